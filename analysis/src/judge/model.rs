@@ -1,0 +1,282 @@
+//! What the judge is given and what it answers.
+
+use std::collections::BTreeMap;
+
+use crate::interval::Interval;
+use crate::pipeline::Method;
+use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
+
+/// What was read for one metric of a stage.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetricData {
+    /// Events against an exposure.
+    Counts(PairedCounts),
+    /// A histogram.
+    Histogram(PairedHistogram),
+    /// A gauge.
+    Gauge(PairedGauge),
+    /// Nothing that can be judged, and why.
+    Fault(DataFault),
+}
+
+/// Why the data of a metric is not there. Never good news and never an error: it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFault {
+    /// The stable token.
+    pub code: ReasonCode,
+    /// One sentence for people.
+    pub message: String,
+}
+
+/// Everything that was read for a stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageData {
+    /// The grid on which it was read.
+    pub grid: Grid,
+    /// By metric name. An [`crate::pipeline::MetricKind::Impact`] has no data of its own.
+    pub metrics: BTreeMap<String, MetricData>,
+    /// What the source said about its own answers (partial data), by metric name; each is a
+    /// reason to hold.
+    pub source_warnings: BTreeMap<String, String>,
+}
+
+/// The answer for a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Go on to the next stage.
+    Promote,
+    /// Stay here.
+    Hold,
+    /// Go back; final.
+    Rollback,
+}
+
+impl Verdict {
+    /// The name used in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Hold => "hold",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// A check's own result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Shown to be within its limit.
+    Pass,
+    /// Shown to be beyond its limit.
+    Fail,
+    /// Neither.
+    Undecided,
+    /// Nothing to judge.
+    NoData,
+}
+
+impl Outcome {
+    /// The name used in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Undecided => "undecided",
+            Self::NoData => "no_data",
+        }
+    }
+}
+
+macro_rules! reason_codes {
+    ($($(#[$doc:meta])* $variant:ident = $token:literal,)*) => {
+        /// Why a verdict is what it is, as a stable token.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ReasonCode { $($(#[$doc])* $variant,)* }
+
+        impl ReasonCode {
+            /// Every code, in the order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The token used in answers.
+            pub fn token(self) -> &'static str {
+                match self { $(Self::$variant => $token,)* }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    /// Every critical check has shown what it must.
+    Passed = "passed",
+    /// A check is shown to be beyond its limit.
+    CheckFailed = "check_failed",
+    /// A kill switch fired.
+    KillSwitch = "kill_switch",
+    /// Neither shown.
+    Undecided = "undecided",
+    /// The stage's shortest duration is not over.
+    WarmingUp = "warming_up",
+    /// The control breaks the same limit: the environment is to blame.
+    Environment = "environment",
+    /// Relative checks only, and no control to compare with.
+    NoControl = "no_control",
+    /// The traffic is not split as configured.
+    SplitMismatch = "split_mismatch",
+    /// No series, or no samples in the window.
+    NoData = "no_data",
+    /// The source said that its answer is not complete.
+    PartialData = "partial_data",
+    /// All samples are NaN or infinite.
+    NotFinite = "not_finite",
+    /// The answer was not ready in time.
+    StillCollecting = "still_collecting",
+    /// The source cannot be reached.
+    SourceUnavailable = "source_unavailable",
+    /// The source did not answer in time.
+    SourceSlow = "source_slow",
+    /// The source refused the query (4xx).
+    SourceRejectedQuery = "source_rejected_query",
+    /// The source failed (5xx).
+    SourceFailed = "source_failed",
+    /// What answers is no Prometheus: HTML, or no JSON.
+    SourceNotPrometheus = "source_not_prometheus",
+    /// The answer broke off.
+    SourceAnswerCut = "source_answer_cut",
+    /// More series than the limit.
+    TooManySeries = "too_many_series",
+    /// More bytes than the limit.
+    AnswerTooLarge = "answer_too_large",
+}
+
+/// What one population showed, for one check.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ArmReport {
+    /// Events counted, where the metric counts any.
+    pub events: Option<f64>,
+    /// What they are counted against.
+    pub total: Option<f64>,
+    /// The value: a share, a rate, a quantile, a mean.
+    pub estimate: Option<f64>,
+    /// Its confidence interval.
+    pub interval: Option<Interval>,
+    /// The bounds of the histogram bucket that holds the quantile: what the data can resolve.
+    pub bracket: Option<Interval>,
+}
+
+/// The canary's value divided by the control's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RatioReport {
+    /// The ratio.
+    pub estimate: f64,
+    /// Its confidence interval.
+    pub interval: Option<Interval>,
+    /// Confidence of the interval.
+    pub confidence: f64,
+}
+
+/// How the canary's interval lies to the control's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Classification {
+    /// The canary is worse, without overlap.
+    Regression,
+    /// The canary is better, without overlap.
+    Improvement,
+    /// The intervals overlap.
+    Neutral,
+}
+
+impl Classification {
+    /// The name used in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regression => "regression",
+            Self::Improvement => "improvement",
+            Self::Neutral => "neutral",
+        }
+    }
+}
+
+/// The classification of the seed's `canary_statistical_analysis`, on every proportion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WilsonReport {
+    /// Confidence of both intervals.
+    pub confidence: f64,
+    /// How they lie.
+    pub classification: Classification,
+    /// Newcombe's interval of the difference of the shares, canary less control.
+    pub difference: Option<Interval>,
+}
+
+/// What an undecided check still needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NeedsReport {
+    /// About how many canary requests (or intervals, for gauges) in all it takes to decide.
+    pub canary_total: f64,
+    /// When that is reached at today's traffic, in milliseconds since 1970.
+    pub projected_at_ms: Option<i64>,
+}
+
+/// What one check showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckReport {
+    /// The metric's name.
+    pub metric: String,
+    /// The condition as the file says it.
+    pub condition: String,
+    /// What was shown.
+    pub outcome: Outcome,
+    /// The test that decided.
+    pub method: Method,
+    /// Why, as a token.
+    pub reason_code: ReasonCode,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// Whether a promotion needs this check.
+    pub critical: bool,
+    /// Whether a failure only warns.
+    pub warn_only: bool,
+    /// Whether the check still counts: a relative check does not, at 100 % traffic.
+    pub counts: bool,
+    /// The control, where the check reads it.
+    pub control: Option<ArmReport>,
+    /// The canary.
+    pub canary: Option<ArmReport>,
+    /// Canary divided by control.
+    pub ratio: Option<RatioReport>,
+    /// Wilson's overlap, on proportions.
+    pub wilson: Option<WilsonReport>,
+    /// What is still needed.
+    pub needs: Option<NeedsReport>,
+}
+
+/// Something the reader should know that does not decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// A stable token.
+    pub code: &'static str,
+    /// One sentence.
+    pub message: String,
+}
+
+/// The judge's answer for one stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageVerdict {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, as a token.
+    pub reason_code: ReasonCode,
+    /// Why, in one sentence of at most 300 characters.
+    pub reason: String,
+    /// How far the stage is: `stage 2 of 4, 41 of 240 minutes`.
+    pub progress: String,
+    /// The traffic share to go back to, on a rollback and before.
+    pub rollback_to_percent: f64,
+    /// Whole intervals judged.
+    pub intervals: usize,
+    /// Intervals of which nothing is known, in the metric that has most of them.
+    pub missing_intervals: usize,
+    /// Every check of the stage, then the kill switches that fired.
+    pub checks: Vec<CheckReport>,
+    /// Beside the verdict.
+    pub warnings: Vec<Warning>,
+}

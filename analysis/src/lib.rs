@@ -1,0 +1,18 @@
+//! Everything of Serinus that decides.
+//!
+//! Pure functions over text, slices and plain data: no clock, no network, no files, no async.
+//! Time, randomness and identifiers are arguments, so a verdict can be computed again from its
+//! inputs, to the byte, by anyone.
+//!
+//! Data flows one way through the modules: [`pipeline`] reads what shall be judged, [`query`]
+//! writes the PromQL for it, [`series`] turns samples into true counts on a fixed grid of
+//! intervals, [`interval`] and [`rank`] test them, and [`judge`] makes a verdict of the tests.
+
+pub mod interval;
+pub mod judge;
+pub mod matchers;
+pub mod pipeline;
+pub mod query;
+pub mod rank;
+pub mod series;
+pub mod special;

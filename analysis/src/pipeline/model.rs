@@ -1,0 +1,293 @@
+//! What a pipeline file says, after parsing: names resolved, units converted to base units
+//! (seconds, bytes, fractions), lists expanded into sub-stages.
+
+use std::collections::BTreeMap;
+
+use crate::matchers::Matchers;
+
+/// A pipeline: the stages that a rollout goes through, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    /// The pipeline's name.
+    pub name: String,
+    /// The configured Prometheus to read; the server's default when absent.
+    pub source: Option<String>,
+    /// The matchers that select the control.
+    pub control: Matchers,
+    /// The matchers that select the canary.
+    pub canary: Matchers,
+    /// The label that holds a region's name, used by stages with `regions`.
+    pub region_label: String,
+    /// How each metric is measured, by name: the preset's, changed by the file's.
+    pub metrics: BTreeMap<String, Metric>,
+    /// How the pipeline is judged.
+    pub analysis: AnalysisSettings,
+    /// Conditions that roll back at once, in every stage, when they become true.
+    pub kill_switch: Vec<Check>,
+    /// Judge without acting: the gate always says promote, the true verdict is told beside it.
+    pub dry_run: bool,
+    /// The stages in order; lists are expanded into sub-stages. Never empty.
+    pub stages: Vec<Stage>,
+}
+
+/// Which way of a metric is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Better {
+    /// Less is better: errors, latency, cost.
+    Lower,
+    /// More is better: conversions, cache hits.
+    Higher,
+}
+
+/// How a metric is measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// The name that checks use.
+    pub name: String,
+    /// What is read from Prometheus.
+    pub kind: MetricKind,
+    /// Which way is good.
+    pub better: Better,
+    /// What a limit's unit may be.
+    pub dimension: Dimension,
+}
+
+/// What a number of a metric counts, so that `200ms` cannot be compared with an error rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    /// A fraction: `0.01` or `1%`.
+    Fraction,
+    /// A time: in seconds when no unit is given.
+    Seconds,
+    /// A size: in bytes when no unit is given.
+    Bytes,
+    /// A bare number. Any unit of a size or a time is converted to its base.
+    Number,
+}
+
+/// What is read from Prometheus for a metric. Texts are PromQL that has been checked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetricKind {
+    /// A share of requests: bad (or good) events among all, two counters.
+    Proportion {
+        /// Selector of the counter of events.
+        events: String,
+        /// Selector of the counter of all requests.
+        total: String,
+    },
+    /// Events for each unit of an exposure that is not a counter.
+    EventRate {
+        /// Selector of the counter of events.
+        events: String,
+        /// What the events are counted against.
+        per: Exposure,
+    },
+    /// A quantile of a classic histogram.
+    Quantile {
+        /// The quantile, in (0, 1).
+        quantile: f64,
+        /// Selector of the histogram, without the suffix `_bucket`.
+        histogram: String,
+        /// Base units in one unit of the bucket bounds: 0.001 for a histogram of milliseconds.
+        scale: f64,
+    },
+    /// A value that goes up and down; any PromQL expression of an instant vector.
+    Gauge {
+        /// The expression; the mean over its series is judged.
+        expression: String,
+    },
+    /// The relative loss of another metric against the control, `(control - canary) / control`.
+    Impact {
+        /// The name of the other metric.
+        of: String,
+    },
+}
+
+/// What events are counted against where that is not a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Exposure {
+    /// Hours of living targets.
+    PodHours,
+    /// The configured share of the traffic times seconds: makes the throughput of both
+    /// populations comparable.
+    TrafficShare,
+}
+
+/// Which test decides a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Evidence over time, valid under polling.
+    Sequential,
+    /// Wilson intervals, valid for a single look.
+    Wilson,
+    /// Mann-Whitney over the intervals' averages, as Kayenta does it; valid for a single look.
+    Kayenta,
+}
+
+impl Method {
+    /// The name used in pipeline files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::Wilson => "wilson",
+            Self::Kayenta => "kayenta",
+        }
+    }
+}
+
+/// What happens when a stage reaches its longest duration undecided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnInconclusive {
+    /// Go on holding.
+    Hold,
+    /// Promote: a business decision, not a statistical one.
+    Promote,
+    /// Roll back.
+    Rollback,
+}
+
+/// How a pipeline is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnalysisSettings {
+    /// Which test decides, unless a check says otherwise.
+    pub method: Method,
+    /// Largest accepted chance of rolling back a good canary, per rollout.
+    pub false_rollback: f64,
+    /// Largest accepted chance of promoting a bad canary, per stage.
+    pub false_promote: f64,
+    /// Confidence of the reported fixed-sample intervals.
+    pub confidence: f64,
+    /// Length of an interval of the grid, in seconds.
+    pub interval_seconds: u32,
+    /// How long samples may be late, in seconds: what is younger is not judged.
+    pub lag_seconds: u32,
+    /// What happens when a stage ends undecided.
+    pub on_inconclusive: OnInconclusive,
+    /// The ratio that a canary must be shown to stay within before it is promoted, for relative
+    /// limits; derived from the check's own ratio when absent.
+    pub promote_ratio: Option<f64>,
+}
+
+impl Default for AnalysisSettings {
+    fn default() -> Self {
+        Self {
+            method: Method::Wilson,
+            false_rollback: 0.01,
+            false_promote: 0.05,
+            confidence: 0.99,
+            interval_seconds: 30,
+            lag_seconds: 30,
+            on_inconclusive: OnInconclusive::Hold,
+            promote_ratio: None,
+        }
+    }
+}
+
+/// One step of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// How callers name the stage: its key in the file, with `.1`, `.2` for sub-stages.
+    pub id: String,
+    /// The name for people.
+    pub name: String,
+    /// The canary's share of the traffic, in percent.
+    pub traffic_percent: f64,
+    /// The least time that the stage lasts, in minutes.
+    pub duration_minutes: f64,
+    /// When `on_inconclusive` applies, in minutes after the stage's start.
+    pub max_duration_minutes: f64,
+    /// Whether the stage may promote as soon as every check has shown what it must.
+    pub promote_early: bool,
+    /// Only these regions are judged; all when empty.
+    pub regions: Vec<String>,
+    /// Whether a later rollback may stop at this stage's traffic.
+    pub rollback_point: bool,
+    /// Judge without acting, in this stage.
+    pub shadow: bool,
+    /// What must hold.
+    pub checks: Vec<Check>,
+    /// Whether the checks are those of the stages before, because the stage has none.
+    pub inherits_checks: bool,
+}
+
+/// One line under a stage's `metrics`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The name of the metric, a key of [`Pipeline::metrics`].
+    pub metric: String,
+    /// The condition as the file says it, for people: `error_rate < baseline * 1.1`.
+    pub text: String,
+    /// The condition.
+    pub condition: Condition,
+    /// Whether a promotion needs this check to have shown what it must.
+    pub critical: bool,
+    /// The check's share of the accepted false rollbacks, relative to the other checks.
+    pub weight: f64,
+    /// Whether a failure only warns.
+    pub warn_only: bool,
+    /// The test that decides this check, when it is not the pipeline's.
+    pub method: Option<Method>,
+    /// The promotion ratio of this check, when it is not the pipeline's.
+    pub promote_ratio: Option<f64>,
+}
+
+/// How a metric is compared with its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether the condition holds for small values.
+    pub fn wants_less(self) -> bool {
+        matches!(self, Self::Less | Self::LessOrEqual)
+    }
+}
+
+/// What must hold of a metric. Limits are in base units. In a kill switch the condition is what
+/// must *not* become true.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Condition {
+    /// `metric < limit`.
+    Absolute {
+        /// The comparison.
+        comparison: Comparison,
+        /// The limit, in the metric's base unit.
+        limit: f64,
+    },
+    /// `metric < baseline * ratio + offset`.
+    Relative {
+        /// The comparison.
+        comparison: Comparison,
+        /// Factor on the control's value.
+        ratio: f64,
+        /// Added to it, in the metric's base unit.
+        offset: f64,
+    },
+    /// `metric within tolerance of baseline`: between `baseline * (1 - t)` and
+    /// `baseline * (1 + t)`.
+    Within {
+        /// The tolerance as a fraction.
+        tolerance: f64,
+    },
+}
+
+/// One mistake in a pipeline file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Diagnostic {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+    /// Where in the document: `canary_pipeline.stage_2.metrics[1]`.
+    pub path: String,
+    /// What is wrong and what to change, one line, lower case, no full stop.
+    pub message: String,
+}

@@ -1,0 +1,205 @@
+//! The data that flows from Prometheus to the judge.
+
+use std::collections::BTreeMap;
+
+use ndarray::Array2;
+
+/// One series as it was read: its labels and its samples in the order of time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// The labels that tell the series from the others of its query.
+    pub labels: BTreeMap<String, String>,
+    /// Times of the samples, in milliseconds since 1970, ascending.
+    pub timestamps_ms: Vec<i64>,
+    /// Values of the samples, as many as times. May be NaN or infinite, as Prometheus allows.
+    pub values: Vec<f64>,
+}
+
+/// One value for each of the two populations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Populations<T> {
+    /// The old version, serving at the same time.
+    pub control: T,
+    /// The new version.
+    pub canary: T,
+}
+
+impl<T> Populations<T> {
+    /// Applies a function to both.
+    pub fn map<U>(self, mut function: impl FnMut(T) -> U) -> Populations<U> {
+        Populations {
+            control: function(self.control),
+            canary: function(self.canary),
+        }
+    }
+
+    /// Borrows both.
+    pub fn as_ref(&self) -> Populations<&T> {
+        Populations {
+            control: &self.control,
+            canary: &self.canary,
+        }
+    }
+}
+
+/// The fixed grid: consecutive intervals of equal length, aligned to the clock, so that the
+/// time of a request never moves a boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    start_ms: i64,
+    interval_ms: i64,
+    intervals: usize,
+}
+
+impl Grid {
+    /// Returns the grid of the whole intervals that lie inside `[start_ms, end_ms]`: the start is
+    /// rounded up and the end down to a multiple of the interval's length. It is empty when no
+    /// whole interval fits, or when the length is not positive.
+    pub fn covering(start_ms: i64, end_ms: i64, interval_ms: i64) -> Self {
+        if interval_ms <= 0 {
+            return Self {
+                start_ms,
+                interval_ms: 1,
+                intervals: 0,
+            };
+        }
+        let first =
+            start_ms.div_euclid(interval_ms) + i64::from(start_ms.rem_euclid(interval_ms) != 0);
+        let last = end_ms.div_euclid(interval_ms);
+        let intervals = usize::try_from(last.saturating_sub(first)).unwrap_or(0);
+        Self {
+            start_ms: first.saturating_mul(interval_ms),
+            interval_ms,
+            intervals,
+        }
+    }
+
+    /// Start of the first interval, in milliseconds since 1970.
+    pub fn start_ms(&self) -> i64 {
+        self.start_ms
+    }
+
+    /// End of the last interval, in milliseconds since 1970.
+    pub fn end_ms(&self) -> i64 {
+        self.boundary_ms(self.intervals)
+    }
+
+    /// Length of an interval, in milliseconds.
+    pub fn interval_ms(&self) -> i64 {
+        self.interval_ms
+    }
+
+    /// Number of intervals.
+    pub fn intervals(&self) -> usize {
+        self.intervals
+    }
+
+    /// The boundary after `index` intervals: 0 is the start, [`Grid::intervals`] the end.
+    pub fn boundary_ms(&self, index: usize) -> i64 {
+        let steps = i64::try_from(index).unwrap_or(i64::MAX);
+        self.start_ms
+            .saturating_add(steps.saturating_mul(self.interval_ms))
+    }
+
+    /// The newest `count` intervals as a grid of their own.
+    #[must_use]
+    pub fn newest(&self, count: usize) -> Self {
+        let kept = count.min(self.intervals);
+        Self {
+            start_ms: self.boundary_ms(self.intervals - kept),
+            intervals: kept,
+            ..*self
+        }
+    }
+}
+
+/// What one population did in one interval.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ArmCount {
+    /// The events that are counted (bad ones, where less is better).
+    pub events: f64,
+    /// What they are counted against: requests, pod-hours, share-seconds.
+    pub exposure: f64,
+}
+
+/// What both populations did in one interval, or in several that a missed scrape joined.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairedInterval {
+    /// Index of the first grid interval covered.
+    pub first: usize,
+    /// Number of grid intervals covered, 1 unless joined.
+    pub length: usize,
+    /// The control's counts.
+    pub control: ArmCount,
+    /// The canary's counts.
+    pub canary: ArmCount,
+}
+
+/// What had to be put right in the data of one metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DataQuality {
+    /// Grid intervals of which nothing is known: no scrape of either population fell into them.
+    pub missing_intervals: usize,
+    /// Grid intervals joined to their successor because a scrape was missed.
+    pub joined_intervals: usize,
+    /// Samples left out because they were NaN, infinite or negative.
+    pub rejected_samples: usize,
+    /// Counter resets seen.
+    pub resets: usize,
+    /// Targets that appeared inside the window and counted from zero.
+    pub births: usize,
+    /// Intervals with more events than requests, joined to the next.
+    pub more_events_than_total: usize,
+    /// Series seen in the control.
+    pub control_series: usize,
+    /// Series seen in the canary.
+    pub canary_series: usize,
+}
+
+/// Events against exposure, interval by interval, of both populations.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PairedCounts {
+    /// The intervals with data, in order.
+    pub intervals: Vec<PairedInterval>,
+    /// What had to be put right.
+    pub quality: DataQuality,
+}
+
+impl PairedCounts {
+    /// The sums over all intervals.
+    pub fn totals(&self) -> Populations<ArmCount> {
+        let mut sums = Populations::<ArmCount>::default();
+        for interval in &self.intervals {
+            sums.control.events += interval.control.events;
+            sums.control.exposure += interval.control.exposure;
+            sums.canary.events += interval.canary.events;
+            sums.canary.exposure += interval.canary.exposure;
+        }
+        sums
+    }
+}
+
+/// Histograms of both populations on the grid: for each interval (row) and bound (column) the
+/// number of observations at or below the bound. The last bound is infinite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairedHistogram {
+    /// The bounds, ascending, in base units; those that both populations have in common.
+    pub upper_bounds: Vec<f64>,
+    /// First grid interval and number of grid intervals of each row.
+    pub spans: Vec<(usize, usize)>,
+    /// The control's cumulative counts, `spans.len()` rows by `upper_bounds.len()` columns.
+    pub control: Array2<f64>,
+    /// The canary's cumulative counts, of the same shape.
+    pub canary: Array2<f64>,
+    /// What had to be put right.
+    pub quality: DataQuality,
+}
+
+/// The mean of a gauge over each population, on the grid.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PairedGauge {
+    /// One entry for each grid interval: the value at its end, where there is one.
+    pub intervals: Vec<Populations<Option<f64>>>,
+    /// What had to be put right.
+    pub quality: DataQuality,
+}

@@ -1,0 +1,1 @@
+//! The wire contract of Serinus: what requests and answers look like.

@@ -1,0 +1,26 @@
+//! The one place that reads the wall clock: everything else is given a [`Clock`].
+
+use std::sync::Arc;
+
+/// Tells the time. The demo's runs faster than the wall's.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> i64;
+}
+
+/// A shared clock.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the clock that the others are given"
+        )]
+        chrono::Utc::now().timestamp_millis()
+    }
+}

@@ -1,0 +1,6 @@
+//! Everything of Serinus that touches the world: configuration, HTTP, Prometheus, the command
+//! line and the demo.
+
+pub mod clock;
+pub mod engine;
+pub mod prometheus;

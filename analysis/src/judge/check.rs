@@ -1,7 +1,7 @@
 //! One check: from its metric's data to an outcome, with the numbers that explain it.
 
+use crate::interval::Count;
 use crate::interval::{Confidence, classify, newcombe_difference, proportion_ratio, rate_ratio};
-use crate::interval::{Count, Interval};
 use crate::pipeline::{Better, Check, Comparison, Condition, Dimension, Method, Metric};
 use crate::pipeline::{MetricKind, Pipeline, Stage};
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
@@ -56,7 +56,9 @@ pub(super) fn question<'a>(check: &Check, pipeline: &'a Pipeline) -> Option<Ques
         (_, condition) => (named, condition),
     };
     let ratio = match condition {
-        Condition::Relative { comparison, ratio, .. } => {
+        Condition::Relative {
+            comparison, ratio, ..
+        } => {
             let wanted = check.promote_ratio.or(pipeline.analysis.promote_ratio);
             if comparison.wants_less() {
                 wanted
@@ -72,7 +74,12 @@ pub(super) fn question<'a>(check: &Check, pipeline: &'a Pipeline) -> Option<Ques
         }
         Condition::Absolute { .. } | Condition::Within { .. } => 1.0,
     };
-    Some(Question { metric, condition, promote_ratio: ratio, dimension: metric.dimension })
+    Some(Question {
+        metric,
+        condition,
+        promote_ratio: ratio,
+        dimension: metric.dimension,
+    })
 }
 
 /// `(control - canary) / control < limit` is a relative limit on the metric itself.
@@ -83,7 +90,11 @@ fn impact_condition(better: Better, comparison: Comparison, limit: f64) -> Condi
         (Better::Lower, true) => (Comparison::Less, 1.0 + limit),
         (Better::Lower, false) => (Comparison::Greater, 1.0 + limit),
     };
-    Condition::Relative { comparison, ratio, offset: 0.0 }
+    Condition::Relative {
+        comparison,
+        ratio,
+        offset: 0.0,
+    }
 }
 
 impl Question<'_> {
@@ -102,7 +113,11 @@ impl Question<'_> {
             Condition::Absolute { comparison, limit } => {
                 Limit::absolute(comparison.wants_less(), limit)
             }
-            Condition::Relative { comparison, ratio, offset } => Limit::relative(
+            Condition::Relative {
+                comparison,
+                ratio,
+                offset,
+            } => Limit::relative(
                 comparison.wants_less(),
                 ratio_instead.unwrap_or(ratio),
                 offset,
@@ -132,8 +147,14 @@ impl Question<'_> {
     pub(super) fn count_claims(&self, totals: Populations<ArmCount>) -> Claims {
         Claims {
             scale: self.scale(),
-            violation: Some(Claim { limit: self.violation(), totals }),
-            compliance: Some(Claim { limit: self.compliance(), totals }),
+            violation: Some(Claim {
+                limit: self.violation(),
+                totals,
+            }),
+            compliance: Some(Claim {
+                limit: self.compliance(),
+                totals,
+            }),
         }
     }
 }
@@ -164,7 +185,11 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
     let name = &question.metric.name;
     let fault = |code, message: &str, report| without_data(report, code, message);
     let Some(data) = situation.data.metrics.get(name) else {
-        return fault(ReasonCode::NoData, "nothing was read for its metric", report);
+        return fault(
+            ReasonCode::NoData,
+            "nothing was read for its metric",
+            report,
+        );
     };
     // Kayenta's test compares two populations: absolute limits are decided on intervals.
     if method == Method::Kayenta && !question.is_relative() {
@@ -183,7 +208,10 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
     if let Some(warning) = situation.data.source_warnings.get(name) {
         report.outcome = Outcome::Undecided;
         report.reason_code = ReasonCode::PartialData;
-        report.reason = sentence(check, &format!("the source says its data is partial: {warning}"));
+        report.reason = sentence(
+            check,
+            &format!("the source says its data is partial: {warning}"),
+        );
     }
     report
 }
@@ -263,10 +291,15 @@ fn nothing_seen(
     exposure: Populations<f64>,
 ) -> Option<(ReasonCode, &'static str)> {
     if exposure.canary <= 0.0 {
-        return Some((ReasonCode::NoData, "the canary had no traffic in the window"));
+        return Some((
+            ReasonCode::NoData,
+            "the canary had no traffic in the window",
+        ));
     }
-    (question.is_relative() && exposure.control <= 0.0)
-        .then_some((ReasonCode::NoControl, "the control had no traffic in the window"))
+    (question.is_relative() && exposure.control <= 0.0).then_some((
+        ReasonCode::NoControl,
+        "the control had no traffic in the window",
+    ))
 }
 
 fn histogram_report(
@@ -277,14 +310,22 @@ fn histogram_report(
     levels: Levels,
 ) -> CheckReport {
     let MetricKind::Quantile { quantile, .. } = question.metric.kind else {
-        return without_data(report, ReasonCode::NoData, "its data is a histogram, it is not");
+        return without_data(
+            report,
+            ReasonCode::NoData,
+            "its data is a histogram, it is not",
+        );
     };
     let window = WindowHistogram::since(histogram, 0);
     let arms = window.reports(quantile, levels.compliance);
     report.ratio = arms.control.as_ref().and_then(|control| {
         let estimate = arms.canary.as_ref()?.estimate? / control.estimate?;
         let confidence = levels.compliance.value();
-        estimate.is_finite().then_some(RatioReport { estimate, interval: None, confidence })
+        estimate.is_finite().then_some(RatioReport {
+            estimate,
+            interval: None,
+            confidence,
+        })
     });
     report.control = arms.control;
     report.canary = arms.canary;
@@ -309,8 +350,10 @@ fn histogram_report(
         && let Some(blind) = window.undecidable_between(limit)
     {
         let between = text::interval(blind, question.dimension);
-        report.reason =
-            text::one_line(&format!("{}; the buckets decide nothing inside {between}", report.reason));
+        report.reason = text::one_line(&format!(
+            "{}; the buckets decide nothing inside {between}",
+            report.reason
+        ));
     }
     report
 }
@@ -326,15 +369,27 @@ fn gauge_report(
     report.ratio = arms.control.as_ref().and_then(|control| {
         let estimate = arms.canary.as_ref()?.estimate? / control.estimate?;
         let confidence = levels.compliance.value();
-        estimate.is_finite().then_some(RatioReport { estimate, interval: None, confidence })
+        estimate.is_finite().then_some(RatioReport {
+            estimate,
+            interval: None,
+            confidence,
+        })
     });
     report.control = arms.control;
     report.canary = arms.canary;
     if report.canary.is_none() {
-        return without_data(report, ReasonCode::NoData, "the canary has no value in the window");
+        return without_data(
+            report,
+            ReasonCode::NoData,
+            "the canary has no value in the window",
+        );
     }
     if question.is_relative() && report.control.is_none() {
-        return without_data(report, ReasonCode::NoControl, "the control has no value in the window");
+        return without_data(
+            report,
+            ReasonCode::NoControl,
+            "the control has no value in the window",
+        );
     }
     if report.method == Method::Kayenta {
         let points = kayenta::gauge_points(values);
@@ -349,7 +404,9 @@ fn gauge_report(
         let grid = situation.data.grid;
         report.needs = Some(NeedsReport {
             canary_total: needed,
-            projected_at_ms: Some(grid.boundary_ms(grid.intervals() + gauge::FEWEST_INTERVALS - usable)),
+            projected_at_ms: Some(
+                grid.boundary_ms(grid.intervals() + gauge::FEWEST_INTERVALS - usable),
+            ),
         });
         let why = format!("{usable} of {needed} intervals that a gauge needs");
         return with_sentence(report, &why);
@@ -375,7 +432,11 @@ fn conclude_claims(
     if shown != Shown::Open {
         return report;
     }
-    let seen = report.canary.as_ref().and_then(|canary| canary.total).unwrap_or(0.0);
+    let seen = report
+        .canary
+        .as_ref()
+        .and_then(|canary| canary.total)
+        .unwrap_or(0.0);
     let unit = match question.scale() {
         Scale::Share => "canary requests",
         Scale::Rate => "units of exposure",
@@ -383,7 +444,10 @@ fn conclude_claims(
     let values = values_text(&report, question.dimension);
     let Some(factor) = claims.factor_to_decide(levels.violation, levels.compliance) else {
         let no_events = question.is_relative()
-            && report.control.as_ref().is_some_and(|control| control.events == Some(0.0));
+            && report
+                .control
+                .as_ref()
+                .is_some_and(|control| control.events == Some(0.0));
         let why = if no_events {
             format!(
                 "undecided, {values}: the control has no events to compare with; allow some by \
@@ -397,10 +461,15 @@ fn conclude_claims(
     let needed = seen * factor;
     let grid = situation.data.grid;
     let elapsed_ms = (grid.end_ms() - grid.start_ms()) as f64;
-    #[expect(clippy::cast_possible_truncation, reason = "a factor of 1e6 on a window of days fits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a factor of 1e6 on a window of days fits"
+    )]
     let projected_at_ms = grid.start_ms().saturating_add((elapsed_ms * factor) as i64);
-    report.needs =
-        Some(NeedsReport { canary_total: needed, projected_at_ms: Some(projected_at_ms) });
+    report.needs = Some(NeedsReport {
+        canary_total: needed,
+        projected_at_ms: Some(projected_at_ms),
+    });
     let (seen, needed) = (text::count(seen), text::about(needed));
     let why = format!("undecided, {seen} of about {needed} {unit}; {values}");
     with_sentence(report, &why)
@@ -410,14 +479,26 @@ fn conclude_claims(
 fn conclude(mut report: CheckReport, question: &Question<'_>, shown: Shown) -> CheckReport {
     let values = values_text(&report, question.dimension);
     let (outcome, code, why) = match shown {
-        Shown::Kept => (Outcome::Pass, ReasonCode::Passed, format!("shown, {values}")),
-        Shown::Violated => (Outcome::Fail, ReasonCode::CheckFailed, format!("broken, {values}")),
+        Shown::Kept => (
+            Outcome::Pass,
+            ReasonCode::Passed,
+            format!("shown, {values}"),
+        ),
+        Shown::Violated => (
+            Outcome::Fail,
+            ReasonCode::CheckFailed,
+            format!("broken, {values}"),
+        ),
         Shown::BothViolated => (
             Outcome::Undecided,
             ReasonCode::Environment,
             format!("the control breaks the same limit, {values}; the environment is to blame"),
         ),
-        Shown::Open => (Outcome::Undecided, ReasonCode::Undecided, format!("undecided, {values}")),
+        Shown::Open => (
+            Outcome::Undecided,
+            ReasonCode::Undecided,
+            format!("undecided, {values}"),
+        ),
     };
     report.outcome = outcome;
     report.reason_code = code;
@@ -437,7 +518,10 @@ pub(super) fn values_text(report: &CheckReport, dimension: Dimension) -> String 
         });
         Some(format!("{name} {estimate}{interval}"))
     };
-    let arms = [arm("canary", &report.canary), arm("control", &report.control)];
+    let arms = [
+        arm("canary", &report.canary),
+        arm("control", &report.control),
+    ];
     arms.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -446,19 +530,17 @@ fn ratio_report(
     totals: Populations<ArmCount>,
     confidence: Confidence,
 ) -> Option<RatioReport> {
-    let estimate = estimate(totals.canary)? / estimate(totals.control)?;
-    let interval = match scale {
+    let ratio = match scale {
         Scale::Share => proportion_ratio(count(totals.canary)?, count(totals.control)?, confidence),
         Scale::Rate => rate_ratio(
             (totals.canary.events, totals.canary.exposure),
             (totals.control.events, totals.control.exposure),
             confidence,
         ),
-    };
-    let interval = interval.map(|(_, interval): (f64, Interval)| interval);
-    estimate.is_finite().then_some(RatioReport {
-        estimate,
-        interval,
+    }?;
+    Some(RatioReport {
+        estimate: ratio.value?,
+        interval: Some(ratio.interval),
         confidence: confidence.value(),
     })
 }
@@ -473,11 +555,11 @@ fn wilson_report(
     confidence: Confidence,
 ) -> Option<WilsonReport> {
     let intervals = totals.map(|arm| Scale::Share.interval(arm, confidence));
-    let (_, difference) =
+    let difference =
         newcombe_difference(count(totals.canary)?, count(totals.control)?, confidence)?;
     Some(WilsonReport {
         confidence: confidence.value(),
         classification: classify(intervals.control?, intervals.canary?, better),
-        difference: Some(difference),
+        difference: Some(difference.interval),
     })
 }

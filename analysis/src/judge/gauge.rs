@@ -20,7 +20,10 @@ const NEWEST_VALUES: usize = 3;
 
 /// The values of a gauge where a population has one.
 fn values(gauge: &PairedGauge) -> Populations<Vec<f64>> {
-    let mut values = Populations { control: Vec::new(), canary: Vec::new() };
+    let mut values = Populations {
+        control: Vec::new(),
+        canary: Vec::new(),
+    };
     for interval in &gauge.intervals {
         values.control.extend(interval.control);
         values.canary.extend(interval.canary);
@@ -53,9 +56,9 @@ fn block_intervals(values: &[f64], confidence: Confidence) -> Vec<Interval> {
     for length in BLOCK_LENGTHS {
         let means = block_means(values, length);
         if means.len() >= FEWEST_BLOCKS
-            && let Some((_, interval)) = mean_interval(&means, confidence)
+            && let Some(mean) = mean_interval(&means, confidence)
         {
-            intervals.push(interval);
+            intervals.push(mean.interval);
         }
     }
     intervals
@@ -73,7 +76,11 @@ pub(super) fn reports(
         let widest = block_intervals(&values, confidence)
             .into_iter()
             .max_by(|a, b| (a.upper() - a.lower()).total_cmp(&(b.upper() - b.lower())));
-        Some(ArmReport { estimate: Some(mean(&values)), interval: widest, ..ArmReport::default() })
+        Some(ArmReport {
+            estimate: Some(mean(&values)),
+            interval: widest,
+            ..ArmReport::default()
+        })
     })
 }
 
@@ -94,7 +101,11 @@ pub(super) fn shown(
         return Shown::Violated;
     }
     let (limit, confidence) = compliance;
-    if is_within(gauge, limit, confidence) { Shown::Kept } else { Shown::Open }
+    if is_within(gauge, limit, confidence) {
+        Shown::Kept
+    } else {
+        Shown::Open
+    }
 }
 
 /// The gauge with the control in the canary's place, to ask the same of it.
@@ -103,13 +114,20 @@ fn swapped(gauge: &PairedGauge) -> PairedGauge {
         control: pair.canary,
         canary: pair.control,
     };
-    PairedGauge { intervals: gauge.intervals.iter().map(swap).collect(), quality: gauge.quality }
+    PairedGauge {
+        intervals: gauge.intervals.iter().map(swap).collect(),
+        quality: gauge.quality,
+    }
 }
 
 /// The differences between the canary and `ratio * control + offset`, where both are there.
 fn differences(gauge: &PairedGauge, ratio: f64, offset: f64) -> Vec<f64> {
     let difference = |pair: &Populations<Option<f64>>| {
-        let base = if ratio == 0.0 { 0.0 } else { ratio * pair.control? };
+        let base = if ratio == 0.0 {
+            0.0
+        } else {
+            ratio * pair.control?
+        };
         Some(pair.canary? - base - offset)
     };
     gauge.intervals.iter().filter_map(difference).collect()
@@ -135,8 +153,14 @@ fn decided(gauge: &PairedGauge, limit: Limit, confidence: Confidence, side: Side
         Limit::AtMost { ratio, offset } => (ratio, offset, true),
         Limit::AtLeast { ratio, offset } => (ratio, offset, false),
         Limit::Within { tolerance } => {
-            let upper = Limit::AtMost { ratio: 1.0 + tolerance, offset: 0.0 };
-            let lower = Limit::AtLeast { ratio: 1.0 - tolerance, offset: 0.0 };
+            let upper = Limit::AtMost {
+                ratio: 1.0 + tolerance,
+                offset: 0.0,
+            };
+            let lower = Limit::AtLeast {
+                ratio: 1.0 - tolerance,
+                offset: 0.0,
+            };
             let each = |limit| decided(gauge, limit, confidence, side);
             return match side {
                 Side::Beyond => each(upper) || each(lower),
@@ -148,7 +172,11 @@ fn decided(gauge: &PairedGauge, limit: Limit, confidence: Confidence, side: Side
     let above_zero = (side == Side::Beyond) == wants_less;
     !intervals.is_empty()
         && intervals.iter().all(|interval| {
-            if above_zero { interval.lower() > 0.0 } else { interval.upper() < 0.0 }
+            if above_zero {
+                interval.lower() > 0.0
+            } else {
+                interval.upper() < 0.0
+            }
         })
 }
 
@@ -159,10 +187,16 @@ pub(super) fn newest_beyond(gauge: &PairedGauge, condition: &Condition) -> Popul
         return Populations::default();
     };
     values(gauge).map(|values| {
-        let newest = values.get(values.len().saturating_sub(NEWEST_VALUES)..).unwrap_or_default();
+        let newest = values
+            .get(values.len().saturating_sub(NEWEST_VALUES)..)
+            .unwrap_or_default();
         newest.len() == NEWEST_VALUES
             && newest.iter().all(|value| {
-                if comparison.wants_less() { *value < limit } else { *value > limit }
+                if comparison.wants_less() {
+                    *value < limit
+                } else {
+                    *value > limit
+                }
             })
     })
 }
@@ -174,9 +208,15 @@ mod tests {
 
     fn gauge(pairs: impl Iterator<Item = (f64, f64)>) -> PairedGauge {
         let intervals = pairs
-            .map(|(control, canary)| Populations { control: Some(control), canary: Some(canary) })
+            .map(|(control, canary)| Populations {
+                control: Some(control),
+                canary: Some(canary),
+            })
             .collect();
-        PairedGauge { intervals, ..PairedGauge::default() }
+        PairedGauge {
+            intervals,
+            ..PairedGauge::default()
+        }
     }
 
     /// A wave with a mean of `level`: no block length may mistake it for a trend.
@@ -193,7 +233,11 @@ mod tests {
     fn an_absolute_limit_is_decided_on_block_means() {
         let limit = Limit::absolute(true, 0.7);
         let at = |level: f64| {
-            both(&gauge(wave(0.5, 1.0, 120).zip(wave(level, 0.0, 120))), limit, limit)
+            both(
+                &gauge(wave(0.5, 1.0, 120).zip(wave(level, 0.0, 120))),
+                limit,
+                limit,
+            )
         };
         assert_eq!(at(0.35), Shown::Kept);
         assert_eq!(at(0.9), Shown::Violated);
@@ -202,8 +246,10 @@ mod tests {
 
     #[test]
     fn a_relative_limit_is_decided_on_paired_differences() {
-        let (violation, compliance) =
-            (Limit::relative(true, 1.3, 0.0), Limit::relative(true, 2.0, 0.0));
+        let (violation, compliance) = (
+            Limit::relative(true, 1.3, 0.0),
+            Limit::relative(true, 2.0, 0.0),
+        );
         let at = |level: f64| {
             let pairs = wave(100.0, 0.0, 120).zip(wave(level, 0.0, 120));
             both(&gauge(pairs), violation, compliance)
@@ -231,7 +277,10 @@ mod tests {
 
     #[test]
     fn one_spike_is_not_beyond_a_kill_switch_and_three_values_are() {
-        let condition = Condition::Absolute { comparison: Comparison::Greater, limit: 10.0 };
+        let condition = Condition::Absolute {
+            comparison: Comparison::Greater,
+            limit: 10.0,
+        };
         let spike = gauge([(1.0, 1.0), (1.0, 1.0), (1.0, 99.0)].into_iter());
         assert!(!newest_beyond(&spike, &condition).canary);
         let flood = gauge((0..3).map(|_| (1.0, 99.0)));

@@ -15,9 +15,16 @@ pub(super) type Points = Populations<Vec<f64>>;
 /// The share or rate of each interval.
 pub(super) fn count_points(counts: &PairedCounts) -> Points {
     let points = |of: fn(&crate::series::PairedInterval) -> ArmCount| {
-        counts.intervals.iter().filter_map(|interval| estimate(of(interval))).collect()
+        counts
+            .intervals
+            .iter()
+            .filter_map(|interval| estimate(of(interval)))
+            .collect()
     };
-    Populations { control: points(|pair| pair.control), canary: points(|pair| pair.canary) }
+    Populations {
+        control: points(|pair| pair.control),
+        canary: points(|pair| pair.canary),
+    }
 }
 
 /// The bound of the bucket that holds the quantile, of each interval.
@@ -28,12 +35,21 @@ pub(super) fn latency_points(histogram: &PairedHistogram, quantile: f64) -> Poin
             .into_iter()
             .filter_map(|row| {
                 let total = row.last().copied().filter(|total| *total > 0.0)?;
-                let holder = row.iter().position(|cumulative| *cumulative >= quantile * total)?;
-                histogram.upper_bounds.get(holder).copied().filter(|bound| bound.is_finite())
+                let holder = row
+                    .iter()
+                    .position(|cumulative| *cumulative >= quantile * total)?;
+                histogram
+                    .upper_bounds
+                    .get(holder)
+                    .copied()
+                    .filter(|bound| bound.is_finite())
             })
             .collect()
     };
-    Populations { control: points(&histogram.control), canary: points(&histogram.canary) }
+    Populations {
+        control: points(&histogram.control),
+        canary: points(&histogram.canary),
+    }
 }
 
 /// The values of a gauge.
@@ -41,7 +57,10 @@ pub(super) fn gauge_points(gauge: &PairedGauge) -> Points {
     let points = |of: fn(&Populations<Option<f64>>) -> Option<f64>| {
         gauge.intervals.iter().filter_map(of).collect()
     };
-    Populations { control: points(|pair| pair.control), canary: points(|pair| pair.canary) }
+    Populations {
+        control: points(|pair| pair.control),
+        canary: points(|pair| pair.canary),
+    }
 }
 
 /// Concludes a check from Kayenta's class. `High` breaks a limit from above and `Low` one from
@@ -62,26 +81,35 @@ pub(super) fn conclude(
         return report;
     }
     let (allowed_increase, allowed_decrease, breaks_high, breaks_low) = match condition {
-        Condition::Relative { comparison, ratio, .. } if comparison.wants_less() => {
-            (ratio, 1.0, true, false)
-        }
+        Condition::Relative {
+            comparison, ratio, ..
+        } if comparison.wants_less() => (ratio, 1.0, true, false),
         Condition::Relative { ratio, .. } => (1.0, ratio, false, true),
         Condition::Within { tolerance } => (1.0 + tolerance, 1.0 - tolerance, true, true),
         Condition::Absolute { .. } => (1.0, 1.0, true, false),
     };
-    let settings =
-        KayentaSettings { allowed_increase, allowed_decrease, ..KayentaSettings::default() };
+    let settings = KayentaSettings {
+        allowed_increase,
+        allowed_decrease,
+        ..KayentaSettings::default()
+    };
     let class = kayenta_classify(&points.canary, &points.control, &settings);
     let (outcome, code, why) = match class {
-        KayentaClass::High if breaks_high => {
-            (Outcome::Fail, ReasonCode::CheckFailed, "classified as high by kayenta's test")
-        }
-        KayentaClass::Low if breaks_low => {
-            (Outcome::Fail, ReasonCode::CheckFailed, "classified as low by kayenta's test")
-        }
-        KayentaClass::Nodata => {
-            (Outcome::NoData, ReasonCode::NoData, "too few distinct points for kayenta's test")
-        }
+        KayentaClass::High if breaks_high => (
+            Outcome::Fail,
+            ReasonCode::CheckFailed,
+            "classified as high by kayenta's test",
+        ),
+        KayentaClass::Low if breaks_low => (
+            Outcome::Fail,
+            ReasonCode::CheckFailed,
+            "classified as low by kayenta's test",
+        ),
+        KayentaClass::Nodata => (
+            Outcome::NoData,
+            ReasonCode::NoData,
+            "too few distinct points for kayenta's test",
+        ),
         KayentaClass::High | KayentaClass::Low | KayentaClass::Pass => {
             (Outcome::Pass, ReasonCode::Passed, "passed kayenta's test")
         }

@@ -5,7 +5,7 @@ use crate::interval::Confidence;
 use crate::pipeline::{Check, Comparison, Condition, MetricKind};
 use crate::series::{ArmCount, PairedCounts, Populations};
 
-use super::check::{Levels, Question, Situation, question, values_text};
+use super::check::{Question, Situation, question, values_text};
 use super::latency::WindowHistogram;
 use super::limit::Shown;
 use super::model::{CheckReport, MetricData, Outcome, ReasonCode};
@@ -33,14 +33,26 @@ pub(super) enum KillSwitch {
 /// Looks at one kill switch.
 pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
     let Some(question) = question(switch, situation.pipeline) else {
-        return KillSwitch::Blind(report(switch, ReasonCode::NoData, "its metric is not defined"));
+        return KillSwitch::Blind(report(
+            switch,
+            ReasonCode::NoData,
+            "its metric is not defined",
+        ));
     };
-    let Some(confidence) = Confidence::new(CONFIDENCE) else {
+    let Ok(confidence) = Confidence::new(CONFIDENCE) else {
         return KillSwitch::Quiet;
     };
-    let from = situation.data.grid.intervals().saturating_sub(NEWEST_INTERVALS);
+    let from = situation
+        .data
+        .grid
+        .intervals()
+        .saturating_sub(NEWEST_INTERVALS);
     match situation.data.metrics.get(&question.metric.name) {
-        None => KillSwitch::Blind(report(switch, ReasonCode::NoData, "nothing was read for it")),
+        None => KillSwitch::Blind(report(
+            switch,
+            ReasonCode::NoData,
+            "nothing was read for it",
+        )),
         Some(MetricData::Fault(fault)) => {
             KillSwitch::Blind(report(switch, fault.code, &fault.message))
         }
@@ -103,12 +115,24 @@ fn question_that_must_hold<'a>(question: &Question<'a>) -> Question<'a> {
 }
 
 fn newest_totals(counts: &PairedCounts, from: usize) -> Populations<ArmCount> {
-    let newest = counts.intervals.iter().filter(|interval| interval.first >= from);
-    PairedCounts { intervals: newest.copied().collect(), quality: counts.quality }.totals()
+    let newest = counts
+        .intervals
+        .iter()
+        .filter(|interval| interval.first >= from);
+    PairedCounts {
+        intervals: newest.copied().collect(),
+        quality: counts.quality,
+    }
+    .totals()
 }
 
 fn told_by(switch: &Check, shown: Shown, what: &str) -> KillSwitch {
-    told(switch, shown != Shown::Kept && shown != Shown::Open, shown == Shown::BothViolated, what)
+    told(
+        switch,
+        shown != Shown::Kept && shown != Shown::Open,
+        shown == Shown::BothViolated,
+        what,
+    )
 }
 
 fn told(switch: &Check, canary_beyond: bool, control_beyond: bool, what: &str) -> KillSwitch {

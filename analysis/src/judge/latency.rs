@@ -4,7 +4,7 @@
 use crate::interval::{Confidence, Interval};
 use crate::pipeline::Condition;
 use crate::series::{ArmCount, PairedHistogram, Populations};
-use crate::special::{normal_cdf, normal_quantile};
+use crate::special::{Tail, normal_quantile, normal_tails};
 
 use super::limit::{Claim, Claims, Limit, Scale};
 use super::model::ArmReport;
@@ -32,12 +32,19 @@ impl ArmHistogram {
     /// Observations beyond the bound of an index.
     fn tail(&self, index: usize) -> ArmCount {
         let below = self.cumulative.get(index).copied().unwrap_or(self.total);
-        ArmCount { events: (self.total - below).max(0.0), exposure: self.total }
+        ArmCount {
+            events: (self.total - below).max(0.0),
+            exposure: self.total,
+        }
     }
 
     fn tail_share(&self, index: usize) -> f64 {
         let tail = self.tail(index);
-        if tail.exposure > 0.0 { tail.events / tail.exposure } else { 0.0 }
+        if tail.exposure > 0.0 {
+            tail.events / tail.exposure
+        } else {
+            0.0
+        }
     }
 }
 
@@ -45,7 +52,10 @@ impl WindowHistogram {
     /// Sums the rows of the grid intervals from `from_interval` on.
     pub(super) fn since(histogram: &PairedHistogram, from_interval: usize) -> Self {
         let columns = histogram.upper_bounds.len();
-        let mut sums = Populations { control: vec![0.0; columns], canary: vec![0.0; columns] };
+        let mut sums = Populations {
+            control: vec![0.0; columns],
+            canary: vec![0.0; columns],
+        };
         for (row, (first, _)) in histogram.spans.iter().enumerate() {
             if *first < from_interval {
                 continue;
@@ -57,14 +67,23 @@ impl WindowHistogram {
                 *sum += value;
             }
         }
-        let finite = histogram.upper_bounds.iter().filter(|bound| bound.is_finite()).count();
+        let finite = histogram
+            .upper_bounds
+            .iter()
+            .filter(|bound| bound.is_finite())
+            .count();
         let arm = |mut cumulative: Vec<f64>| {
             let total = cumulative.last().copied().unwrap_or(0.0);
             cumulative.truncate(finite);
             ArmHistogram { cumulative, total }
         };
         Self {
-            bounds: histogram.upper_bounds.iter().copied().take(finite).collect(),
+            bounds: histogram
+                .upper_bounds
+                .iter()
+                .copied()
+                .take(finite)
+                .collect(),
             control: arm(sums.control),
             canary: arm(sums.canary),
         }
@@ -72,11 +91,17 @@ impl WindowHistogram {
 
     /// All observations of both populations.
     pub(super) fn totals(&self) -> Populations<f64> {
-        Populations { control: self.control.total, canary: self.canary.total }
+        Populations {
+            control: self.control.total,
+            canary: self.canary.total,
+        }
     }
 
     fn tails(&self, index: usize) -> Populations<ArmCount> {
-        Populations { control: self.control.tail(index), canary: self.canary.tail(index) }
+        Populations {
+            control: self.control.tail(index),
+            canary: self.canary.tail(index),
+        }
     }
 
     /// What a report shows of both populations: the quantile, its interval and its bracket.
@@ -85,7 +110,10 @@ impl WindowHistogram {
         quantile: f64,
         confidence: Confidence,
     ) -> Populations<Option<ArmReport>> {
-        let arms = Populations { control: &self.control, canary: &self.canary };
+        let arms = Populations {
+            control: &self.control,
+            canary: &self.canary,
+        };
         arms.map(|arm| self.report(arm, quantile, confidence))
     }
 
@@ -108,8 +136,12 @@ impl WindowHistogram {
         let first_surely_above = intervals
             .iter()
             .position(|interval| interval.is_some_and(|tail| tail.upper() < beyond));
-        let lower = last_surely_below.and_then(|index| self.bounds.get(index)).copied();
-        let upper = first_surely_above.and_then(|index| self.bounds.get(index)).copied();
+        let lower = last_surely_below
+            .and_then(|index| self.bounds.get(index))
+            .copied();
+        let upper = first_surely_above
+            .and_then(|index| self.bounds.get(index))
+            .copied();
         let holder = (0..self.bounds.len()).find(|index| arm.tail_share(*index) <= beyond);
         Some(ArmReport {
             events: None,
@@ -131,14 +163,13 @@ impl WindowHistogram {
     }
 
     /// Straight-line interpolation inside a bucket, as `histogram_quantile` does it: for display.
-    fn interpolated_quantile(
-        &self,
-        arm: &ArmHistogram,
-        index: usize,
-        beyond: f64,
-    ) -> Option<f64> {
+    fn interpolated_quantile(&self, arm: &ArmHistogram, index: usize, beyond: f64) -> Option<f64> {
         let bracket = self.bracket(Some(index))?;
-        let share_before = if index == 0 { 1.0 } else { arm.tail_share(index - 1) };
+        let share_before = if index == 0 {
+            1.0
+        } else {
+            arm.tail_share(index - 1)
+        };
         let share_at = arm.tail_share(index);
         if share_before <= share_at {
             return Some(bracket.upper());
@@ -158,12 +189,16 @@ impl WindowHistogram {
             Condition::Absolute { comparison, limit } => {
                 Ok(self.absolute_claims(comparison.wants_less(), limit, quantile))
             }
-            Condition::Relative { comparison, ratio, offset } if comparison.wants_less() => {
+            Condition::Relative {
+                comparison,
+                ratio,
+                offset,
+            } if comparison.wants_less() => {
                 self.relative_claims(quantile, ratio, promote_ratio, offset)
             }
-            Condition::Relative { .. } | Condition::Within { .. } => Err(
-                "a quantile can be compared with the baseline by < or <= only".to_owned(),
-            ),
+            Condition::Relative { .. } | Condition::Within { .. } => {
+                Err("a quantile can be compared with the baseline by < or <= only".to_owned())
+            }
         }
     }
 
@@ -179,7 +214,11 @@ impl WindowHistogram {
                 totals: self.tails(index),
             })
         };
-        let (violation, compliance) = if wants_less { (above, below) } else { (below, above) };
+        let (violation, compliance) = if wants_less {
+            (above, below)
+        } else {
+            (below, above)
+        };
         Claims {
             scale: Scale::Share,
             violation: claim(violation),
@@ -192,7 +231,9 @@ impl WindowHistogram {
         // A limit written as 0.3 and a bound of milliseconds scaled to 0.3 differ by an ulp.
         let slack = limit.abs() * 1e-12;
         (
-            self.bounds.iter().rposition(|bound| *bound <= limit + slack),
+            self.bounds
+                .iter()
+                .rposition(|bound| *bound <= limit + slack),
             self.bounds.iter().position(|bound| *bound >= limit - slack),
         )
     }
@@ -204,7 +245,10 @@ impl WindowHistogram {
             return None;
         }
         let bound = |index: Option<usize>| index.and_then(|index| self.bounds.get(index)).copied();
-        Interval::new(bound(below).unwrap_or(0.0), bound(above).unwrap_or(f64::INFINITY))
+        Interval::new(
+            bound(below).unwrap_or(0.0),
+            bound(above).unwrap_or(f64::INFINITY),
+        )
     }
 
     /// `latency_p99 < baseline * r + d`: at the bound whose control tail is nearest to `1 - q`
@@ -227,7 +271,10 @@ impl WindowHistogram {
         let totals = self.tails(index);
         let claim = |factor: f64| {
             let limit = self.tail_ratio(index, factor, offset)?;
-            Some(Claim { limit: Limit::relative(true, limit, 0.0), totals })
+            Some(Claim {
+                limit: Limit::relative(true, limit, 0.0),
+                totals,
+            })
         };
         let compliance = claim(promote_ratio).filter(|_| {
             // Beyond half of all requests no canary could be: it would prove compliance of
@@ -237,7 +284,11 @@ impl WindowHistogram {
                     .is_some_and(|share| share <= 0.5)
             })
         });
-        Ok(Claims { scale: Scale::Share, violation: claim(ratio), compliance })
+        Ok(Claims {
+            scale: Scale::Share,
+            violation: claim(ratio),
+            compliance,
+        })
     }
 
     /// The bound whose control tail share is nearest to a share on a logarithmic scale, among
@@ -266,8 +317,9 @@ impl WindowHistogram {
     }
 
     fn control_tail_share_at(&self, at: f64) -> Option<f64> {
-        let shares: Vec<f64> =
-            (0..self.bounds.len()).map(|index| self.control.tail_share(index)).collect();
+        let shares: Vec<f64> = (0..self.bounds.len())
+            .map(|index| self.control.tail_share(index))
+            .collect();
         interpolated_tail_share(&self.bounds, &shares, at)
     }
 }
@@ -295,7 +347,8 @@ fn interpolated_tail_share(bounds: &[f64], tail_shares: &[f64], at: f64) -> Opti
         return None;
     }
     let lambda = libm::log(upper_bound / at) / libm::log(upper_bound / lower_bound);
-    // The quantile of 1 - S is minus the quantile of S, without the loss of digits.
-    let (z_lower, z_upper) = (-normal_quantile(lower_share), -normal_quantile(upper_share));
-    Some(normal_cdf(-(lambda * z_lower + (1.0 - lambda) * z_upper)))
+    let z_lower = normal_quantile(lower_share, Tail::Upper).ok()?;
+    let z_upper = normal_quantile(upper_share, Tail::Upper).ok()?;
+    let z = lambda * z_lower + (1.0 - lambda) * z_upper;
+    normal_tails(z).ok().map(|tails| tails.upper)
 }

@@ -30,7 +30,8 @@ impl Scale {
                 let count = Count::new(arm.events, arm.exposure).ok()?;
                 Some(wilson_interval(count, confidence))
             }
-            Self::Rate => poisson_rate_interval(arm.events, arm.exposure, confidence),
+            Self::Rate => poisson_rate_interval(arm.events, arm.exposure, confidence)
+                .map(|estimate| estimate.interval),
         }
     }
 }
@@ -125,8 +126,14 @@ impl Limit {
 
 fn two_sided(tolerance: f64) -> (Limit, Limit) {
     (
-        Limit::AtMost { ratio: 1.0 + tolerance, offset: 0.0 },
-        Limit::AtLeast { ratio: 1.0 - tolerance, offset: 0.0 },
+        Limit::AtMost {
+            ratio: 1.0 + tolerance,
+            offset: 0.0,
+        },
+        Limit::AtLeast {
+            ratio: 1.0 - tolerance,
+            offset: 0.0,
+        },
     )
 }
 
@@ -189,7 +196,10 @@ impl Claims {
         if let Some(claim) = &self.violation {
             let both = intervals(claim, violation);
             if !claim.limit.needs_control() {
-                let control = Populations { control: None, canary: both.control };
+                let control = Populations {
+                    control: None,
+                    canary: both.control,
+                };
                 if claim.limit.is_violated(control) == Some(true) {
                     return Shown::BothViolated;
                 }
@@ -234,8 +244,7 @@ impl Claims {
     ) -> Option<f64> {
         const LARGEST_FACTOR: f64 = 1e6;
         const STEPS: u32 = 40;
-        let decided =
-            |factor: f64| self.scaled(factor).shown(violation, compliance) != Shown::Open;
+        let decided = |factor: f64| self.scaled(factor).shown(violation, compliance) != Shown::Open;
         if !decided(LARGEST_FACTOR) {
             return None;
         }
@@ -267,8 +276,14 @@ mod tests {
     fn claims(violation: Limit, compliance: Limit, totals: Populations<ArmCount>) -> Claims {
         Claims {
             scale: Scale::Share,
-            violation: Some(Claim { limit: violation, totals }),
-            compliance: Some(Claim { limit: compliance, totals }),
+            violation: Some(Claim {
+                limit: violation,
+                totals,
+            }),
+            compliance: Some(Claim {
+                limit: compliance,
+                totals,
+            }),
         }
     }
 
@@ -280,7 +295,11 @@ mod tests {
     fn an_absolute_limit_is_kept_below_violated_above_and_open_between() {
         let limit = Limit::absolute(true, 0.001);
         let at = |events: f64| {
-            shown(&claims(limit, limit, totals((10.0, 100_000.0), (events, 100_000.0))))
+            shown(&claims(
+                limit,
+                limit,
+                totals((10.0, 100_000.0), (events, 100_000.0)),
+            ))
         };
         assert_eq!(at(40.0), Shown::Kept);
         assert_eq!(at(100.0), Shown::Open);
@@ -297,10 +316,16 @@ mod tests {
     #[test]
     fn a_relative_limit_is_the_overlap_of_the_seed() {
         // vectors: control 100 of 100,000 and canary 10 of 1,000 is a regression, 1 is not
-        let (violation, compliance) =
-            (Limit::relative(true, 1.0, 0.0), Limit::relative(true, 2.0, 0.0));
+        let (violation, compliance) = (
+            Limit::relative(true, 1.0, 0.0),
+            Limit::relative(true, 2.0, 0.0),
+        );
         let at = |events: f64| {
-            shown(&claims(violation, compliance, totals((100.0, 100_000.0), (events, 1_000.0))))
+            shown(&claims(
+                violation,
+                compliance,
+                totals((100.0, 100_000.0), (events, 1_000.0)),
+            ))
         };
         assert_eq!(at(10.0), Shown::Violated);
         assert_eq!(at(1.0), Shown::Open);
@@ -318,7 +343,10 @@ mod tests {
         let limit = Limit::Within { tolerance: 0.05 };
         let at = |events: f64| {
             let counts = totals((1_000_000.0, 100.0), (events, 100.0));
-            Claims { scale: Scale::Rate, ..claims(limit, limit, counts) }
+            Claims {
+                scale: Scale::Rate,
+                ..claims(limit, limit, counts)
+            }
         };
         assert_eq!(shown(&at(1_000_000.0)), Shown::Kept);
         assert_eq!(shown(&at(900_000.0)), Shown::Violated);

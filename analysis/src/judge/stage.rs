@@ -31,8 +31,11 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         is_stage_over: elapsed_minutes >= stage.duration_minutes,
     };
     let mut checks = evaluate_all(situation);
-    let switches: Vec<KillSwitch> =
-        pipeline.kill_switch.iter().map(|switch| watch(switch, situation)).collect();
+    let switches: Vec<KillSwitch> = pipeline
+        .kill_switch
+        .iter()
+        .map(|switch| watch(switch, situation))
+        .collect();
     let mut decision = decide(situation, &checks, &switches, elapsed_minutes);
     for switch in switches {
         if let KillSwitch::Fired(report)
@@ -66,7 +69,11 @@ struct Decision {
 
 impl Decision {
     fn hold(code: ReasonCode, reason: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Hold, code, reason: reason.into() }
+        Self {
+            verdict: Verdict::Hold,
+            code,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -77,17 +84,26 @@ impl Decision {
 fn evaluate_all(situation: Situation<'_>) -> Vec<CheckReport> {
     let checks = &situation.stage.checks;
     let confidence = situation.pipeline.analysis.confidence;
-    let Some(compliance) = Confidence::new(confidence) else {
+    let Ok(compliance) = Confidence::new(confidence) else {
         return Vec::new();
     };
-    let can_roll_back = checks.iter().filter(|check| !check.warn_only).count().max(1);
+    let can_roll_back = checks
+        .iter()
+        .filter(|check| !check.warn_only)
+        .count()
+        .max(1);
     let mut broken = 0;
     loop {
         let share = can_roll_back.saturating_sub(broken).max(1) as f64;
         let violation = Confidence::new(1.0 - (1.0 - confidence) / share).unwrap_or(compliance);
-        let levels = Levels { violation, compliance };
-        let reports: Vec<CheckReport> =
-            checks.iter().map(|check| evaluate(check, situation, levels)).collect();
+        let levels = Levels {
+            violation,
+            compliance,
+        };
+        let reports: Vec<CheckReport> = checks
+            .iter()
+            .map(|check| evaluate(check, situation, levels))
+            .collect();
         let now_broken = reports.iter().filter(|report| rolls_back(report)).count();
         if now_broken <= broken || now_broken >= can_roll_back {
             return reports;
@@ -109,18 +125,27 @@ fn decide(
     if let Some(decision) = rollback(checks, switches) {
         return decision;
     }
+    if situation.data.grid.intervals() == 0 {
+        let reason = "the stage has only just started: no whole interval is over yet";
+        return Decision::hold(ReasonCode::WarmingUp, reason);
+    }
     let needed = |report: &&CheckReport| report.counts && report.critical && !report.warn_only;
     let blind = switches.iter().find_map(|switch| match switch {
         KillSwitch::Blind(report) => Some(report),
         _ => None,
     });
-    let without_data =
-        checks.iter().filter(needed).find(|report| report.outcome == Outcome::NoData).or(blind);
+    let without_data = checks
+        .iter()
+        .filter(needed)
+        .find(|report| report.outcome == Outcome::NoData)
+        .or(blind);
     if let Some(report) = without_data {
         return Decision::hold(report.reason_code, &report.reason);
     }
-    if let Some(report) =
-        checks.iter().filter(needed).find(|report| report.reason_code == ReasonCode::PartialData)
+    if let Some(report) = checks
+        .iter()
+        .filter(needed)
+        .find(|report| report.reason_code == ReasonCode::PartialData)
     {
         return Decision::hold(ReasonCode::PartialData, &report.reason);
     }
@@ -136,11 +161,16 @@ fn decide(
     if let Some(report) = checks.iter().filter(needed).find(blamed).or(environment) {
         return Decision::hold(ReasonCode::Environment, &report.reason);
     }
-    if !checks.iter().any(|report| report.counts && report.outcome == Outcome::Pass) {
+    if !checks
+        .iter()
+        .any(|report| report.counts && report.outcome == Outcome::Pass)
+    {
         return nothing_passed(situation, checks, elapsed_minutes);
     }
-    if let Some(report) =
-        checks.iter().filter(needed).find(|report| report.outcome == Outcome::Undecided)
+    if let Some(report) = checks
+        .iter()
+        .filter(needed)
+        .find(|report| report.outcome == Outcome::Undecided)
     {
         return undecided(situation, report);
     }
@@ -153,9 +183,19 @@ fn decide(
         );
         return Decision::hold(ReasonCode::WarmingUp, reason);
     }
-    let passed = checks.iter().filter(|report| report.counts && report.outcome == Outcome::Pass);
-    let reason = format!("{} of {} checks passed, none is broken", passed.count(), checks.len());
-    Decision { verdict: Verdict::Promote, code: ReasonCode::Passed, reason }
+    let passed = checks
+        .iter()
+        .filter(|report| report.counts && report.outcome == Outcome::Pass);
+    let reason = format!(
+        "{} of {} checks passed, none is broken",
+        passed.count(),
+        checks.len()
+    );
+    Decision {
+        verdict: Verdict::Promote,
+        code: ReasonCode::Passed,
+        reason,
+    }
 }
 
 /// A rollback with every reason, kill switches first.
@@ -180,7 +220,11 @@ fn rollback(checks: &[CheckReport], switches: &[KillSwitch]) -> Option<Decision>
         return None;
     };
     let reason = [fired, broken].concat().join("; ");
-    Some(Decision { verdict: Verdict::Rollback, code, reason })
+    Some(Decision {
+        verdict: Verdict::Rollback,
+        code,
+        reason,
+    })
 }
 
 /// Nothing is broken, but nothing is shown either: never a promotion.
@@ -196,11 +240,12 @@ fn nothing_passed(
              error_rate < 0.1%",
         );
     }
-    let open = checks.iter().find(|report| report.counts && report.outcome == Outcome::Undecided);
+    let open = checks
+        .iter()
+        .find(|report| report.counts && report.outcome == Outcome::Undecided);
     open.map_or_else(
         || {
-            let reason =
-                format!("nothing is shown after {}", text::minutes(elapsed_minutes));
+            let reason = format!("nothing is shown after {}", text::minutes(elapsed_minutes));
             Decision::hold(ReasonCode::NoData, reason)
         },
         |report| undecided(situation, report),
@@ -210,7 +255,10 @@ fn nothing_passed(
 /// Holds for an undecided check, and says at once when the stage cannot decide in its time.
 fn undecided(situation: Situation<'_>, report: &CheckReport) -> Decision {
     let start_ms = situation.data.grid.start_ms();
-    let projected_at_ms = report.needs.as_ref().and_then(|needs| needs.projected_at_ms);
+    let projected_at_ms = report
+        .needs
+        .as_ref()
+        .and_then(|needs| needs.projected_at_ms);
     let needed_minutes =
         projected_at_ms.map(|at_ms| (at_ms - start_ms) as f64 / MILLISECONDS_PER_MINUTE);
     let longest = situation.stage.max_duration_minutes;
@@ -237,9 +285,15 @@ fn at_the_longest_duration(rule: OnInconclusive, stage: &Stage, held: Decision) 
         OnInconclusive::Rollback => (Verdict::Rollback, "rollback"),
     };
     let longest = text::minutes(stage.max_duration_minutes);
-    let reason =
-        format!("on_inconclusive is {rule}, and after {longest} not all is shown: {}", held.reason);
-    Decision { verdict, code: held.code, reason }
+    let reason = format!(
+        "on_inconclusive is {rule}, and after {longest} not all is shown: {}",
+        held.reason
+    );
+    Decision {
+        verdict,
+        code: held.code,
+        reason,
+    }
 }
 
 /// A metric whose newest intervals are empty although it had data before.
@@ -247,18 +301,23 @@ fn silent_metric(data: &StageData) -> Option<&str> {
     let intervals = data.grid.intervals();
     data.metrics.iter().find_map(|(name, metric)| {
         let covered = match metric {
-            MetricData::Counts(counts) => {
-                counts.intervals.last().map(|interval| interval.first + interval.length)
-            }
+            MetricData::Counts(counts) => counts
+                .intervals
+                .last()
+                .map(|interval| interval.first + interval.length),
             MetricData::Histogram(histogram) => {
                 histogram.spans.last().map(|(first, length)| first + length)
             }
-            MetricData::Gauge(gauge) => {
-                gauge.intervals.iter().rposition(|pair| pair.canary.is_some()).map(|at| at + 1)
-            }
+            MetricData::Gauge(gauge) => gauge
+                .intervals
+                .iter()
+                .rposition(|pair| pair.canary.is_some())
+                .map(|at| at + 1),
             MetricData::Fault(_) => None,
         };
-        covered.is_some_and(|covered| covered + SILENT_INTERVALS <= intervals).then_some(name.as_str())
+        covered
+            .is_some_and(|covered| covered + SILENT_INTERVALS <= intervals)
+            .then_some(name.as_str())
     })
 }
 
@@ -273,7 +332,11 @@ fn missing_intervals(data: &StageData) -> usize {
 }
 
 fn progress(pipeline: &Pipeline, stage: &Stage, elapsed_minutes: f64) -> String {
-    let position = pipeline.stages.iter().position(|other| other.id == stage.id).map_or(1, |at| at + 1);
+    let position = pipeline
+        .stages
+        .iter()
+        .position(|other| other.id == stage.id)
+        .map_or(1, |at| at + 1);
     format!(
         "stage {position} of {}, {} of {} minutes",
         pipeline.stages.len(),
@@ -285,7 +348,10 @@ fn progress(pipeline: &Pipeline, stage: &Stage, elapsed_minutes: f64) -> String 
 /// The traffic of the last safe point before a stage: the last stage marked as a rollback point
 /// where the pipeline marks any, else the stage before. Without one, no traffic.
 fn rollback_to_percent(pipeline: &Pipeline, stage: &Stage) -> f64 {
-    let before = pipeline.stages.iter().take_while(|other| other.id != stage.id);
+    let before = pipeline
+        .stages
+        .iter()
+        .take_while(|other| other.id != stage.id);
     let marks_points = pipeline.stages.iter().any(|other| other.rollback_point);
     before
         .filter(|other| other.rollback_point || !marks_points)
@@ -305,10 +371,15 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
     for report in checks {
         if report.warn_only && report.outcome == Outcome::Fail {
             let message = format!("{} (warns only)", report.reason);
-            warnings.push(Warning { code: "check_failed", message: text::one_line(&message) });
+            warnings.push(Warning {
+                code: "check_failed",
+                message: text::one_line(&message),
+            });
         }
     }
-    if checks.iter().any(|report| report.method != Method::Sequential)
+    if checks
+        .iter()
+        .any(|report| report.method != Method::Sequential)
         && !pipeline.stages.is_empty()
     {
         warnings.push(Warning {

@@ -15,7 +15,11 @@ pub(super) fn value(number: f64, dimension: Dimension) -> String {
 
 /// Writes an interval of values.
 pub(super) fn interval(interval: crate::interval::Interval, dimension: Dimension) -> String {
-    format!("[{}, {}]", value(interval.lower(), dimension), value(interval.upper(), dimension))
+    format!(
+        "[{}, {}]",
+        value(interval.lower(), dimension),
+        value(interval.upper(), dimension)
+    )
 }
 
 /// Writes a count with commas between thousands.
@@ -64,7 +68,11 @@ pub(super) fn digits(number: f64) -> String {
         return format!("{number:.2e}");
     }
     // The magnitude lies in -6..15, so this fits.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 8"
+    )]
     let decimals = (2.0 - magnitude).max(0.0) as usize;
     let text = format!("{number:.decimals$}");
     if text.contains('.') {
@@ -75,8 +83,11 @@ pub(super) fn digits(number: f64) -> String {
 }
 
 fn bytes(number: f64) -> String {
-    const UNITS: [(&str, f64); 3] =
-        [("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1_024.0)];
+    const UNITS: [(&str, f64); 3] = [
+        ("GiB", 1_073_741_824.0),
+        ("MiB", 1_048_576.0),
+        ("KiB", 1_024.0),
+    ];
     for (unit, size) in UNITS {
         if number.abs() >= size {
             return format!("{} {unit}", digits(number / size));
@@ -91,8 +102,10 @@ const LONGEST_SENTENCE: usize = 300;
 /// Makes one line of at most 300 characters: control characters become spaces, and what is
 /// too long ends in an ellipsis.
 pub(super) fn one_line(text: &str) -> String {
-    let clean: String =
-        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let clean: String = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
     if clean.chars().count() <= LONGEST_SENTENCE {
         return clean;
     }

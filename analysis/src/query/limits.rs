@@ -6,7 +6,10 @@
 //! expression at once. So an upper bound of what a text can make it do is found first, by one
 //! pass over the characters without recursion.
 
+use promql_parser::util::{parse_str_radix, unquote_string};
+
 use super::error::QueryError;
+use super::pattern;
 
 /// Most bytes of a query that is parsed.
 pub(super) const TEXT_BYTES: usize = 16 * 1024;
@@ -18,13 +21,14 @@ pub(super) const WRITTEN_BYTES: usize = 64 * 1024;
 /// stack of 2 MiB, the default of threads, also where nothing is optimised.
 pub(super) const DEPTH: usize = 100;
 
-/// Most regular expressions in a query: each may cost a few milliseconds to compile.
-pub(super) const REGEXES: usize = 64;
+/// The most that the regular expressions of a query may cost to compile, in the unit of
+/// [`pattern::cost`]: `\w{1,63}` four times, or some hundred plain patterns.
+pub(super) const REGEX_COST: u64 = 200_000;
 
 /// Most seconds of a duration: 100 years.
 pub(super) const DURATION_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
 
-/// Checks the length, the depth, the durations and the number of regular expressions.
+/// Checks the length, the depth, the durations and the regular expressions of a user's text.
 pub(super) fn check_text(promql: &str) -> Result<(), QueryError> {
     if promql.len() > TEXT_BYTES {
         return Err(QueryError::TooLong {
@@ -33,12 +37,6 @@ pub(super) fn check_text(promql: &str) -> Result<(), QueryError> {
         });
     }
     let scan = Scan::of(promql)?;
-    if scan.regexes > REGEXES {
-        return Err(QueryError::TooManyRegexes {
-            count: scan.regexes,
-            limit: REGEXES,
-        });
-    }
     if scan.depth > DEPTH {
         return Err(QueryError::TooDeep {
             depth: scan.depth,
@@ -48,13 +46,25 @@ pub(super) fn check_text(promql: &str) -> Result<(), QueryError> {
     Ok(())
 }
 
+/// Checks the length and the regular expressions of a text that was written with the matchers
+/// added: each selector may have brought its own copy of a costly pattern.
+pub(super) fn check_written(promql: &str) -> Result<(), QueryError> {
+    if promql.len() > WRITTEN_BYTES {
+        return Err(QueryError::WrittenTooLong {
+            bytes: promql.len(),
+            limit: WRITTEN_BYTES,
+        });
+    }
+    Scan::of(promql).map(drop)
+}
+
 /// What one pass over a text found.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Scan {
     /// Upper bound of the levels of the syntax tree.
     depth: usize,
-    /// Matchers with a regular expression.
-    regexes: usize,
+    /// What the regular expressions cost to compile.
+    regex_cost: u64,
 }
 
 /// One pair of brackets while it is open: what is between two commas in it is one expression.
@@ -81,11 +91,12 @@ impl Level {
     }
 }
 
-/// What the scan expects of the next word.
+/// What the scan expects of the next word or string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     Anything,
     Duration,
+    Pattern,
 }
 
 impl Scan {
@@ -95,12 +106,15 @@ impl Scan {
         let mut levels = Vec::<Level>::new();
         let mut level = Level::default();
         let mut expect = Expect::Anything;
+        // The word or string before an operator: the label, where the operator is a matcher's.
+        let mut label = "";
         let mut is_range = false;
         let mut rest = promql;
         while let Some(character) = rest.chars().next() {
             let word = word_length(rest);
             if word > 0 {
                 let (text, tail) = rest.split_at(word);
+                label = text;
                 check_duration(text, expect)?;
                 expect = if text.eq_ignore_ascii_case("offset") {
                     Expect::Duration
@@ -113,9 +127,18 @@ impl Scan {
                 rest = tail;
                 continue;
             }
+            let from = rest;
             rest = rest.get(character.len_utf8()..).unwrap_or_default();
             match character {
-                '"' | '\'' | '`' => rest = after_string(rest, character),
+                '"' | '\'' | '`' => {
+                    rest = after_string(rest, character);
+                    let (string, _) = from.split_at(from.len() - rest.len());
+                    if expect == Expect::Pattern {
+                        scan.add_pattern(label, string)?;
+                    }
+                    label = string;
+                    expect = Expect::Anything;
+                }
                 '#' => rest = rest.trim_start_matches(|other| other != '\n' && other != '\r'),
                 '(' | '[' | '{' => {
                     levels.push(std::mem::take(&mut level));
@@ -139,7 +162,7 @@ impl Scan {
                 ',' => level.end_expression(),
                 // Outside of a range the colon is part of a recording rule's name.
                 ':' if is_range => expect = Expect::Duration,
-                '~' => scan.regexes += 1,
+                '~' => expect = Expect::Pattern,
                 '+' | '-' => level.operators += 1,
                 '*' | '/' | '%' | '^' | '=' | '!' | '<' | '>' | '@' => {
                     level.operators += 1;
@@ -159,6 +182,39 @@ impl Scan {
         scan.depth = level.depth();
         Ok(scan)
     }
+
+    /// Adds the cost of a pattern, given as a string with its quotes.
+    fn add_pattern(&mut self, label: &str, string: &str) -> Result<(), QueryError> {
+        // A string that cannot be read is an error of syntax, which the parser tells.
+        let Ok(text) = unquote_string(string) else {
+            return Ok(());
+        };
+        let cost = check_pattern(label, &text)?;
+        self.regex_cost = self.regex_cost.saturating_add(cost);
+        if self.regex_cost > REGEX_COST {
+            return Err(QueryError::RegexCost {
+                label: label.to_owned(),
+                pattern: text,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Checks one pattern of a matcher and returns what it costs to compile.
+pub(super) fn check_pattern(label: &str, text: &str) -> Result<u64, QueryError> {
+    let cost = pattern::cost(text).map_err(|reason| QueryError::Regex {
+        label: label.to_owned(),
+        pattern: text.to_owned(),
+        reason,
+    })?;
+    if cost > REGEX_COST {
+        return Err(QueryError::RegexCost {
+            label: label.to_owned(),
+            pattern: text.to_owned(),
+        });
+    }
+    Ok(cost)
 }
 
 /// The length of the word or number at the start; 0 when there is none. A number's exponent may
@@ -213,15 +269,15 @@ fn check_duration(word: &str, expect: Expect) -> Result<(), QueryError> {
         text: word.to_owned(),
     };
     let starts_with_digit = word.starts_with(|first: char| first.is_ascii_digit());
-    let is_bare_number = promql_parser::util::parse_str_radix(word);
-    if let Ok(seconds) = is_bare_number {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "100 years in seconds are far below 2^53"
-        )]
-        let limit = DURATION_SECONDS as f64;
-        let usable = (0.0..=limit).contains(&seconds);
-        return if expect == Expect::Duration && !usable {
+    // The parser's function for numbers panics on words with an x that is not hexadecimal.
+    let is_hexadecimal = word.starts_with("0x") || word.starts_with("0X");
+    let bare_number = if is_hexadecimal || !word.contains(['x', 'X']) {
+        parse_str_radix(word).ok()
+    } else {
+        None
+    };
+    if let Some(seconds) = bare_number {
+        return if expect == Expect::Duration && !is_duration(seconds) {
             Err(refused())
         } else {
             Ok(())
@@ -237,4 +293,129 @@ fn check_duration(word: &str, expect: Expect) -> Result<(), QueryError> {
         }
     }
     Ok(())
+}
+
+/// Whether the seconds are a duration that is printed as it was read: whole milliseconds.
+fn is_duration(seconds: f64) -> bool {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "100 years in milliseconds are far below 2^53"
+    )]
+    let limit = (DURATION_SECONDS * 1000) as f64;
+    let milliseconds = seconds * 1000.0;
+    let distance = (milliseconds - milliseconds.round()).abs();
+    (1.0..=limit).contains(&milliseconds) && distance < 1e-6 * milliseconds
+}
+
+#[cfg(test)]
+mod tests {
+    use promql_parser::parser::{self, Expr};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn depth(promql: &str) -> usize {
+        Scan::of(promql).unwrap().depth
+    }
+
+    /// The levels of a tree, as recursion over it goes.
+    fn levels(tree: &Expr) -> usize {
+        1 + match tree {
+            Expr::Aggregate(node) => {
+                let parameter = node.param.as_ref().map_or(0, |parameter| levels(parameter));
+                levels(&node.expr).max(parameter)
+            }
+            Expr::Binary(node) => levels(&node.lhs).max(levels(&node.rhs)),
+            Expr::Unary(node) => levels(&node.expr),
+            Expr::Paren(node) => levels(&node.expr),
+            Expr::Subquery(node) => levels(&node.expr),
+            Expr::Call(node) => {
+                let arguments = node.args.args.iter();
+                arguments
+                    .map(|argument| levels(argument))
+                    .max()
+                    .unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Expressions of instant vectors, with brackets in strings and comments among them.
+    fn expression() -> impl Strategy<Value = String> {
+        let leaf = proptest::sample::select(vec![
+            "a",
+            "a{b=\"(((\"}",
+            "a{b='\\')))', c=~`(x)`}",
+            "# ((( \" '\n a:b",
+            "a offset 5m",
+            "vector(1)",
+        ])
+        .prop_map(str::to_owned);
+        leaf.prop_recursive(12, 60, 3, |inner| {
+            let operator = proptest::sample::select(vec![
+                "+",
+                "-",
+                "*",
+                "/",
+                "%",
+                "^",
+                "==",
+                ">= bool",
+                "<",
+                " and ",
+                " OR ",
+                " unless ",
+                " atan2 ",
+                "+ on (a) group_left (b) ",
+            ]);
+            prop_oneof![
+                inner.clone().prop_map(|e| format!("({e})")),
+                inner.clone().prop_map(|e| format!("-{e}")),
+                inner.clone().prop_map(|e| format!("abs({e})")),
+                inner.clone().prop_map(|e| format!("sum({e}) by (a, b)")),
+                inner
+                    .clone()
+                    .prop_map(|e| format!("rate(({e})[5m:1m] @ end())")),
+                (inner.clone(), inner.clone())
+                    .prop_map(|(e, f)| format!("topk by (c) (scalar({e}), {f})")),
+                inner
+                    .clone()
+                    .prop_map(|e| format!("label_join({e}, 'a', ')', \"(\")")),
+                (inner.clone(), operator, inner).prop_map(|(e, o, f)| format!("{e}{o}{f}")),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_depth_is_an_upper_bound_of_the_levels_of_the_tree(promql in expression()) {
+            if let Ok(tree) = parser::parse(&promql) {
+                prop_assert!(depth(&promql) >= levels(&tree), "{}", promql);
+            }
+        }
+    }
+
+    #[test]
+    fn count_the_levels_of_each_kind_of_nesting() {
+        assert_eq!(depth("a"), 1);
+        assert_eq!(depth("a+a+a+a"), 4);
+        assert_eq!(depth("((((a))))"), 5);
+        assert_eq!(depth("f(a, b+b, f(c))"), 3);
+        assert_eq!(depth("(a+a)+(b+b+b)"), 5);
+        assert_eq!(depth("----a"), 5);
+        assert_eq!(depth("a[5m:][5m:]"), 3);
+        assert_eq!(depth("a and b Unless c"), 3);
+        // Brackets that are never closed are open all the same.
+        assert_eq!(depth("((((a"), 5);
+        assert_eq!(depth("\"((((\" # (((("), 1);
+    }
+
+    #[test]
+    fn read_numbers_as_the_lexer_does() {
+        assert_eq!(word_length("1e+300]"), 6);
+        assert_eq!(word_length("0x1e+3"), 4);
+        assert_eq!(word_length(".5E-1)"), 5);
+        assert_eq!(word_length("ae+1"), 2);
+        assert_eq!(word_length("é"), 0);
+    }
 }

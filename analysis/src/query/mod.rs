@@ -11,6 +11,7 @@ mod combined;
 mod counter;
 mod error;
 mod limits;
+mod pattern;
 mod push;
 mod syntax;
 mod values;
@@ -73,6 +74,7 @@ pub fn histogram_per_target(
     group_by: &[&str],
 ) -> Result<String, QueryError> {
     let selector = counter::parse_histogram(selector)?;
+    counter::refuse_bucket_matchers(matchers)?;
     sum_per_target(selector, matchers, &[counter::BUCKET_LABEL], group_by)
 }
 
@@ -143,6 +145,3 @@ fn aggregate(operation: TokenId, tree: Expr, modifier: Option<LabelModifier>) ->
         modifier,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -294,3 +294,6 @@ fn pause_before(retry: u32) -> Duration {
         .saturating_mul(1 << retry.min(8))
         .mul_f64(0.5 + share)
 }
+
+#[cfg(test)]
+mod tests;

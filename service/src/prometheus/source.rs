@@ -212,9 +212,10 @@ impl Source {
         let decoded = decode_aside(body, self.max_series)
             .await
             .map_err(|error| self.faults().undecodable(self.redact(error)))?;
+        let redact = |text| self.credentials.redact(text);
         Ok(Answer {
             series: decoded.series,
-            warnings: decoded.warnings,
+            warnings: decoded.warnings.into_iter().map(redact).collect(),
             bytes,
         })
     }

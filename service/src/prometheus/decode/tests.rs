@@ -130,7 +130,7 @@ fn warnings_are_bounded_in_number_and_length() {
         .iter()
         .map(|text| text.chars().count())
         .sum();
-    assert!(decoded.warnings.len() <= 20 && chars <= 20 * 301, "{chars}");
+    assert!(decoded.warnings.len() <= 20 && chars <= 20 * 201, "{chars}");
 }
 
 #[test]

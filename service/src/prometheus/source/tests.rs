@@ -1,5 +1,6 @@
 //! The source against servers that fail in every way, on real sockets.
 
+mod tls;
 mod upstream;
 
 use std::time::Duration;
@@ -379,6 +380,39 @@ async fn an_endless_answer_is_left_early() {
         fault_of(&source(config)).await.code,
         ReasonCode::AnswerTooLarge
     );
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_compressed_answer_are_counted_after_decompression() {
+    use axum::Router;
+    use axum::http::header::CONTENT_TYPE;
+    use axum::routing::post;
+
+    let spaces = " ".repeat(8 * 1024 * 1024);
+    let body = format!("{GOOD}{spaces}");
+    let bytes = body.len() as u64;
+    let answer = || async move { ([(CONTENT_TYPE, "application/json")], body) };
+    let router = Router::new()
+        .route("/api/v1/query_range", post(answer))
+        .layer(tower_http::compression::CompressionLayer::new());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: SourceUrl = format!("http://{}", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, router).await });
+
+    let mut bounded = SourceConfig::new(url.clone());
+    bounded.max_bytes = 1024 * 1024;
+    assert_eq!(
+        fault_of(&source(bounded)).await.code,
+        ReasonCode::AnswerTooLarge
+    );
+    let answer = source(SourceConfig::new(url))
+        .ask(&question())
+        .await
+        .unwrap();
+    assert_eq!(answer.bytes, bytes);
 }
 
 #[tokio::test]

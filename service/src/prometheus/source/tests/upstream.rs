@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 /// What the server does with one request.
 #[derive(Debug, Clone)]
@@ -51,6 +52,15 @@ impl Upstream {
     /// Answers the first request with the first reply and so on; the last reply is for all that
     /// follow.
     pub(super) async fn start(replies: Vec<Reply>) -> Self {
+        Self::start_with(replies, None).await
+    }
+
+    /// The same behind TLS.
+    pub(super) async fn start_tls(replies: Vec<Reply>, acceptor: TlsAcceptor) -> Self {
+        Self::start_with(replies, Some(acceptor)).await
+    }
+
+    async fn start_with(replies: Vec<Reply>, acceptor: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -62,9 +72,17 @@ impl Upstream {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (replies, seen, load) = (replies.clone(), seen.clone(), load.clone());
+                let acceptor = acceptor.clone();
                 connections.spawn(async move {
-                    let request = read_request(stream, replies, &seen, &load);
-                    request.await;
+                    match acceptor {
+                        None => serve(stream, &replies, &seen, &load).await,
+                        Some(acceptor) => {
+                            // Who does not trust the certificate goes away here.
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                serve(stream, &replies, &seen, &load).await;
+                            }
+                        }
+                    }
                 });
             }
         });
@@ -91,9 +109,9 @@ impl Upstream {
     }
 }
 
-async fn read_request(
-    mut stream: TcpStream,
-    replies: Vec<Reply>,
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    replies: &[Reply],
     seen: &Mutex<Vec<String>>,
     load: &Mutex<(usize, usize)>,
 ) {

@@ -1,0 +1,266 @@
+//! The steps of a stage: lists and curves of traffic and duration, expanded.
+
+use super::cursor::{Cursor, Field, Fields, Problems, checked};
+use super::stages::{MAX_STAGES, read_minutes, read_traffic};
+use super::yaml::Value;
+
+/// One step of a stage: the stage itself, or a sub-stage of it.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    /// The number of the sub-stage from 1; nothing when the stage is not expanded.
+    pub(super) number: Option<usize>,
+    /// The canary's share of the traffic, in percent.
+    pub(super) traffic_percent: f64,
+    /// The least time, in minutes.
+    pub(super) duration_minutes: f64,
+    /// The longest time, in minutes.
+    pub(super) max_duration_minutes: f64,
+    /// Where the traffic is written.
+    pub(super) place: Cursor<'a>,
+}
+
+/// How many times the duration a stage lasts at most when the file does not say.
+const MAX_DURATION_FACTOR: f64 = 2.0;
+
+/// The names of curves.
+#[derive(Debug, Clone, Copy)]
+enum Curve {
+    SmoothStep,
+    Linear,
+}
+
+const CURVES: &[(&str, Curve)] = &[
+    ("smooth_step", Curve::SmoothStep),
+    ("linear", Curve::Linear),
+];
+
+/// What a duration is where the file's own is wrong: the mistake is told, and the traffic can
+/// still be looked at.
+const PLACEHOLDER_MINUTES: f64 = 1.0;
+
+/// Reads the steps of a stage. Nothing is returned when a mistake leaves no step to be made.
+pub(super) fn read_schedule<'a>(
+    entry: &Field<'a>,
+    fields: &Fields<'a>,
+    problems: &mut Problems,
+) -> Vec<Step<'a>> {
+    if fields.get("duration_minutes").is_none() {
+        problems.add(
+            entry.key_position,
+            entry.value.path(),
+            "no \"duration_minutes\": say how long the stage lasts at least",
+        );
+    }
+    match (fields.get("traffic_percent"), fields.get("traffic_curve")) {
+        (Some(traffic), None) => return read_lists(traffic, fields, problems),
+        (None, Some(curve)) => return read_curve(curve, fields, problems),
+        (Some(_), Some(curve)) => curve.problem(
+            problems,
+            "\"traffic_curve\" stands in place of \"traffic_percent\": remove one of the two",
+        ),
+        (None, None) => problems.add(
+            entry.key_position,
+            entry.value.path(),
+            "no \"traffic_percent\": say which share of the traffic the canary takes",
+        ),
+    }
+    Vec::new()
+}
+
+/// Scalars, or lists of equal length; a scalar beside a list stands for each of its items.
+fn read_lists<'a>(
+    traffic: &Cursor<'a>,
+    fields: &Fields<'a>,
+    problems: &mut Problems,
+) -> Vec<Step<'a>> {
+    let column = |key: &'static str| Some((key, fields.get(key)?.clone()));
+    let columns: Vec<(&str, Cursor<'a>)> = [
+        "traffic_percent",
+        "duration_minutes",
+        "max_duration_minutes",
+    ]
+    .into_iter()
+    .filter_map(column)
+    .collect();
+    let Some(count) = common_length(&columns, problems) else {
+        return Vec::new();
+    };
+    let places = traffic.items_or_self();
+    let shares: Vec<Option<f64>> = places
+        .iter()
+        .map(|item| read_traffic(item, problems))
+        .collect();
+    let durations = read_durations(fields, "duration_minutes", problems);
+    let longest = read_durations(fields, "max_duration_minutes", problems);
+    let mut steps = Vec::new();
+    for index in 0..count.unwrap_or(1) {
+        let (Some(Some(traffic_percent)), Some(place)) =
+            (repeated(&shares, index), repeated(&places, index))
+        else {
+            continue;
+        };
+        let duration_minutes = repeated(&durations, index)
+            .and_then(|(_, minutes)| *minutes)
+            .unwrap_or(PLACEHOLDER_MINUTES);
+        let max_duration_minutes = match repeated(&longest, index) {
+            Some((item, Some(minutes))) => {
+                check_longest(item, *minutes, duration_minutes, problems);
+                *minutes
+            }
+            _ => MAX_DURATION_FACTOR * duration_minutes,
+        };
+        steps.push(Step {
+            number: count.map(|_| index + 1),
+            traffic_percent: *traffic_percent,
+            duration_minutes,
+            max_duration_minutes,
+            place: place.clone(),
+        });
+    }
+    steps
+}
+
+/// The durations under a key, each with its place; none when there is no such key.
+fn read_durations<'a>(
+    fields: &Fields<'a>,
+    key: &str,
+    problems: &mut Problems,
+) -> Vec<(Cursor<'a>, Option<f64>)> {
+    let mut durations = Vec::new();
+    for item in fields
+        .get(key)
+        .map(Cursor::items_or_self)
+        .unwrap_or_default()
+    {
+        let minutes = read_minutes(&item, problems);
+        durations.push((item, minutes));
+    }
+    durations
+}
+
+fn check_longest(item: &Cursor<'_>, longest: f64, duration: f64, problems: &mut Problems) {
+    if longest < duration {
+        let message =
+            format!("max_duration_minutes {longest} is shorter than duration_minutes {duration}");
+        item.problem(problems, message);
+    }
+}
+
+/// The item of a step: a single item stands for all steps.
+fn repeated<T>(items: &[T], index: usize) -> Option<&T> {
+    match items {
+        [one] => Some(one),
+        _ => items.get(index),
+    }
+}
+
+/// The length that all lists among the columns have; `Some(None)` when there is no list.
+#[expect(
+    clippy::option_option,
+    reason = "the outer is whether it makes sense, the inner whether there is a list"
+)]
+fn common_length(columns: &[(&str, Cursor<'_>)], problems: &mut Problems) -> Option<Option<usize>> {
+    let mut first: Option<(&str, usize)> = None;
+    let mut is_right = true;
+    for (name, cursor) in columns {
+        let Value::Sequence(items) = cursor.value() else {
+            continue;
+        };
+        if items.is_empty() || items.len() > MAX_STAGES {
+            let message = format!("expected 1 to {MAX_STAGES} items, found {}", items.len());
+            cursor.problem(problems, message);
+            is_right = false;
+            continue;
+        }
+        match first {
+            None => first = Some((name, items.len())),
+            Some((_, length)) if length == items.len() => {}
+            Some((other, length)) => {
+                let message = format!(
+                    "{name:?} has {} items and {other:?} has {length}: give lists of equal \
+                     length, or one value for all",
+                    items.len()
+                );
+                cursor.problem(problems, message);
+                is_right = false;
+            }
+        }
+    }
+    is_right.then(|| first.map(|(_, length)| length))
+}
+
+/// Reads `{steps: 20, curve: smooth_step}`: steps that share the durations equally.
+fn read_curve<'a>(
+    curve: &Cursor<'a>,
+    fields: &Fields<'a>,
+    problems: &mut Problems,
+) -> Vec<Step<'a>> {
+    let shares = read_shares(curve, problems).unwrap_or_default();
+    let minutes_of = |key: &str, problems: &mut Problems| {
+        let value = fields.get(key)?;
+        Some((value, read_minutes(value, problems)?))
+    };
+    let duration = minutes_of("duration_minutes", problems)
+        .map_or(PLACEHOLDER_MINUTES, |(_, minutes)| minutes);
+    let longest = match minutes_of("max_duration_minutes", problems) {
+        Some((value, minutes)) => {
+            check_longest(value, minutes, duration, problems);
+            minutes
+        }
+        None => MAX_DURATION_FACTOR * duration,
+    };
+    let count = shares.len() as f64;
+    shares
+        .iter()
+        .zip(1..)
+        .map(|(&traffic_percent, number)| Step {
+            number: Some(number),
+            traffic_percent,
+            duration_minutes: duration / count,
+            max_duration_minutes: longest / count,
+            place: curve.clone(),
+        })
+        .collect()
+}
+
+/// The shares of the traffic after each step of a curve, in percent.
+fn read_shares(curve: &Cursor<'_>, problems: &mut Problems) -> Option<Vec<f64>> {
+    const STEPS: &str = "a whole number of steps from 2 to 100";
+    let fields = curve.fields(
+        "{steps: 20, curve: smooth_step}",
+        &["steps", "curve"],
+        problems,
+    )?;
+    let shape = match fields.get("curve") {
+        Some(value) => value.choice(CURVES, problems),
+        None => Some(Curve::SmoothStep),
+    };
+    let Some(value) = fields.get("steps") else {
+        curve.problem(problems, "no \"steps\": say how many, such as steps: 20");
+        return None;
+    };
+    let steps = value.number(STEPS, problems)?;
+    let is_right = (2.0..=100.0).contains(&steps) && steps.fract() == 0.0;
+    let steps = checked(value, steps, is_right, STEPS, problems)?;
+    let shape = shape?;
+    let mut shares = Vec::new();
+    let mut step = 1.0;
+    while step <= steps {
+        shares.push(share_percent(shape, step, steps));
+        step += 1.0;
+    }
+    Some(shares)
+}
+
+/// The share after a step, in percent. With x = step / steps, the smooth step is
+/// 100 (3 x^2 - 2 x^3); its numerator and denominator are whole numbers below 2^53, so the one
+/// division gives the nearest number to the true share.
+fn share_percent(curve: Curve, step: f64, steps: f64) -> f64 {
+    match curve {
+        Curve::Linear => 100.0 * step / steps,
+        Curve::SmoothStep => {
+            let numerator = 100.0 * step * step * (3.0 * steps - 2.0 * step);
+            numerator / (steps * steps * steps)
+        }
+    }
+}

@@ -15,4 +15,5 @@ pub mod pipeline;
 pub mod query;
 pub mod rank;
 pub mod series;
+pub mod simulate;
 pub mod special;

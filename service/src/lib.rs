@@ -2,5 +2,6 @@
 //! line and the demo.
 
 pub mod clock;
+pub mod demo;
 pub mod engine;
 pub mod prometheus;

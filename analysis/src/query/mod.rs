@@ -1,45 +1,64 @@
 //! PromQL text to PromQL text: what a pipeline may ask, and the populations' matchers added
 //! through the syntax tree.
+//!
+//! A text is parsed, its type checked, the matchers added to the selectors of its tree, the tree
+//! printed, parsed again and compared: what is sent is what was meant, whatever a label's value
+//! holds. No value is ever pasted into a text.
+//!
+//! What must be right before a text is parsed is in `limits`: length, depth, durations.
+
+mod combined;
+mod counter;
+mod error;
+mod limits;
+mod push;
+mod syntax;
+mod values;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use promql_parser::label::Labels;
+use promql_parser::parser::token::{T_AVG, T_SUM, TokenId, TokenType};
+use promql_parser::parser::{AggregateExpr, Expr, LabelModifier, MatrixSelector, VectorSelector};
 
 use crate::matchers::Matchers;
 
-/// Why a PromQL text cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// Not written yet.
-    #[error("{0}")]
-    Unusable(String),
-}
+pub use combined::{Combined, combine};
+pub use error::QueryError;
+pub use values::{regex_escape, region_matcher, validate_matchers};
 
 /// Checks that the text is one plain selector of a counter.
 ///
 /// # Errors
 ///
 /// [`QueryError`] says what to change.
-pub fn check_counter_selector(_promql: &str) -> Result<(), QueryError> {
-    Ok(())
+pub fn check_counter_selector(promql: &str) -> Result<(), QueryError> {
+    counter_per_target(promql, &Matchers::new(), &[]).map(drop)
 }
 
-/// Checks that the text is an expression of an instant vector.
+/// Checks that the text is an expression of an instant vector over at least one selector.
 ///
 /// # Errors
 ///
 /// [`QueryError`] says what to change.
-pub fn check_gauge_expression(_promql: &str) -> Result<(), QueryError> {
-    Ok(())
+pub fn check_gauge_expression(promql: &str) -> Result<(), QueryError> {
+    gauge_mean(promql, &Matchers::new()).map(drop)
 }
 
-/// Writes `sum by (instance, pod, ..group_by) (selector{matchers})`.
+/// Writes `sum by (instance, pod, ..group_by) (selector{matchers})`, the labels of `group_by`
+/// sorted and each once.
 ///
 /// # Errors
 ///
 /// [`QueryError`] says what to change.
 pub fn counter_per_target(
     selector: &str,
-    _matchers: &Matchers,
-    _group_by: &[&str],
+    matchers: &Matchers,
+    group_by: &[&str],
 ) -> Result<String, QueryError> {
-    Err(QueryError::Unusable(selector.to_owned()))
+    let selector = counter::parse_counter(selector)?;
+    sum_per_target(selector, matchers, &[], group_by)
 }
 
 /// Writes `sum by (instance, pod, le, ..group_by) (name_bucket{matchers})`; the selector may be
@@ -50,10 +69,11 @@ pub fn counter_per_target(
 /// [`QueryError`] says what to change.
 pub fn histogram_per_target(
     selector: &str,
-    _matchers: &Matchers,
-    _group_by: &[&str],
+    matchers: &Matchers,
+    group_by: &[&str],
 ) -> Result<String, QueryError> {
-    Err(QueryError::Unusable(selector.to_owned()))
+    let selector = counter::parse_histogram(selector)?;
+    sum_per_target(selector, matchers, &[counter::BUCKET_LABEL], group_by)
 }
 
 /// Writes `avg(expression)` with the matchers in every selector of the expression.
@@ -61,35 +81,68 @@ pub fn histogram_per_target(
 /// # Errors
 ///
 /// [`QueryError`] says what to change.
-pub fn gauge_mean(expression: &str, _matchers: &Matchers) -> Result<String, QueryError> {
-    Err(QueryError::Unusable(expression.to_owned()))
+pub fn gauge_mean(expression: &str, matchers: &Matchers) -> Result<String, QueryError> {
+    let mut tree = syntax::parse(expression)?;
+    syntax::check_is_instant_vector(&tree)?;
+    if push::push_matchers(&mut tree, matchers)? == 0 {
+        return Err(QueryError::NoSelector {
+            promql: tree.to_string(),
+        });
+    }
+    syntax::print(&aggregate(T_AVG, tree, None))
 }
 
-/// Writes `process_start_time_seconds{matchers}[range_seconds s]`: an instant query whose answer
-/// holds the raw samples, so the time of every scrape and every start of a process.
+/// Writes `process_start_time_seconds{matchers}[range]`: an instant query whose answer holds
+/// the raw samples, so the time of every scrape and every start of a process. The range is
+/// printed in the units of Prometheus: 300 seconds as `5m`.
 ///
 /// # Errors
 ///
-/// [`QueryError`] says what to change.
-pub fn process_starts(_matchers: &Matchers, range_seconds: i64) -> Result<String, QueryError> {
-    Err(QueryError::Unusable(range_seconds.to_string()))
+/// [`QueryError`] says what to change; a range below 1 second or above 100 years is one.
+pub fn process_starts(matchers: &Matchers, range_seconds: i64) -> Result<String, QueryError> {
+    let range = u64::try_from(range_seconds)
+        .ok()
+        .filter(|_| (1..=limits::DURATION_SECONDS).contains(&range_seconds))
+        .map(Duration::from_secs)
+        .ok_or(QueryError::Range {
+            seconds: range_seconds,
+        })?;
+    let mut selector = VectorSelector::from("process_start_time_seconds");
+    push::push_into_selector(&mut selector, matchers)?;
+    syntax::print(&Expr::MatrixSelector(MatrixSelector {
+        vs: selector,
+        range,
+    }))
 }
 
-/// One set of matchers that selects control and canary together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Combined {
-    /// Selects both populations.
-    pub matchers: Matchers,
-    /// The label whose value tells them apart; to be named in `group_by`.
-    pub label: String,
-    /// The control's value of that label.
-    pub control_value: String,
-    /// The canary's value of that label.
-    pub canary_value: String,
+/// Writes the sum of a selector for each target, told apart further by the labels given.
+fn sum_per_target(
+    mut selector: VectorSelector,
+    matchers: &Matchers,
+    more_labels: &[&str],
+    group_by: &[&str],
+) -> Result<String, QueryError> {
+    push::push_into_selector(&mut selector, matchers)?;
+    let mut labels = [&combined::TARGET_LABELS, more_labels].concat();
+    let sorted = group_by.iter().copied().collect::<BTreeSet<_>>();
+    for label in sorted {
+        values::check_label_name(label)?;
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    let by = LabelModifier::Include(Labels::new(labels));
+    syntax::print(&aggregate(T_SUM, Expr::VectorSelector(selector), Some(by)))
 }
 
-/// Combines the populations where one label with two exact values tells them apart, so that one
-/// query at the same instants answers for both.
-pub fn combine(_control: &Matchers, _canary: &Matchers) -> Option<Combined> {
-    None
+fn aggregate(operation: TokenId, tree: Expr, modifier: Option<LabelModifier>) -> Expr {
+    Expr::Aggregate(AggregateExpr {
+        op: TokenType::new(operation),
+        expr: Box::new(tree),
+        param: None,
+        modifier,
+    })
 }
+
+#[cfg(test)]
+mod tests;

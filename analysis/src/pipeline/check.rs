@@ -1,0 +1,444 @@
+//! Checks: what a condition means for its metric, and whether it can be judged at all.
+
+use super::cursor::{Cursor, Problems, checked, shortened};
+use super::expression::{Claim, Expression, Term, parse_expression};
+use super::metrics::KnownMetrics;
+use super::model::{
+    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Method, Metric, MetricKind,
+};
+use super::names::suggestion;
+use super::quantity::{Quantity, dimension_name, units_of};
+use super::settings::read_method;
+use super::yaml::Value;
+
+/// Names of the control in a limit.
+const CONTROL_NAMES: &[&str] = &["baseline", "control", "legacy"];
+
+const CHECK_KEYS: &[&str] = &[
+    "check",
+    "critical",
+    "weight",
+    "warn_only",
+    "method",
+    "promote_ratio",
+];
+
+/// Reads a check of a stage: its text, or a mapping that holds the text under `check`.
+pub(super) fn read_check(
+    cursor: &Cursor<'_>,
+    metrics: &KnownMetrics,
+    settings: &AnalysisSettings,
+    problems: &mut Problems,
+) -> Option<Check> {
+    if !matches!(cursor.value(), Value::Mapping(_)) {
+        let mut check = read_condition(cursor, metrics, Use::Check, problems)?;
+        check_promote_ratio(cursor, &mut check, settings, problems);
+        return Some(check);
+    }
+    let fields = cursor.fields("a check", CHECK_KEYS, problems)?;
+    let Some(text) = fields.get("check") else {
+        cursor.problem(
+            problems,
+            "no \"check\": write for example {check: \"error_rate < 0.1%\", weight: 2}",
+        );
+        return None;
+    };
+    let warn_only = match fields.get("warn_only") {
+        Some(value) => value.boolean(problems)?,
+        None => false,
+    };
+    let critical = match fields.get("critical") {
+        Some(value) => {
+            let critical = value.boolean(problems)?;
+            if critical && warn_only {
+                value.problem(
+                    problems,
+                    "a check that only warns cannot be critical: remove one of the two",
+                );
+            }
+            critical
+        }
+        None => !warn_only,
+    };
+    let weight = match fields.get("weight") {
+        Some(value) => {
+            const WEIGHT: &str = "a number above 0 and up to 1000";
+            let number = value.number(WEIGHT, problems)?;
+            checked(
+                value,
+                number,
+                number > 0.0 && number <= 1000.0,
+                WEIGHT,
+                problems,
+            )?
+        }
+        None => 1.0,
+    };
+    let method = match fields.get("method") {
+        Some(value) => Some(read_method(value, problems)?),
+        None => None,
+    };
+    let mut check = read_condition(text, metrics, Use::Check, problems)?;
+    check.critical = critical;
+    check.weight = weight;
+    check.warn_only = warn_only;
+    check.method = method;
+    if method == Some(Method::Kayenta) && matches!(check.condition, Condition::Absolute { .. }) {
+        let message = "kayenta compares with the control: an absolute limit needs method wilson";
+        fields
+            .get("method")
+            .unwrap_or(text)
+            .problem(problems, message);
+    }
+    if let Some(value) = fields.get("promote_ratio") {
+        const RATIO: &str = "a ratio above 0, such as 1.5";
+        let number = value.number(RATIO, problems)?;
+        check.promote_ratio = checked(value, number, number > 0.0, RATIO, problems);
+    }
+    let place = fields.get("promote_ratio").unwrap_or(text);
+    check_promote_ratio(place, &mut check, settings, problems);
+    Some(check)
+}
+
+/// Reads a condition of the kill switch: the text, or a mapping with nothing but `check`.
+pub(super) fn read_kill_condition(
+    cursor: &Cursor<'_>,
+    metrics: &KnownMetrics,
+    problems: &mut Problems,
+) -> Option<Check> {
+    if !matches!(cursor.value(), Value::Mapping(_)) {
+        return read_condition(cursor, metrics, Use::KillSwitch, problems);
+    }
+    let fields = cursor.fields("a condition", &["check"], problems)?;
+    let Some(text) = fields.get("check") else {
+        cursor.problem(problems, "no \"check\": write for example error_rate > 5%");
+        return None;
+    };
+    read_condition(text, metrics, Use::KillSwitch, problems)
+}
+
+/// Whether a condition must hold or must not become true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Check,
+    KillSwitch,
+}
+
+fn read_condition(
+    cursor: &Cursor<'_>,
+    metrics: &KnownMetrics,
+    used_as: Use,
+    problems: &mut Problems,
+) -> Option<Check> {
+    let text = cursor.text("a check such as error_rate < 0.1%", problems)?;
+    match condition_of(text, metrics, used_as) {
+        Ok((metric, condition)) => Some(Check {
+            metric: metric.name.clone(),
+            text: text.to_owned(),
+            condition,
+            critical: true,
+            weight: 1.0,
+            warn_only: false,
+            method: None,
+            promote_ratio: None,
+        }),
+        Err(messages) => {
+            for message in messages {
+                cursor.problem(problems, message);
+            }
+            None
+        }
+    }
+}
+
+/// The metric and the condition of a text, or everything that is wrong with it.
+fn condition_of<'m>(
+    text: &str,
+    metrics: &'m KnownMetrics,
+    used_as: Use,
+) -> Result<(&'m Metric, Condition), Vec<String>> {
+    let expression = parse_expression(text).map_err(|message| vec![message])?;
+    let metric = metrics
+        .resolve(expression.metric)
+        .map_err(|message| message.into_iter().collect::<Vec<_>>())?;
+    let condition = resolve(&expression, metric).map_err(|message| vec![message])?;
+    if used_as == Use::KillSwitch && !matches!(condition, Condition::Absolute { .. }) {
+        return Err(vec![
+            "a kill switch knows no control: give an absolute limit, such as error_rate > 5%"
+                .to_owned(),
+        ]);
+    }
+    check_direction(metric, condition, used_as).map_err(|message| vec![message])?;
+    Ok((metric, condition))
+}
+
+fn resolve(expression: &Expression<'_>, metric: &Metric) -> Result<Condition, String> {
+    match &expression.claim {
+        Claim::Within { tolerance, control } => {
+            check_control_name(control, expression.metric, metric)?;
+            if !tolerance.is_fraction() && !tolerance.is_bare() {
+                return Err(
+                    "a tolerance is a part of the control's value, such as 5% or 0.05".to_owned(),
+                );
+            }
+            let tolerance = tolerance.in_base_unit();
+            if tolerance <= 0.0 || tolerance >= 1.0 {
+                return Err(format!(
+                    "a tolerance lies between 0 and 100%, found {}%",
+                    tolerance * 100.0
+                ));
+            }
+            Ok(Condition::Within { tolerance })
+        }
+        Claim::Compare { comparison, limit } => {
+            let sum = Sum::of(limit, expression.metric, metric)?;
+            match sum.ratio {
+                None => absolute(*comparison, sum.offset, metric),
+                Some(ratio) if ratio > 0.0 && ratio.is_finite() => Ok(Condition::Relative {
+                    comparison: *comparison,
+                    ratio,
+                    offset: sum.offset,
+                }),
+                Some(ratio) => Err(format!(
+                    "the factor of baseline must be above 0, found {ratio}"
+                )),
+            }
+        }
+    }
+}
+
+/// A limit as `control * ratio + offset`.
+struct Sum {
+    ratio: Option<f64>,
+    offset: f64,
+}
+
+impl Sum {
+    fn of(terms: &[Term<'_>], written_name: &str, metric: &Metric) -> Result<Self, String> {
+        let mut sum = Self {
+            ratio: None,
+            offset: 0.0,
+        };
+        let is_relative = terms.iter().any(|term| !term.names.is_empty());
+        for term in terms {
+            let sign = if term.is_negative { -1.0 } else { 1.0 };
+            match term.names.as_slice() {
+                [] => {
+                    let quantity = single_number(term)?;
+                    check_unit(quantity, metric, is_relative, term.is_negative)?;
+                    sum.offset += sign * quantity.in_base_unit();
+                }
+                [name] => {
+                    check_control_name(name, written_name, metric)?;
+                    if sum.ratio.is_some() {
+                        return Err(
+                            "the control stands twice in the limit: add the factors".to_owned()
+                        );
+                    }
+                    sum.ratio = Some(sign * factor(term)?);
+                }
+                _ => return Err("the control cannot be multiplied by itself".to_owned()),
+            }
+        }
+        if sum.offset.is_finite() {
+            Ok(sum)
+        } else {
+            Err("the limit is too large".to_owned())
+        }
+    }
+}
+
+fn single_number<'t>(term: &'t Term<'_>) -> Result<&'t Quantity, String> {
+    match term.numbers.as_slice() {
+        [quantity] => Ok(quantity),
+        _ => Err("numbers are not multiplied here: write their product".to_owned()),
+    }
+}
+
+fn factor(term: &Term<'_>) -> Result<f64, String> {
+    let mut product = 1.0;
+    for quantity in &term.numbers {
+        if !quantity.is_bare() && !quantity.is_fraction() {
+            return Err(format!(
+                "a factor of the control has no unit, found one in {}",
+                quantity.unit_name()
+            ));
+        }
+        product *= quantity.in_base_unit();
+    }
+    Ok(product)
+}
+
+fn check_unit(
+    quantity: &Quantity,
+    metric: &Metric,
+    is_relative: bool,
+    is_negative: bool,
+) -> Result<(), String> {
+    let name = &metric.name;
+    if is_relative && quantity.is_fraction() && metric.dimension != Dimension::Fraction {
+        // "+ 10%" could mean a tenth of the control or a tenth of a unit: ask.
+        let part = quantity.in_base_unit();
+        let ratio = if is_negative { 1.0 - part } else { 1.0 + part };
+        return Err(format!(
+            "a percentage cannot be added to {name}: write baseline * {ratio}"
+        ));
+    }
+    if quantity.fits(metric.dimension) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name} is {}: use {}, not {}, or say what it counts with \"unit\" where it is defined",
+        dimension_name(metric.dimension),
+        units_of(metric.dimension),
+        quantity.unit_name()
+    ))
+}
+
+/// `baseline`, `control`, `legacy`, or one of them with the metric's name or the end of it:
+/// `legacy_error_rate`, `legacy_p99`.
+fn check_control_name(name: &str, written_name: &str, metric: &Metric) -> Result<(), String> {
+    if CONTROL_NAMES.contains(&name) {
+        return Ok(());
+    }
+    let suffix = CONTROL_NAMES
+        .iter()
+        .find_map(|control| name.strip_prefix(control)?.strip_prefix('_'));
+    let Some(suffix) = suffix else {
+        let hint = suggestion(name, CONTROL_NAMES.iter().copied());
+        let hint = if hint.is_empty() {
+            ": a limit is a number, or baseline with a factor".to_owned()
+        } else {
+            hint
+        };
+        return Err(format!(
+            "unknown name {:?} in the limit{hint}",
+            shortened(name)
+        ));
+    };
+    let is_end_of = |whole: &str| {
+        whole
+            .strip_suffix(suffix)
+            .is_some_and(|before| before.is_empty() || before.ends_with('_'))
+    };
+    if !suffix.is_empty() && (is_end_of(written_name) || is_end_of(&metric.name)) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{:?} is not the control's {written_name}: a metric is compared with itself, write \
+             baseline",
+            shortened(name)
+        ))
+    }
+}
+
+fn absolute(comparison: Comparison, limit: f64, metric: &Metric) -> Result<Condition, String> {
+    let name = &metric.name;
+    let message = match metric.kind {
+        MetricKind::Proportion { .. } if limit > 1.0 => Some(format!(
+            "{name} is a part of all requests and never above 1: did you mean {limit}%?"
+        )),
+        MetricKind::Impact { .. } if limit >= 1.0 => Some(format!(
+            "{name} is the part that is lost and never above 1: did you mean {limit}%?"
+        )),
+        MetricKind::Gauge { .. } | MetricKind::Impact { .. } => None,
+        MetricKind::Quantile { .. } if limit <= 0.0 => Some(format!(
+            "the limit of {name} must be above 0, found {limit}"
+        )),
+        _ if limit < 0.0 => Some(format!("{name} is never below 0, found the limit {limit}")),
+        MetricKind::Proportion { .. } | MetricKind::EventRate { .. }
+            if limit <= 0.0 && comparison == Comparison::Less =>
+        {
+            Some(format!("{name} is never below 0: write a limit above 0"))
+        }
+        _ => None,
+    };
+    match message {
+        Some(message) => Err(message),
+        None => Ok(Condition::Absolute { comparison, limit }),
+    }
+}
+
+/// A check that asks for what is bad, or a kill switch that fires on what is good, is the other
+/// one written in the wrong place: it would roll back every good canary.
+fn check_direction(metric: &Metric, condition: Condition, used_as: Use) -> Result<(), String> {
+    let wants_less = match condition {
+        Condition::Absolute { comparison, .. } | Condition::Relative { comparison, .. } => {
+            comparison.wants_less()
+        }
+        Condition::Within { .. } => return Ok(()),
+    };
+    // A gauge or a rate may have a good range with two ends.
+    if matches!(
+        metric.kind,
+        MetricKind::Gauge { .. } | MetricKind::EventRate { .. }
+    ) {
+        return Ok(());
+    }
+    let less_is_good = metric.better == Better::Lower;
+    let name = &metric.name;
+    let good = if less_is_good { "less" } else { "more" };
+    match used_as {
+        Use::Check if wants_less != less_is_good => {
+            let sign = if less_is_good { "<" } else { ">" };
+            let other = if less_is_good { "higher" } else { "lower" };
+            Err(format!(
+                "a check says what must hold, and {good} of {name} is better: write {sign}, or \
+                 \"better: {other}\" where {name} is defined"
+            ))
+        }
+        Use::KillSwitch if wants_less == less_is_good => {
+            let sign = if less_is_good { ">" } else { "<" };
+            Err(format!(
+                "a kill switch says what must not happen, and {good} of {name} is better: write \
+                 {sign}"
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A promotion ratio on the wrong side of the limit could never be shown.
+fn check_promote_ratio(
+    place: &Cursor<'_>,
+    check: &mut Check,
+    settings: &AnalysisSettings,
+    problems: &mut Problems,
+) {
+    let own = check.promote_ratio;
+    let Condition::Relative {
+        comparison, ratio, ..
+    } = check.condition
+    else {
+        if own.is_some() {
+            place.problem(
+                problems,
+                "promote_ratio is for limits with baseline and one side: remove it",
+            );
+        }
+        return;
+    };
+    let message = match own {
+        Some(own) if comparison.wants_less() && (own < ratio || own <= 1.0) => Some(format!(
+            "promote_ratio {own} can never be shown: it must be above 1 and at least the limit's \
+             own factor {ratio}"
+        )),
+        Some(own) if !comparison.wants_less() && (own > ratio || own >= 1.0) => Some(format!(
+            "promote_ratio {own} can never be shown: with > it must be below 1 and at most the \
+             limit's own factor {ratio}"
+        )),
+        Some(_) => None,
+        None => settings
+            .promote_ratio
+            .filter(|general| comparison.wants_less() && *general < ratio)
+            .map(|general| {
+                format!(
+                    "the promote_ratio {general} under \"analysis\" is below this check's factor \
+                     {ratio}: raise it, or give the check its own"
+                )
+            }),
+    };
+    if let Some(message) = message {
+        place.problem(problems, message);
+    }
+}

@@ -1,0 +1,240 @@
+//! The whole file: its sections, in the order in which they depend on each other.
+
+use crate::matchers::{Matcher, Matchers};
+
+use super::check::read_kill_condition;
+use super::cursor::{Cursor, Fields, Problems, shortened};
+use super::metrics::KnownMetrics;
+use super::model::{AnalysisSettings, Check, Diagnostic, Pipeline};
+use super::names::suggestion;
+use super::population::{is_label, read_matchers};
+use super::presets::{DEFAULT_PRESET, PRESET_NAMES, preset_metrics};
+use super::settings::read_settings;
+use super::stages::{MAX_ID_CHARACTERS, is_id, read_stages};
+use super::yaml;
+
+const KEYS: &[&str] = &[
+    "name",
+    "source",
+    "control",
+    "canary",
+    "region_label",
+    "preset",
+    "metrics",
+    "analysis",
+    "kill_switch",
+    "dry_run",
+    "canary_pipeline",
+];
+
+/// The label by which regions are told apart when the file does not say.
+const DEFAULT_REGION_LABEL: &str = "region";
+
+/// The most conditions of a kill switch.
+const MAX_KILL_CONDITIONS: usize = 50;
+
+/// Reads a pipeline file (YAML, or JSON, which YAML contains).
+///
+/// `default_name` names a pipeline that has no `name`: usually its file's name.
+///
+/// # Errors
+///
+/// Every mistake of the text, in the order of its lines. Only a mistake of YAML itself, or a
+/// text that is too large, hides the others.
+///
+/// ```
+/// use serinus_analysis::pipeline::parse;
+///
+/// let text = "
+/// canary_pipeline:
+///   stage_1:
+///     traffic_percent: 5
+///     duration_minutes: 30
+///     metrics: [error_rate < baseline * 1.1]
+/// ";
+/// let pipeline = parse(text, "checkout").unwrap();
+/// assert_eq!(pipeline.name, "checkout");
+/// assert_eq!(pipeline.stages[0].checks[0].metric, "error_rate");
+///
+/// let diagnostics = parse(&text.replace("error_rate", "eror_rate"), "checkout").unwrap_err();
+/// assert_eq!(diagnostics[0].line, 6);
+/// assert_eq!(
+///     diagnostics[0].message,
+///     "unknown metric \"eror_rate\", did you mean \"error_rate\"?"
+/// );
+/// ```
+pub fn parse(text: &str, default_name: &str) -> Result<Pipeline, Vec<Diagnostic>> {
+    let root = yaml::read(text).map_err(|diagnostic| vec![diagnostic])?;
+    let mut problems = Problems::default();
+    let pipeline = read_file(&Cursor::root(&root), default_name, &mut problems);
+    let diagnostics = problems.into_sorted();
+    match pipeline {
+        Some(pipeline) if diagnostics.is_empty() => Ok(pipeline),
+        _ => Err(diagnostics),
+    }
+}
+
+fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> Option<Pipeline> {
+    let fields = root.fields(
+        "a pipeline: a mapping with the key \"canary_pipeline\"",
+        KEYS,
+        problems,
+    )?;
+    let name = read_name(&fields, default_name, problems);
+    let source = fields
+        .get("source")
+        .and_then(|value| value.text("the name of a configured Prometheus", problems))
+        .map(str::to_owned);
+    let control = read_population(&fields, "control", "stable", problems);
+    let canary = read_population(&fields, "canary", "canary", problems);
+    if control == canary
+        && let Some(place) = fields.get("canary").or_else(|| fields.get("control"))
+        && !control.is_empty()
+    {
+        place.problem(
+            problems,
+            "control and canary select the same series: every comparison would find no difference",
+        );
+    }
+    let region_label = read_region_label(&fields, problems);
+    let mut metrics = KnownMetrics::of_preset(read_preset(&fields, problems));
+    if let Some(section) = fields.get("metrics") {
+        metrics.read(section, problems);
+    }
+    let analysis = fields
+        .get("analysis")
+        .map_or_else(AnalysisSettings::default, |section| {
+            read_settings(section, problems)
+        });
+    let kill_switch = read_kill_switch(&fields, &metrics, problems);
+    let dry_run = fields
+        .get("dry_run")
+        .and_then(|value| value.boolean(problems))
+        .unwrap_or(false);
+    let stages = match fields.get("canary_pipeline") {
+        Some(section) => read_stages(section, &metrics, &analysis, problems),
+        None => {
+            root.problem(
+                problems,
+                "no \"canary_pipeline\": say which stages a rollout goes through",
+            );
+            Vec::new()
+        }
+    };
+    Some(Pipeline {
+        name,
+        source,
+        control,
+        canary,
+        region_label,
+        metrics: metrics.by_name,
+        analysis,
+        kill_switch,
+        dry_run,
+        stages,
+    })
+}
+
+fn read_name(fields: &Fields<'_>, default_name: &str, problems: &mut Problems) -> String {
+    let Some(value) = fields.get("name") else {
+        return default_name.to_owned();
+    };
+    let Some(name) = value.text("a name", problems) else {
+        return default_name.to_owned();
+    };
+    if !is_id(name) {
+        let message = format!(
+            "a pipeline's name stands in URLs: use up to {MAX_ID_CHARACTERS} letters, digits, _, \
+             - and ., not {:?}",
+            shortened(name)
+        );
+        value.problem(problems, message);
+    }
+    name.to_owned()
+}
+
+fn read_population(
+    fields: &Fields<'_>,
+    key: &str,
+    default_track: &str,
+    problems: &mut Problems,
+) -> Matchers {
+    match fields.get(key) {
+        Some(section) => read_matchers(section, problems),
+        None => Matchers::from([Matcher::equal("track", default_track)]),
+    }
+}
+
+fn read_region_label(fields: &Fields<'_>, problems: &mut Problems) -> String {
+    let Some(value) = fields.get("region_label") else {
+        return DEFAULT_REGION_LABEL.to_owned();
+    };
+    let label = value.text("a label's name", problems).unwrap_or_default();
+    if !label.is_empty() && !is_label(label) {
+        let message = format!("{:?} is not a label's name", shortened(label));
+        value.problem(problems, message);
+    }
+    label.to_owned()
+}
+
+/// The metrics of the file's preset. After a mistake those of the default, so that the checks
+/// can still be read.
+fn read_preset(
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) -> std::collections::BTreeMap<String, super::model::Metric> {
+    if let Some(value) = fields.get("preset")
+        && let Some(name) = value.text("the name of a preset", problems)
+    {
+        if let Some(metrics) = preset_metrics(name) {
+            return metrics;
+        }
+        let hint = suggestion(name, PRESET_NAMES.iter().copied());
+        let hint = if hint.is_empty() {
+            format!(": there are {}", PRESET_NAMES.join(", "))
+        } else {
+            hint
+        };
+        value.problem(
+            problems,
+            format!("unknown preset {:?}{hint}", shortened(name)),
+        );
+    }
+    preset_metrics(DEFAULT_PRESET).unwrap_or_default()
+}
+
+fn read_kill_switch(
+    fields: &Fields<'_>,
+    metrics: &KnownMetrics,
+    problems: &mut Problems,
+) -> Vec<Check> {
+    let Some(list) = fields.get("kill_switch") else {
+        return Vec::new();
+    };
+    let Some(items) = list.items("a list of conditions such as error_rate > 5%", problems) else {
+        return Vec::new();
+    };
+    if items.is_empty() || items.len() > MAX_KILL_CONDITIONS {
+        let message = format!(
+            "expected 1 to {MAX_KILL_CONDITIONS} conditions, found {}",
+            items.len()
+        );
+        list.problem(problems, message);
+    }
+    let mut conditions: Vec<Check> = Vec::new();
+    for item in items.iter().take(MAX_KILL_CONDITIONS) {
+        let Some(condition) = read_kill_condition(item, metrics, problems) else {
+            continue;
+        };
+        let same = conditions.iter().find(|other| {
+            other.metric == condition.metric && other.condition == condition.condition
+        });
+        if let Some(same) = same {
+            let message = format!("the same condition as {:?}: remove one", same.text);
+            item.problem(problems, message);
+            continue;
+        }
+        conditions.push(condition);
+    }
+    conditions
+}

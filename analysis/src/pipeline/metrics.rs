@@ -1,0 +1,404 @@
+//! The section `metrics`: how a name in a check is measured.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::query::{QueryError, check_counter_selector, check_gauge_expression};
+
+use super::cursor::{Cursor, Field, Fields, Problems, checked, shortened};
+use super::model::{Better, Dimension, Exposure, Metric, MetricKind};
+use super::names::suggestion;
+
+/// The most metrics that a file may define.
+const MAX_METRICS: usize = 200;
+
+/// Words that mean something else in a check.
+const RESERVED: &[&str] = &["baseline", "control", "legacy", "canary", "within", "of"];
+
+const KEYS: &[&str] = &[
+    "errors",
+    "events",
+    "total",
+    "per",
+    "quantile",
+    "histogram",
+    "scale",
+    "gauge",
+    "impact_of",
+    "better",
+    "unit",
+];
+
+const BETTER: &[(&str, Better)] = &[("lower", Better::Lower), ("higher", Better::Higher)];
+
+const UNITS: &[(&str, Dimension)] = &[
+    ("fraction", Dimension::Fraction),
+    ("seconds", Dimension::Seconds),
+    ("bytes", Dimension::Bytes),
+    ("number", Dimension::Number),
+];
+
+const EXPOSURES: &[(&str, Exposure)] = &[
+    ("pod_hours", Exposure::PodHours),
+    ("traffic_share", Exposure::TrafficShare),
+];
+
+/// The metrics that checks may name.
+#[derive(Debug)]
+pub(super) struct KnownMetrics {
+    /// The metrics by name.
+    pub(super) by_name: BTreeMap<String, Metric>,
+    /// Names whose definition has a mistake, which has been told already.
+    broken: BTreeSet<String>,
+}
+
+impl KnownMetrics {
+    /// Begins with the metrics of a preset.
+    pub(super) fn of_preset(by_name: BTreeMap<String, Metric>) -> Self {
+        Self {
+            by_name,
+            broken: BTreeSet::new(),
+        }
+    }
+
+    /// Finds the metric of a name in a check.
+    ///
+    /// The seed's migration schedule says `response_time_p99` where its canary pipeline says
+    /// `latency_p99`, so the first is another name of the second unless the file defines it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the name, or nothing where that has been told at its definition.
+    pub(super) fn resolve(&self, name: &str) -> Result<&Metric, Option<String>> {
+        if self.broken.contains(name) {
+            return Err(None);
+        }
+        if let Some(metric) = self.by_name.get(name) {
+            return Ok(metric);
+        }
+        let other_name = name
+            .strip_prefix("response_time_")
+            .map(|quantile| format!("latency_{quantile}"))
+            .unwrap_or_default();
+        if self.broken.contains(&other_name) {
+            return Err(None);
+        }
+        if let Some(metric) = self.by_name.get(&other_name) {
+            return Ok(metric);
+        }
+        let hint = suggestion(name, self.by_name.keys().map(String::as_str));
+        let hint = if hint.is_empty() {
+            format!(
+                ": define it under \"metrics\", or use one of {}",
+                self.by_name.keys().cloned().collect::<Vec<_>>().join(", ")
+            )
+        } else {
+            hint
+        };
+        Err(Some(format!("unknown metric {:?}{hint}", shortened(name))))
+    }
+
+    /// Reads the section `metrics` over what is known.
+    pub(super) fn read(&mut self, section: &Cursor<'_>, problems: &mut Problems) {
+        let Some(definitions) =
+            section.entries("a mapping of names to how they are measured", problems)
+        else {
+            return;
+        };
+        if definitions.len() > MAX_METRICS {
+            let message = format!(
+                "{} metrics, more than {MAX_METRICS}: split the pipeline",
+                definitions.len()
+            );
+            section.problem(problems, message);
+        }
+        for definition in definitions.iter().take(MAX_METRICS) {
+            match read_metric(definition, problems) {
+                Some(metric) => {
+                    self.by_name.insert(definition.key.to_owned(), metric);
+                }
+                None => {
+                    self.by_name.remove(definition.key);
+                    self.broken.insert(definition.key.to_owned());
+                }
+            }
+        }
+        for definition in &definitions {
+            self.check_impact(definition, problems);
+        }
+    }
+
+    /// An impact is the loss of a metric that counts something. That also rules out cycles.
+    fn check_impact(&mut self, definition: &Field<'_>, problems: &mut Problems) {
+        let Some(Metric {
+            kind: MetricKind::Impact { of },
+            ..
+        }) = self.by_name.get(definition.key)
+        else {
+            return;
+        };
+        let message = if of == definition.key {
+            Some("a metric cannot be the impact of itself".to_owned())
+        } else {
+            match self.resolve(of) {
+                Ok(metric) => match metric.kind {
+                    MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => None,
+                    _ => Some(format!(
+                        "an impact is of a metric that counts events, and {of:?} does not: \
+                         name one with \"events\""
+                    )),
+                },
+                Err(message) => message,
+            }
+        };
+        if let Some(message) = message {
+            let position = match definition.value.fields("", KEYS, &mut Problems::default()) {
+                Some(fields) => fields.get("impact_of").cloned(),
+                None => None,
+            }
+            .unwrap_or_else(|| definition.value.clone());
+            position.problem(problems, message);
+            self.by_name.remove(definition.key);
+            self.broken.insert(definition.key.to_owned());
+        }
+    }
+}
+
+fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Metric> {
+    let problems_before = problems.count();
+    check_name(definition, problems);
+    let fields = definition.value.fields(
+        "a mapping such as {errors: .., total: ..}, {gauge: ..} or {quantile: .., histogram: ..}",
+        KEYS,
+        problems,
+    )?;
+    let (kind, natural) = read_kind(&definition.value, &fields, problems)?;
+    let better = match fields.get("better") {
+        Some(cursor) => cursor.choice(BETTER, problems)?,
+        None => natural.better,
+    };
+    let dimension = match fields.get("unit") {
+        Some(cursor) => cursor.choice(UNITS, problems)?,
+        None => natural.dimension,
+    };
+    if problems.count() > problems_before {
+        return None;
+    }
+    Some(Metric {
+        name: definition.key.to_owned(),
+        kind,
+        better,
+        dimension,
+    })
+}
+
+fn check_name(definition: &Field<'_>, problems: &mut Problems) {
+    let name = definition.key;
+    let starts_right =
+        name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+    let is_word = name
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    let message = if !starts_right || !is_word || name.len() > 100 {
+        format!(
+            "a metric's name is up to 100 letters, digits and _, and does not begin with a digit: \
+             {:?} cannot stand in a check",
+            shortened(name)
+        )
+    } else if RESERVED.contains(&name) {
+        format!("{name:?} means something else in a check: choose another name")
+    } else {
+        return;
+    };
+    problems.add(definition.key_position, definition.value.path(), message);
+}
+
+/// What a kind of metric is when the file does not say.
+struct Natural {
+    better: Better,
+    dimension: Dimension,
+}
+
+const fn natural(better: Better, dimension: Dimension) -> Natural {
+    Natural { better, dimension }
+}
+
+/// The keys that say of what kind a metric is, with those that may stand beside them.
+const KINDS: &[(&str, &[&str])] = &[
+    ("errors", &["total", "per", "better"]),
+    ("events", &["total", "per", "better", "unit"]),
+    ("histogram", &["quantile", "scale", "better", "unit"]),
+    ("gauge", &["better", "unit"]),
+    ("impact_of", &[]),
+];
+
+fn read_kind(
+    metric: &Cursor<'_>,
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) -> Option<(MetricKind, Natural)> {
+    let given: Vec<&(&str, &[&str])> = KINDS
+        .iter()
+        .filter(|(key, _)| fields.get(key).is_some())
+        .collect();
+    let (key, companions) = match given.as_slice() {
+        [one] => **one,
+        [] => {
+            metric.problem(
+                problems,
+                "a metric needs one of {errors, total}, {events, total}, {events, per}, \
+                 {quantile, histogram}, {gauge} or {impact_of}",
+            );
+            return None;
+        }
+        [first, second, ..] => {
+            let message = format!("{:?} and {:?} cannot stand together", first.0, second.0);
+            metric.problem(problems, message);
+            return None;
+        }
+    };
+    for other in KEYS {
+        if *other != key
+            && !companions.contains(other)
+            && let Some(cursor) = fields.get(other)
+        {
+            cursor.problem(problems, format!("{other:?} has no meaning beside {key:?}"));
+        }
+    }
+    match key {
+        "errors" | "events" => read_events(metric, key, fields, problems),
+        "histogram" => read_quantile(metric, fields, problems),
+        "gauge" => {
+            let expression = promql(fields.get("gauge")?, check_gauge_expression, problems)?;
+            Some((
+                MetricKind::Gauge { expression },
+                natural(Better::Lower, Dimension::Number),
+            ))
+        }
+        _ => {
+            let of = fields
+                .get(key)?
+                .text("the name of another metric", problems)?;
+            Some((
+                MetricKind::Impact { of: of.to_owned() },
+                natural(Better::Lower, Dimension::Fraction),
+            ))
+        }
+    }
+}
+
+fn read_events(
+    metric: &Cursor<'_>,
+    key: &str,
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) -> Option<(MetricKind, Natural)> {
+    if key == "errors"
+        && let Some(cursor) = fields.get("better")
+        && cursor.choice(BETTER, &mut Problems::default()) == Some(Better::Higher)
+    {
+        cursor.problem(
+            problems,
+            "more errors are never better: say \"events\" instead of \"errors\"",
+        );
+    }
+    let events = promql(fields.get(key)?, check_counter_selector, problems);
+    match (fields.get("total"), fields.get("per")) {
+        (Some(total), None) => {
+            let total = promql(total, check_counter_selector, problems)?;
+            let kind = MetricKind::Proportion {
+                events: events?,
+                total,
+            };
+            Some((kind, natural(Better::Lower, Dimension::Fraction)))
+        }
+        (None, Some(per)) => {
+            let per = per.choice(EXPOSURES, problems)?;
+            let kind = MetricKind::EventRate {
+                events: events?,
+                per,
+            };
+            Some((kind, natural(Better::Lower, Dimension::Number)))
+        }
+        (Some(_), Some(per)) => {
+            per.problem(problems, "\"total\" and \"per\" cannot stand together");
+            None
+        }
+        (None, None) => {
+            let message = format!(
+                "{key:?} needs \"total\", the counter of all requests, or \"per\": pod_hours or \
+                 traffic_share"
+            );
+            metric.problem(problems, message);
+            None
+        }
+    }
+}
+
+fn read_quantile(
+    metric: &Cursor<'_>,
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) -> Option<(MetricKind, Natural)> {
+    const QUANTILE: &str = "a quantile between 0 and 1, such as 0.99";
+    const SCALE: &str = "a number above 0, such as 0.001 for a histogram of milliseconds";
+    let histogram = promql(fields.get("histogram")?, check_counter_selector, problems)
+        .map(|selector| without_bucket_suffix(&selector));
+    let scale = match fields.get("scale") {
+        Some(cursor) => cursor
+            .number(SCALE, problems)
+            .and_then(|number| checked(cursor, number, number > 0.0, SCALE, problems)),
+        None => Some(1.0),
+    };
+    let Some(cursor) = fields.get("quantile") else {
+        metric.problem(
+            problems,
+            "\"histogram\" needs \"quantile\", such as quantile: 0.99",
+        );
+        return None;
+    };
+    let quantile = cursor.fraction(QUANTILE, problems).and_then(|number| {
+        checked(
+            cursor,
+            number,
+            number > 0.0 && number < 1.0,
+            QUANTILE,
+            problems,
+        )
+    });
+    let kind = MetricKind::Quantile {
+        quantile: quantile?,
+        histogram: histogram?,
+        scale: scale?,
+    };
+    Some((kind, natural(Better::Lower, Dimension::Seconds)))
+}
+
+/// Both `name` and `name_bucket` name the same histogram; the model keeps the first.
+fn without_bucket_suffix(selector: &str) -> String {
+    let name_end = selector.find(['{', ' ']).unwrap_or(selector.len());
+    match selector.split_at_checked(name_end) {
+        Some((name, matchers)) => {
+            format!("{}{matchers}", name.strip_suffix("_bucket").unwrap_or(name))
+        }
+        None => selector.to_owned(),
+    }
+}
+
+fn promql(
+    cursor: &Cursor<'_>,
+    check: fn(&str) -> Result<(), QueryError>,
+    problems: &mut Problems,
+) -> Option<String> {
+    // A long query may be folded over lines: line breaks are spaces to PromQL.
+    let text = match cursor.value() {
+        super::yaml::Value::Text(text) if !text.trim().is_empty() => text.trim(),
+        _ => cursor.text("PromQL", problems)?,
+    };
+    match check(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(error) => {
+            cursor.problem(problems, error.to_string());
+            None
+        }
+    }
+}

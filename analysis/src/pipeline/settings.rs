@@ -1,0 +1,128 @@
+//! The section `analysis`: how a pipeline is judged.
+
+use super::cursor::{Cursor, Problems, checked};
+use super::model::{AnalysisSettings, Method, OnInconclusive};
+
+const KEYS: &[&str] = &[
+    "method",
+    "false_rollback",
+    "false_promote",
+    "confidence",
+    "interval",
+    "lag",
+    "on_inconclusive",
+    "promote_ratio",
+];
+
+const METHODS: &[(&str, Method)] = &[
+    ("wilson", Method::Wilson),
+    ("kayenta", Method::Kayenta),
+    ("sequential", Method::Sequential),
+];
+
+const ON_INCONCLUSIVE: &[(&str, OnInconclusive)] = &[
+    ("hold", OnInconclusive::Hold),
+    ("promote", OnInconclusive::Promote),
+    ("rollback", OnInconclusive::Rollback),
+];
+
+/// Reads the section; what is wrong in it keeps its default, so that the rest can be checked.
+pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> AnalysisSettings {
+    let mut settings = AnalysisSettings::default();
+    let Some(fields) = section.fields("a mapping of settings", KEYS, problems) else {
+        return settings;
+    };
+    if let Some(value) = fields.get("method")
+        && let Some(method) = read_method(value, problems)
+    {
+        settings.method = method;
+    }
+    if let Some(value) = fields.get("false_rollback")
+        && let Some(chance) = read_chance(value, problems)
+    {
+        settings.false_rollback = chance;
+    }
+    if let Some(value) = fields.get("false_promote")
+        && let Some(chance) = read_chance(value, problems)
+    {
+        settings.false_promote = chance;
+    }
+    if let Some(value) = fields.get("confidence")
+        && let Some(confidence) = read_confidence(value, problems)
+    {
+        settings.confidence = confidence;
+    }
+    if let Some(value) = fields.get("interval")
+        && let Some(seconds) = read_whole_seconds(value, 1, 3600, problems)
+    {
+        settings.interval_seconds = seconds;
+    }
+    if let Some(value) = fields.get("lag")
+        && let Some(seconds) = read_whole_seconds(value, 0, 3600, problems)
+    {
+        settings.lag_seconds = seconds;
+    }
+    if let Some(value) = fields.get("on_inconclusive")
+        && let Some(chosen) = value.choice(ON_INCONCLUSIVE, problems)
+    {
+        settings.on_inconclusive = chosen;
+    }
+    if let Some(value) = fields.get("promote_ratio") {
+        const RATIO: &str = "a ratio above 1 and up to 100, such as 1.5";
+        settings.promote_ratio = value.number(RATIO, problems).and_then(|ratio| {
+            checked(value, ratio, ratio > 1.0 && ratio <= 100.0, RATIO, problems)
+        });
+    }
+    settings
+}
+
+/// Reads the name of a method that this version has.
+pub(super) fn read_method(value: &Cursor<'_>, problems: &mut Problems) -> Option<Method> {
+    let method = value.choice(METHODS, problems)?;
+    if method == Method::Sequential {
+        value.problem(
+            problems,
+            "this version does not have the method sequential yet: use wilson",
+        );
+        return None;
+    }
+    Some(method)
+}
+
+fn read_chance(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
+    const CHANCE: &str = "a chance above 0 and up to 0.5, such as 0.01 or 1%";
+    let chance = value.fraction(CHANCE, problems)?;
+    checked(
+        value,
+        chance,
+        chance > 0.0 && chance <= 0.5,
+        CHANCE,
+        problems,
+    )
+}
+
+fn read_confidence(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
+    const CONFIDENCE: &str = "a confidence from 0.5 to 0.999999, such as 0.99 or 99%";
+    let confidence = value.fraction(CONFIDENCE, problems)?;
+    let is_right = (0.5..=0.999_999).contains(&confidence);
+    checked(value, confidence, is_right, CONFIDENCE, problems)
+}
+
+fn read_whole_seconds(
+    value: &Cursor<'_>,
+    least: u32,
+    most: u32,
+    problems: &mut Problems,
+) -> Option<u32> {
+    let expected = format!("whole seconds from {least} to {most}, such as 30s");
+    let seconds = value.seconds(&expected, problems)?;
+    let is_right =
+        seconds >= f64::from(least) && seconds <= f64::from(most) && seconds.fract() == 0.0;
+    let seconds = checked(value, seconds, is_right, &expected, problems)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and within the range of u32"
+    )]
+    Some(seconds as u32)
+}

@@ -1,0 +1,305 @@
+//! The section `canary_pipeline`: stages, their expansion into sub-stages, and the checks that a
+//! stage without its own takes over.
+
+use std::collections::BTreeMap;
+
+use super::check::read_check;
+use super::cursor::{Cursor, Field, Fields, Problems, checked, shortened};
+use super::metrics::KnownMetrics;
+use super::model::{AnalysisSettings, Check, Stage};
+use super::schedule::{Step, read_schedule};
+
+/// The most stages after expansion.
+pub(super) const MAX_STAGES: usize = 200;
+/// The most checks of one stage.
+const MAX_CHECKS: usize = 100;
+/// The most regions of one stage.
+const MAX_REGIONS: usize = 100;
+/// The longest id of a stage or name of a pipeline: both stand in URLs.
+pub(super) const MAX_ID_CHARACTERS: usize = 100;
+
+const KEYS: &[&str] = &[
+    "name",
+    "traffic_percent",
+    "traffic_curve",
+    "duration_minutes",
+    "max_duration_minutes",
+    "promote_early",
+    "regions",
+    "rollback_point",
+    "shadow",
+    "shadow_mode",
+    "metrics",
+    "checks",
+];
+
+/// Reads the stages in order.
+pub(super) fn read_stages(
+    section: &Cursor<'_>,
+    metrics: &KnownMetrics,
+    settings: &AnalysisSettings,
+    problems: &mut Problems,
+) -> Vec<Stage> {
+    let Some(entries) = section.entries("a mapping of stage ids to stages", problems) else {
+        return Vec::new();
+    };
+    if entries.is_empty() {
+        section.problem(problems, "no stages: a pipeline needs at least one");
+    }
+    let mut reader = StageReader {
+        metrics,
+        settings,
+        inherited: Vec::new(),
+        is_first: true,
+        traffic_percent: None,
+        key_of_id: BTreeMap::new(),
+        stages: Vec::new(),
+    };
+    for entry in &entries {
+        reader.read(entry, problems);
+        if reader.stages.len() > MAX_STAGES {
+            let message =
+                format!("more than {MAX_STAGES} stages, sub-stages counted: split the pipeline");
+            problems.add(entry.key_position, entry.value.path(), message);
+            break;
+        }
+    }
+    reader.stages
+}
+
+struct StageReader<'a> {
+    metrics: &'a KnownMetrics,
+    settings: &'a AnalysisSettings,
+    /// All checks of the stages so far.
+    inherited: Vec<Check>,
+    is_first: bool,
+    /// The traffic of the last step so far.
+    traffic_percent: Option<f64>,
+    /// Which key of the file each id comes from.
+    key_of_id: BTreeMap<String, String>,
+    stages: Vec<Stage>,
+}
+
+impl StageReader<'_> {
+    fn read(&mut self, entry: &Field<'_>, problems: &mut Problems) {
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        check_id(entry, problems);
+        let Some(fields) = entry.value.fields(
+            "a stage with traffic_percent, duration_minutes and metrics",
+            KEYS,
+            problems,
+        ) else {
+            return;
+        };
+        let name = match fields.get("name") {
+            Some(value) => value.text("a name", problems),
+            None => Some(entry.key),
+        };
+        let regions = read_regions(&fields, problems);
+        let flag = |key: &str, problems: &mut Problems| match fields.get(key) {
+            Some(value) => value.boolean(problems).unwrap_or(false),
+            None => false,
+        };
+        let promote_early = flag("promote_early", problems);
+        let rollback_point = flag("rollback_point", problems);
+        let shadow = match fields.get_either("shadow", "shadow_mode", problems) {
+            Some(value) => value.boolean(problems).unwrap_or(false),
+            None => false,
+        };
+        let own_checks = self.read_checks(&fields, problems);
+        if own_checks.is_none() && is_first {
+            problems.add(
+                entry.key_position,
+                entry.value.path(),
+                "the first stage has no checks: give it \"metrics\", such as \
+                 [error_rate < baseline * 1.1]",
+            );
+        }
+        let inherits_checks = own_checks.is_none();
+        let checks = match own_checks {
+            Some(checks) => {
+                self.remember(&checks);
+                checks
+            }
+            None => self.inherited.clone(),
+        };
+        let steps = read_schedule(entry, &fields, problems);
+        self.check_traffic(&steps, problems);
+        for step in &steps {
+            let id = match step.number {
+                Some(number) => format!("{}.{number}", entry.key),
+                None => entry.key.to_owned(),
+            };
+            if let Some(other_key) = self.key_of_id.get(&id) {
+                let message = format!(
+                    "two stages have the id {id:?}: rename one, the other is made of {other_key:?}"
+                );
+                problems.add(entry.key_position, entry.value.path(), message);
+                continue;
+            }
+            self.key_of_id.insert(id.clone(), entry.key.to_owned());
+            let name = name.unwrap_or_default();
+            self.stages.push(Stage {
+                id,
+                name: match step.number {
+                    Some(_) => format!("{name} ({}%)", step.traffic_percent),
+                    None => name.to_owned(),
+                },
+                traffic_percent: step.traffic_percent,
+                duration_minutes: step.duration_minutes,
+                max_duration_minutes: step.max_duration_minutes,
+                promote_early,
+                regions: regions.clone(),
+                rollback_point,
+                shadow,
+                checks: checks.clone(),
+                inherits_checks,
+            });
+        }
+    }
+
+    /// The stage's own checks; nothing when it has no key for them.
+    fn read_checks(&self, fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<Check>> {
+        let list = fields.get_either("metrics", "checks", problems)?;
+        let mut checks: Vec<Check> = Vec::new();
+        let Some(items) = list.items("a list of checks", problems) else {
+            return Some(checks);
+        };
+        if items.is_empty() {
+            list.problem(
+                problems,
+                "no checks: remove the key to go on with the checks of the stages before",
+            );
+        }
+        if items.len() > MAX_CHECKS {
+            let message = format!("{} checks, more than {MAX_CHECKS}", items.len());
+            list.problem(problems, message);
+        }
+        for item in items.iter().take(MAX_CHECKS) {
+            let Some(check) = read_check(item, self.metrics, self.settings, problems) else {
+                continue;
+            };
+            if let Some(same) = checks.iter().find(|other| is_same(other, &check)) {
+                item.problem(
+                    problems,
+                    format!("the same check as {:?}: remove one", same.text),
+                );
+                continue;
+            }
+            checks.push(check);
+        }
+        Some(checks)
+    }
+
+    /// Adds a stage's checks to those that later stages take over. A check that was there
+    /// already keeps its place and takes the later stage's weight and flags.
+    fn remember(&mut self, checks: &[Check]) {
+        for check in checks {
+            match self
+                .inherited
+                .iter_mut()
+                .find(|other| is_same(other, check))
+            {
+                Some(other) => *other = check.clone(),
+                None => self.inherited.push(check.clone()),
+            }
+        }
+    }
+
+    fn check_traffic(&mut self, steps: &[Step<'_>], problems: &mut Problems) {
+        for step in steps {
+            if let Some(before) = self.traffic_percent
+                && step.traffic_percent < before
+            {
+                let message = format!(
+                    "the traffic falls from {before}% to {}%: stages go up or stay",
+                    step.traffic_percent
+                );
+                step.place.problem(problems, message);
+            }
+            self.traffic_percent = Some(step.traffic_percent);
+        }
+    }
+}
+
+/// Two checks are the same when they say the same of the same metric, however it is written.
+fn is_same(one: &Check, other: &Check) -> bool {
+    one.metric == other.metric && one.condition == other.condition
+}
+
+fn check_id(entry: &Field<'_>, problems: &mut Problems) {
+    if !is_id(entry.key) {
+        let message = format!(
+            "a stage's id stands in URLs: use up to {MAX_ID_CHARACTERS} letters, digits, _, - and \
+             ., not {:?}",
+            shortened(entry.key)
+        );
+        problems.add(entry.key_position, entry.value.path(), message);
+    }
+}
+
+/// Whether a text can stand in a URL as it is.
+pub(super) fn is_id(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_ID_CHARACTERS
+        && text.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_')
+        && text
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.'))
+}
+
+fn read_regions(fields: &Fields<'_>, problems: &mut Problems) -> Vec<String> {
+    let Some(list) = fields.get("regions") else {
+        return Vec::new();
+    };
+    let Some(items) = list.items("a list of regions", problems) else {
+        return Vec::new();
+    };
+    if items.is_empty() || items.len() > MAX_REGIONS {
+        let message = format!(
+            "expected 1 to {MAX_REGIONS} regions, found {}: remove the key to judge all of them",
+            items.len()
+        );
+        list.problem(problems, message);
+    }
+    let mut regions: Vec<String> = Vec::new();
+    for item in items.iter().take(MAX_REGIONS) {
+        let Some(region) = item.text("a region", problems) else {
+            continue;
+        };
+        if regions.iter().any(|other| other == region) {
+            item.problem(problems, format!("the region {region:?} stands here twice"));
+            continue;
+        }
+        regions.push(region.to_owned());
+    }
+    regions
+}
+
+/// Reads `traffic_percent` of one step.
+pub(super) fn read_traffic(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
+    const TRAFFIC: &str = "a share of the traffic above 0 and up to 100 percent";
+    let percent = value.percent(TRAFFIC, problems)?;
+    checked(
+        value,
+        percent,
+        percent > 0.0 && percent <= 100.0,
+        TRAFFIC,
+        problems,
+    )
+}
+
+/// Reads a duration of one step.
+pub(super) fn read_minutes(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
+    // A year: a grid of intervals must be finite, and so must the patience of its readers.
+    const MAX_MINUTES: f64 = 525_600.0;
+    const MINUTES: &str = "a number of minutes above 0 and up to 525600";
+    let minutes = value.number(MINUTES, problems)?;
+    checked(
+        value,
+        minutes,
+        minutes > 0.0 && minutes <= MAX_MINUTES,
+        MINUTES,
+        problems,
+    )
+}

@@ -1,0 +1,67 @@
+//! Matchers added to the selectors of a syntax tree.
+
+use promql_parser::label::{MatchOp, Matcher as LabelMatcher};
+use promql_parser::parser::{Expr, VectorSelector};
+
+use crate::matchers::Matchers;
+
+use super::error::QueryError;
+use super::syntax::{Node, sort_matchers, visit_nodes};
+use super::values::{listed_values, to_label_matcher};
+
+/// Adds the matchers to every selector of the tree. Returns how many selectors there are.
+pub(super) fn push_matchers(tree: &mut Expr, matchers: &Matchers) -> Result<usize, QueryError> {
+    let wanted = to_label_matchers(matchers)?;
+    let mut selectors = 0;
+    visit_nodes(tree, &mut |node| {
+        let Node::Selector(selector) = node else {
+            return Ok(());
+        };
+        selectors += 1;
+        push_into(selector, &wanted)
+    })?;
+    Ok(selectors)
+}
+
+/// Adds the matchers to one selector.
+pub(super) fn push_into_selector(
+    selector: &mut VectorSelector,
+    matchers: &Matchers,
+) -> Result<(), QueryError> {
+    push_into(selector, &to_label_matchers(matchers)?)
+}
+
+fn to_label_matchers(matchers: &Matchers) -> Result<Vec<LabelMatcher>, QueryError> {
+    matchers.iter().map(to_label_matcher).collect()
+}
+
+fn push_into(selector: &mut VectorSelector, wanted: &[LabelMatcher]) -> Result<(), QueryError> {
+    for matcher in wanted {
+        for present in &selector.matchers.matchers {
+            if present.name == matcher.name && excludes(present, matcher) {
+                return Err(QueryError::PinnedLabel {
+                    label: matcher.name.clone(),
+                    present: present.to_string(),
+                    wanted: matcher.to_string(),
+                });
+            }
+        }
+    }
+    selector.matchers.matchers.extend_from_slice(wanted);
+    sort_matchers(selector);
+    Ok(())
+}
+
+/// Whether the matcher that is present in a query leaves out a value that is wanted. Where the
+/// values are not listed (two patterns, or an exclusion), both matchers stand and Prometheus
+/// decides.
+fn excludes(present: &LabelMatcher, wanted: &LabelMatcher) -> bool {
+    match (&present.op, &wanted.op) {
+        (_, MatchOp::Equal) => !present.is_match(&wanted.value),
+        (_, MatchOp::Re(_)) if let Some(values) = listed_values(&wanted.value) => {
+            !values.iter().all(|value| present.is_match(value))
+        }
+        (MatchOp::Equal, _) => !wanted.is_match(&present.value),
+        _ => false,
+    }
+}

@@ -1,4 +1,25 @@
 //! Asking a Prometheus: transport, decoding, faults.
+//!
+//! The transport is that of `prometheus-http-query` over a `reqwest` client of ours; the decoding
+//! is ours, because the crate drops `warnings`, fails on native histograms, and reads a body of
+//! any size. Every way in which a source can fail has a [`ReasonCode`] of its own: the answer to a
+//! failing source is a `hold` that names it.
+
+mod config;
+mod credentials;
+pub mod decode;
+mod fault;
+mod files;
+mod in_flight;
+mod secret;
+mod source;
+mod sources;
+mod transport;
+
+pub use config::{BasicAuthConfig, SourceConfig, SourceConfigError, SourceUrl};
+pub use secret::Secret;
+pub use source::Source;
+pub use sources::{Sources, SourcesError};
 
 use serinus_analysis::judge::{DataFault, ReasonCode};
 use serinus_analysis::series::Series;
@@ -59,4 +80,11 @@ impl From<SourceFault> for DataFault {
             message: fault.message,
         }
     }
+}
+
+/// Installs the cryptography of TLS for the whole process: ring. Without it the first client
+/// panics. May be called more than once; the first call counts.
+pub fn install_crypto_provider() {
+    // An error says that a provider is installed already, which is what was asked for.
+    let _already_installed = rustls::crypto::ring::default_provider().install_default();
 }

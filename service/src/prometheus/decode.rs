@@ -1,0 +1,135 @@
+//! Reading the body of an answer into columns.
+//!
+//! One pass over the bytes, without a tree of values in between: a matrix becomes times and
+//! values at once, 16 bytes a sample. Three things are done that clients of Prometheus often leave
+//! out: `warnings` and `infos` are kept, a native histogram is passed over (and said so) in place
+//! of failing the whole answer, and the number of series is bounded while reading.
+
+mod fields;
+mod sample;
+mod series;
+
+use serde::Deserializer;
+use serinus_analysis::series::Series;
+
+use self::fields::{Envelope, EnvelopeVisitor};
+use self::series::ResultType;
+
+/// Said in [`Decoded::warnings`] when an answer holds native histograms.
+pub const NATIVE_HISTOGRAM_WARNING: &str = "native histograms are not read by this version";
+
+/// Said in [`Decoded::warnings`] when `VictoriaMetrics` marks its answer as partial.
+pub const PARTIAL_WARNING: &str = "the source marked its answer as partial";
+
+/// What an answer holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decoded {
+    /// The series, sorted by their labels. A scalar is one series without labels.
+    pub series: Vec<Series>,
+    /// `warnings` and `infos`, and what was passed over.
+    pub warnings: Vec<String>,
+}
+
+/// Why a body is not a usable answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The body ends before the answer does.
+    #[error("the answer ends in the middle")]
+    Cut,
+    /// The body is not an answer of the Prometheus API.
+    #[error("{0}")]
+    NotPrometheus(String),
+    /// More series than allowed.
+    #[error("the answer has more than {limit} series")]
+    TooManySeries {
+        /// Most series allowed.
+        limit: usize,
+    },
+    /// The answer is well formed and says `"status": "error"`.
+    #[error("{error_type}: {error}")]
+    Refused {
+        /// The kind: `bad_data`, `execution`, `timeout`, ...
+        error_type: String,
+        /// The text.
+        error: String,
+    },
+    /// The query gives a string.
+    #[error("the query gives a string, not numbers")]
+    NoNumbers,
+}
+
+/// Reads a body of `/api/v1/query` or `/api/v1/query_range`.
+///
+/// Unknown fields are passed over. A body that is cut anywhere is an error, never a shorter
+/// answer.
+///
+/// # Errors
+///
+/// [`DecodeError`] says what the body is in place of an answer.
+pub fn decode(body: &[u8], max_series: usize) -> Result<Decoded, DecodeError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let mut envelope = Envelope::new(max_series);
+    let read = (&mut deserializer).deserialize_map(EnvelopeVisitor {
+        envelope: &mut envelope,
+    });
+    if let Err(error) = read.and_then(|()| deserializer.end()) {
+        return Err(explain(&error, body, &envelope));
+    }
+    finish(envelope)
+}
+
+fn explain(error: &serde_json::Error, body: &[u8], envelope: &Envelope) -> DecodeError {
+    if envelope.has_too_many_series() {
+        return DecodeError::TooManySeries {
+            limit: envelope.max_series,
+        };
+    }
+    if error.is_eof() {
+        return DecodeError::Cut;
+    }
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => DecodeError::NotPrometheus(format!("the JSON is not as expected: {error}")),
+        Some(b'<') => DecodeError::NotPrometheus("it is a web page".to_owned()),
+        _ => DecodeError::NotPrometheus("it is not a JSON object".to_owned()),
+    }
+}
+
+fn finish(envelope: Envelope) -> Result<Decoded, DecodeError> {
+    let not_prometheus = |detail: &str| Err(DecodeError::NotPrometheus(detail.to_owned()));
+    match envelope.status.as_deref() {
+        Some("success") => {}
+        Some("error") => {
+            return Err(DecodeError::Refused {
+                error_type: envelope.error_type.unwrap_or_default(),
+                error: envelope.error.unwrap_or_default(),
+            });
+        }
+        Some(_) => return not_prometheus("its status is neither success nor error"),
+        None => return not_prometheus("it has no status"),
+    }
+    let Some(data) = envelope.data else {
+        return not_prometheus("it has no data");
+    };
+    let mut series = match (data.result_type, data.scalar) {
+        (Some(ResultType::Matrix | ResultType::Vector), None) => data.series,
+        (Some(ResultType::Scalar), Some(scalar)) => vec![scalar.into_series()?],
+        (Some(ResultType::String), Some(_)) => return Err(DecodeError::NoNumbers),
+        (None, _) => return not_prometheus("it has no result type that is known"),
+        (Some(_), _) => return not_prometheus("its result is not of the type that it says"),
+    };
+    series.sort_by(|left, right| left.labels.cmp(&right.labels));
+    if series.windows(2).any(|pair| match pair {
+        [left, right] => left.labels == right.labels,
+        _ => false,
+    }) {
+        return not_prometheus("two of its series have the same labels");
+    }
+    let mut warnings = envelope.warnings;
+    if envelope.is_partial {
+        warnings.push(PARTIAL_WARNING.to_owned());
+    }
+    if data.has_native_histograms {
+        warnings.push(NATIVE_HISTOGRAM_WARNING.to_owned());
+    }
+    Ok(Decoded { series, warnings })
+}

@@ -1,0 +1,152 @@
+//! The outer object of an answer: status, error, warnings, and the data within.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::super::fault::one_line;
+use super::series::{Data, DataVisitor};
+
+/// Most warnings kept of one answer. Prometheus itself sends ten of each kind at most.
+const MAX_WARNINGS: usize = 20;
+
+/// What has been read of an answer so far.
+pub(super) struct Envelope {
+    pub(super) max_series: usize,
+    pub(super) status: Option<String>,
+    pub(super) error_type: Option<String>,
+    pub(super) error: Option<String>,
+    pub(super) warnings: Vec<String>,
+    pub(super) is_partial: bool,
+    pub(super) data: Option<Data>,
+    too_many_series: bool,
+}
+
+impl Envelope {
+    pub(super) fn new(max_series: usize) -> Self {
+        Self {
+            max_series,
+            status: None,
+            error_type: None,
+            error: None,
+            warnings: Vec::new(),
+            is_partial: false,
+            data: None,
+            too_many_series: false,
+        }
+    }
+
+    /// Whether reading stopped at the limit of series.
+    pub(super) fn has_too_many_series(&self) -> bool {
+        self.too_many_series
+    }
+
+    fn keep_warnings(&mut self, texts: &[String]) {
+        let room = MAX_WARNINGS.saturating_sub(self.warnings.len());
+        let kept = texts.iter().take(room).map(|text| one_line(text));
+        self.warnings.extend(kept);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum EnvelopeField {
+    Status,
+    ErrorType,
+    Error,
+    Warnings,
+    Infos,
+    /// Of a `VictoriaMetrics` cluster.
+    IsPartial,
+    Data,
+    #[serde(other)]
+    Other,
+}
+
+/// Reads the outer object.
+pub(super) struct EnvelopeVisitor<'a> {
+    pub(super) envelope: &'a mut Envelope,
+}
+
+impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an answer of the Prometheus API")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let envelope = self.envelope;
+        while let Some(field) = map.next_key()? {
+            match field {
+                EnvelopeField::Status => envelope.status = Some(map.next_value()?),
+                EnvelopeField::ErrorType => envelope.error_type = map.next_value()?,
+                EnvelopeField::Error => envelope.error = map.next_value()?,
+                EnvelopeField::Warnings | EnvelopeField::Infos => {
+                    let texts: Option<Vec<String>> = map.next_value()?;
+                    envelope.keep_warnings(&texts.unwrap_or_default());
+                }
+                EnvelopeField::IsPartial => envelope.is_partial |= map.next_value::<bool>()?,
+                EnvelopeField::Data => {
+                    if envelope.data.is_some() {
+                        return Err(Error::duplicate_field("data"));
+                    }
+                    envelope.data = map.next_value_seed(DataSeed {
+                        max_series: envelope.max_series,
+                        too_many_series: &mut envelope.too_many_series,
+                    })?;
+                }
+                EnvelopeField::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads `data`, which an error leaves out or sets to null.
+struct DataSeed<'a> {
+    max_series: usize,
+    too_many_series: &'a mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for DataSeed<'_> {
+    type Value = Option<Data>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for DataSeed<'_> {
+    type Value = Option<Data>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("data or null")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: serde::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
+        deserializer
+            .deserialize_map(DataVisitor {
+                max_series: self.max_series,
+                too_many_series: self.too_many_series,
+            })
+            .map(Some)
+    }
+}

@@ -1,0 +1,241 @@
+//! The inner `data` object: the type of the result, and its series or its scalar.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serinus_analysis::series::Series;
+
+use super::DecodeError;
+use super::sample::{SampleSeed, SamplesSeed, milliseconds, value};
+
+/// The type of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ResultType {
+    Matrix,
+    Vector,
+    Scalar,
+    String,
+}
+
+/// What has been read of `data`.
+#[derive(Default)]
+pub(super) struct Data {
+    pub(super) result_type: Option<ResultType>,
+    pub(super) series: Vec<Series>,
+    pub(super) scalar: Option<Scalar>,
+    pub(super) has_native_histograms: bool,
+}
+
+/// The result of a scalar or string query: `[seconds, "text"]`.
+pub(super) struct Scalar {
+    seconds: f64,
+    text: String,
+}
+
+impl Scalar {
+    pub(super) fn into_series(self) -> Result<Series, DecodeError> {
+        let read = |found: Option<_>| found.ok_or_else(|| Self::unreadable(&self.text));
+        let timestamp_ms = milliseconds(self.seconds)
+            .ok_or_else(|| DecodeError::NotPrometheus("its time is out of range".to_owned()))?;
+        Ok(Series {
+            labels: BTreeMap::new(),
+            timestamps_ms: vec![timestamp_ms],
+            values: vec![read(value(&self.text))?],
+        })
+    }
+
+    fn unreadable(text: &str) -> DecodeError {
+        DecodeError::NotPrometheus(format!("its value {text:?} is not a number"))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum DataField {
+    ResultType,
+    Result,
+    #[serde(other)]
+    Other,
+}
+
+/// Reads `data`.
+pub(super) struct DataVisitor<'a> {
+    pub(super) max_series: usize,
+    pub(super) too_many_series: &'a mut bool,
+}
+
+impl<'de> Visitor<'de> for DataVisitor<'_> {
+    type Value = Data;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with resultType and result")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
+        let mut data = Data::default();
+        let mut has_result = false;
+        while let Some(field) = map.next_key()? {
+            match field {
+                DataField::ResultType => data.result_type = Some(map.next_value()?),
+                DataField::Result if has_result => return Err(Error::duplicate_field("result")),
+                DataField::Result => {
+                    has_result = true;
+                    map.next_value_seed(ResultSeed {
+                        data: &mut data,
+                        max_series: self.max_series,
+                        too_many_series: &mut *self.too_many_series,
+                    })?;
+                }
+                DataField::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        if !has_result {
+            return Err(Error::missing_field("result"));
+        }
+        Ok(data)
+    }
+}
+
+/// Reads `result`, whatever its type: the type may be told after it.
+struct ResultSeed<'a> {
+    data: &'a mut Data,
+    max_series: usize,
+    too_many_series: &'a mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for ResultSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ResultSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of series, or a time with a value")
+    }
+
+    /// Some backends write null for an empty list.
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
+        let mut count = 0;
+        while let Some(element) = sequence.next_element_seed(ElementSeed)? {
+            match element {
+                Element::Series {
+                    series,
+                    has_native_histograms,
+                } => {
+                    count += 1;
+                    if count > self.max_series {
+                        *self.too_many_series = true;
+                        return Err(Error::custom("too many series"));
+                    }
+                    self.data.has_native_histograms |= has_native_histograms;
+                    if !series.timestamps_ms.is_empty() {
+                        self.data.series.push(series);
+                    }
+                }
+                Element::Number(seconds) if count == 0 && self.data.scalar.is_none() => {
+                    let Some(Element::Text(text)) = sequence.next_element_seed(ElementSeed)? else {
+                        return Err(Error::custom("a time without a value"));
+                    };
+                    self.data.scalar = Some(Scalar { seconds, text });
+                }
+                Element::Number(_) | Element::Text(_) => {
+                    return Err(Error::custom("neither a list of series nor a scalar"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One element of `result`.
+enum Element {
+    Series {
+        series: Series,
+        has_native_histograms: bool,
+    },
+    Number(f64),
+    Text(String),
+}
+
+struct ElementSeed;
+
+impl<'de> DeserializeSeed<'de> for ElementSeed {
+    type Value = Element;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum SeriesField {
+    Metric,
+    Values,
+    Value,
+    Histogram,
+    Histograms,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Visitor<'de> for ElementSeed {
+    type Value = Element;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a series")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
+        let mut series = Series::default();
+        let mut has_native_histograms = false;
+        while let Some(field) = map.next_key()? {
+            match field {
+                SeriesField::Metric => series.labels = map.next_value()?,
+                SeriesField::Values => map.next_value_seed(SamplesSeed(&mut series))?,
+                SeriesField::Value => map.next_value_seed(SampleSeed(&mut series))?,
+                SeriesField::Histogram | SeriesField::Histograms => {
+                    map.next_value::<IgnoredAny>()?;
+                    has_native_histograms = true;
+                }
+                SeriesField::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(Element::Series {
+            series,
+            has_native_histograms,
+        })
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Element, E> {
+        Ok(Element::Number(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Element, E> {
+        Ok(Element::Number(number as f64))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Element, E> {
+        Ok(Element::Number(number as f64))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Element, E> {
+        Ok(Element::Text(text.to_owned()))
+    }
+}

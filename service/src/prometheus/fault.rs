@@ -1,0 +1,237 @@
+//! The faults of a source, each with its code and a sentence that says what to do.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serinus_analysis::judge::ReasonCode;
+
+use super::SourceFault;
+use super::decode::DecodeError;
+
+/// Longest text of others that goes into a message, in characters.
+const MAX_QUOTED_CHARS: usize = 300;
+
+/// Shortens a text of others and puts it on one line.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    let words = text
+        .split(|character: char| character.is_whitespace() || character.is_control())
+        .filter(|word| !word.is_empty());
+    let mut room = MAX_QUOTED_CHARS;
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+            room = room.saturating_sub(1);
+        }
+        let length = word.chars().count();
+        if length > room {
+            line.extend(word.chars().take(room));
+            line.push('…');
+            return line;
+        }
+        line.push_str(word);
+        room -= length;
+    }
+    line
+}
+
+/// Makes the faults of one source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Faults<'a> {
+    /// The name of the source.
+    pub(super) source: &'a str,
+}
+
+impl Faults<'_> {
+    fn fault(self, code: ReasonCode, rest: &str) -> SourceFault {
+        SourceFault {
+            code,
+            message: format!("source {:?} {rest}", self.source),
+        }
+    }
+
+    pub(super) fn unavailable(self, cause: &str) -> SourceFault {
+        self.fault(
+            ReasonCode::SourceUnavailable,
+            &format!(
+                "cannot be reached ({}): check its url and that it runs",
+                one_line(cause)
+            ),
+        )
+    }
+
+    pub(super) fn slow(self, timeout: Duration) -> SourceFault {
+        self.fault(
+            ReasonCode::SourceSlow,
+            &format!(
+                "did not answer within {} s: make the query cheaper or raise timeout_seconds",
+                timeout.as_secs_f64()
+            ),
+        )
+    }
+
+    pub(super) fn busy(self, timeout: Duration, max_concurrent: usize) -> SourceFault {
+        self.fault(
+            ReasonCode::SourceSlow,
+            &format!(
+                "had {max_concurrent} other queries running for {} s: make them cheaper or raise \
+                 max_concurrent",
+                timeout.as_secs_f64()
+            ),
+        )
+    }
+
+    fn gave_up(self, text: &str) -> SourceFault {
+        self.fault(
+            ReasonCode::SourceSlow,
+            &format!(
+                "gave up on the query{}: make it cheaper, or look at the load of the source",
+                colon(text)
+            ),
+        )
+    }
+
+    fn rejected(self, text: &str) -> SourceFault {
+        self.fault(
+            ReasonCode::SourceRejectedQuery,
+            &format!("refused the query{}", colon(text)),
+        )
+    }
+
+    fn failed(self, what: &str, text: &str) -> SourceFault {
+        self.fault(
+            ReasonCode::SourceFailed,
+            &format!("failed ({what}){}", colon(text)),
+        )
+    }
+
+    fn not_prometheus(self, detail: &str) -> SourceFault {
+        self.fault(
+            ReasonCode::SourceNotPrometheus,
+            &format!(
+                "does not answer like a Prometheus ({}): check its url, and for a login or a \
+                 proxy in between",
+                one_line(detail)
+            ),
+        )
+    }
+
+    pub(super) fn cut(self) -> SourceFault {
+        self.fault(
+            ReasonCode::SourceAnswerCut,
+            "broke off in the middle of its answer: look for a proxy in between that limits size \
+             or time, and for restarts of the source",
+        )
+    }
+
+    pub(super) fn too_large(self, max_bytes: u64) -> SourceFault {
+        self.fault(
+            ReasonCode::AnswerTooLarge,
+            &format!(
+                "answered with more than {max_bytes} bytes: aggregate in the query, or raise \
+                 max_bytes"
+            ),
+        )
+    }
+
+    pub(super) fn redirected(self, status: StatusCode, target: Option<&str>) -> SourceFault {
+        let to = target.map(|host| format!(" to {host}")).unwrap_or_default();
+        self.not_prometheus(&format!("it redirects{to}, HTTP {}", status.as_u16()))
+    }
+
+    /// The fault of a body that came with a status of success.
+    pub(super) fn undecodable(self, error: DecodeError) -> SourceFault {
+        match error {
+            DecodeError::Cut => self.cut(),
+            DecodeError::NotPrometheus(detail) => self.not_prometheus(&detail),
+            DecodeError::TooManySeries { limit } => self.fault(
+                ReasonCode::TooManySeries,
+                &format!(
+                    "answered with more than {limit} series: aggregate in the query, or raise \
+                     max_series"
+                ),
+            ),
+            DecodeError::Refused { error_type, error } => {
+                self.refused(&error_type, &error, &error_type)
+            }
+            DecodeError::NoNumbers => {
+                self.rejected("it gives a string, and numbers are needed; change the query")
+            }
+        }
+    }
+
+    /// The fault of an answer that came with a status of failure.
+    pub(super) fn bad_status(
+        self,
+        status: StatusCode,
+        error: DecodeError,
+        body: &str,
+    ) -> SourceFault {
+        let http = format!("HTTP {}", status.as_u16());
+        match (status, error) {
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => self.fault(
+                ReasonCode::SourceRejectedQuery,
+                &format!("refused the credentials ({http}): check user, token and tenant headers"),
+            ),
+            (_, DecodeError::Refused { error_type, error }) if status.is_client_error() => {
+                match error_type.as_str() {
+                    "timeout" | "canceled" => self.gave_up(&error),
+                    _ => self.rejected(&error),
+                }
+            }
+            (_, DecodeError::Refused { error_type, error }) => {
+                self.refused(&error_type, &error, &http)
+            }
+            // No Prometheus lacks the path that was asked for.
+            (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, _) => {
+                self.not_prometheus(&http)
+            }
+            _ if status.is_client_error() => {
+                self.rejected(&format!("{http}{}", colon(&plain_text(body))))
+            }
+            _ if status.is_server_error() => self.failed(&http, &plain_text(body)),
+            _ => self.not_prometheus(&http),
+        }
+    }
+
+    /// The fault that Prometheus itself names by its type of error.
+    fn refused(self, error_type: &str, error: &str, what: &str) -> SourceFault {
+        match error_type {
+            "timeout" | "canceled" => self.gave_up(error),
+            "bad_data" | "execution" => self.rejected(error),
+            _ => self.failed(what, error),
+        }
+    }
+}
+
+fn colon(text: &str) -> String {
+    let line = one_line(text);
+    if line.is_empty() {
+        line
+    } else {
+        format!(": {line}")
+    }
+}
+
+/// The body of a failure, where it is a text for people and not a page.
+fn plain_text(body: &str) -> String {
+    if body.trim_start().starts_with(['<', '{']) {
+        String::new()
+    } else {
+        one_line(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_becomes_one_short_line() {
+        assert_eq!(one_line(" a\r\n\tb\u{7}c "), "a b c");
+        let long = one_line(&"é".repeat(1_000));
+        assert_eq!(long.chars().count(), MAX_QUOTED_CHARS + 1);
+        let words = one_line(&"word ".repeat(1_000));
+        assert!(words.chars().count() <= MAX_QUOTED_CHARS + 2, "{words}");
+    }
+}

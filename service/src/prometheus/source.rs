@@ -1,0 +1,296 @@
+//! One source: asks a question within its deadline and its limits.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use reqwest::Response;
+use reqwest::header::LOCATION;
+use serinus_analysis::judge::ReasonCode;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::config::{SourceConfig, SourceConfigError, SourceUrl};
+use super::credentials::Credentials;
+use super::decode::{DecodeError, Decoded, decode};
+use super::fault::Faults;
+use super::in_flight::InFlight;
+use super::transport::{SendError, Transport};
+use super::{Answer, Question, SourceFault};
+
+/// Most tries after the first.
+const MAX_RETRIES: u32 = 2;
+
+/// Mean pause before the first retry; it doubles for the next.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Share of the remaining time that the source is given for the query itself, so that its own
+/// message arrives before we stop waiting.
+const SERVER_SHARE: f64 = 0.9;
+
+/// Most bytes read of an answer that is a failure.
+const MAX_FAILURE_BYTES: u64 = 64 * 1024;
+
+/// Bodies from this size on are decoded on a thread of their own: it takes milliseconds.
+const OFFLOAD_BYTES: usize = 512 * 1024;
+
+/// A Prometheus that can be asked.
+pub struct Source {
+    name: String,
+    url: SourceUrl,
+    timeout: Duration,
+    max_concurrent: usize,
+    max_bytes: u64,
+    max_series: usize,
+    slots: Semaphore,
+    credentials: Credentials,
+    transport: Transport,
+    in_flight: InFlight,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Source")
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .field("timeout", &self.timeout)
+            .field("max_concurrent", &self.max_concurrent)
+            .field("max_bytes", &self.max_bytes)
+            .field("max_series", &self.max_series)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One try that failed.
+struct Failure {
+    fault: SourceFault,
+    is_transient: bool,
+}
+
+impl Failure {
+    fn lasting(fault: SourceFault) -> Self {
+        Self {
+            fault,
+            is_transient: false,
+        }
+    }
+}
+
+impl Source {
+    /// Sets a source up. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceConfigError`] if the configuration contradicts itself, or names a file that cannot
+    /// be used.
+    pub fn new(name: impl Into<String>, config: SourceConfig) -> Result<Self, SourceConfigError> {
+        let name = name.into();
+        let parts = config.check().and_then(|timeout| {
+            let credentials = Credentials::new(&name, &config)?;
+            let transport = Transport::new(&name, &config, timeout)?;
+            Ok((timeout, credentials, transport))
+        });
+        let (timeout, credentials, transport) = match parts {
+            Ok(parts) => parts,
+            Err(detail) => return Err(SourceConfigError { name, detail }),
+        };
+        Ok(Self {
+            name,
+            url: config.url,
+            timeout,
+            max_concurrent: config.max_concurrent,
+            max_bytes: config.max_bytes,
+            max_series: config.max_series,
+            slots: Semaphore::new(config.max_concurrent.min(Semaphore::MAX_PERMITS)),
+            credentials,
+            transport,
+            in_flight: InFlight::default(),
+        })
+    }
+
+    /// The name under which it is configured.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address, which prints without its user and password.
+    pub fn url(&self) -> &SourceUrl {
+        &self.url
+    }
+
+    /// Longest time that [`Source::ask`] takes.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Asks a question. Callers that ask the same at the same time share one query.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceFault`] within [`Source::timeout`], whatever the source does.
+    pub async fn ask(&self, question: &Question) -> Result<Answer, SourceFault> {
+        let deadline = Instant::now() + self.timeout;
+        let asking = Box::pin(self.ask_alone(question, deadline));
+        self.in_flight.ask(question, asking).await
+    }
+
+    fn faults(&self) -> Faults<'_> {
+        Faults { source: &self.name }
+    }
+
+    async fn ask_alone(
+        &self,
+        question: &Question,
+        deadline: Instant,
+    ) -> Result<Answer, SourceFault> {
+        let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
+            return Err(self.faults().busy(self.timeout, self.max_concurrent));
+        };
+        let mut earlier = None;
+        let mut retry = 0;
+        loop {
+            let Ok(tried) = timeout_at(deadline, self.try_once(question, deadline)).await else {
+                return Err(earlier.unwrap_or_else(|| self.faults().slow(self.timeout)));
+            };
+            let failure = match tried {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let pause = pause_before(retry);
+            let has_time = Instant::now() + pause < deadline;
+            if !failure.is_transient || retry == MAX_RETRIES || !has_time {
+                return Err(failure.fault);
+            }
+            earlier = Some(failure.fault);
+            retry += 1;
+            sleep(pause).await;
+        }
+    }
+
+    async fn try_once(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let headers = self.credentials.headers();
+        let response = self
+            .transport
+            .post(question, remaining.mul_f64(SERVER_SHARE), headers)
+            .await
+            .map_err(|error| self.not_sent(&error))?;
+        if response.status().is_success() {
+            self.read_answer(response).await.map_err(Failure::lasting)
+        } else {
+            Err(self.read_failure(response).await)
+        }
+    }
+
+    fn not_sent(&self, error: &SendError) -> Failure {
+        if error.is_timeout {
+            return Failure::lasting(self.faults().slow(self.timeout));
+        }
+        Failure {
+            fault: self.faults().unavailable(&error.cause),
+            is_transient: true,
+        }
+    }
+
+    async fn read_answer(&self, mut response: Response) -> Result<Answer, SourceFault> {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    let bytes = (body.len() as u64).saturating_add(chunk.len() as u64);
+                    if bytes > self.max_bytes {
+                        return Err(self.faults().too_large(self.max_bytes));
+                    }
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(None) => break,
+                Err(_broken_off) => return Err(self.faults().cut()),
+            }
+        }
+        let bytes = body.len() as u64;
+        let decoded = decode_aside(body, self.max_series)
+            .await
+            .map_err(|error| self.faults().undecodable(self.redact(error)))?;
+        Ok(Answer {
+            series: decoded.series,
+            warnings: decoded.warnings,
+            bytes,
+        })
+    }
+
+    async fn read_failure(&self, mut response: Response) -> Failure {
+        let status = response.status();
+        if status.is_redirection() {
+            let target = response
+                .headers()
+                .get(LOCATION)
+                .and_then(|location| response.url().join(location.to_str().ok()?).ok())
+                .and_then(|url| url.host_str().map(str::to_owned));
+            return Failure::lasting(self.faults().redirected(status, target.as_deref()));
+        }
+        let mut body = Vec::new();
+        // What can be read of it is enough, and a failure to read it is no news.
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() as u64 > MAX_FAILURE_BYTES {
+                break;
+            }
+        }
+        let text = self
+            .credentials
+            .redact(String::from_utf8_lossy(&body).into_owned());
+        let error = match decode(text.as_bytes(), 0) {
+            Err(error) => error,
+            Ok(_) => DecodeError::NotPrometheus(String::new()),
+        };
+        let fault = self.faults().bad_status(status, error, &text);
+        // A source that says that the query took too long has said its last word.
+        let is_transient =
+            matches!(status.as_u16(), 502..=504) && fault.code == ReasonCode::SourceFailed;
+        Failure {
+            fault,
+            is_transient,
+        }
+    }
+
+    /// Blots credentials out of the texts that a source sent.
+    fn redact(&self, error: DecodeError) -> DecodeError {
+        match error {
+            DecodeError::NotPrometheus(detail) => {
+                DecodeError::NotPrometheus(self.credentials.redact(detail))
+            }
+            DecodeError::Refused { error_type, error } => DecodeError::Refused {
+                error_type: self.credentials.redact(error_type),
+                error: self.credentials.redact(error),
+            },
+            other => other,
+        }
+    }
+}
+
+/// Decodes without keeping other requests waiting.
+async fn decode_aside(body: Vec<u8>, max_series: usize) -> Result<Decoded, DecodeError> {
+    if body.len() < OFFLOAD_BYTES {
+        return decode(&body, max_series);
+    }
+    tokio::task::spawn_blocking(move || decode(&body, max_series))
+        .await
+        .unwrap_or_else(|_stopped| {
+            Err(DecodeError::NotPrometheus(
+                "reading it was stopped".to_owned(),
+            ))
+        })
+}
+
+/// The pause before a retry: doubling, and between half and one and a half of its mean, so that
+/// many callers do not come back at the same time.
+fn pause_before(retry: u32) -> Duration {
+    // A hasher with fresh keys of the process is random enough for this and needs no generator;
+    // no verdict depends on it.
+    let random = RandomState::new().hash_one(retry);
+    let share = (random >> 11) as f64 / (1_u64 << 53) as f64;
+    RETRY_PAUSE
+        .saturating_mul(1 << retry.min(8))
+        .mul_f64(0.5 + share)
+}

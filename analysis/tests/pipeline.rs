@@ -17,7 +17,11 @@ fn texts(stage: &Stage) -> Vec<&str> {
 }
 
 fn ids(pipeline: &Pipeline) -> Vec<&str> {
-    pipeline.stages.iter().map(|stage| stage.id.as_str()).collect()
+    pipeline
+        .stages
+        .iter()
+        .map(|stage| stage.id.as_str())
+        .collect()
 }
 
 #[test]

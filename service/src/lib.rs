@@ -3,4 +3,7 @@
 
 pub mod clock;
 pub mod engine;
+pub mod http;
+pub mod pipelines;
 pub mod prometheus;
+pub mod wire;

@@ -4,4 +4,7 @@
 pub mod clock;
 pub mod demo;
 pub mod engine;
+pub mod http;
+pub mod pipelines;
 pub mod prometheus;
+pub mod wire;

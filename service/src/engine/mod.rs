@@ -1,13 +1,12 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
-use std::collections::BTreeMap;
-
 use serinus_analysis::judge::StageVerdict;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::{Grid, Populations};
 
 use crate::clock::SharedClock;
+use crate::prometheus::Sources;
 
 /// What shall be analysed.
 #[derive(Debug, Clone)]
@@ -76,10 +75,15 @@ pub struct Analysis {
 #[derive(Debug)]
 pub struct Engine {
     clock: SharedClock,
-    sources: BTreeMap<String, ()>,
+    sources: Sources,
 }
 
 impl Engine {
+    /// Returns an engine that reads these sources.
+    pub fn new(clock: SharedClock, sources: Sources) -> Self {
+        Self { clock, sources }
+    }
+
     /// The clock.
     pub fn clock(&self) -> &SharedClock {
         &self.clock
@@ -87,7 +91,7 @@ impl Engine {
 
     /// The names of the sources.
     pub fn source_names(&self) -> impl Iterator<Item = &str> {
-        self.sources.keys().map(String::as_str)
+        self.sources.names()
     }
 
     /// Analyses one stage over one window. What the source does wrong is a `hold` in the answer,

@@ -1,0 +1,9 @@
+//! `POST /v1/analyses`: one stage over one window.
+
+mod answer;
+mod convert;
+mod request;
+
+pub use answer::*;
+pub use convert::AnalysisSubject;
+pub use request::*;

@@ -1,0 +1,321 @@
+//! What an analysis shows: the verdict, its evidence, and what it was computed from.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serinus_analysis::judge;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::number::Number;
+
+/// The answer for a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Go on to the next stage.
+    Promote,
+    /// Stay here.
+    Hold,
+    /// Go back; final.
+    Rollback,
+}
+
+/// A check's own result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Shown to be within its limit.
+    Pass,
+    /// Shown to be beyond its limit.
+    Fail,
+    /// Neither.
+    Undecided,
+    /// Nothing to judge.
+    NoData,
+}
+
+/// How the canary's confidence interval lies to the control's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Classification {
+    /// The canary is worse, without overlap.
+    Regression,
+    /// The canary is better, without overlap.
+    Improvement,
+    /// The intervals overlap.
+    Neutral,
+}
+
+/// Why a verdict or an outcome is what it is, as a stable token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReasonCode(Cow<'static, str>);
+
+impl ReasonCode {
+    /// The token.
+    pub fn token(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<judge::ReasonCode> for ReasonCode {
+    fn from(code: judge::ReasonCode) -> Self {
+        Self(Cow::Borrowed(code.token()))
+    }
+}
+
+impl PartialSchema for ReasonCode {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "Why a verdict or an outcome is what it is, as a stable token.",
+            ))
+            .enum_values(Some(judge::ReasonCode::ALL.iter().map(|code| code.token())))
+            .into()
+    }
+}
+
+impl ToSchema for ReasonCode {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ReasonCode")
+    }
+}
+
+/// The small object that callers read: at most 512 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Gate {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in one line of at most 300 characters.
+    #[schema(
+        max_length = 300,
+        example = "error_rate undecided: 1,140 of about 5,200 canary requests"
+    )]
+    pub reason: String,
+}
+
+/// The window that was judged: whole intervals of a grid that is fixed to the clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Window {
+    /// Start of the first interval.
+    pub start: DateTime<Utc>,
+    /// End of the last interval.
+    pub end: DateTime<Utc>,
+    /// Length of an interval, in seconds.
+    #[schema(example = 30)]
+    pub interval_seconds: i64,
+    /// Number of intervals.
+    #[schema(example = 82)]
+    pub intervals: usize,
+    /// Intervals of which nothing is known, in the metric that has most of them.
+    #[schema(example = 0)]
+    pub missing: usize,
+}
+
+/// A confidence interval: lower and upper bound, in the unit of the estimate.
+pub type Bounds = [Number; 2];
+
+/// What one population showed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Arm {
+    /// Events counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 3)]
+    pub events: Option<Number>,
+    /// What they are counted against: requests, pod-hours, or share-seconds of traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1140)]
+    pub total: Option<Number>,
+    /// The value, in base units: a fraction, seconds, bytes, or a bare number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0.00263)]
+    pub estimate: Option<Number>,
+    /// The confidence interval of the estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([0.0007, 0.0094]))]
+    pub interval: Option<Bounds>,
+    /// The histogram bucket that holds the quantile: finer than this the data cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bracket: Option<Bracket>,
+}
+
+/// The bounds of a histogram bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Bracket {
+    /// Lower bound, in base units. Absent when the bucket has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0.1)]
+    pub lower: Option<Number>,
+    /// Upper bound, in base units. Absent in the last bucket, which is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0.25)]
+    pub upper: Option<Number>,
+}
+
+/// The canary's value divided by the control's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Ratio {
+    /// The ratio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1.3)]
+    pub estimate: Option<Number>,
+    /// Its confidence interval. Absent when a bound is infinite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([0.4, 4.1]))]
+    pub interval: Option<Bounds>,
+    /// Confidence of the interval, a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0.99)]
+    pub confidence: Option<Number>,
+}
+
+/// Wilson's intervals of both shares, by overlap. Valid for one look at the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Wilson {
+    /// Confidence of both intervals, a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0.99)]
+    pub confidence: Option<Number>,
+    /// How they lie to each other.
+    pub classification: Classification,
+    /// Newcombe's interval of the difference of the shares, canary less control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([-0.0012, 0.0074]))]
+    pub difference: Option<Bounds>,
+}
+
+/// What an undecided check still needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Needs {
+    /// About how many canary requests (intervals, for gauges) in all it takes to decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 5200)]
+    pub canary_requests: Option<Number>,
+    /// When that is reached at today's traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projected_at: Option<DateTime<Utc>>,
+}
+
+/// What one check showed. A field that does not apply to the check is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Check {
+    /// The metric's name.
+    #[schema(example = "error_rate")]
+    pub metric: String,
+    /// The condition as the pipeline says it.
+    #[schema(example = "error_rate < baseline * 1.1")]
+    pub condition: String,
+    /// What was shown.
+    pub outcome: Outcome,
+    /// The test that decided: `sequential`, `wilson` or `kayenta`.
+    #[schema(example = "wilson")]
+    pub method: String,
+    /// Why, as a token.
+    pub reason_code: ReasonCode,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// Whether a promotion needs this check.
+    pub critical: bool,
+    /// Whether a failure only warns.
+    pub warn_only: bool,
+    /// Whether the check counts. At 100 % traffic there is no control, and a check that needs
+    /// one does not.
+    pub counts: bool,
+    /// The control, where the check reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Arm>,
+    /// The canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Arm>,
+    /// Canary divided by control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<Ratio>,
+    /// Wilson's classification, on shares of requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wilson: Option<Wilson>,
+    /// What is still needed, while undecided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
+}
+
+/// Something to know that does not decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Warning {
+    /// A stable token.
+    #[schema(example = "partial_data")]
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+}
+
+/// One query that was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Query {
+    /// The metric it was asked for.
+    #[schema(example = "error_rate")]
+    pub metric: String,
+    /// The PromQL as it was sent.
+    pub promql: String,
+    /// Number of series answered.
+    #[schema(example = 6)]
+    pub series: usize,
+    /// Number of samples answered.
+    #[schema(example = 984)]
+    pub samples: usize,
+}
+
+/// What the verdict was computed from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Inputs {
+    /// The queries asked.
+    pub queries: Vec<Query>,
+    /// Names the exact data judged: the same digest gives the same answer to the byte. Absent
+    /// when the data was not there in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    pub digest: Option<String>,
+}
+
+/// A stage's verdict with its evidence. Always 200, whatever the verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AnalysisAnswer {
+    /// The verdict: the same as `gate.verdict`.
+    pub verdict: Verdict,
+    /// The small object that callers read.
+    pub gate: Gate,
+    /// Why, as a token.
+    pub reason_code: ReasonCode,
+    /// How far the stage is. Never empty.
+    #[schema(example = "stage 2 of 4, 41 of 240 minutes")]
+    pub progress: String,
+    /// The pipeline's name.
+    #[schema(example = "canary_pipeline")]
+    pub pipeline: String,
+    /// The stage's id.
+    #[schema(example = "stage_2")]
+    pub stage: String,
+    /// Whether the pipeline or the stage judges without acting: `verdict` is then always
+    /// `promote`, and `true_verdict` tells the truth.
+    pub dry_run: bool,
+    /// What the verdict would be if the pipeline acted. Only when `dry_run`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub true_verdict: Option<Verdict>,
+    /// The canary's share of the traffic in this stage, in percent.
+    #[schema(example = 0.1)]
+    pub traffic_percent: Number,
+    /// The share to go back to on a rollback, in percent.
+    #[schema(example = 0.01)]
+    pub rollback_to_percent: Number,
+    /// The window judged.
+    pub window: Window,
+    /// Every check of the stage, then the kill switches that fired.
+    pub checks: Vec<Check>,
+    /// Beside the verdict.
+    pub warnings: Vec<Warning>,
+    /// What the verdict was computed from.
+    pub inputs: Inputs,
+}

@@ -1,0 +1,287 @@
+//! From the judge's answer to the wire's.
+
+use chrono::{DateTime, Utc};
+use serinus_analysis::interval::Interval;
+use serinus_analysis::judge;
+use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::series::Grid;
+
+use super::{
+    AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Gate, Inputs, Needs, Outcome,
+    Ratio, Verdict, Warning, Wilson, Window,
+};
+use crate::number::Number;
+
+/// Longest reason, in characters.
+const MAX_REASON_CHARACTERS: usize = 300;
+
+/// Longest reason, in bytes of its JSON: the gate has 512 bytes, and its two names and the
+/// verdict take 38 of them.
+const MAX_REASON_JSON_BYTES: usize = 470;
+
+/// What was analysed, for the answer.
+#[derive(Debug, Clone, Copy)]
+pub struct AnalysisSubject<'a> {
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// The stage.
+    pub stage: &'a Stage,
+    /// The grid judged.
+    pub grid: Grid,
+}
+
+impl AnalysisAnswer {
+    /// Returns the answer that tells a verdict.
+    pub fn new(
+        subject: AnalysisSubject<'_>,
+        verdict: &judge::StageVerdict,
+        inputs: Inputs,
+    ) -> Self {
+        let AnalysisSubject {
+            pipeline,
+            stage,
+            grid,
+        } = subject;
+        let true_verdict = Verdict::from(verdict.verdict);
+        let is_dry_run = pipeline.dry_run || stage.shadow;
+        let (told, reason) = if is_dry_run {
+            let name = verdict.verdict.name();
+            let reason = format!("dry run, the verdict is {name}: {}", verdict.reason);
+            (Verdict::Promote, one_line(&reason))
+        } else {
+            (true_verdict, one_line(&verdict.reason))
+        };
+        Self {
+            verdict: told,
+            gate: Gate {
+                verdict: told,
+                reason,
+            },
+            reason_code: verdict.reason_code.into(),
+            progress: one_line(&verdict.progress),
+            pipeline: pipeline.name.clone(),
+            stage: stage.id.clone(),
+            dry_run: is_dry_run,
+            true_verdict: is_dry_run.then_some(true_verdict),
+            traffic_percent: Number::percent(stage.traffic_percent),
+            rollback_to_percent: Number::percent(verdict.rollback_to_percent),
+            window: Window {
+                start: time(grid.start_ms()),
+                end: time(grid.end_ms()),
+                interval_seconds: grid.interval_ms() / 1000,
+                intervals: verdict.intervals,
+                missing: verdict.missing_intervals,
+            },
+            checks: verdict.checks.iter().map(Check::from).collect(),
+            warnings: verdict.warnings.iter().map(Warning::from).collect(),
+            inputs,
+        }
+    }
+}
+
+impl From<judge::Verdict> for Verdict {
+    fn from(verdict: judge::Verdict) -> Self {
+        match verdict {
+            judge::Verdict::Promote => Self::Promote,
+            judge::Verdict::Hold => Self::Hold,
+            judge::Verdict::Rollback => Self::Rollback,
+        }
+    }
+}
+
+impl From<judge::Outcome> for Outcome {
+    fn from(outcome: judge::Outcome) -> Self {
+        match outcome {
+            judge::Outcome::Pass => Self::Pass,
+            judge::Outcome::Fail => Self::Fail,
+            judge::Outcome::Undecided => Self::Undecided,
+            judge::Outcome::NoData => Self::NoData,
+        }
+    }
+}
+
+impl From<judge::Classification> for Classification {
+    fn from(classification: judge::Classification) -> Self {
+        match classification {
+            judge::Classification::Regression => Self::Regression,
+            judge::Classification::Improvement => Self::Improvement,
+            judge::Classification::Neutral => Self::Neutral,
+        }
+    }
+}
+
+impl From<&judge::CheckReport> for Check {
+    fn from(report: &judge::CheckReport) -> Self {
+        Self {
+            metric: report.metric.clone(),
+            condition: report.condition.clone(),
+            outcome: report.outcome.into(),
+            method: report.method.name().to_owned(),
+            reason_code: report.reason_code.into(),
+            reason: report.reason.clone(),
+            critical: report.critical,
+            warn_only: report.warn_only,
+            counts: report.counts,
+            control: report.control.as_ref().map(Arm::from),
+            canary: report.canary.as_ref().map(Arm::from),
+            ratio: report.ratio.as_ref().map(Ratio::from),
+            wilson: report.wilson.as_ref().map(Wilson::from),
+            needs: report.needs.as_ref().map(Needs::from),
+        }
+    }
+}
+
+impl From<&judge::ArmReport> for Arm {
+    fn from(report: &judge::ArmReport) -> Self {
+        Self {
+            events: report.events.and_then(Number::new),
+            total: report.total.and_then(Number::new),
+            estimate: report.estimate.and_then(Number::new),
+            interval: report.interval.and_then(bounds),
+            bracket: report.bracket.map(|interval| Bracket {
+                lower: Number::new(interval.lower()),
+                upper: Number::new(interval.upper()),
+            }),
+        }
+    }
+}
+
+impl From<&judge::RatioReport> for Ratio {
+    fn from(report: &judge::RatioReport) -> Self {
+        Self {
+            estimate: Number::new(report.estimate),
+            interval: report.interval.and_then(bounds),
+            confidence: Number::new(report.confidence),
+        }
+    }
+}
+
+impl From<&judge::WilsonReport> for Wilson {
+    fn from(report: &judge::WilsonReport) -> Self {
+        Self {
+            confidence: Number::new(report.confidence),
+            classification: report.classification.into(),
+            difference: report.difference.and_then(bounds),
+        }
+    }
+}
+
+impl From<&judge::NeedsReport> for Needs {
+    fn from(report: &judge::NeedsReport) -> Self {
+        Self {
+            canary_requests: Number::new(report.canary_total.ceil()),
+            projected_at: report.projected_at_ms.map(time),
+        }
+    }
+}
+
+impl From<&judge::Warning> for Warning {
+    fn from(warning: &judge::Warning) -> Self {
+        Self {
+            code: warning.code.to_owned(),
+            message: warning.message.clone(),
+        }
+    }
+}
+
+fn bounds(interval: Interval) -> Option<Bounds> {
+    Some([
+        Number::new(interval.lower())?,
+        Number::new(interval.upper())?,
+    ])
+}
+
+/// A time that the calendar cannot say becomes its first or last one.
+fn time(milliseconds: i64) -> DateTime<Utc> {
+    let nearest = if milliseconds < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    };
+    DateTime::from_timestamp_millis(milliseconds).unwrap_or(nearest)
+}
+
+/// One line without control characters, within the limits of the gate. A text that is cut ends
+/// in an ellipsis.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let mut json_bytes = 0;
+    let mut characters = text.chars().map(|character| {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            ' '
+        } else {
+            character
+        }
+    });
+    for count in 1.. {
+        let Some(character) = characters.next() else {
+            return line;
+        };
+        // serde_json escapes these two and the control characters, which are gone.
+        let escape = usize::from(matches!(character, '"' | '\\'));
+        json_bytes += character.len_utf8() + escape;
+        if count >= MAX_REASON_CHARACTERS || json_bytes > MAX_REASON_JSON_BYTES - '…'.len_utf8() {
+            let is_last = characters.next().is_none() && json_bytes <= MAX_REASON_JSON_BYTES;
+            line.push(if is_last { character } else { '…' });
+            return line;
+        }
+        line.push(character);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_stays_small_whatever_the_reason() {
+        for reason in [
+            "x".repeat(10_000),
+            "é".repeat(400),
+            "\u{1F600}".repeat(400),
+            "\"".repeat(400),
+            "\n\u{1}\u{7f}".repeat(400),
+            "short".to_owned(),
+            "x".repeat(300),
+        ] {
+            let gate = Gate {
+                verdict: Verdict::Rollback,
+                reason: one_line(&reason),
+            };
+            let json = serde_json::to_string(&gate).unwrap();
+            assert!(json.len() <= 512, "{} bytes: {json}", json.len());
+            assert!(gate.reason.chars().count() <= MAX_REASON_CHARACTERS);
+            assert!(!gate.reason.chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn a_reason_within_the_limits_is_not_touched() {
+        for text in ["", "short", &"x".repeat(300)] {
+            assert_eq!(one_line(text), text);
+        }
+        assert_eq!(one_line(&"x".repeat(301)), format!("{}…", "x".repeat(299)));
+        assert_eq!(one_line("a\nb"), "a b");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_absent() {
+        let report = judge::ArmReport {
+            events: Some(3.0),
+            total: Some(f64::NAN),
+            estimate: Some(f64::INFINITY),
+            interval: Interval::new(0.5, f64::INFINITY),
+            bracket: Interval::new(2.5, f64::INFINITY),
+        };
+        let json = serde_json::to_string(&Arm::from(&report)).unwrap();
+        assert_eq!(json, r#"{"events":3,"bracket":{"lower":2.5}}"#);
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_does_not_panic() {
+        assert_eq!(time(i64::MIN), DateTime::<Utc>::MIN_UTC);
+        assert_eq!(time(i64::MAX), DateTime::<Utc>::MAX_UTC);
+        assert_eq!(time(0), DateTime::<Utc>::UNIX_EPOCH);
+    }
+}

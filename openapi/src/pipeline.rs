@@ -1,0 +1,222 @@
+//! Pipelines on the wire: what a file expands to, and its mistakes.
+
+mod convert;
+mod reference;
+
+pub use reference::{PipelineReference, PipelineSource};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::number::Number;
+use crate::population::Population;
+
+/// A pipeline to look through. Give one of the two.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidateRequest {
+    /// The pipeline as the text of its file. Lines and columns of the answer count in this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline_yaml: Option<String>,
+    /// The pipeline as a JSON object (or the name of one that the server knows). Lines and
+    /// columns of the answer count from the object's opening brace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<PipelineReference>,
+}
+
+/// What a pipeline says, or all its mistakes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ValidateAnswer {
+    /// Whether the pipeline can be used.
+    pub valid: bool,
+    /// Every mistake, in the order of the lines. Empty when the pipeline is valid.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What the pipeline expands to, when it is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Pipeline>,
+}
+
+/// One mistake of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "line": 9, "column": 5, "path": "canary_pipeline.stage_2.trafic_percent",
+    "message": "unknown field `trafic_percent`, did you mean `traffic_percent`?"
+}))]
+pub struct Diagnostic {
+    /// Line, from 1.
+    #[schema(minimum = 1)]
+    pub line: u32,
+    /// Column, from 1.
+    #[schema(minimum = 1)]
+    pub column: u32,
+    /// Where in the document: `canary_pipeline.stage_2.metrics[1]`.
+    pub path: String,
+    /// What is wrong and what to change.
+    pub message: String,
+}
+
+/// The pipelines that the server knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "pipelines": [{"name": "canary_pipeline", "file": "canary_pipeline.yaml", "stages": 9}],
+    "problems": []
+}))]
+pub struct PipelineList {
+    /// By name.
+    pub pipelines: Vec<PipelineSummary>,
+    /// Files that cannot be used, or not in their newest form.
+    pub problems: Vec<FileProblem>,
+}
+
+/// A pipeline in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PipelineSummary {
+    /// The pipeline's name.
+    #[schema(example = "canary_pipeline")]
+    pub name: String,
+    /// The file that it was read from.
+    #[schema(example = "canary_pipeline.yaml")]
+    pub file: String,
+    /// Number of stages, with lists expanded.
+    #[schema(example = 9)]
+    pub stages: usize,
+    /// Why the file's newest form is not the one used. The last good one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<FileProblem>,
+}
+
+/// A pipeline file that cannot be used as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileProblem {
+    /// The file.
+    #[schema(example = "checkout.yaml")]
+    pub file: String,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// Its mistakes, where it could be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One pipeline and where it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PipelineDetail {
+    /// The pipeline.
+    #[serde(flatten)]
+    pub pipeline: Pipeline,
+    /// The file that it was read from.
+    #[schema(example = "canary_pipeline.yaml")]
+    pub file: String,
+    /// Why the file's newest form is not the one used. The last good one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<FileProblem>,
+}
+
+/// What a pipeline says: names resolved, units converted, lists expanded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Pipeline {
+    /// The pipeline's name.
+    #[schema(example = "canary_pipeline")]
+    pub name: String,
+    /// The source that it reads; the server's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The matchers of the control, unless the caller gives others.
+    pub control: Population,
+    /// The matchers of the canary, unless the caller gives others.
+    pub canary: Population,
+    /// The label that holds a region's name, used by stages with `regions`.
+    #[schema(example = "region")]
+    pub region_label: String,
+    /// Whether the pipeline judges without acting: the gate always says promote.
+    pub dry_run: bool,
+    /// How it is judged.
+    pub analysis: AnalysisSettings,
+    /// Conditions that roll back at once, in every stage, when they become true.
+    pub kill_switch: Vec<StageCheck>,
+    /// The stages in order, with lists expanded into sub-stages.
+    pub stages: Vec<Stage>,
+}
+
+/// How a pipeline is judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AnalysisSettings {
+    /// The test that decides, unless a check says otherwise: `sequential`, `wilson` or `kayenta`.
+    #[schema(example = "wilson")]
+    pub method: String,
+    /// Largest accepted chance of rolling back a good canary, per rollout (a fraction).
+    #[schema(example = 0.01)]
+    pub false_rollback: Number,
+    /// Largest accepted chance of promoting a bad canary, per stage (a fraction).
+    #[schema(example = 0.05)]
+    pub false_promote: Number,
+    /// Confidence of the reported intervals (a fraction).
+    #[schema(example = 0.99)]
+    pub confidence: Number,
+    /// Length of an interval of the grid, in seconds.
+    #[schema(example = 30)]
+    pub interval_seconds: u32,
+    /// How late samples may be, in seconds: what is younger is not judged.
+    #[schema(example = 30)]
+    pub lag_seconds: u32,
+    /// What happens when a stage ends undecided: `hold`, `promote` or `rollback`.
+    #[schema(example = "hold")]
+    pub on_inconclusive: String,
+}
+
+/// One step of a pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of the file that a reader looks for by its name"
+)]
+pub struct Stage {
+    /// How callers name the stage: its key in the file, with `.1`, `.2` for sub-stages.
+    #[schema(example = "stage_4.1")]
+    pub id: String,
+    /// The name for people.
+    #[schema(example = "Progressive Rollout")]
+    pub name: String,
+    /// The canary's share of the traffic, in percent.
+    #[schema(example = 5)]
+    pub traffic_percent: Number,
+    /// The least time that the stage lasts, in minutes.
+    #[schema(example = 120)]
+    pub duration_minutes: Number,
+    /// When an undecided stage ends, in minutes after its start. Absent when it never does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 240)]
+    pub max_duration_minutes: Option<Number>,
+    /// Whether the stage may promote as soon as every check has shown what it must.
+    pub promote_early: bool,
+    /// Only these regions are judged; all when empty.
+    pub regions: Vec<String>,
+    /// Whether a later rollback may stop at this stage's traffic.
+    pub rollback_point: bool,
+    /// Whether the stage judges without acting.
+    pub shadow: bool,
+    /// Whether the checks are those of the stages before, because the stage has none of its own.
+    pub inherits_checks: bool,
+    /// What must hold.
+    pub checks: Vec<StageCheck>,
+}
+
+/// One condition of a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StageCheck {
+    /// The metric's name.
+    #[schema(example = "error_rate")]
+    pub metric: String,
+    /// The condition as the file says it.
+    #[schema(example = "error_rate < baseline * 1.1")]
+    pub condition: String,
+    /// The test that decides: `sequential`, `wilson` or `kayenta`.
+    #[schema(example = "wilson")]
+    pub method: String,
+    /// Whether a promotion needs this check to have shown what it must.
+    pub critical: bool,
+    /// Whether a failure only warns.
+    pub warn_only: bool,
+    /// The check's share of the accepted false rollbacks, relative to the other checks.
+    #[schema(example = 1)]
+    pub weight: Number,
+}

@@ -1,0 +1,83 @@
+//! From the domain's pipeline to the wire's.
+
+use serinus_analysis::pipeline as domain;
+
+use super::{AnalysisSettings, Diagnostic, Pipeline, Stage, StageCheck};
+use crate::number::Number;
+
+impl From<&domain::Diagnostic> for Diagnostic {
+    fn from(diagnostic: &domain::Diagnostic) -> Self {
+        Self {
+            line: diagnostic.line,
+            column: diagnostic.column,
+            path: diagnostic.path.clone(),
+            message: diagnostic.message.clone(),
+        }
+    }
+}
+
+impl From<&domain::Pipeline> for Pipeline {
+    fn from(pipeline: &domain::Pipeline) -> Self {
+        let check = |check: &domain::Check| StageCheck {
+            metric: check.metric.clone(),
+            condition: check.text.clone(),
+            method: check
+                .method
+                .unwrap_or(pipeline.analysis.method)
+                .name()
+                .to_owned(),
+            critical: check.critical,
+            warn_only: check.warn_only,
+            weight: setting(check.weight),
+        };
+        let stage = |stage: &domain::Stage| Stage {
+            id: stage.id.clone(),
+            name: stage.name.clone(),
+            traffic_percent: Number::percent(stage.traffic_percent),
+            duration_minutes: setting(stage.duration_minutes),
+            max_duration_minutes: Number::new(stage.max_duration_minutes),
+            promote_early: stage.promote_early,
+            regions: stage.regions.clone(),
+            rollback_point: stage.rollback_point,
+            shadow: stage.shadow,
+            inherits_checks: stage.inherits_checks,
+            checks: stage.checks.iter().map(check).collect(),
+        };
+        Self {
+            name: pipeline.name.clone(),
+            source: pipeline.source.clone(),
+            control: (&pipeline.control).into(),
+            canary: (&pipeline.canary).into(),
+            region_label: pipeline.region_label.clone(),
+            dry_run: pipeline.dry_run,
+            analysis: (&pipeline.analysis).into(),
+            kill_switch: pipeline.kill_switch.iter().map(check).collect(),
+            stages: pipeline.stages.iter().map(stage).collect(),
+        }
+    }
+}
+
+impl From<&domain::AnalysisSettings> for AnalysisSettings {
+    fn from(settings: &domain::AnalysisSettings) -> Self {
+        let on_inconclusive = match settings.on_inconclusive {
+            domain::OnInconclusive::Hold => "hold",
+            domain::OnInconclusive::Promote => "promote",
+            domain::OnInconclusive::Rollback => "rollback",
+        };
+        Self {
+            method: settings.method.name().to_owned(),
+            false_rollback: setting(settings.false_rollback),
+            false_promote: setting(settings.false_promote),
+            confidence: setting(settings.confidence),
+            interval_seconds: settings.interval_seconds,
+            lag_seconds: settings.lag_seconds,
+            on_inconclusive: on_inconclusive.to_owned(),
+        }
+    }
+}
+
+/// The parser lets only finite settings through, so the default is never seen.
+fn setting(value: f64) -> Number {
+    debug_assert!(value.is_finite(), "the parser accepts finite settings only");
+    Number::new(value).unwrap_or_default()
+}

@@ -1,0 +1,63 @@
+//! The OpenAPI document: what all routes together say.
+
+use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
+use utoipa::openapi::server::ServerBuilder;
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{OpenApi, OpenApiBuilder};
+
+use super::routes;
+
+const DESCRIPTION: &str = "\
+Serinus is a statistical canary analysis service. While a new version takes a small share of the \
+traffic, it reads control and canary from Prometheus, judges the current stage of a YAML canary \
+pipeline, and answers `promote`, `hold` or `rollback`, with the evidence.
+
+* `promote`, `hold` and `rollback` are all status 200. A Prometheus that is down, slow or empty is \
+a `hold` with its reason code, never an error.
+* Every error is a problem document (RFC 9457, `application/problem+json`) with a stable `type` and \
+a `detail` that says what to change.
+* Every path answers with and without a trailing slash, never with a redirect. A POST needs no \
+`Content-Type`; without one its body is read as JSON.
+* A field that does not apply is absent. A number is never NaN or infinite.
+* Every answer carries an `x-request-id`: the caller's, or a new one.";
+
+/// Returns the document. Its server is the public URL, or where it was fetched from.
+pub fn document(public_url: Option<&str>) -> OpenApi {
+    let (_router, mut document) = routes::all().split_for_parts();
+    let base = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Serinus")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(DESCRIPTION))
+                .license(Some(
+                    LicenseBuilder::new()
+                        .name("Apache-2.0")
+                        .identifier(Some("Apache-2.0"))
+                        .build(),
+                )),
+        )
+        .servers(Some([ServerBuilder::new()
+            .url(public_url.unwrap_or("/"))
+            .build()]))
+        .tags(Some([
+            tag("analyses", "Judge a stage now. Nothing is stored."),
+            tag(
+                "pipelines",
+                "What a rollout goes through: look it up, look it through.",
+            ),
+            tag("operations", "For those who run Serinus."),
+        ]))
+        .build();
+    document.info = base.info;
+    document.servers = base.servers;
+    document.tags = base.tags;
+    document
+}
+
+fn tag(name: &str, description: &str) -> utoipa::openapi::Tag {
+    TagBuilder::new()
+        .name(name)
+        .description(Some(description))
+        .build()
+}

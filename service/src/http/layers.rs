@@ -1,0 +1,155 @@
+//! What happens around every handler: an id, a line in the log, a net under panics, compression.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tower::Layer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tracing::Instrument;
+
+use super::{App, error};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id that a client may give its request.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// Smaller bodies gain nothing by compression.
+const MIN_COMPRESSED_BYTES: u64 = 1024;
+
+/// Puts the layers around the routes, the outermost last.
+pub(super) fn around(routes: Router, app: Arc<App>) -> Router {
+    let compress_when = SizeAbove::new(MIN_COMPRESSED_BYTES)
+        .and(NotForContentType::IMAGES)
+        .and(NotForContentType::SSE);
+    let inner = routes
+        .fallback(async || error::not_found())
+        .layer(CatchPanicLayer::custom(error::of_panic))
+        .layer(middleware::map_response(async |response: Response| {
+            error::as_problem(response)
+        }))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(compress_when),
+        )
+        .layer(middleware::from_fn_with_state(app, observed));
+    // A layer of the router runs after routing, so the path is put right in a router around it.
+    let path_put_right =
+        middleware::map_request(async |request: Request| without_trailing_slash(request));
+    Router::new().fallback_service(path_put_right.layer(inner))
+}
+
+/// Gives the request its id, and the log a line with what became of it. A poll changes nothing,
+/// so that line is for debugging.
+async fn observed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .filter(|id| is_usable_id(id))
+        .cloned()
+        .or_else(|| HeaderValue::from_str(&app.new_request_id()).ok());
+    let id_text = id
+        .as_ref()
+        .and_then(|id| id.to_str().ok())
+        .unwrap_or_default();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let span = tracing::info_span!("request", request.id = id_text);
+    let started_at = tokio::time::Instant::now();
+    let work = async {
+        let response = next.run(request).await;
+        let status = response.status().as_u16();
+        let duration_ms = started_at.elapsed().as_secs_f64() * 1e3;
+        if response.status().is_server_error() && !app.is_draining() {
+            tracing::error!(
+                http.method = %method, http.path = path, http.status = status, duration_ms,
+                "{method} {path} answered {status}"
+            );
+        } else {
+            tracing::debug!(
+                http.method = %method, http.path = path, http.status = status, duration_ms,
+                "{method} {path} answered {status}"
+            );
+        }
+        response
+    };
+    let mut response = work.instrument(span).await;
+    let headers = response.headers_mut();
+    if let Some(id) = id {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// An id of the client goes into the log and into a header: only plain characters, not too many.
+fn is_usable_id(id: &HeaderValue) -> bool {
+    let bytes = id.as_bytes();
+    !bytes.is_empty()
+        && bytes.len() <= MAX_REQUEST_ID_BYTES
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte))
+}
+
+/// Paths that machines ask answer with and without a trailing slash, without a redirect: some
+/// callers read one as an answer. The pages of `/docs/` keep theirs, which their links need.
+fn without_trailing_slash(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let bare = path.trim_end_matches('/');
+    let is_machine_path = !bare.is_empty() && bare.len() < path.len() && !path.starts_with("/docs");
+    if !is_machine_path {
+        return request;
+    }
+    let path_and_query = match request.uri().query() {
+        Some(query) => format!("{bare}?{query}"),
+        None => bare.to_owned(),
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = path_and_query.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_trailing_slash_is_taken_away_and_the_query_kept() {
+        for (sent, expected) in [
+            ("/v1/analyses/", "/v1/analyses"),
+            ("/v1/analyses//?a=b", "/v1/analyses?a=b"),
+            ("/v1/analyses?a=/", "/v1/analyses?a=/"),
+            ("/docs/", "/docs/"),
+            ("/", "/"),
+            ("//", "//"),
+        ] {
+            let request = Request::builder().uri(sent).body(Body::empty()).unwrap();
+            assert_eq!(without_trailing_slash(request).uri(), expected, "{sent}");
+        }
+    }
+
+    #[test]
+    fn ids_of_clients_are_plain_and_short() {
+        let usable = |text: &str| is_usable_id(&HeaderValue::from_str(text).unwrap());
+        assert!(usable("a-1_2.3:4/5+6="));
+        assert!(!usable(""));
+        assert!(!usable("a b"));
+        assert!(!usable(&"a".repeat(MAX_REQUEST_ID_BYTES + 1)));
+    }
+}

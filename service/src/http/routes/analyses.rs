@@ -1,0 +1,150 @@
+//! `POST /v1/analyses`: judge one stage over one window, now.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::Pipeline;
+use serinus_analysis::series::Populations;
+use serinus_openapi::analysis::{AnalysisAnswer, AnalysisRequest};
+use serinus_openapi::population::Population;
+use serinus_openapi::{Problem, ProblemType, examples};
+
+use super::operations::no_store;
+use crate::engine::AnalysisInput;
+use crate::http::body::SentBody;
+use crate::http::resolve::{self, Asked};
+use crate::http::{ApiError, App};
+use crate::wire;
+
+/// Judge a stage now
+///
+/// Reads control and canary from Prometheus over one window and judges one stage of a pipeline.
+/// Nothing is stored: the same data gives the same answer to the byte.
+///
+/// The answer is 200 with `promote`, `hold` or `rollback`, whatever the verdict. What a
+/// Prometheus does wrong is a `hold` with its reason code (`source_unavailable`, `no_data`, ..),
+/// and an analysis that is not ready within 8 s is a `hold` with `still_collecting`. Only what
+/// the caller must change is an error.
+#[utoipa::path(
+    post,
+    path = "/v1/analyses",
+    operation_id = "analyse",
+    tag = "analyses",
+    request_body(
+        content = AnalysisRequest,
+        examples(
+            ("good" = (
+                summary = "A canary as good as its control",
+                value = json!(examples::good_canary())
+            )),
+            ("bad" = (summary = "A canary that is worse", value = json!(examples::bad_canary()))),
+            ("inline" = (
+                summary = "A pipeline sent with the request",
+                value = json!(examples::inline_pipeline())
+            )),
+        )
+    ),
+    responses(
+        (
+            status = 200, description = "The verdict with its evidence",
+            body = AnalysisAnswer, example = json!(examples::hold_answer())
+        ),
+        (
+            status = 400,
+            description = "The body is not JSON or not a request, a window or a population \
+                           cannot be used",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 404, description = "The server knows no pipeline of the name",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 413, description = "The body is over the limit",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 415, description = "The body is said not to be JSON",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 422,
+            description = "The pipeline has mistakes, or no such stage or source is known",
+            body = Problem, content_type = "application/problem+json"
+        ),
+    )
+)]
+pub(super) async fn analyse(
+    State(app): State<Arc<App>>,
+    body: SentBody,
+) -> Result<Response, ApiError> {
+    let request: AnalysisRequest = body.json()?;
+    let asked = Asked {
+        pipeline: request.pipeline.as_ref(),
+        pipeline_yaml: request.pipeline_yaml.as_deref(),
+        body: &body.text,
+    };
+    let pipeline = resolve::pipeline(&app, asked).await?.usable()?;
+    let stage = resolve::stage(&pipeline, request.stage.as_deref())?;
+    let input = AnalysisInput {
+        pipeline: &pipeline,
+        stage,
+        populations: populations(&request, &pipeline)?,
+        start_ms: request
+            .start
+            .as_ref()
+            .map(DateTime::<Utc>::timestamp_millis),
+        end_ms: request.end.as_ref().map(DateTime::<Utc>::timestamp_millis),
+        source: request.source.as_deref(),
+    };
+    Ok(no_store(Json(answer(&app, &input).await?)))
+}
+
+/// The caller's populations, or the pipeline's own.
+fn populations(
+    request: &AnalysisRequest,
+    pipeline: &Pipeline,
+) -> Result<Populations<Matchers>, ApiError> {
+    let matchers = |name: &str, given: Option<&Population>, own: &Matchers| match given {
+        None => Ok(own.clone()),
+        Some(given) => given.to_matchers().map_err(|error| {
+            ApiError::new(ProblemType::InvalidPopulation, format!("{name}: {error}"))
+        }),
+    };
+    Ok(Populations {
+        control: matchers("control", request.control.as_ref(), &pipeline.control)?,
+        canary: matchers("canary", request.canary.as_ref(), &pipeline.canary)?,
+    })
+}
+
+/// The verdict within the time that callers wait, else a `hold`.
+async fn answer(app: &App, input: &AnalysisInput<'_>) -> Result<AnalysisAnswer, ApiError> {
+    let limit = app.limits().analysis_time;
+    let work = async {
+        // Only fails when the semaphore is closed, which it never is.
+        let _turn = app.analysis_turns().acquire().await;
+        app.engine().analyse(input).await
+    };
+    match tokio::time::timeout(limit, work).await {
+        Ok(analysis) => Ok(wire::answer(input, &analysis?)),
+        Err(_elapsed) => {
+            tracing::warn!(
+                pipeline.name = input.pipeline.name,
+                stage.id = input.stage.id,
+                duration_ms = limit.as_millis(),
+                "the analysis of {} {} was not ready in time: hold",
+                input.pipeline.name,
+                input.stage.id
+            );
+            Ok(wire::still_collecting(
+                input,
+                app.engine().clock().now_ms(),
+                limit,
+            ))
+        }
+    }
+}

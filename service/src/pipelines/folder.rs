@@ -1,0 +1,162 @@
+//! When the folder is looked at.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Known;
+use super::scan::Files;
+
+/// How long a look at the folder is good for.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// A folder of pipelines; or none.
+#[derive(Debug)]
+pub struct Folder {
+    path: Option<PathBuf>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    looked_at: Instant,
+    files: Files,
+    known: Arc<Known>,
+}
+
+/// Why a folder cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the pipelines folder {path:?}: {source}")]
+pub struct FolderError {
+    /// The folder.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: std::io::Error,
+}
+
+impl Folder {
+    /// Returns a folder without pipelines.
+    pub fn none() -> Self {
+        Self::with(None, Files::default())
+    }
+
+    /// Reads a folder for the first time. Files with mistakes are no error: they are told in
+    /// [`Known::problems`].
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] when it is not there or not readable: a mistake in the configuration
+    /// should show at the start.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        fs::read_dir(path).map_err(|source| FolderError {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut files = Files::default();
+        files.look(path);
+        Ok(Self::with(Some(path.to_owned()), files))
+    }
+
+    fn with(path: Option<PathBuf>, files: Files) -> Self {
+        Self {
+            path,
+            state: Mutex::new(State {
+                looked_at: Instant::now(),
+                known: Arc::new(files.known()),
+                files,
+            }),
+        }
+    }
+
+    /// Returns what the folder holds, after a look at it if the last is more than a second old.
+    pub async fn known(self: &Arc<Self>) -> Arc<Known> {
+        if let Some(known) = self.known_without_a_look() {
+            return known;
+        }
+        let folder = Arc::clone(self);
+        let look = tokio::task::spawn_blocking(move || folder.look());
+        // Only fails when the look panicked or the runtime stops; what was known still is.
+        look.await
+            .unwrap_or_else(|_| Arc::clone(&self.locked().known))
+    }
+
+    fn known_without_a_look(&self) -> Option<Arc<Known>> {
+        let state = self.locked();
+        let is_good = self.path.is_none() || state.looked_at.elapsed() < GOOD_FOR;
+        is_good.then(|| Arc::clone(&state.known))
+    }
+
+    /// Looks at the folder now. Blocks on the disk.
+    pub fn look(&self) -> Arc<Known> {
+        let mut state = self.locked();
+        if let Some(path) = &self.path {
+            if state.files.look(path) {
+                state.known = Arc::new(state.files.known());
+                log(path, &state.known);
+            }
+            state.looked_at = Instant::now();
+        }
+        Arc::clone(&state.known)
+    }
+
+    /// A panic while the lock was held leaves the state as it was before or after a file.
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log(path: &Path, known: &Known) {
+    tracing::info!(
+        pipelines.count = known.names().count(),
+        "pipelines read again from {}",
+        path.display()
+    );
+    for problem in known.problems() {
+        tracing::warn!(
+            pipeline.file = problem.file,
+            "pipeline file {}: {}",
+            problem.file,
+            problem.message
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "canary_pipeline:\n  a: {traffic_percent: 5, duration_minutes: 60, \
+                        metrics: [error_rate < 0.01]}\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_seen_after_a_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(directory.path()).unwrap());
+        fs::write(directory.path().join("shop.yaml"), GOOD).unwrap();
+        assert_eq!(folder.known().await.names().count(), 0);
+        tokio::time::advance(GOOD_FOR).await;
+        assert_eq!(folder.known().await.names().collect::<Vec<_>>(), ["shop"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_folder_that_vanishes_keeps_what_was_known() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("shop.yaml"), GOOD).unwrap();
+        let folder = Arc::new(Folder::open(directory.path()).unwrap());
+        let path = directory.path().to_owned();
+        fs::remove_dir_all(&path).unwrap();
+        tokio::time::advance(GOOD_FOR).await;
+        let known = folder.known().await;
+        assert!(known.get("shop").is_some());
+        assert_eq!(known.problems().len(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_at_the_start_is_an_error() {
+        let error = Folder::open(Path::new("/nowhere/at/all")).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
+    }
+}

@@ -1,10 +1,11 @@
 //! A server in the place of Prometheus that goes wrong as it is told.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{RawForm, State};
+use axum::extract::{Form, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -101,8 +102,11 @@ impl Drop for FaultyUpstream {
     }
 }
 
-async fn answer(State(fault): State<Fault>, RawForm(form): RawForm) -> Response {
-    let question = Question::read(&form);
+/// The parameters of a question, from the body of a POST or the query string of a GET.
+type Parameters = BTreeMap<String, String>;
+
+async fn answer(State(fault): State<Fault>, Form(parameters): Form<Parameters>) -> Response {
+    let question = Question::read(&parameters);
     match fault {
         Fault::None | Fault::ConnectionRefused => document(&question.success(Growth::Even)),
         Fault::Hang => std::future::pending().await,
@@ -167,31 +171,30 @@ enum Growth {
     Constant(&'static str),
 }
 
-/// When a query is evaluated, in seconds.
+/// When a query is evaluated, in whole seconds.
 #[derive(Debug, Clone, Copy)]
 struct Question {
-    is_range: bool,
+    is_matrix: bool,
     start: i64,
     end: i64,
     step: i64,
 }
 
 impl Question {
-    /// Reads the parameters of a form or a query string; what is left out gets a value that gives
-    /// an answer all the same.
-    fn read(form: &[u8]) -> Self {
+    /// Reads the parameters; what is left out gets a value that gives an answer all the same. An
+    /// instant query of a range selector, such as `up[5m]`, has the newest ten seconds.
+    fn read(parameters: &Parameters) -> Self {
         let field = |name: &str| {
-            let text = String::from_utf8_lossy(form);
-            let value = text
-                .split('&')
-                .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
-            let whole = value.split('.').next()?;
+            let whole = parameters.get(name)?.split('.').next()?;
             whole.trim_end_matches('s').parse::<i64>().ok()
         };
         let end = field("end").or(field("time")).unwrap_or(1_700_000_000);
         let step = field("step").unwrap_or(1).max(1);
+        let is_range_selector = parameters
+            .get("query")
+            .is_some_and(|query| query.ends_with(']'));
         Self {
-            is_range: field("start").is_some(),
+            is_matrix: is_range_selector || parameters.contains_key("start"),
             start: field("start").unwrap_or(end - DEFAULT_SAMPLES * step),
             end,
             step,
@@ -217,7 +220,7 @@ impl Question {
     }
 
     fn envelope(&self, series: &[Value]) -> Value {
-        let kind = if self.is_range { "matrix" } else { "vector" };
+        let kind = if self.is_matrix { "matrix" } else { "vector" };
         json!({"status": "success", "data": {"resultType": kind, "result": series}})
     }
 
@@ -226,7 +229,7 @@ impl Question {
             Growth::Even => json!([at, (at - self.start).to_string()]),
             Growth::Constant(text) => json!([at, text]),
         };
-        if !self.is_range {
+        if !self.is_matrix {
             return json!({"metric": labels, "value": sample(self.end)});
         }
         let step = usize::try_from(self.step).unwrap_or(1);
@@ -236,13 +239,13 @@ impl Question {
 
     /// Many series of one sample each, so that their number is the trouble and not the bytes.
     fn many_series(&self, count: usize) -> String {
-        let kind = if self.is_range { "matrix" } else { "vector" };
+        let kind = if self.is_matrix { "matrix" } else { "vector" };
         let mut text =
             format!("{{\"status\":\"success\",\"data\":{{\"resultType\":\"{kind}\",\"result\":[");
         for number in 0..count {
             let comma = if number == 0 { "" } else { "," };
             let end = self.end;
-            let sample = if self.is_range {
+            let sample = if self.is_matrix {
                 format!("\"values\":[[{end},\"1\"]]")
             } else {
                 format!("\"value\":[{end},\"1\"]")

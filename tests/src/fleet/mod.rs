@@ -148,38 +148,14 @@ impl TruthFleet {
         .await
     }
 
-    /// Returns the track's pods, those first whose scrapes fall farthest from the whole seconds.
-    ///
-    /// A grid of whole seconds sees every scrape of such a pod. The last scrape before a death
-    /// that jitters over a whole second together with the failed scrape after it would be seen by
-    /// no point of the grid: pods that shall restart or die are taken from the front.
-    pub fn by_phase(&self, track: &str) -> Vec<PodId> {
-        let mut found: Vec<(i64, PodId)> = self
-            .pods
-            .iter()
-            .filter(|pod| pod.plan.track == track)
-            .filter_map(|pod| {
-                let arrived = pod.state().served.last()?.arrived_ms;
-                let phase = arrived.rem_euclid(SCRAPE_INTERVAL_MS);
-                let distance = phase.min(SCRAPE_INTERVAL_MS - phase);
-                Some((-distance, PodId(pod.number)))
-            })
-            .collect();
-        found.sort_unstable();
-        found.into_iter().map(|(_, id)| id).collect()
-    }
-
-    /// The `instance` label of a pod.
+    /// Changes the share of a pod's requests that fail from now on.
     ///
     /// # Errors
     ///
     /// When there is no such pod.
-    pub fn instance(&self, id: PodId) -> anyhow::Result<String> {
-        Ok(self.pod(id)?.instance())
-    }
-
-    fn pod(&self, id: PodId) -> anyhow::Result<&Pod> {
-        self.pods.get(id.0).context("no such pod")
+    pub fn set_error_rate(&mut self, id: PodId, error_rate: f64) -> anyhow::Result<()> {
+        self.pod_mut(id)?.state().set_error_rate(error_rate);
+        Ok(())
     }
 
     fn pod_mut(&mut self, id: PodId) -> anyhow::Result<&mut Pod> {

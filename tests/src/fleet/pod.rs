@@ -178,6 +178,10 @@ impl PodState {
         self.misses_ahead = (count > 0).then_some((count, miss));
     }
 
+    pub(super) fn set_error_rate(&mut self, error_rate: f64) {
+        self.plan.error_rate = error_rate;
+    }
+
     fn start_process(&mut self) {
         self.process_start_ms = now_ms();
         self.counters = Counters::default();

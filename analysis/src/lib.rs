@@ -14,6 +14,7 @@ pub mod matchers;
 pub mod pipeline;
 pub mod query;
 pub mod rank;
+pub mod sequential;
 pub mod series;
 pub mod simulate;
 pub mod special;

@@ -11,6 +11,12 @@ pub struct Confidence {
 }
 
 impl Confidence {
+    /// The confidence of Kayenta's judge, 0.98.
+    pub const KAYENTA: Self = Self {
+        value: 0.98,
+        normal_quantile: 2.326_347_874_040_840_8,
+    };
+
     /// Returns the confidence.
     ///
     /// # Errors
@@ -49,5 +55,47 @@ impl Confidence {
     /// The normal quantile `z` of `1 - tail`: 1.96 for 0.95.
     pub fn normal_quantile(self) -> f64 {
         self.normal_quantile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_constant_is_what_the_constructor_makes() {
+        let made = Confidence::new(0.98).unwrap();
+        assert_eq!(
+            Confidence::KAYENTA.value().to_bits(),
+            made.value().to_bits()
+        );
+        let difference = Confidence::KAYENTA.normal_quantile() - made.normal_quantile();
+        assert!(difference.abs() < 1e-15);
+    }
+
+    #[test]
+    fn what_is_no_probability_between_0_and_1_is_refused() {
+        for value in [
+            0.0,
+            1.0,
+            -0.5,
+            1.5,
+            99.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+        ] {
+            assert!(Confidence::new(value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_doubles_are_confidences() {
+        for value in [f64::MIN_POSITIVE, 1e-17, 1.0 - f64::EPSILON / 2.0] {
+            let confidence = Confidence::new(value).unwrap();
+            assert!(
+                confidence.normal_quantile().is_finite() && confidence.normal_quantile() >= 0.0
+            );
+        }
     }
 }

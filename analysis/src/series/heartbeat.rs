@@ -50,8 +50,10 @@ impl Beat {
     pub(super) fn is_restart_after(&self, earlier: &Self) -> bool {
         match (earlier.start_ms, self.start_ms) {
             (Some(old), Some(new)) => {
-                new.saturating_sub(old) > START_JITTER_MS
-                    && new.saturating_add(CLOCK_SKEW_MS) >= earlier.time_ms
+                let is_after_the_scrape = new > old && new > earlier.time_ms;
+                let is_another_start = new.saturating_sub(old) > START_JITTER_MS
+                    && new.saturating_add(CLOCK_SKEW_MS) >= earlier.time_ms;
+                is_after_the_scrape || is_another_start
             }
             _ => false,
         }

@@ -31,8 +31,8 @@ pub(super) fn read_check(
     problems: &mut Problems,
 ) -> Option<Check> {
     if !matches!(cursor.value(), Value::Mapping(_)) {
-        let mut check = read_condition(cursor, metrics, Use::Check, problems)?;
-        check_promote_ratio(cursor, &mut check, settings, problems);
+        let check = read_condition(cursor, metrics, Use::Check, problems)?;
+        check_promote_ratio(cursor, &check, settings, problems);
         return Some(check);
     }
     let fields = cursor.fields("a check", CHECK_KEYS, problems)?;
@@ -43,61 +43,65 @@ pub(super) fn read_check(
         );
         return None;
     };
-    let warn_only = match fields.get("warn_only") {
-        Some(value) => value.boolean(problems)?,
-        None => false,
-    };
-    let critical = match fields.get("critical") {
-        Some(value) => {
-            let critical = value.boolean(problems)?;
-            if critical && warn_only {
-                value.problem(
-                    problems,
-                    "a check that only warns cannot be critical: remove one of the two",
-                );
-            }
-            critical
-        }
-        None => !warn_only,
-    };
-    let weight = match fields.get("weight") {
-        Some(value) => {
-            const WEIGHT: &str = "a number above 0 and up to 1000";
-            let number = value.number(WEIGHT, problems)?;
-            checked(
-                value,
-                number,
-                number > 0.0 && number <= 1000.0,
-                WEIGHT,
-                problems,
-            )?
-        }
-        None => 1.0,
-    };
-    let method = match fields.get("method") {
-        Some(value) => Some(read_method(value, problems)?),
-        None => None,
-    };
-    let mut check = read_condition(text, metrics, Use::Check, problems)?;
+    // Everything is read before anything is given up, so that all mistakes are told.
+    let condition = read_condition(text, metrics, Use::Check, problems);
+    let warn_only = fields
+        .get("warn_only")
+        .and_then(|value| value.boolean(problems))
+        .unwrap_or(false);
+    let critical = fields
+        .get("critical")
+        .and_then(|value| read_critical(value, warn_only, problems))
+        .unwrap_or(!warn_only);
+    let weight = fields
+        .get("weight")
+        .and_then(|value| read_weight(value, problems))
+        .unwrap_or(1.0);
+    let method = fields
+        .get("method")
+        .and_then(|value| Some((value, read_method(value, problems)?)));
+    let promote_ratio = fields
+        .get("promote_ratio")
+        .and_then(|value| read_promote_ratio(value, problems));
+    let mut check = condition?;
+    if let Some((value, Method::Kayenta)) = method
+        && matches!(check.condition, Condition::Absolute { .. })
+    {
+        let message = "kayenta compares with the control: an absolute limit needs method wilson";
+        value.problem(problems, message);
+    }
     check.critical = critical;
     check.weight = weight;
     check.warn_only = warn_only;
-    check.method = method;
-    if method == Some(Method::Kayenta) && matches!(check.condition, Condition::Absolute { .. }) {
-        let message = "kayenta compares with the control: an absolute limit needs method wilson";
-        fields
-            .get("method")
-            .unwrap_or(text)
-            .problem(problems, message);
-    }
-    if let Some(value) = fields.get("promote_ratio") {
-        const RATIO: &str = "a ratio above 0, such as 1.5";
-        let number = value.number(RATIO, problems)?;
-        check.promote_ratio = checked(value, number, number > 0.0, RATIO, problems);
-    }
+    check.method = method.map(|(_, method)| method);
+    check.promote_ratio = promote_ratio;
     let place = fields.get("promote_ratio").unwrap_or(text);
-    check_promote_ratio(place, &mut check, settings, problems);
+    check_promote_ratio(place, &check, settings, problems);
     Some(check)
+}
+
+fn read_critical(value: &Cursor<'_>, warn_only: bool, problems: &mut Problems) -> Option<bool> {
+    let critical = value.boolean(problems)?;
+    if critical && warn_only {
+        value.problem(
+            problems,
+            "a check that only warns cannot be critical: remove one of the two",
+        );
+    }
+    Some(critical)
+}
+
+fn read_weight(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
+    const WEIGHT: &str = "a number above 0 and up to 1000";
+    let weight = value.number(WEIGHT, problems)?;
+    let is_right = weight > 0.0 && weight <= 1000.0;
+    checked(value, weight, is_right, WEIGHT, problems)
+}
+
+fn read_promote_ratio(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
+    const RATIO: &str = "a ratio above 0 and up to 100, such as 1.5";
+    let ratio = value.number(RATIO, problems)?;
+    checked(value, ratio, ratio > 0.0 && ratio <= 100.0, RATIO, problems)
 }
 
 /// Reads a condition of the kill switch: the text, or a mapping with nothing but `check`.
@@ -130,7 +134,12 @@ fn read_condition(
     used_as: Use,
     problems: &mut Problems,
 ) -> Option<Check> {
-    let text = cursor.text("a check such as error_rate < 0.1%", problems)?;
+    const CHECK: &str = "a check such as error_rate < 0.1%";
+    if !matches!(cursor.value(), Value::Text(_)) {
+        cursor.wrong_kind(problems, CHECK);
+        return None;
+    }
+    let text = cursor.text(CHECK, problems)?;
     match condition_of(text, metrics, used_as) {
         Ok((metric, condition)) => Some(Check {
             metric: metric.name.clone(),
@@ -401,7 +410,7 @@ fn check_direction(metric: &Metric, condition: Condition, used_as: Use) -> Resul
 /// A promotion ratio on the wrong side of the limit could never be shown.
 fn check_promote_ratio(
     place: &Cursor<'_>,
-    check: &mut Check,
+    check: &Check,
     settings: &AnalysisSettings,
     problems: &mut Problems,
 ) {

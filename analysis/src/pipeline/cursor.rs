@@ -116,7 +116,8 @@ impl<'a> Cursor<'a> {
         problems.add(self.position(), &self.path, message);
     }
 
-    fn wrong_kind(&self, problems: &mut Problems, expected: &str) {
+    /// Tells that something else was expected here.
+    pub(super) fn wrong_kind(&self, problems: &mut Problems, expected: &str) {
         let message = match self.value() {
             Value::Null => format!("no value: give {expected}, or remove the key"),
             other => format!("expected {expected}, found {}", describe(other)),
@@ -182,6 +183,18 @@ impl<'a> Cursor<'a> {
             }
         }
         Some(Fields { values })
+    }
+
+    /// The value of a key, when this is a mapping that has it. Tells nothing.
+    pub(super) fn child(&self, key: &str) -> Option<Self> {
+        let Value::Mapping(entries) = self.value() else {
+            return None;
+        };
+        let entry = entries.iter().find(|entry| entry.key == key)?;
+        Some(Self {
+            node: &entry.value,
+            path: child_path(&self.path, key),
+        })
     }
 
     /// The items of a list.

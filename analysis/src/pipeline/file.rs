@@ -1,13 +1,13 @@
 //! The whole file: its sections, in the order in which they depend on each other.
 
-use crate::matchers::{Matcher, Matchers};
+use std::collections::BTreeMap;
 
 use super::check::read_kill_condition;
 use super::cursor::{Cursor, Fields, Problems, shortened};
 use super::metrics::KnownMetrics;
-use super::model::{AnalysisSettings, Check, Diagnostic, Pipeline};
+use super::model::{AnalysisSettings, Check, Diagnostic, Metric, Pipeline};
 use super::names::suggestion;
-use super::population::{is_label, read_matchers};
+use super::population::{read_populations, read_region_label};
 use super::presets::{DEFAULT_PRESET, PRESET_NAMES, preset_metrics};
 use super::settings::read_settings;
 use super::stages::{MAX_ID_CHARACTERS, is_id, read_stages};
@@ -26,9 +26,6 @@ const KEYS: &[&str] = &[
     "dry_run",
     "canary_pipeline",
 ];
-
-/// The label by which regions are told apart when the file does not say.
-const DEFAULT_REGION_LABEL: &str = "region";
 
 /// The most conditions of a kill switch.
 const MAX_KILL_CONDITIONS: usize = 50;
@@ -85,17 +82,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         .get("source")
         .and_then(|value| value.text("the name of a configured Prometheus", problems))
         .map(str::to_owned);
-    let control = read_population(&fields, "control", "stable", problems);
-    let canary = read_population(&fields, "canary", "canary", problems);
-    if control == canary
-        && let Some(place) = fields.get("canary").or_else(|| fields.get("control"))
-        && !control.is_empty()
-    {
-        place.problem(
-            problems,
-            "control and canary select the same series: every comparison would find no difference",
-        );
-    }
+    let (control, canary) = read_populations(&fields, problems);
     let region_label = read_region_label(&fields, problems);
     let mut metrics = KnownMetrics::of_preset(read_preset(&fields, problems));
     if let Some(section) = fields.get("metrics") {
@@ -111,15 +98,14 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         .get("dry_run")
         .and_then(|value| value.boolean(problems))
         .unwrap_or(false);
-    let stages = match fields.get("canary_pipeline") {
-        Some(section) => read_stages(section, &metrics, &analysis, problems),
-        None => {
-            root.problem(
-                problems,
-                "no \"canary_pipeline\": say which stages a rollout goes through",
-            );
-            Vec::new()
-        }
+    let stages = if let Some(section) = fields.get("canary_pipeline") {
+        read_stages(section, &metrics, &analysis, problems)
+    } else {
+        root.problem(
+            problems,
+            "no \"canary_pipeline\": say which stages a rollout goes through",
+        );
+        Vec::new()
     };
     Some(Pipeline {
         name,
@@ -153,36 +139,9 @@ fn read_name(fields: &Fields<'_>, default_name: &str, problems: &mut Problems) -
     name.to_owned()
 }
 
-fn read_population(
-    fields: &Fields<'_>,
-    key: &str,
-    default_track: &str,
-    problems: &mut Problems,
-) -> Matchers {
-    match fields.get(key) {
-        Some(section) => read_matchers(section, problems),
-        None => Matchers::from([Matcher::equal("track", default_track)]),
-    }
-}
-
-fn read_region_label(fields: &Fields<'_>, problems: &mut Problems) -> String {
-    let Some(value) = fields.get("region_label") else {
-        return DEFAULT_REGION_LABEL.to_owned();
-    };
-    let label = value.text("a label's name", problems).unwrap_or_default();
-    if !label.is_empty() && !is_label(label) {
-        let message = format!("{:?} is not a label's name", shortened(label));
-        value.problem(problems, message);
-    }
-    label.to_owned()
-}
-
 /// The metrics of the file's preset. After a mistake those of the default, so that the checks
 /// can still be read.
-fn read_preset(
-    fields: &Fields<'_>,
-    problems: &mut Problems,
-) -> std::collections::BTreeMap<String, super::model::Metric> {
+fn read_preset(fields: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String, Metric> {
     if let Some(value) = fields.get("preset")
         && let Some(name) = value.text("the name of a preset", problems)
     {

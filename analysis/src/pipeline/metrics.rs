@@ -1,6 +1,6 @@
 //! The section `metrics`: how a name in a check is measured.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::query::{QueryError, check_counter_selector, check_gauge_expression};
 
@@ -47,8 +47,9 @@ const EXPOSURES: &[(&str, Exposure)] = &[
 pub(super) struct KnownMetrics {
     /// The metrics by name.
     pub(super) by_name: BTreeMap<String, Metric>,
-    /// Names whose definition has a mistake, which has been told already.
-    broken: BTreeSet<String>,
+    /// Names that cannot be used, with the reason; without one where the mistake has been told
+    /// at the definition.
+    broken: BTreeMap<String, Option<String>>,
 }
 
 impl KnownMetrics {
@@ -56,7 +57,7 @@ impl KnownMetrics {
     pub(super) fn of_preset(by_name: BTreeMap<String, Metric>) -> Self {
         Self {
             by_name,
-            broken: BTreeSet::new(),
+            broken: BTreeMap::new(),
         }
     }
 
@@ -69,8 +70,8 @@ impl KnownMetrics {
     ///
     /// What is wrong with the name, or nothing where that has been told at its definition.
     pub(super) fn resolve(&self, name: &str) -> Result<&Metric, Option<String>> {
-        if self.broken.contains(name) {
-            return Err(None);
+        if let Some(reason) = self.broken.get(name) {
+            return Err(reason.clone());
         }
         if let Some(metric) = self.by_name.get(name) {
             return Ok(metric);
@@ -79,8 +80,8 @@ impl KnownMetrics {
             .strip_prefix("response_time_")
             .map(|quantile| format!("latency_{quantile}"))
             .unwrap_or_default();
-        if self.broken.contains(&other_name) {
-            return Err(None);
+        if let Some(reason) = self.broken.get(&other_name) {
+            return Err(reason.clone());
         }
         if let Some(metric) = self.by_name.get(&other_name) {
             return Ok(metric);
@@ -112,54 +113,71 @@ impl KnownMetrics {
             section.problem(problems, message);
         }
         for definition in definitions.iter().take(MAX_METRICS) {
-            match read_metric(definition, problems) {
-                Some(metric) => {
-                    self.by_name.insert(definition.key.to_owned(), metric);
-                }
-                None => {
-                    self.by_name.remove(definition.key);
-                    self.broken.insert(definition.key.to_owned());
-                }
+            if let Some(metric) = read_metric(definition, problems) {
+                self.by_name.insert(definition.key.to_owned(), metric);
+            } else {
+                self.by_name.remove(definition.key);
+                self.broken.insert(definition.key.to_owned(), None);
             }
         }
-        for definition in &definitions {
-            self.check_impact(definition, problems);
+        self.check_impacts(&definitions, problems);
+    }
+
+    /// An impact is the loss of a metric that counts something wanted. That also rules out
+    /// cycles.
+    fn check_impacts(&mut self, definitions: &[Field<'_>], problems: &mut Problems) {
+        let impacts: Vec<(String, String)> = self
+            .by_name
+            .values()
+            .filter_map(|metric| match &metric.kind {
+                MetricKind::Impact { of } => Some((metric.name.clone(), of.clone())),
+                _ => None,
+            })
+            .collect();
+        for (name, of) in impacts {
+            let Err(reason) = self.check_impact(&name, &of) else {
+                continue;
+            };
+            let definition = definitions.iter().find(|field| field.key == name);
+            let Some(definition) = definition else {
+                // A metric of the preset, whose other metric the file has changed: told where
+                // it is used, if it is.
+                let reason = reason.map(|reason| format!("{name} cannot be used: {reason}"));
+                self.by_name.remove(&name);
+                self.broken.insert(name, reason);
+                continue;
+            };
+            if let Some(reason) = reason {
+                let place = definition.value.child("impact_of");
+                let place = place.as_ref().unwrap_or(&definition.value);
+                place.problem(problems, reason);
+            }
+            self.by_name.remove(&name);
+            self.broken.insert(name, None);
         }
     }
 
-    /// An impact is the loss of a metric that counts something. That also rules out cycles.
-    fn check_impact(&mut self, definition: &Field<'_>, problems: &mut Problems) {
-        let Some(Metric {
-            kind: MetricKind::Impact { of },
-            ..
-        }) = self.by_name.get(definition.key)
-        else {
-            return;
-        };
-        let message = if of == definition.key {
-            Some("a metric cannot be the impact of itself".to_owned())
-        } else {
-            match self.resolve(of) {
-                Ok(metric) => match metric.kind {
-                    MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => None,
-                    _ => Some(format!(
-                        "an impact is of a metric that counts events, and {of:?} does not: \
-                         name one with \"events\""
-                    )),
-                },
-                Err(message) => message,
-            }
-        };
-        if let Some(message) = message {
-            let position = match definition.value.fields("", KEYS, &mut Problems::default()) {
-                Some(fields) => fields.get("impact_of").cloned(),
-                None => None,
-            }
-            .unwrap_or_else(|| definition.value.clone());
-            position.problem(problems, message);
-            self.by_name.remove(definition.key);
-            self.broken.insert(definition.key.to_owned());
+    fn check_impact(&self, name: &str, of: &str) -> Result<(), Option<String>> {
+        if name == of {
+            return Err(Some("a metric cannot be the impact of itself".to_owned()));
         }
+        let metric = self.resolve(of)?;
+        match metric.kind {
+            MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => {}
+            _ => {
+                return Err(Some(format!(
+                    "an impact is of a metric that counts events, and {of:?} does not: name one \
+                     with \"events\""
+                )));
+            }
+        }
+        if metric.better == Better::Lower {
+            return Err(Some(format!(
+                "an impact is the loss of something wanted, and less of {of:?} is better: say \
+                 \"better: higher\" where it is defined, or name another metric"
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -184,6 +184,10 @@ impl Default for AnalysisSettings {
 }
 
 /// One step of a pipeline.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the file, each with its own key"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
     /// How callers name the stage: its key in the file, with `.1`, `.2` for sub-stages.

@@ -1,14 +1,17 @@
-//! The sections `control` and `canary`: label matchers.
+//! The sections `control` and `canary`: label matchers. Whether they can be used is decided by
+//! [`crate::query`], which adds them to queries.
 
 use crate::matchers::{MatchOperator, Matcher, Matchers};
+use crate::query::validate_matchers;
 
-use super::cursor::{Cursor, Problems, shortened};
+use super::cursor::{Cursor, Fields, Problems};
 use super::yaml::Value;
 
 /// The most matchers of one population.
 const MAX_MATCHERS: usize = 32;
-/// The longest value of a matcher, in bytes.
-const MAX_VALUE_BYTES: usize = 1024;
+
+/// The label by which regions are told apart when the file does not say.
+const DEFAULT_REGION_LABEL: &str = "region";
 
 const OPERATORS: &[(&str, MatchOperator)] = &[
     ("=", MatchOperator::Equal),
@@ -17,92 +20,116 @@ const OPERATORS: &[(&str, MatchOperator)] = &[
     ("!~", MatchOperator::NotRegex),
 ];
 
+/// Reads both populations. A file without them gets the seed's: `track` is `stable` or `canary`.
+pub(super) fn read_populations(
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) -> (Matchers, Matchers) {
+    let mut read = |key: &str, default_track: &str| match fields.get(key) {
+        Some(section) => read_matchers(section, problems),
+        None => Matchers::from([Matcher::equal("track", default_track)]),
+    };
+    let control = read("control", "stable");
+    let canary = read("canary", "canary");
+    if control == canary
+        && !control.is_empty()
+        && let Some(place) = fields.get("canary").or_else(|| fields.get("control"))
+    {
+        place.problem(
+            problems,
+            "control and canary select the same series: every comparison would find no difference",
+        );
+    }
+    (control, canary)
+}
+
+/// Reads the label that holds a region's name.
+pub(super) fn read_region_label(fields: &Fields<'_>, problems: &mut Problems) -> String {
+    let Some(value) = fields.get("region_label") else {
+        return DEFAULT_REGION_LABEL.to_owned();
+    };
+    let Some(label) = value.text("a label's name", problems) else {
+        return DEFAULT_REGION_LABEL.to_owned();
+    };
+    if let Err(error) = validate_matchers(&Matchers::from([Matcher::equal(label, "any")])) {
+        value.problem(problems, error.to_string());
+    }
+    label.to_owned()
+}
+
 /// Reads `{track: canary, pod: {"=~": "checkout-6d4.*"}}`.
-pub(super) fn read_matchers(section: &Cursor<'_>, problems: &mut Problems) -> Matchers {
+fn read_matchers(section: &Cursor<'_>, problems: &mut Problems) -> Matchers {
+    let problems_before = problems.count();
     let mut matchers = Matchers::new();
-    let Some(fields) = section.entries("label matchers such as {track: canary}", problems) else {
+    let Some(labels) = section.entries("label matchers such as {track: canary}", problems) else {
         return matchers;
     };
-    if fields.is_empty() || fields.len() > MAX_MATCHERS {
+    if labels.is_empty() || labels.len() > MAX_MATCHERS {
         let message = format!(
             "expected 1 to {MAX_MATCHERS} label matchers, found {}",
-            fields.len()
+            labels.len()
         );
         section.problem(problems, message);
     }
-    for field in fields.iter().take(MAX_MATCHERS) {
-        if !is_label(field.key) {
-            let message = format!(
-                "{:?} is not a label's name: use letters, digits and _, not beginning with a digit",
-                shortened(field.key)
-            );
-            problems.add(field.key_position, field.value.path(), message);
-        }
-        if !matches!(field.value.value(), Value::Mapping(_)) {
-            add_matcher(
-                field.key,
-                MatchOperator::Equal,
-                &field.value,
-                &mut matchers,
-                problems,
-            );
-            continue;
-        }
-        let names: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
-        let Some(operators) = field.value.fields("a label's value", &names, problems) else {
-            continue;
-        };
-        let mut is_empty = true;
-        for (name, operator) in OPERATORS {
-            if let Some(value) = operators.get(name) {
-                add_matcher(field.key, *operator, value, &mut matchers, problems);
-                is_empty = false;
+    for label in labels.iter().take(MAX_MATCHERS) {
+        for (operator, value) in operators_and_values(&label.value, problems) {
+            if let Some(matcher) = read_matcher(label.key, operator, &value, problems) {
+                matchers.insert(matcher);
             }
         }
-        if is_empty && matches!(field.value.value(), Value::Mapping(entries) if entries.is_empty())
-        {
-            field.value.problem(
-                problems,
-                "no operator: write for example {\"=~\": \"checkout-6d4.*\"}",
-            );
-        }
+    }
+    if problems.count() == problems_before
+        && let Err(error) = validate_matchers(&matchers)
+    {
+        section.problem(problems, error.to_string());
     }
     matchers
 }
 
-fn add_matcher(
+/// The value of a label: text for `=`, or a mapping of operators to texts.
+fn operators_and_values<'a>(
+    value: &Cursor<'a>,
+    problems: &mut Problems,
+) -> Vec<(MatchOperator, Cursor<'a>)> {
+    let Value::Mapping(entries) = value.value() else {
+        return vec![(MatchOperator::Equal, value.clone())];
+    };
+    if entries.is_empty() {
+        value.problem(
+            problems,
+            "no operator: write for example {\"=~\": \"checkout-6d4.*\"}",
+        );
+    }
+    let names: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
+    let Some(operators) = value.fields("a label's value", &names, problems) else {
+        return Vec::new();
+    };
+    OPERATORS
+        .iter()
+        .filter_map(|(name, operator)| Some((*operator, operators.get(name)?.clone())))
+        .collect()
+}
+
+fn read_matcher(
     label: &str,
     operator: MatchOperator,
     value: &Cursor<'_>,
-    matchers: &mut Matchers,
     problems: &mut Problems,
-) {
-    // An empty value is allowed with != only: it says that the label is there.
+) -> Option<Matcher> {
+    // A value is taken as it is: spaces belong to it, and an empty one says that the label is
+    // absent, which tells the control from the canary of ingress-nginx.
     let text = match value.value() {
-        Value::Text(text) if text.is_empty() && operator == MatchOperator::NotEqual => "",
-        _ => match value.text("a label's value", problems) {
-            Some(text) => text,
-            None => return,
-        },
+        Value::Text(text) => text,
+        _ => value.text("a label's value", problems)?,
     };
-    if text.len() > MAX_VALUE_BYTES {
-        let message = format!("a label's value has at most {MAX_VALUE_BYTES} bytes");
-        value.problem(problems, message);
-        return;
-    }
-    matchers.insert(Matcher {
+    let matcher = Matcher {
         label: label.to_owned(),
         operator,
         value: text.to_owned(),
-    });
-}
-
-/// Whether a text is a label's name. UTF-8 names are not: not every server reads them.
-pub(super) fn is_label(name: &str) -> bool {
-    name.len() <= 100
-        && name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')
-        && name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-        && name != "__name__"
+    };
+    if let Err(error) = validate_matchers(&Matchers::from([matcher.clone()])) {
+        value.problem(problems, error.to_string());
+        return None;
+    }
+    Some(matcher)
 }

@@ -34,14 +34,17 @@ const CURVES: &[(&str, Curve)] = &[
     ("linear", Curve::Linear),
 ];
 
+/// What a duration is where the file's own is wrong: the mistake is told, and the traffic can
+/// still be looked at.
+const PLACEHOLDER_MINUTES: f64 = 1.0;
+
 /// Reads the steps of a stage. Nothing is returned when a mistake leaves no step to be made.
 pub(super) fn read_schedule<'a>(
     entry: &Field<'a>,
     fields: &Fields<'a>,
     problems: &mut Problems,
 ) -> Vec<Step<'a>> {
-    let duration = fields.get("duration_minutes");
-    if duration.is_none() {
+    if fields.get("duration_minutes").is_none() {
         problems.add(
             entry.key_position,
             entry.value.path(),
@@ -49,21 +52,8 @@ pub(super) fn read_schedule<'a>(
         );
     }
     match (fields.get("traffic_percent"), fields.get("traffic_curve")) {
-        (Some(traffic), None) => {
-            if let Some(duration) = duration {
-                return read_lists(traffic, duration, fields, problems);
-            }
-            for item in traffic.items_or_self() {
-                read_traffic(&item, problems);
-            }
-        }
-        (None, Some(curve)) => {
-            if let Some(shares) = read_curve(curve, problems)
-                && let Some(duration) = duration
-            {
-                return read_equal_parts(curve, &shares, duration, fields, problems);
-            }
-        }
+        (Some(traffic), None) => return read_lists(traffic, fields, problems),
+        (None, Some(curve)) => return read_curve(curve, fields, problems),
         (Some(_), Some(curve)) => curve.problem(
             problems,
             "\"traffic_curve\" stands in place of \"traffic_percent\": remove one of the two",
@@ -80,66 +70,72 @@ pub(super) fn read_schedule<'a>(
 /// Scalars, or lists of equal length; a scalar beside a list stands for each of its items.
 fn read_lists<'a>(
     traffic: &Cursor<'a>,
-    duration: &Cursor<'a>,
     fields: &Fields<'a>,
     problems: &mut Problems,
 ) -> Vec<Step<'a>> {
-    let longest = fields.get("max_duration_minutes");
-    let columns = [
-        ("traffic_percent", Some(traffic)),
-        ("duration_minutes", Some(duration)),
-        ("max_duration_minutes", longest),
-    ];
+    let column = |key: &'static str| Some((key, fields.get(key)?.clone()));
+    let columns: Vec<(&str, Cursor<'a>)> = [
+        "traffic_percent",
+        "duration_minutes",
+        "max_duration_minutes",
+    ]
+    .into_iter()
+    .filter_map(column)
+    .collect();
     let Some(count) = common_length(&columns, problems) else {
         return Vec::new();
     };
-    let traffic_percents: Vec<Option<f64>> = traffic
-        .items_or_self()
+    let places = traffic.items_or_self();
+    let shares: Vec<Option<f64>> = places
         .iter()
         .map(|item| read_traffic(item, problems))
         .collect();
-    let durations: Vec<Option<f64>> = duration
-        .items_or_self()
-        .iter()
-        .map(|item| read_minutes(item, problems))
-        .collect();
-    let longest_items = longest.map(Cursor::items_or_self);
-    let longest_durations: Vec<Option<f64>> = longest_items
-        .iter()
-        .flatten()
-        .map(|item| read_minutes(item, problems))
-        .collect();
-    let places = traffic.items_or_self();
+    let durations = read_durations(fields, "duration_minutes", problems);
+    let longest = read_durations(fields, "max_duration_minutes", problems);
     let mut steps = Vec::new();
     for index in 0..count.unwrap_or(1) {
-        let (Some(traffic_percent), Some(duration_minutes), Some(place)) = (
-            repeated(&traffic_percents, index).copied().flatten(),
-            repeated(&durations, index).copied().flatten(),
-            repeated(&places, index),
-        ) else {
+        let (Some(Some(traffic_percent)), Some(place)) =
+            (repeated(&shares, index), repeated(&places, index))
+        else {
             continue;
         };
-        let max_duration_minutes = match &longest_items {
-            None => MAX_DURATION_FACTOR * duration_minutes,
-            Some(items) => {
-                let Some(minutes) = repeated(&longest_durations, index).copied().flatten() else {
-                    continue;
-                };
-                if let Some(item) = repeated(items, index) {
-                    check_longest(item, minutes, duration_minutes, problems);
-                }
-                minutes
+        let duration_minutes = repeated(&durations, index)
+            .and_then(|(_, minutes)| *minutes)
+            .unwrap_or(PLACEHOLDER_MINUTES);
+        let max_duration_minutes = match repeated(&longest, index) {
+            Some((item, Some(minutes))) => {
+                check_longest(item, *minutes, duration_minutes, problems);
+                *minutes
             }
+            _ => MAX_DURATION_FACTOR * duration_minutes,
         };
         steps.push(Step {
             number: count.map(|_| index + 1),
-            traffic_percent,
+            traffic_percent: *traffic_percent,
             duration_minutes,
             max_duration_minutes,
             place: place.clone(),
         });
     }
     steps
+}
+
+/// The durations under a key, each with its place; none when there is no such key.
+fn read_durations<'a>(
+    fields: &Fields<'a>,
+    key: &str,
+    problems: &mut Problems,
+) -> Vec<(Cursor<'a>, Option<f64>)> {
+    let mut durations = Vec::new();
+    for item in fields
+        .get(key)
+        .map(Cursor::items_or_self)
+        .unwrap_or_default()
+    {
+        let minutes = read_minutes(&item, problems);
+        durations.push((item, minutes));
+    }
+    durations
 }
 
 fn check_longest(item: &Cursor<'_>, longest: f64, duration: f64, problems: &mut Problems) {
@@ -163,14 +159,10 @@ fn repeated<T>(items: &[T], index: usize) -> Option<&T> {
     clippy::option_option,
     reason = "the outer is whether it makes sense, the inner whether there is a list"
 )]
-fn common_length(
-    columns: &[(&str, Option<&Cursor<'_>>)],
-    problems: &mut Problems,
-) -> Option<Option<usize>> {
+fn common_length(columns: &[(&str, Cursor<'_>)], problems: &mut Problems) -> Option<Option<usize>> {
     let mut first: Option<(&str, usize)> = None;
     let mut is_right = true;
     for (name, cursor) in columns {
-        let Some(cursor) = cursor else { continue };
         let Value::Sequence(items) = cursor.value() else {
             continue;
         };
@@ -197,8 +189,42 @@ fn common_length(
     is_right.then(|| first.map(|(_, length)| length))
 }
 
-/// Reads `{steps: 20, curve: smooth_step}` into shares of the traffic, in percent.
-fn read_curve(curve: &Cursor<'_>, problems: &mut Problems) -> Option<Vec<f64>> {
+/// Reads `{steps: 20, curve: smooth_step}`: steps that share the durations equally.
+fn read_curve<'a>(
+    curve: &Cursor<'a>,
+    fields: &Fields<'a>,
+    problems: &mut Problems,
+) -> Vec<Step<'a>> {
+    let shares = read_shares(curve, problems).unwrap_or_default();
+    let minutes_of = |key: &str, problems: &mut Problems| {
+        let value = fields.get(key)?;
+        Some((value, read_minutes(value, problems)?))
+    };
+    let duration = minutes_of("duration_minutes", problems)
+        .map_or(PLACEHOLDER_MINUTES, |(_, minutes)| minutes);
+    let longest = match minutes_of("max_duration_minutes", problems) {
+        Some((value, minutes)) => {
+            check_longest(value, minutes, duration, problems);
+            minutes
+        }
+        None => MAX_DURATION_FACTOR * duration,
+    };
+    let count = shares.len() as f64;
+    shares
+        .iter()
+        .zip(1..)
+        .map(|(&traffic_percent, number)| Step {
+            number: Some(number),
+            traffic_percent,
+            duration_minutes: duration / count,
+            max_duration_minutes: longest / count,
+            place: curve.clone(),
+        })
+        .collect()
+}
+
+/// The shares of the traffic after each step of a curve, in percent.
+fn read_shares(curve: &Cursor<'_>, problems: &mut Problems) -> Option<Vec<f64>> {
     const STEPS: &str = "a whole number of steps from 2 to 100";
     let fields = curve.fields(
         "{steps: 20, curve: smooth_step}",
@@ -237,40 +263,4 @@ fn share_percent(curve: Curve, step: f64, steps: f64) -> f64 {
             numerator / (steps * steps * steps)
         }
     }
-}
-
-/// Steps that share the durations equally.
-fn read_equal_parts<'a>(
-    curve: &Cursor<'a>,
-    shares: &[f64],
-    duration: &Cursor<'a>,
-    fields: &Fields<'a>,
-    problems: &mut Problems,
-) -> Vec<Step<'a>> {
-    let count = shares.len() as f64;
-    let minutes = read_minutes(duration, problems);
-    let longest = match fields.get("max_duration_minutes") {
-        Some(value) => {
-            let longest = read_minutes(value, problems);
-            if let (Some(longest), Some(minutes)) = (longest, minutes) {
-                check_longest(value, longest, minutes, problems);
-            }
-            longest
-        }
-        None => minutes.map(|minutes| MAX_DURATION_FACTOR * minutes),
-    };
-    let (Some(minutes), Some(longest)) = (minutes, longest) else {
-        return Vec::new();
-    };
-    shares
-        .iter()
-        .zip(1..)
-        .map(|(&traffic_percent, number)| Step {
-            number: Some(number),
-            traffic_percent,
-            duration_minutes: minutes / count,
-            max_duration_minutes: longest / count,
-            place: curve.clone(),
-        })
-        .collect()
 }

@@ -116,12 +116,18 @@ impl StageReader<'_> {
             );
         }
         let inherits_checks = own_checks.is_none();
-        let checks = match own_checks {
-            Some(checks) => {
-                self.remember(&checks);
-                checks
+        let checks = if let Some(checks) = own_checks {
+            self.remember(&checks);
+            checks
+        } else {
+            if self.inherited.len() > MAX_CHECKS {
+                let message = format!(
+                    "no checks of its own, and the stages before have more than {MAX_CHECKS}: \
+                     give it \"metrics\""
+                );
+                problems.add(entry.key_position, entry.value.path(), message);
             }
-            None => self.inherited.clone(),
+            self.inherited.clone()
         };
         let steps = read_schedule(entry, &fields, problems);
         self.check_traffic(&steps, problems);
@@ -195,6 +201,10 @@ impl StageReader<'_> {
     /// already keeps its place and takes the later stage's weight and flags.
     fn remember(&mut self, checks: &[Check]) {
         for check in checks {
+            if self.inherited.len() > MAX_CHECKS {
+                // Too many to be taken over, which is told where that is tried.
+                return;
+            }
             match self
                 .inherited
                 .iter_mut()

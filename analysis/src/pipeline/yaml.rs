@@ -16,7 +16,7 @@ use super::model::Diagnostic;
 pub(super) const MAX_TEXT_BYTES: usize = 256 * 1024;
 /// The most nodes of a document, aliases counted as often as they are used. A pipeline of 100
 /// stages with ten checks each has about 3,000.
-const MAX_NODES: usize = 20_000;
+const MAX_NODES: usize = 10_000;
 /// The deepest nesting. A check's mapping within a stage stands at 6.
 const MAX_DEPTH: usize = 24;
 /// The most anchors and the most uses of anchors.
@@ -98,6 +98,13 @@ pub(super) fn read(text: &str) -> Result<Node, Diagnostic> {
     }
     let spanned: Spanned<Value> =
         serde_saphyr::from_str_with_options(text, options()).map_err(|error| explain(&error))?;
+    if matches!(spanned.value, Value::Null) {
+        return Err(at_document(
+            Position::START,
+            "the file is empty: a pipeline is a mapping with the key \"canary_pipeline\""
+                .to_owned(),
+        ));
+    }
     Ok(Node::from(spanned))
 }
 
@@ -107,11 +114,10 @@ fn options() -> serde_saphyr::Options {
             max_events: 3 * MAX_NODES,
             max_nodes: MAX_NODES,
             max_depth: MAX_DEPTH,
-            flow_nesting_limit: MAX_DEPTH,
             max_aliases: MAX_ALIASES,
             max_anchors: MAX_ALIASES,
             max_merge_keys: MAX_ALIASES,
-            max_documents: 1,
+            max_documents: 2,
             max_recorded_anchor_events: 3 * MAX_NODES,
             max_recorded_anchor_bytes: 4 * MAX_TEXT_BYTES,
             max_total_scalar_bytes: 4 * MAX_TEXT_BYTES,
@@ -134,7 +140,7 @@ fn options() -> serde_saphyr::Options {
 /// Says in our words what the library found.
 fn explain(error: &Error) -> Diagnostic {
     let position = error.location().map_or(Position::START, Position::of);
-    let message = match error.without_snippet() {
+    let message = match innermost(error) {
         Error::Budget { .. }
         | Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayLimitExceeded { .. }
@@ -146,6 +152,15 @@ fn explain(error: &Error) -> Diagnostic {
         Error::MultipleDocuments { .. } => {
             "a second document begins here: one file holds one pipeline".to_owned()
         }
+        // The tree asks for text in one place only: where a key stands.
+        Error::Unexpected { .. }
+        | Error::NullIntoString { .. }
+        | Error::TaggedScalarCannotDeserializeIntoString { .. } => {
+            "a key must be text: a list, a mapping or nothing cannot be one".to_owned()
+        }
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            "this alias stands within its own anchor: a value cannot hold itself".to_owned()
+        }
         Error::UnknownAnchor { .. } => "this alias names an anchor that is not defined".to_owned(),
         other => format!(
             "not valid YAML: {}",
@@ -153,6 +168,15 @@ fn explain(error: &Error) -> Diagnostic {
         ),
     };
     at_document(position, message)
+}
+
+/// The error without what the library wraps around it.
+fn innermost(error: &Error) -> &Error {
+    let mut inner = error.without_snippet();
+    while let Error::AliasError { error, .. } = inner {
+        inner = error.without_snippet();
+    }
+    inner
 }
 
 /// The text on one line, beginning in lower case and without a full stop.

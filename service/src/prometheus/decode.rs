@@ -84,13 +84,12 @@ fn explain(error: &serde_json::Error, body: &[u8], envelope: &Envelope) -> Decod
             limit: envelope.max_series,
         };
     }
-    if error.is_eof() {
-        return DecodeError::Cut;
-    }
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => DecodeError::NotPrometheus(format!("the JSON is not as expected: {error}")),
+        Some(b'{') if error.is_eof() => DecodeError::Cut,
+        Some(b'{') => DecodeError::NotPrometheus(format!("its JSON is not as expected: {error}")),
         Some(b'<') => DecodeError::NotPrometheus("it is a web page".to_owned()),
-        _ => DecodeError::NotPrometheus("it is not a JSON object".to_owned()),
+        Some(_) => DecodeError::NotPrometheus("it is not a JSON object".to_owned()),
+        None => DecodeError::NotPrometheus("it is empty".to_owned()),
     }
 }
 
@@ -133,3 +132,6 @@ fn finish(envelope: Envelope) -> Result<Decoded, DecodeError> {
     }
     Ok(Decoded { series, warnings })
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,9 @@ use serinus_analysis::judge::ReasonCode;
 use super::SourceFault;
 use super::decode::DecodeError;
 
-/// Longest text of others that goes into a message, in characters.
-const MAX_QUOTED_CHARS: usize = 300;
+/// Longest text of others that goes into a message, in characters: leaves room for what is said
+/// around it in a reason of at most 300.
+const MAX_QUOTED_CHARS: usize = 200;
 
 /// Shortens a text of others and puts it on one line.
 pub(super) fn one_line(text: &str) -> String {

@@ -212,9 +212,10 @@ impl Source {
         let decoded = decode_aside(body, self.max_series)
             .await
             .map_err(|error| self.faults().undecodable(self.redact(error)))?;
+        let redact = |text| self.credentials.redact(text);
         Ok(Answer {
             series: decoded.series,
-            warnings: decoded.warnings,
+            warnings: decoded.warnings.into_iter().map(redact).collect(),
             bytes,
         })
     }
@@ -294,3 +295,6 @@ fn pause_before(retry: u32) -> Duration {
         .saturating_mul(1 << retry.min(8))
         .mul_f64(0.5 + share)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! Time to decode an answer: 100 series of 1,000 samples, at most 8 ms.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use serinus::prometheus::decode::decode;
+
+const SERIES: u32 = 100;
+const SAMPLES: u32 = 1_000;
+
+/// Counters as a range query gives them: large times with parts of a second, values of many
+/// digits.
+fn matrix() -> String {
+    let mut body = String::from(r#"{"status":"success","data":{"resultType":"matrix","result":["#);
+    for series in 0..SERIES {
+        let comma = if series > 0 { "," } else { "" };
+        let _ = write!(
+            body,
+            r#"{comma}{{"metric":{{"__name__":"http_request_duration_seconds_bucket","instance":"10.0.{series}.17:9090","le":"0.25","namespace":"shop","pod":"checkout-6d4cf56db6-{series:05}"}},"values":["#
+        );
+        for sample in 0..SAMPLES {
+            let comma = if sample > 0 { "," } else { "" };
+            let time = 1_700_000_000 + 15 * sample;
+            let value = f64::from(series * 7_919 + sample) * 1.000_123_4;
+            let _ = write!(body, r#"{comma}[{time}.781,"{value}"]"#);
+        }
+        body.push_str("]}");
+    }
+    body.push_str("]}}");
+    body
+}
+
+fn decoding(criterion: &mut Criterion) {
+    let body = matrix();
+    let mut group = criterion.benchmark_group("decode");
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("100 series of 1,000 samples", |bencher| {
+        bencher.iter(|| decode(black_box(body.as_bytes()), 5_000));
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(50);
+    targets = decoding
+}
+criterion_main!(benches);

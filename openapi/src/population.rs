@@ -19,11 +19,12 @@ pub const MAX_LABELS: usize = 32;
 /// Longest accepted value or regular expression, in bytes.
 pub const MAX_VALUE_BYTES: usize = 4096;
 
+/// The usual ones first: the first of equally near names is suggested for a wrong one.
 const OPERATORS: [(&str, MatchOperator); 4] = [
-    ("=", MatchOperator::Equal),
-    ("!=", MatchOperator::NotEqual),
     ("=~", MatchOperator::Regex),
     ("!~", MatchOperator::NotRegex),
+    ("=", MatchOperator::Equal),
+    ("!=", MatchOperator::NotEqual),
 ];
 
 /// Label matchers that select one population. Added to every selector of every query.
@@ -200,7 +201,7 @@ impl<'de> Deserialize<'de> for LabelMatch {
                 let mut operators = BTreeMap::new();
                 while let Some(key) = map.next_key::<String>()? {
                     let Some((text, _)) = OPERATORS.iter().find(|(text, _)| *text == key) else {
-                        return Err(de::Error::unknown_field(&key, &["=", "!=", "=~", "!~"]));
+                        return Err(de::Error::unknown_field(&key, &["=~", "!~", "=", "!="]));
                     };
                     operators.insert(Cow::Borrowed(*text), map.next_value::<String>()?);
                 }

@@ -60,8 +60,8 @@ impl FromRequest<Arc<App>> for SentBody {
                 ApiError::new(
                     ProblemType::RequestTimeout,
                     format!(
-                        "the body did not arrive within {} s: send it at once",
-                        limits.body_time.as_secs()
+                        "the body did not arrive within {:.1} s: send it at once",
+                        limits.body_time.as_secs_f64()
                     ),
                 )
             })?;
@@ -143,7 +143,11 @@ impl SentBody {
                 "the body is empty: send a JSON object, /docs has examples",
             ));
         }
-        serde_json::from_str(&self.text).map_err(|error| explain(&error))
+        let mut deserializer = serde_json::Deserializer::from_str(&self.text);
+        let value = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| explain(&error.path().to_string(), error.inner()))?;
+        deserializer.end().map_err(|error| explain(".", &error))?;
+        Ok(value)
     }
 
     /// The media type is not one of those supported.
@@ -161,14 +165,19 @@ impl SentBody {
 }
 
 /// Says what is wrong with a JSON text, where, and what was probably meant.
-fn explain(error: &serde_json::Error) -> ApiError {
+///
+/// The path is `.` for the whole.
+fn explain(path: &str, error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let suffix = format!(" at line {line} column {column}");
     let message = text.strip_suffix(&suffix).unwrap_or(&text);
-    let place = format!("line {line}, column {column}");
+    let mut place = format!("line {line}, column {column}");
     if !error.is_data() {
         return ApiError::new(ProblemType::MalformedJson, format!("{place}: {message}"));
+    }
+    if path != "." {
+        place = format!("{place}: {path}");
     }
     let hint =
         suggestion(message).map_or(String::new(), |name| format!("; did you mean `{name}`?"));

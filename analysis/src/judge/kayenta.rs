@@ -106,9 +106,11 @@ pub(super) fn conclude(
             "classified as low by kayenta's test".to_owned(),
         ),
         RankClass::NoData(cause) => (Outcome::NoData, ReasonCode::NoData, cause.to_string()),
-        RankClass::High | RankClass::Low | RankClass::Pass => {
-            (Outcome::Pass, ReasonCode::Passed, "passed kayenta's test".to_owned())
-        }
+        RankClass::High | RankClass::Low | RankClass::Pass => (
+            Outcome::Pass,
+            ReasonCode::Passed,
+            "passed kayenta's test".to_owned(),
+        ),
     };
     report.outcome = outcome;
     report.reason_code = code;

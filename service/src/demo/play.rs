@@ -112,7 +112,10 @@ impl Stageplay {
             self.ask_and_act(rollout, table).await?;
             tokio::time::sleep(PAUSE).await;
         }
-        Ok(rollouts.into_iter().filter_map(|rollout| rollout.ending).collect())
+        Ok(rollouts
+            .into_iter()
+            .filter_map(|rollout| rollout.ending)
+            .collect())
     }
 
     fn stage_of(&self, rollout: &Rollout) -> Option<&Stage> {
@@ -121,22 +124,22 @@ impl Stageplay {
 
     /// When the next question of a rollout is due.
     fn due_ms(&self, rollout: &Rollout) -> i64 {
-        let minutes = self.stage_of(rollout).map_or(0.0, |stage| stage.duration_minutes);
+        let minutes = self
+            .stage_of(rollout)
+            .map_or(0.0, |stage| stage.duration_minutes);
         #[expect(clippy::cast_possible_truncation, reason = "a stage lasts hours")]
         let duration_ms = (minutes * MILLISECONDS_PER_MINUTE) as i64;
         rollout.started_ms + duration_ms * rollout.polls / POLLS_PER_STAGE + LAG_MS
     }
 
     fn move_traffic(&self, rollout: &Rollout) -> Result<(), PlayError> {
-        let percent = self.stage_of(rollout).map_or(0.0, |stage| stage.traffic_percent);
+        let percent = self
+            .stage_of(rollout)
+            .map_or(0.0, |stage| stage.traffic_percent);
         Ok(self.fleet.set_share(rollout.service, percent)?)
     }
 
-    async fn ask_and_act(
-        &self,
-        rollout: &mut Rollout,
-        table: &mut Table,
-    ) -> Result<(), PlayError> {
+    async fn ask_and_act(&self, rollout: &mut Rollout, table: &mut Table) -> Result<(), PlayError> {
         let Some(stage) = self.stage_of(rollout) else {
             return Ok(());
         };

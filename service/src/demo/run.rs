@@ -17,7 +17,8 @@ use super::table::Table;
 use super::{CHECKOUT, Fleet, PAYMENTS, VirtualClock};
 use crate::clock::SharedClock;
 use crate::engine::Engine;
-use crate::http::{App, Limits, ServerLimits, Stop, router, serve, stop_signal};
+use crate::http::server::{ServerLimits, Stop, serve, stop_signal};
+use crate::http::{App, Limits, router};
 use crate::pipelines::{Folder, FolderError};
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
 
@@ -26,8 +27,14 @@ use crate::prometheus::{SourceConfig, Sources, SourcesError};
 const START_MS: i64 = 1_793_606_400_000;
 /// The pipelines that the demo knows, as they are shipped.
 const PIPELINES: [(&str, &str); 2] = [
-    ("canary_pipeline.yaml", include_str!("../../../pipelines/canary_pipeline.yaml")),
-    ("checkout.yaml", include_str!("../../../pipelines/checkout.yaml")),
+    (
+        "canary_pipeline.yaml",
+        include_str!("../../../pipelines/canary_pipeline.yaml"),
+    ),
+    (
+        "checkout.yaml",
+        include_str!("../../../pipelines/checkout.yaml"),
+    ),
 ];
 /// The one that is played: the seed's, to the letter.
 const PLAYED: &str = "canary_pipeline";
@@ -111,14 +118,19 @@ pub async fn run(
             hurry: Box::pin(std::future::pending()),
         }
     };
-    let limits = ServerLimits { grace: Duration::from_secs(1), ..ServerLimits::default() };
+    let limits = ServerLimits {
+        grace: Duration::from_secs(1),
+        ..ServerLimits::default()
+    };
     tasks.spawn(serve(listener, router(Arc::clone(&app)), app, limits, stop));
 
     let stageplay = Stageplay {
         fleet,
         clock: Arc::clone(&clock),
         pipeline: played_pipeline()?,
-        client: reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?,
+        client: reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .build()?,
         server: server.clone(),
     };
     let told = |text: &str| write_line(out(), text);
@@ -157,11 +169,19 @@ async fn finish(cancel: &CancellationToken, tasks: &TaskTracker) {
 }
 
 fn played_pipeline() -> Result<Pipeline, DemoError> {
-    let text = PIPELINES.iter().find(|(file, _)| file.starts_with(PLAYED)).map(|(_, text)| *text);
+    let text = PIPELINES
+        .iter()
+        .find(|(file, _)| file.starts_with(PLAYED))
+        .map(|(_, text)| *text);
     parse(text.unwrap_or_default(), PLAYED).map_err(|diagnostics| {
-        let messages: Vec<String> =
-            diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect();
-        DemoError::Play(format!("cannot read the demo's pipeline: {}", messages.join("; ")))
+        let messages: Vec<String> = diagnostics
+            .into_iter()
+            .map(|diagnostic| diagnostic.message)
+            .collect();
+        DemoError::Play(format!(
+            "cannot read the demo's pipeline: {}",
+            messages.join("; ")
+        ))
     })
 }
 
@@ -177,7 +197,9 @@ async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
 
 fn ended_as_expected(endings: &[Ending]) -> bool {
     let ended = |service: &str, verdict: &str| {
-        endings.iter().any(|ending| ending.service == service && ending.verdict == verdict)
+        endings
+            .iter()
+            .any(|ending| ending.service == service && ending.verdict == verdict)
     };
     ended(CHECKOUT, "promote") && ended(PAYMENTS, "rollback")
 }
@@ -186,21 +208,29 @@ fn summary(endings: &[Ending]) -> String {
     let mut text = String::new();
     for ending in endings {
         let what = match ending.verdict.as_str() {
-            "promote" => format!("promoted through every stage, the last was {}", ending.stage),
+            "promote" => format!(
+                "promoted through every stage, the last was {}",
+                ending.stage
+            ),
             "rollback" => format!(
                 "rolled back at {} to {} % of the traffic: {}",
                 ending.stage, ending.rollback_to_percent, ending.reason
             ),
             _ => format!("still held at {}: {}", ending.stage, ending.reason),
         };
-        text.push_str(&format!("\n{}: {} - {what}", ending.service, ending.verdict));
+        text.push_str(&format!(
+            "\n{}: {} - {what}",
+            ending.service, ending.verdict
+        ));
     }
     text
 }
 
 fn write_line(mut out: Box<dyn std::io::Write + Send>, text: &str) {
     // A reader that went away is no reason to stop.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+    let _ = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"));
 }
 
 /// The folder of the demo's pipelines, which goes with the demo.

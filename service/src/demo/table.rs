@@ -14,8 +14,21 @@ pub(super) struct Table {
 impl Table {
     /// Returns a table that is written to `out`, and writes its head.
     pub(super) fn new(mut out: Box<dyn Write + Send>) -> Self {
-        row(&mut out, ["day and time", "rollout", "stage", "traffic", "verdict", "reason"]);
-        Self { out, last: BTreeMap::new() }
+        row(
+            &mut out,
+            [
+                "day and time",
+                "rollout",
+                "stage",
+                "traffic",
+                "verdict",
+                "reason",
+            ],
+        );
+        Self {
+            out,
+            last: BTreeMap::new(),
+        }
     }
 
     /// Tells an answer, if it says something new.
@@ -36,13 +49,16 @@ impl Table {
             .map_or_else(String::new, |at| at.format("%a %H:%M").to_string());
         let stage_text = format!("{} {}", stage.id, stage.name);
         let traffic = format!("{} %", stage.traffic_percent);
-        row(&mut self.out, [&at, service, &stage_text, &traffic, verdict, reason]);
+        row(
+            &mut self.out,
+            [&at, service, &stage_text, &traffic, verdict, reason],
+        );
     }
 }
 
 fn row(out: &mut impl Write, cells: [&str; 6]) {
     let [at, service, stage, traffic, verdict, reason] = cells;
-    let line = format!("{at:<13} {service:<9} {stage:<29} {traffic:<8} {verdict:<9} {reason}\n");
+    let line = format!("{at:<13} {service:<9} {stage:<36} {traffic:<8} {verdict:<9} {reason}\n");
     // A reader that went away (`| head`) is no reason to stop the play.
     let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
 }

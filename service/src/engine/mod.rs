@@ -89,7 +89,11 @@ pub struct Engine {
 impl Engine {
     /// Returns an engine that reads the sources and takes "now" from the clock.
     pub fn new(clock: SharedClock, sources: Sources) -> Self {
-        Self { clock, sources, reader: Reader::default() }
+        Self {
+            clock,
+            sources,
+            reader: Reader::default(),
+        }
     }
 
     /// The clock.
@@ -111,13 +115,21 @@ impl Engine {
     pub async fn analyse(&self, input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
         let name = input.source.or(pipeline.source.as_deref());
-        let source = self.sources.get(name).ok_or_else(|| AnalysisError::UnknownSource {
-            name: name.unwrap_or_default().to_owned(),
-            known: self.sources.names().collect::<Vec<_>>().join(", "),
-        })?;
+        let source = self
+            .sources
+            .get(name)
+            .ok_or_else(|| AnalysisError::UnknownSource {
+                name: name.unwrap_or_default().to_owned(),
+                known: self.sources.names().collect::<Vec<_>>().join(", "),
+            })?;
         let now_ms = self.clock.now_ms();
-        let grid =
-            window::resolve(input.start_ms, input.end_ms, now_ms, &pipeline.analysis, stage)?;
+        let grid = window::resolve(
+            input.start_ms,
+            input.end_ms,
+            now_ms,
+            &pipeline.analysis,
+            stage,
+        )?;
         if input.populations.control == input.populations.canary {
             return Err(AnalysisError::Populations(
                 "control and canary are selected by the same matchers: a population compared \
@@ -125,8 +137,10 @@ impl Engine {
                     .to_owned(),
             ));
         }
-        let Reading { data, queries } =
-            self.reader.read(source, pipeline, stage, input.populations.as_ref(), grid).await?;
+        let Reading { data, queries } = self
+            .reader
+            .read(source, pipeline, stage, input.populations.as_ref(), grid)
+            .await?;
         Ok(Analysis {
             verdict: judge(pipeline, stage, &data),
             grid,

@@ -66,12 +66,18 @@ impl Reader {
     }
 
     fn remembered(&self, seen: &Seen) -> Option<i64> {
-        let periods = self.scrape_periods_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        let periods = self
+            .scrape_periods_ms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         periods.get(seen).copied()
     }
 
     fn remember(&self, seen: Seen, period_ms: i64) {
-        let mut periods = self.scrape_periods_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut periods = self
+            .scrape_periods_ms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if periods.len() >= MOST_REMEMBERED {
             periods.clear();
         }
@@ -80,27 +86,50 @@ impl Reader {
 }
 
 fn reading(plan: &Plan, answers: &[Answered]) -> Reading {
-    let queries = plan.questions().iter().zip(answers).map(|(question, answer)| {
-        let series = answer.as_ref().map(|(series, _)| series.as_slice()).unwrap_or_default();
-        QueryRecord {
-            metric: question.metrics.iter().cloned().collect::<Vec<_>>().join(", "),
-            promql: question.promql.clone(),
-            series: series.len(),
-            samples: series.iter().map(|one| one.values.len()).sum(),
-        }
-    });
-    Reading { queries: queries.collect(), data: plan.assemble(answers) }
+    let queries = plan
+        .questions()
+        .iter()
+        .zip(answers)
+        .map(|(question, answer)| {
+            let series = answer
+                .as_ref()
+                .map(|(series, _)| series.as_slice())
+                .unwrap_or_default();
+            QueryRecord {
+                metric: question
+                    .metrics
+                    .iter()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                promql: question.promql.clone(),
+                series: series.len(),
+                samples: series.iter().map(|one| one.values.len()).sum(),
+            }
+        });
+    Reading {
+        queries: queries.collect(),
+        data: plan.assemble(answers),
+    }
 }
 
 /// Asks all questions at once and returns the answers in their order.
 async fn ask_all(source: &Arc<Source>, questions: &[PlannedQuestion]) -> Vec<Answered> {
     let mut tasks = JoinSet::new();
     for (index, planned) in questions.iter().enumerate() {
-        let question = Question { promql: planned.promql.clone(), at: planned.time };
+        let question = Question {
+            promql: planned.promql.clone(),
+            at: planned.time,
+        };
         let source = Arc::clone(source);
         tasks.spawn(async move {
             let answer = source.ask(&question).await;
-            (index, answer.map(|answer| (answer.series, answer.warnings)).map_err(DataFault::from))
+            (
+                index,
+                answer
+                    .map(|answer| (answer.series, answer.warnings))
+                    .map_err(DataFault::from),
+            )
         });
     }
     let mut answers: Vec<Answered> = questions

@@ -1,6 +1,7 @@
 //! `serinus demo`: the fleet, a real Serinus on it, the play, and Swagger UI for exploring.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -218,10 +219,7 @@ fn summary(endings: &[Ending]) -> String {
             ),
             _ => format!("still held at {}: {}", ending.stage, ending.reason),
         };
-        text.push_str(&format!(
-            "\n{}: {} - {what}",
-            ending.service, ending.verdict
-        ));
+        let _ = write!(text, "\n{}: {} - {what}", ending.service, ending.verdict);
     }
     text
 }

@@ -1,5 +1,5 @@
 //! Every mistake that a pipeline file can hold, and what is said about it. The files are in
-//! `data/pipelines/bad`, what is said of them in `data/pipelines/snapshots`.
+//! `../data/pipelines/bad`, what is said of them in `../data/pipelines/snapshots`.
 
 use std::fmt::Write;
 use std::fs;
@@ -22,9 +22,18 @@ fn rendered(text: &str) -> String {
     output
 }
 
+/// The pieces that are made of the numbers of a range.
+fn joined(range: std::ops::Range<usize>, make: impl Fn(usize) -> String) -> String {
+    let mut text = String::new();
+    for index in range {
+        text.push_str(&make(index));
+    }
+    text
+}
+
 fn assert_snapshot(name: &str, output: &str) {
     insta::with_settings!({
-        snapshot_path => "data/pipelines/snapshots",
+        snapshot_path => "../data/pipelines/snapshots",
         prepend_module_to_snapshot => false,
         omit_expression => true,
     }, {
@@ -199,11 +208,9 @@ fn texts_that_are_too_large_are_refused() {
         ),
         (
             "many stages",
-            with_stages(
-                (0..300)
-                    .map(|index| format!("  stage_{index}: {stage}\n"))
-                    .collect(),
-            ),
+            with_stages(joined(0..300, |index| {
+                format!("  stage_{index}: {stage}\n")
+            })),
         ),
         (
             "long lists",
@@ -233,27 +240,23 @@ fn texts_that_are_too_large_are_refused() {
             "many metrics",
             format!(
                 "metrics:\n{}canary_pipeline:\n  a: {stage}",
-                (0..201)
-                    .map(|index| format!("  metric_{index}: {{gauge: queue_depth}}\n"))
-                    .collect::<String>()
+                joined(0..201, |index| format!(
+                    "  metric_{index}: {{gauge: queue_depth}}\n"
+                ))
             ),
         ),
         (
             "many matchers",
             format!(
                 "canary: {{{}}}\ncanary_pipeline:\n  a: {stage}",
-                (0..33)
-                    .map(|index| format!("label_{index}: a, "))
-                    .collect::<String>()
+                joined(0..33, |index| format!("label_{index}: a, "))
             ),
         ),
         (
             "many conditions",
             format!(
                 "kill_switch: [{}]\ncanary_pipeline:\n  a: {stage}",
-                (1..52)
-                    .map(|index| format!("queue_depth > {index}, "))
-                    .collect::<String>()
+                joined(1..52, |index| format!("queue_depth > {index}, "))
             ),
         ),
     ];
@@ -267,7 +270,7 @@ fn texts_that_are_too_large_are_refused() {
 /// A file of a thousand mistakes is answered with two hundred.
 #[test]
 fn the_number_of_diagnostics_is_bounded() {
-    let keys: String = (0..1000).map(|index| format!("key_{index}: 1\n")).collect();
+    let keys = joined(0..1000, |index| format!("key_{index}: 1\n"));
     let diagnostics = parse(&keys, "test").unwrap_err();
     assert_eq!(diagnostics.len(), 200);
 }

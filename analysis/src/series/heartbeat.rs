@@ -78,17 +78,19 @@ impl TargetBeats {
                 beat.start_ms = None;
             }
         }
-        let spacings = beats
-            .windows(2)
-            .filter_map(|pair| match pair {
-                [earlier, later] => Some(later.time_ms - earlier.time_ms),
-                _ => None,
-            })
-            .collect();
-        Self {
+        let mut target = Self {
             beats,
-            period_ms: median(spacings),
-        }
+            period_ms: None,
+        };
+        target.period_ms = ranked(target.spacings_ms().collect(), 2);
+        target
+    }
+
+    fn spacings_ms(&self) -> impl Iterator<Item = i64> {
+        self.beats.windows(2).filter_map(|pair| match pair {
+            [earlier, later] => Some(later.time_ms - earlier.time_ms),
+            _ => None,
+        })
     }
 
     /// The scrapes, in the order of time.
@@ -112,6 +114,7 @@ impl TargetBeats {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Heartbeats {
     targets: BTreeMap<Target, TargetBeats>,
+    shortest_period_ms: Option<i64>,
 }
 
 impl Heartbeats {
@@ -134,12 +137,16 @@ impl Heartbeats {
                 }
             }
         }
-        let targets = collected
+        let targets: BTreeMap<_, _> = collected
             .into_iter()
             .filter(|(_, (beats, _))| !beats.is_empty())
             .map(|(target, (beats, sources))| (target, TargetBeats::new(beats, sources > 1)))
             .collect();
-        Self { targets }
+        let spacings = targets.values().flat_map(TargetBeats::spacings_ms);
+        Self {
+            shortest_period_ms: ranked(spacings.collect(), 10),
+            targets,
+        }
     }
 
     /// Whether no scrape of any target is known.
@@ -150,12 +157,14 @@ impl Heartbeats {
     /// Returns the usual time between two scrapes: the median over the targets of the median
     /// spacing of each, in milliseconds. Unknown when no target was scraped twice.
     pub fn scrape_period_ms(&self) -> Option<i64> {
-        median(
-            self.targets
-                .values()
-                .filter_map(TargetBeats::period_ms)
-                .collect(),
-        )
+        let periods = self.targets.values().filter_map(TargetBeats::period_ms);
+        ranked(periods.collect(), 2)
+    }
+
+    /// The time between a scrape and the next attempt, whether that fails or not: the lowest
+    /// tenth of the spacings of all targets. Failed scrapes lengthen the others.
+    pub(super) fn shortest_period_ms(&self) -> Option<i64> {
+        self.shortest_period_ms
     }
 
     /// The scrapes of one target, where any are known.
@@ -205,8 +214,9 @@ fn milliseconds(seconds: f64) -> Option<i64> {
     is_time.then_some(rounded as i64)
 }
 
-/// The middle value, the lower one of two.
-fn median(mut values: Vec<i64>) -> Option<i64> {
+/// The value that one `part`-th of the values do not exceed: 2 for the median (the lower one of
+/// two), 10 for the lowest tenth.
+fn ranked(mut values: Vec<i64>, part: usize) -> Option<i64> {
     values.sort_unstable();
-    values.get(values.len().saturating_sub(1) / 2).copied()
+    values.get(values.len().saturating_sub(1) / part).copied()
 }

@@ -25,7 +25,7 @@ impl Random {
 
     /// A whole number in `[from, to)`.
     fn within(&mut self, from: i64, to: i64) -> i64 {
-        from + (self.next() % (to - from) as u64) as i64
+        from + (self.next() % to.abs_diff(from)).cast_signed()
     }
 
     fn happens(&mut self, percent: u64) -> bool {
@@ -248,7 +248,7 @@ fn weather() -> impl Strategy<Value = Weather> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn counts_are_what_the_scrapes_saw(seed: u64, weather in weather(), offset in 0..30_000_i64) {

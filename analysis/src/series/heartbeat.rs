@@ -98,11 +98,6 @@ impl TargetBeats {
         &self.beats
     }
 
-    /// The usual time between two scrapes.
-    pub(super) fn period_ms(&self) -> Option<i64> {
-        self.period_ms
-    }
-
     /// The age at which a value is too old to be one that the next regular scrape would replace.
     pub(super) fn stale_after_ms(&self) -> i64 {
         self.period_ms
@@ -137,15 +132,21 @@ impl Heartbeats {
                 }
             }
         }
-        let targets: BTreeMap<_, _> = collected
+        let mut targets: BTreeMap<_, _> = collected
             .into_iter()
             .filter(|(_, (beats, _))| !beats.is_empty())
             .map(|(target, (beats, sources))| (target, TargetBeats::new(beats, sources > 1)))
             .collect();
         let spacings = targets.values().flat_map(TargetBeats::spacings_ms);
+        let shortest_period_ms = ranked(spacings.collect(), 10);
+        let usual_period_ms = usual_period_ms(&targets);
+        for target in targets.values_mut() {
+            // A target that was scraped once is scraped like the others.
+            target.period_ms = target.period_ms.or(usual_period_ms);
+        }
         Self {
-            shortest_period_ms: ranked(spacings.collect(), 10),
             targets,
+            shortest_period_ms,
         }
     }
 
@@ -157,8 +158,7 @@ impl Heartbeats {
     /// Returns the usual time between two scrapes: the median over the targets of the median
     /// spacing of each, in milliseconds. Unknown when no target was scraped twice.
     pub fn scrape_period_ms(&self) -> Option<i64> {
-        let periods = self.targets.values().filter_map(TargetBeats::period_ms);
-        ranked(periods.collect(), 2)
+        usual_period_ms(&self.targets)
     }
 
     /// The time between a scrape and the next attempt, whether that fails or not: the lowest
@@ -200,6 +200,12 @@ pub fn fine_step_ms(interval_ms: i64, scrape_period_ms: Option<i64>) -> i64 {
     };
     let parts = (1..=interval_ms).find(enough).unwrap_or(interval_ms);
     interval_ms / parts
+}
+
+/// The median over the targets of the usual time between two scrapes.
+fn usual_period_ms(targets: &BTreeMap<Target, TargetBeats>) -> Option<i64> {
+    let periods = targets.values().filter_map(|target| target.period_ms);
+    ranked(periods.collect(), 2)
 }
 
 /// Seconds since 1970 as milliseconds; nothing for a value that cannot be a time.

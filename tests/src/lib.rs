@@ -1,1 +1,23 @@
-//! Helpers for the integration tests: a real Prometheus, an exporter of known truth, a browser.
+//! Helpers for the integration tests: a real Prometheus, an exporter of known truth, a
+//! Prometheus that misbehaves on demand, the real binary, a browser.
+//!
+//! They share nothing with Serinus but the wire, so that a mistake in one cannot hide a mistake
+//! in the other. Each listens on a free loopback port, keeps its files in a temporary folder,
+//! waits until it is ready with a bound, and ends what it started, by its own process id, when
+//! it is dropped.
+
+mod browser;
+mod faulty;
+mod fleet;
+mod network;
+mod process;
+mod prometheus;
+mod serinus;
+
+pub use browser::Browser;
+pub use faulty::{Fault, FaultyUpstream};
+pub use fleet::{Miss, PodId, PodPlan, TrackTruth, TruthFleet, Window};
+pub use network::{free_port, http_client, now_ms, wait_until};
+pub use process::{ChildProcess, CommandOutput, run_command};
+pub use prometheus::RealPrometheus;
+pub use serinus::{Reply, SerinusProcess, repository_path, serinus_binary};

@@ -1,21 +1,20 @@
 //! Checks to a stage's verdict, with reasons.
+//!
+//! The verdict is a pure function of the pipeline, the stage and the data on its grid. It knows
+//! no poll, no clock and no earlier verdict: who asks, and how often, changes nothing.
 
+mod check;
+mod gauge;
+mod kayenta;
+mod kill_switch;
+mod latency;
+mod limit;
 mod model;
+mod stage;
+mod text;
 
-use crate::pipeline::{Pipeline, Stage};
+#[cfg(test)]
+mod tests;
+
 pub use model::*;
-
-/// Judges one stage from its data.
-pub fn judge(_pipeline: &Pipeline, _stage: &Stage, data: &StageData) -> StageVerdict {
-    StageVerdict {
-        verdict: Verdict::Hold,
-        reason_code: ReasonCode::NoData,
-        reason: String::new(),
-        progress: String::new(),
-        rollback_to_percent: 0.0,
-        intervals: data.grid.intervals(),
-        missing_intervals: 0,
-        checks: Vec::new(),
-        warnings: Vec::new(),
-    }
-}
+pub use stage::judge;

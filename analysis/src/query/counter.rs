@@ -4,6 +4,8 @@ use promql_parser::label::{MatchOp, Matcher as LabelMatcher};
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{Expr, VectorSelector};
 
+use crate::matchers::Matchers;
+
 use super::error::QueryError;
 use super::syntax;
 use super::values::METRIC_NAME;
@@ -60,6 +62,19 @@ pub(super) fn parse_histogram(promql: &str) -> Result<VectorSelector, QueryError
     }
     syntax::sort_matchers(&mut selector);
     Ok(selector)
+}
+
+/// Refuses a population that is told from others by the bounds of buckets.
+pub(super) fn refuse_bucket_matchers(matchers: &Matchers) -> Result<(), QueryError> {
+    match matchers
+        .iter()
+        .find(|matcher| matcher.label == BUCKET_LABEL)
+    {
+        Some(matcher) => Err(QueryError::BucketMatcher {
+            selector: matcher.to_string(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn not_a_counter(tree: &Expr) -> QueryError {

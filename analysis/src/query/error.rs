@@ -44,19 +44,23 @@ pub enum QueryError {
         /// Most levels of a text.
         limit: usize,
     },
-    /// The text holds more regular expressions than are compiled.
+    /// The regular expressions of the text cost too much to compile.
     #[error(
-        "the query has {count} regular expressions, the limit is {limit}: use = instead of =~ \
-         where the value is plain, or record a rule for a part of it"
+        "{} of the label {label} makes the regular expressions of the query too costly: use \
+         shorter repetitions and fewer classes such as \\w, or = for plain values",
+        quote(.pattern)
     )]
-    TooManyRegexes {
-        /// Regular expressions in the text.
-        count: usize,
-        /// Most regular expressions of a text.
-        limit: usize,
+    RegexCost {
+        /// The label of the pattern that went beyond the limit.
+        label: String,
+        /// That pattern.
+        pattern: String,
     },
-    /// A duration is longer than 100 years, or not a number.
-    #[error("the duration {} is not usable: give one of at most 100 years, such as 5m", quote(.text))]
+    /// A duration is not a number, below 1 ms, not whole milliseconds, or above 100 years.
+    #[error(
+        "the duration {} is not usable: give whole milliseconds up to 100 years, such as 5m",
+        quote(.text)
+    )]
     Duration {
         /// The duration as written.
         text: String,
@@ -167,8 +171,8 @@ pub enum QueryError {
     },
     /// A matcher that must be added excludes what the query itself asks for.
     #[error(
-        "the query asks for {}, the population or region is {}, and no series is both: remove \
-         the matcher of the label {label} from the query",
+        "the query asks for {}, which leaves out {} of the population or region: remove the \
+         matcher of the label {label} from the query",
         excerpt(.present), excerpt(.wanted)
     )]
     PinnedLabel {
@@ -207,11 +211,11 @@ pub enum QueryError {
     MetricNameMatcher,
     /// A value, a pattern or a string holds a control character.
     #[error(
-        "{} holds a control character such as a line break, at {place}: remove it",
+        "{place} holds a control character such as a line break: remove it from {}",
         quote(.value)
     )]
     ControlCharacter {
-        /// Where it was found: `label version`.
+        /// Where it was found: `the value of the label version`.
         place: String,
         /// The value.
         value: String,

@@ -5,13 +5,16 @@
 //! printed, parsed again and compared: what is sent is what was meant, whatever a label's value
 //! holds. No value is ever pasted into a text.
 //!
-//! What must be right before a text is parsed is in `limits`: length, depth, durations.
+//! What must be right before a text is parsed is in `limits`: length, depth, durations, the cost
+//! of regular expressions.
 
 mod combined;
 mod counter;
 mod error;
 mod limits;
+mod pattern;
 mod push;
+mod scan;
 mod syntax;
 mod values;
 
@@ -73,6 +76,7 @@ pub fn histogram_per_target(
     group_by: &[&str],
 ) -> Result<String, QueryError> {
     let selector = counter::parse_histogram(selector)?;
+    counter::refuse_bucket_matchers(matchers)?;
     sum_per_target(selector, matchers, &[counter::BUCKET_LABEL], group_by)
 }
 
@@ -143,6 +147,3 @@ fn aggregate(operation: TokenId, tree: Expr, modifier: Option<LabelModifier>) ->
         modifier,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -21,7 +21,7 @@ pub(super) fn parse(promql: &str) -> Result<Expr, QueryError> {
             sort_matchers(selector);
             Ok(())
         }
-        Node::Text(text) => refuse_control_characters("a string", &text.val),
+        Node::Text(text) => refuse_control_characters("a string of the query", &text.val),
         Node::Aggregation(aggregation) => {
             leave_out_empty_grouping(aggregation);
             Ok(())
@@ -40,21 +40,31 @@ fn parse_unchecked(promql: &str) -> Result<Expr, QueryError> {
             QueryError::Empty
         } else {
             QueryError::Syntax {
-                message: one_line(&message),
+                message: explained(&message),
             }
         }
     })
 }
 
+/// The parser's message on one line, with what to change where the parser does not say it.
+fn explained(message: &str) -> String {
+    let line = one_line(message);
+    if line == "invalid promql query" {
+        "an operator, a comma or a bracket is missing or out of place".to_owned()
+    } else if line.starts_with("unknown escape sequence") {
+        format!("{line}, write each backslash twice")
+    } else if line.starts_with("illegal regex for") {
+        // Its syntax has been checked: what is left is its size.
+        "a regular expression is too large to compile".to_owned()
+    } else {
+        line
+    }
+}
+
 /// Prints a tree, parses the text again and compares: what is sent is what was meant.
 pub(super) fn print(tree: &Expr) -> Result<String, QueryError> {
     let promql = tree.to_string();
-    if promql.len() > limits::WRITTEN_BYTES {
-        return Err(QueryError::WrittenTooLong {
-            bytes: promql.len(),
-            limit: limits::WRITTEN_BYTES,
-        });
-    }
+    limits::check_written(&promql)?;
     match parser::parse(&promql) {
         Ok(again) if again == *tree => Ok(promql),
         Ok(_) | Err(_) => Err(QueryError::Unfaithful { promql }),
@@ -90,7 +100,8 @@ pub(super) fn visit_nodes(
     tree: &mut Expr,
     visit: &mut dyn FnMut(Node<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    // No wildcard: a new kind of node must not slip through without its matchers.
+    // Not the parser's own visitor, which leaves out the parameters of aggregations, and without
+    // a wildcard: a new kind of node must not slip through without its matchers.
     match tree {
         Expr::Aggregate(aggregation) => {
             visit(Node::Aggregation(aggregation))?;
@@ -137,7 +148,10 @@ fn check_selector(selector: &VectorSelector) -> Result<(), QueryError> {
         });
     }
     selector.matchers.matchers.iter().try_for_each(|matcher| {
-        refuse_control_characters(&format!("the label {}", matcher.name), &matcher.value)
+        refuse_control_characters(
+            &format!("the value of the label {}", matcher.name),
+            &matcher.value,
+        )
     })
 }
 

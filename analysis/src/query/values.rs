@@ -6,6 +6,7 @@ use promql_parser::parser::token::{T_EQL, T_EQL_REGEX, T_NEQ, T_NEQ_REGEX};
 use crate::matchers::{MatchOperator, Matcher, Matchers};
 
 use super::error::QueryError;
+use super::limits;
 use super::syntax::refuse_control_characters;
 
 /// Most bytes of a value that a caller gives.
@@ -102,13 +103,22 @@ pub(super) fn to_label_matcher(matcher: &Matcher) -> Result<LabelMatcher, QueryE
     if matcher.label == METRIC_NAME {
         return Err(QueryError::MetricNameMatcher);
     }
-    refuse_control_characters(&format!("the label {}", matcher.label), &matcher.value)?;
+    refuse_control_characters(
+        &format!("the value of the label {}", matcher.label),
+        &matcher.value,
+    )?;
     let token = match matcher.operator {
         MatchOperator::Equal => T_EQL,
         MatchOperator::NotEqual => T_NEQ,
         MatchOperator::Regex => T_EQL_REGEX,
         MatchOperator::NotRegex => T_NEQ_REGEX,
     };
+    if matches!(
+        matcher.operator,
+        MatchOperator::Regex | MatchOperator::NotRegex
+    ) {
+        limits::check_pattern(&matcher.label, &matcher.value)?;
+    }
     LabelMatcher::new_matcher(token, matcher.label.clone(), matcher.value.clone()).map_err(
         |reason| QueryError::Regex {
             label: matcher.label.clone(),

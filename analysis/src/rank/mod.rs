@@ -1,1 +1,17 @@
-//! Room of `rank`.
+//! Rank tests: the Mann-Whitney test, and the classification that Kayenta builds on it.
+//!
+//! They compare the values of two samples by their order alone, so an outlier weighs no more than any
+//! other value. All are valid for a single look, and for values that are independent of each other:
+//! with a correlation of 0.8 from one value to the next, 34 % of good canaries are called bad.
+//!
+//! Written here because `statrs` marks ranks that are not set by the number 999 and compares all
+//! pairs, and because Kayenta's interval exists nowhere else.
+
+mod brent;
+mod kayenta;
+mod mann_whitney;
+
+pub use kayenta::{
+    KayentaParameters, KayentaReport, NoDataCause, RankClass, kayenta_classification,
+};
+pub use mann_whitney::{Alternative, RankTest, mann_whitney, mann_whitney_exact};

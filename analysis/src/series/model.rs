@@ -16,7 +16,7 @@ pub struct Series {
 }
 
 /// One value for each of the two populations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Populations<T> {
     /// The old version, serving at the same time.
     pub control: T,
@@ -150,6 +150,11 @@ pub struct DataQuality {
     pub births: usize,
     /// Intervals with more events than requests, joined to the next.
     pub more_events_than_total: usize,
+    /// Grid intervals at the end of the window whose counts cannot be told yet from those of the
+    /// intervals to come: not given.
+    pub held_back_intervals: usize,
+    /// Bucket counts lowered to the count of the next bound, which can never be less.
+    pub repaired_buckets: usize,
     /// Series seen in the control.
     pub control_series: usize,
     /// Series seen in the canary.

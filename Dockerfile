@@ -1,0 +1,29 @@
+# Serinus as an image: one binary on a base without a shell.
+#
+# Both bases are arguments, so that the image can be built from a mirror:
+#   docker build --build-arg RUST_IMAGE=.. --build-arg RUNTIME_IMAGE=.. .
+ARG RUST_IMAGE=rust:1.95-bookworm
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${RUST_IMAGE} AS builder
+# Cargo's own folder lies where the build may write, whatever the base image protects.
+ENV PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    RUSTUP_HOME=/usr/local/rustup \
+    CARGO_HOME=/build/cargo \
+    CARGO_TARGET_DIR=/build/target
+WORKDIR /build/source
+COPY . .
+RUN cargo build --locked --release --package serinus --bin serinus
+
+FROM ${RUNTIME_IMAGE}
+COPY --from=builder /build/target/release/serinus /usr/local/bin/serinus
+COPY pipelines/*.yaml /etc/serinus/pipelines/
+ENV SERINUS_LISTEN=0.0.0.0:8080 \
+    SERINUS_PIPELINES=/etc/serinus/pipelines
+# The user `nonroot` of the distroless images, by number, so that Kubernetes can check it.
+USER 65532:65532
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+    CMD ["/usr/local/bin/serinus", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/serinus"]
+CMD ["serve"]

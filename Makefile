@@ -1,0 +1,62 @@
+# Serinus. The two commands that a newcomer needs: make demo, make test.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# All builds use the committed Cargo.lock.
+LOCKED ?= --locked
+# What the demo is given: make demo ARGS=--once
+ARGS ?=
+# The image's name: make image TAG=registry.example/serinus:1
+TAG ?= serinus:local
+# What builds the image: docker or podman.
+CONTAINER_TOOL ?= docker
+
+.PHONY: help
+help: ## Says what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: ## Runs the service on a simulated fleet, with a good and a bad canary (ARGS=--once ends by itself)
+	@$(CARGO) run $(LOCKED) --quiet --package serinus -- demo $(ARGS)
+
+.PHONY: test
+test: tools ## Installs what the tests need where it is missing, and runs them all
+	@scripts/run-tests.sh
+
+.PHONY: tools
+tools: ## Installs Prometheus and Chromium from the system's packages where they are missing
+	@scripts/install-test-tools.sh
+
+.PHONY: lint
+lint: ## Checks format, lints, documentation, generated files and dependency rules
+	@scripts/lint.sh
+
+.PHONY: bench
+bench: ## Runs the benchmarks
+	@$(CARGO) bench $(LOCKED) --workspace --benches
+
+.PHONY: prove-counts
+prove-counts: tools ## Holds the counts against a fleet of known truth for two whole minutes
+	@$(CARGO) build $(LOCKED) --package serinus
+	@SERINUS_COUNTS_SECONDS=120 $(CARGO) test $(LOCKED) --package serinus-tests --test integration -- --nocapture true_counts::
+
+.PHONY: measure
+measure: tools ## Measures start, memory and size when idle, and an analysis against its slowest query
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/measure-idle.sh
+	@scripts/measure-analysis.py
+
+.PHONY: openapi
+openapi: ## Writes openapi/openapi.json from the code
+	@$(CARGO) run $(LOCKED) --quiet --package serinus -- openapi --write
+
+.PHONY: image
+image: ## Builds the container image
+	@$(CONTAINER_TOOL) build --tag $(TAG) .
+
+.PHONY: clean
+clean: ## Removes everything that was built
+	@$(CARGO) clean

@@ -1,0 +1,119 @@
+//! Kayenta's way of judging, for parity: Mann-Whitney over the intervals' averages, one look at
+//! the end of the stage.
+
+use crate::pipeline::Condition;
+use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
+use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
+
+use super::limit::estimate;
+use super::model::{CheckReport, Outcome, ReasonCode};
+use super::text;
+
+/// One number for each interval, as Kayenta sees a metric: traffic is not weighed.
+pub(super) type Points = Populations<Vec<f64>>;
+
+/// The share or rate of each interval.
+pub(super) fn count_points(counts: &PairedCounts) -> Points {
+    let points = |of: fn(&crate::series::PairedInterval) -> ArmCount| {
+        counts
+            .intervals
+            .iter()
+            .filter_map(|interval| estimate(of(interval)))
+            .collect()
+    };
+    Populations {
+        control: points(|pair| pair.control),
+        canary: points(|pair| pair.canary),
+    }
+}
+
+/// The bound of the bucket that holds the quantile, of each interval.
+pub(super) fn latency_points(histogram: &PairedHistogram, quantile: f64) -> Points {
+    let points = |counts: &ndarray::Array2<f64>| {
+        counts
+            .rows()
+            .into_iter()
+            .filter_map(|row| {
+                let total = row.last().copied().filter(|total| *total > 0.0)?;
+                let holder = row
+                    .iter()
+                    .position(|cumulative| *cumulative >= quantile * total)?;
+                histogram
+                    .upper_bounds
+                    .get(holder)
+                    .copied()
+                    .filter(|bound| bound.is_finite())
+            })
+            .collect()
+    };
+    Populations {
+        control: points(&histogram.control),
+        canary: points(&histogram.canary),
+    }
+}
+
+/// The values of a gauge.
+pub(super) fn gauge_points(gauge: &PairedGauge) -> Points {
+    let points = |of: fn(&Populations<Option<f64>>) -> Option<f64>| {
+        gauge.intervals.iter().filter_map(of).collect()
+    };
+    Populations {
+        control: points(|pair| pair.control),
+        canary: points(|pair| pair.canary),
+    }
+}
+
+/// Concludes a check from Kayenta's class. `High` breaks a limit from above and `Low` one from
+/// below; the check's ratio is the allowed increase or decrease of the means.
+pub(super) fn conclude(
+    mut report: CheckReport,
+    condition: Condition,
+    points: &Points,
+    is_stage_over: bool,
+) -> CheckReport {
+    if !is_stage_over {
+        report.outcome = Outcome::Undecided;
+        report.reason_code = ReasonCode::Undecided;
+        report.reason = text::one_line(&format!(
+            "{}: the kayenta method looks once, at the end of the stage",
+            report.condition
+        ));
+        return report;
+    }
+    let (allowed_increase, allowed_decrease, breaks_high, breaks_low) = match condition {
+        Condition::Relative {
+            comparison, ratio, ..
+        } if comparison.wants_less() => (ratio, 1.0, true, false),
+        Condition::Relative { ratio, .. } => (1.0, ratio, false, true),
+        Condition::Within { tolerance } => (1.0 + tolerance, 1.0 - tolerance, true, true),
+        Condition::Absolute { .. } => (1.0, 1.0, true, false),
+    };
+    let parameters = KayentaParameters {
+        allowed_increase,
+        allowed_decrease,
+        ..KayentaParameters::default()
+    };
+    let judged = kayenta_classification(&points.canary, &points.control, &parameters);
+    let (outcome, code, why) = match judged.class {
+        RankClass::High if breaks_high => (
+            Outcome::Fail,
+            ReasonCode::CheckFailed,
+            "classified as high by kayenta's test".to_owned(),
+        ),
+        RankClass::Low if breaks_low => (
+            Outcome::Fail,
+            ReasonCode::CheckFailed,
+            "classified as low by kayenta's test".to_owned(),
+        ),
+        RankClass::NoData(cause) => (Outcome::NoData, ReasonCode::NoData, cause.to_string()),
+        RankClass::High | RankClass::Low | RankClass::Pass => (
+            Outcome::Pass,
+            ReasonCode::Passed,
+            "passed kayenta's test".to_owned(),
+        ),
+    };
+    report.outcome = outcome;
+    report.reason_code = code;
+    report.reason = text::one_line(&format!("{}: {why}", report.condition));
+    report
+}

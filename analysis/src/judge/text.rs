@@ -1,0 +1,151 @@
+//! Numbers and lists as people read them.
+
+use crate::pipeline::Dimension;
+
+/// Writes a value with three significant digits and the unit that suits its size.
+pub(super) fn value(number: f64, dimension: Dimension) -> String {
+    match dimension {
+        Dimension::Fraction => format!("{} %", digits(number * 100.0)),
+        Dimension::Seconds if number.abs() < 1.0 => format!("{} ms", digits(number * 1e3)),
+        Dimension::Seconds => format!("{} s", digits(number)),
+        Dimension::Bytes => bytes(number),
+        Dimension::Number => digits(number),
+    }
+}
+
+/// Writes an interval of values.
+pub(super) fn interval(interval: crate::interval::Interval, dimension: Dimension) -> String {
+    format!(
+        "[{}, {}]",
+        value(interval.lower(), dimension),
+        value(interval.upper(), dimension)
+    )
+}
+
+/// Writes a count with commas between thousands.
+pub(super) fn count(number: f64) -> String {
+    let whole = format!("{:.0}", number.max(0.0));
+    let mut grouped = String::with_capacity(whole.len() + whole.len() / 3);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Rounds a planned count up to two significant digits: a plan is no measurement.
+pub(super) fn about(number: f64) -> String {
+    if !(number.is_finite() && number > 0.0) {
+        return count(0.0);
+    }
+    let unit = libm::pow(10.0, libm::floor(libm::log10(number)) - 1.0).max(1.0);
+    count(libm::ceil(number / unit) * unit)
+}
+
+/// Writes a time span given in minutes.
+pub(super) fn minutes(number: f64) -> String {
+    if number < 180.0 {
+        format!("{} minutes", digits(libm::ceil(number * 10.0) / 10.0))
+    } else if number < 72.0 * 60.0 {
+        format!("{} hours", digits(number / 60.0))
+    } else {
+        format!("{} days", digits(number / 1_440.0))
+    }
+}
+
+/// Three significant digits, without trailing zeros, never in exponents between 1e-6 and 1e15.
+pub(super) fn digits(number: f64) -> String {
+    if number == 0.0 {
+        return "0".to_owned();
+    }
+    if !number.is_finite() {
+        return if number > 0.0 { "∞" } else { "-∞" }.to_owned();
+    }
+    let magnitude = libm::floor(libm::log10(number.abs()));
+    if !(-6.0..15.0).contains(&magnitude) {
+        return format!("{number:.2e}");
+    }
+    // The magnitude lies in -6..15, so this fits.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 8"
+    )]
+    let decimals = (2.0 - magnitude).max(0.0) as usize;
+    let text = format!("{number:.decimals$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+fn bytes(number: f64) -> String {
+    const UNITS: [(&str, f64); 3] = [
+        ("GiB", 1_073_741_824.0),
+        ("MiB", 1_048_576.0),
+        ("KiB", 1_024.0),
+    ];
+    for (unit, size) in UNITS {
+        if number.abs() >= size {
+            return format!("{} {unit}", digits(number / size));
+        }
+    }
+    format!("{} bytes", digits(number))
+}
+
+/// Longest reason in characters: callers keep it in small places.
+const LONGEST_SENTENCE: usize = 300;
+
+/// Makes one line of at most 300 characters: control characters become spaces, and what is
+/// too long ends in an ellipsis.
+pub(super) fn one_line(text: &str) -> String {
+    let clean: String = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    if clean.chars().count() <= LONGEST_SENTENCE {
+        return clean;
+    }
+    let mut cut: String = clean.chars().take(LONGEST_SENTENCE - 1).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_carry_the_unit_that_suits_their_size() {
+        assert_eq!(value(0.000_42, Dimension::Fraction), "0.042 %");
+        assert_eq!(value(0.123_456, Dimension::Seconds), "123 ms");
+        assert_eq!(value(2.5, Dimension::Seconds), "2.5 s");
+        assert_eq!(value(536_870_912.0, Dimension::Bytes), "512 MiB");
+        assert_eq!(value(0.0, Dimension::Number), "0");
+        assert_eq!(value(12_345.678, Dimension::Number), "12346");
+    }
+
+    #[test]
+    fn counts_are_grouped_and_plans_are_rounded_up() {
+        assert_eq!(count(1_234_567.0), "1,234,567");
+        assert_eq!(count(12.0), "12");
+        assert_eq!(about(5_123.0), "5,200");
+        assert_eq!(about(3.2), "4");
+    }
+
+    #[test]
+    fn spans_of_time_are_told_in_the_unit_that_suits() {
+        assert_eq!(minutes(41.0), "41 minutes");
+        assert_eq!(minutes(240.0), "4 hours");
+        assert_eq!(minutes(10_000.0), "6.94 days");
+    }
+
+    #[test]
+    fn a_sentence_is_one_line_of_bounded_length() {
+        assert_eq!(one_line("a\nb"), "a b");
+        assert_eq!(one_line(&"x".repeat(400)).chars().count(), LONGEST_SENTENCE);
+    }
+}

@@ -1,0 +1,212 @@
+//! When each target was scraped, and when its process started.
+//!
+//! A counter alone cannot tell a restart that is overtaken before the next scrape from mere
+//! growth, a birth from a late discovery, nor a fresh value from one that Prometheus repeats
+//! because it was down itself. The raw samples of `process_start_time_seconds` can: each has the
+//! time of its scrape and the start of the process that answered.
+
+use std::collections::BTreeMap;
+
+use super::Series;
+
+/// How much two reported start times of one process may differ. The start is computed from the
+/// kernel's boot time in whole seconds, which moves by one when the clock is adjusted.
+const START_JITTER_MS: i64 = 1_000;
+
+/// How far the clocks of a target and of Prometheus may be apart. A start time that changes to
+/// one further before the last scrape is a correction of the clock, not a new process.
+const CLOCK_SKEW_MS: i64 = 60_000;
+
+/// What is scraped: the labels that Prometheus itself gives to one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    instance: String,
+    pod: String,
+}
+
+impl Target {
+    /// The target that a series belongs to; a label that is absent is empty, as in Prometheus.
+    pub(super) fn of(series: &Series) -> Self {
+        let label = |name: &str| series.labels.get(name).cloned().unwrap_or_default();
+        Self {
+            instance: label("instance"),
+            pod: label("pod"),
+        }
+    }
+}
+
+/// One scrape of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Beat {
+    /// The time of the scrape.
+    pub(super) time_ms: i64,
+    /// The start of the process that answered; absent when it cannot be told which of several
+    /// processes the counters belong to.
+    pub(super) start_ms: Option<i64>,
+}
+
+impl Beat {
+    /// Whether another process answered than at the scrape before.
+    pub(super) fn is_restart_after(&self, earlier: &Self) -> bool {
+        match (earlier.start_ms, self.start_ms) {
+            (Some(old), Some(new)) => {
+                let is_after_the_scrape = new > old && new > earlier.time_ms;
+                let is_another_start = new.saturating_sub(old) > START_JITTER_MS
+                    && new.saturating_add(CLOCK_SKEW_MS) >= earlier.time_ms;
+                is_after_the_scrape || is_another_start
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The scrapes of one target, in the order of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TargetBeats {
+    beats: Vec<Beat>,
+    period_ms: Option<i64>,
+}
+
+impl TargetBeats {
+    fn new(mut beats: Vec<Beat>, merged: bool) -> Self {
+        beats.sort_by_key(|beat| (beat.time_ms, beat.start_ms));
+        beats.dedup_by_key(|beat| beat.time_ms);
+        // Several series of one target follow each other when its labels changed with a restart.
+        // When they alternate, several processes answer, and which of them counts is not known.
+        if merged && !beats.is_sorted_by_key(|beat| beat.start_ms) {
+            for beat in &mut beats {
+                beat.start_ms = None;
+            }
+        }
+        let spacings = beats
+            .windows(2)
+            .filter_map(|pair| match pair {
+                [earlier, later] => Some(later.time_ms - earlier.time_ms),
+                _ => None,
+            })
+            .collect();
+        Self {
+            beats,
+            period_ms: median(spacings),
+        }
+    }
+
+    /// The scrapes, in the order of time.
+    pub(super) fn beats(&self) -> &[Beat] {
+        &self.beats
+    }
+
+    /// The usual time between two scrapes.
+    pub(super) fn period_ms(&self) -> Option<i64> {
+        self.period_ms
+    }
+
+    /// The age at which a value is too old to be one that the next regular scrape would replace.
+    pub(super) fn stale_after_ms(&self) -> i64 {
+        self.period_ms
+            .map_or(i64::MAX, |period| period.saturating_add(period / 2))
+    }
+}
+
+/// When the targets of one population were scraped, and when their processes started.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Heartbeats {
+    targets: BTreeMap<Target, TargetBeats>,
+}
+
+impl Heartbeats {
+    /// Reads the answer to `process_start_time_seconds{..}[window]`: raw samples, of which each
+    /// time is that of a scrape and each value the start of a process, in seconds since 1970.
+    ///
+    /// Values that are not finite or not positive are left out. The window should begin some
+    /// minutes before the grid, so that the scrape before the first boundary is known.
+    pub fn from_series(series: &[Series]) -> Self {
+        let mut collected = BTreeMap::<Target, (Vec<Beat>, usize)>::new();
+        for one in series {
+            let (beats, sources) = collected.entry(Target::of(one)).or_default();
+            *sources += 1;
+            for (&time_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {
+                if let Some(start_ms) = milliseconds(value) {
+                    beats.push(Beat {
+                        time_ms,
+                        start_ms: Some(start_ms),
+                    });
+                }
+            }
+        }
+        let targets = collected
+            .into_iter()
+            .filter(|(_, (beats, _))| !beats.is_empty())
+            .map(|(target, (beats, sources))| (target, TargetBeats::new(beats, sources > 1)))
+            .collect();
+        Self { targets }
+    }
+
+    /// Whether no scrape of any target is known.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Returns the usual time between two scrapes: the median over the targets of the median
+    /// spacing of each, in milliseconds. Unknown when no target was scraped twice.
+    pub fn scrape_period_ms(&self) -> Option<i64> {
+        median(
+            self.targets
+                .values()
+                .filter_map(TargetBeats::period_ms)
+                .collect(),
+        )
+    }
+
+    /// The scrapes of one target, where any are known.
+    pub(super) fn of(&self, target: &Target) -> Option<&TargetBeats> {
+        self.targets.get(target)
+    }
+
+    /// Every target's scrapes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &TargetBeats> {
+        self.targets.values()
+    }
+}
+
+/// Returns the step at which a range query sees every scrape, in milliseconds: the interval
+/// divided by the smallest whole number `k` that divides it and gives a step of at most nine
+/// tenths of the scrape period.
+///
+/// A sample is visible from its scrape to the next one, so a step below the period, with a tenth
+/// for jitter, meets each. When the period is not known, half the interval is assumed, the longest
+/// that a grid should have: 10 s for intervals of 30 s. The result is at least 1, and the interval
+/// itself when it is not positive.
+pub fn fine_step_ms(interval_ms: i64, scrape_period_ms: Option<i64>) -> i64 {
+    if interval_ms <= 1 {
+        return interval_ms;
+    }
+    let period = scrape_period_ms
+        .filter(|&period| period > 0)
+        .unwrap_or(interval_ms / 2)
+        .max(1);
+    let enough = |parts: &i64| {
+        let step = interval_ms / parts;
+        interval_ms % parts == 0 && step.saturating_mul(10) <= period.saturating_mul(9)
+    };
+    let parts = (1..=interval_ms).find(enough).unwrap_or(interval_ms);
+    interval_ms / parts
+}
+
+/// Seconds since 1970 as milliseconds; nothing for a value that cannot be a time.
+fn milliseconds(seconds: f64) -> Option<i64> {
+    let rounded = (seconds * 1_000.0).round();
+    // 2^53: beyond, a float is no exact number of milliseconds (the year 287396).
+    let is_time = rounded > 0.0 && rounded < 9_007_199_254_740_992.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole and below 2^53, as just checked"
+    )]
+    is_time.then_some(rounded as i64)
+}
+
+/// The middle value, the lower one of two.
+fn median(mut values: Vec<i64>) -> Option<i64> {
+    values.sort_unstable();
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}

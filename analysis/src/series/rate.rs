@@ -1,0 +1,167 @@
+//! Events for each unit of an exposure that is not a counter: pod-hours, share of the traffic.
+
+use std::collections::BTreeSet;
+
+use super::heartbeat::{Target, TargetBeats};
+use super::ledger::{Ledger, group};
+use super::walker::{Counted, Role, Siblings, Walker, count, is_countable, step_ms};
+use super::{ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Series};
+
+/// Milliseconds in an hour.
+const HOUR_MS: f64 = 3_600_000.0;
+
+/// What events are counted against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RateExposure {
+    /// Hours that processes lived, as far as the scrapes saw it.
+    PodHours,
+    /// The configured share of the traffic, times seconds.
+    TrafficShare {
+        /// The canary's share, in percent; the control has the rest. Cut to 0 to 100.
+        canary_percent: f64,
+    },
+}
+
+/// Counts events of both populations on the grid, against an exposure.
+///
+/// The events are counted as in [`super::proportion`], but there is no other counter that would
+/// tell when a target was seen before its first event: heartbeats do. A target without events has
+/// no series at all in some libraries, and is a healthy target.
+///
+/// Pod-hours come from the heartbeats: the time between two scrapes of one process, and of a
+/// process born inside the window the time since its start, so that they belong to exactly the
+/// events that are counted. Where a population that has series of events has no heartbeats, the
+/// hours of both come from the presence of the series instead.
+///
+/// Shares of the traffic times seconds count in the intervals in which the population was seen.
+pub fn event_rate(
+    grid: &Grid,
+    events: Populations<&[Series]>,
+    heartbeats: Populations<&Heartbeats>,
+    exposure: RateExposure,
+) -> PairedCounts {
+    let step = step_ms(grid, [events.control, events.canary].into_iter().flatten());
+    let is_blind =
+        |series: &[Series], heartbeats: &Heartbeats| heartbeats.is_empty() && !series.is_empty();
+    let by_presence =
+        is_blind(events.control, heartbeats.control) || is_blind(events.canary, heartbeats.canary);
+    let arm = |series: &[Series], heartbeats: &Heartbeats, share: f64| {
+        let mut ledger = Ledger::new(grid, heartbeats);
+        let mut siblings = Siblings::new();
+        let leading = Role::Leading(&mut siblings);
+        let counts = count(grid, step, series, heartbeats, leading, &mut ledger);
+        let exposures = match exposure {
+            RateExposure::PodHours if by_presence => hours_present(grid, step, series),
+            RateExposure::PodHours => hours_lived(grid, heartbeats, &ledger),
+            RateExposure::TrafficShare { .. } => share_seconds(grid, share, &ledger),
+        };
+        (counts, exposures, ledger)
+    };
+    let canary_share = match exposure {
+        RateExposure::TrafficShare { canary_percent } if canary_percent.is_finite() => {
+            (canary_percent / 100.0).clamp(0.0, 1.0)
+        }
+        _ => 0.0,
+    };
+    let control = arm(events.control, heartbeats.control, 1.0 - canary_share);
+    let canary = arm(events.canary, heartbeats.canary, canary_share);
+    let ledgers = Populations {
+        control: &control.2,
+        canary: &canary.2,
+    };
+    // Events and exposure come from different clocks: more of the one than of the other is no
+    // contradiction here.
+    let (groups, quality) = group(grid, ledgers, |_| true);
+    PairedCounts {
+        intervals: groups
+            .into_iter()
+            .map(|group| PairedInterval {
+                first: group.first,
+                length: group.length,
+                control: ArmCount {
+                    events: group.sum(&control.0),
+                    exposure: group.sum(&control.1),
+                },
+                canary: ArmCount {
+                    events: group.sum(&canary.0),
+                    exposure: group.sum(&canary.1),
+                },
+            })
+            .collect(),
+        quality,
+    }
+}
+
+/// The share of the traffic times seconds, by interval, where the population was seen.
+fn share_seconds(grid: &Grid, share: f64, ledger: &Ledger) -> Vec<f64> {
+    let seconds = grid.interval_ms() as f64 / 1_000.0;
+    (0..grid.intervals())
+        .map(|interval| f64::from(u8::from(ledger.is_alive(interval))) * share * seconds)
+        .collect()
+}
+
+/// The hours that the processes lived between their scrapes, by interval.
+fn hours_lived(grid: &Grid, heartbeats: &Heartbeats, ledger: &Ledger) -> Vec<f64> {
+    let mut hours = vec![0.0; grid.intervals()];
+    for target in heartbeats.iter() {
+        add_life(grid, target, ledger, &mut hours);
+    }
+    hours
+}
+
+/// Adds the life of one target: its age is a counter that is read at each scrape, and counts by
+/// the same rules as any other.
+fn add_life(grid: &Grid, target: &TargetBeats, ledger: &Ledger, hours: &mut [f64]) {
+    let oldest_base_ms = grid.start_ms().saturating_sub(target.stale_after_ms());
+    let mut previous = None;
+    for beat in target.beats() {
+        let lived_from_ms = match previous {
+            Some(earlier) if beat.is_restart_after(&earlier) => {
+                beat.start_ms.map(|start_ms| start_ms.max(earlier.time_ms))
+            }
+            Some(earlier) => Some(earlier.time_ms),
+            None => beat
+                .start_ms
+                .filter(|&start_ms| start_ms >= grid.start_ms()),
+        };
+        if beat.time_ms >= oldest_base_ms {
+            previous = Some(*beat);
+        }
+        if let (Some(from_ms), Some(interval)) = (lived_from_ms, ledger.interval_of(beat.time_ms))
+            && let Some(sum) = hours.get_mut(interval)
+        {
+            *sum += beat.time_ms.saturating_sub(from_ms).max(0) as f64 / HOUR_MS;
+        }
+    }
+}
+
+/// The hours during which a target's series had a value, by interval.
+fn hours_present(grid: &Grid, step: i64, series: &[Series]) -> Vec<f64> {
+    let mut hours = vec![0.0; grid.intervals()];
+    let mut ledger = Ledger::new(grid, &Heartbeats::default());
+    let mut targets = BTreeSet::new();
+    for one in series.iter().filter(|one| targets.insert(Target::of(one))) {
+        let mut walker = Walker::new(grid, step, None, None);
+        let mut previous: Option<(i64, f64)> = None;
+        for (&at_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {
+            if !is_countable(value) {
+                continue;
+            }
+            let fell = previous.is_some_and(|(_, before)| value < before);
+            let Some(visit) = walker.visit(at_ms, fell, &mut ledger) else {
+                continue;
+            };
+            let lived_ms = match (visit.counted, previous) {
+                (Counted::Difference, Some((before_ms, _))) => at_ms - before_ms,
+                // How long the old process lived on, and when the new one began, is not known.
+                (Counted::WholeAfterReset, Some((before_ms, _))) => (at_ms - before_ms).min(step),
+                _ => 0,
+            };
+            if let Some(sum) = hours.get_mut(visit.interval) {
+                *sum += lived_ms as f64 / HOUR_MS;
+            }
+            previous = Some((at_ms, value));
+        }
+    }
+    hours
+}

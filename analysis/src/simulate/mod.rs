@@ -1,0 +1,23 @@
+//! Simulated fleets whose truth is known: pods that serve traffic, fail, restart and are scraped.
+//!
+//! A fleet is a pure function of its seed, its description and the history of its traffic share.
+//! Every random number is addressed by (seed, service, pod, scrape): the same seed gives the same
+//! samples, however fast the clock runs and in whatever order somebody asks. The counts are drawn
+//! exactly (Poisson, binomial, multinomial), never rounded from a normal curve, because a canary
+//! is judged by a handful of errors.
+
+mod latency;
+mod pod;
+mod random;
+mod sample;
+mod service;
+mod share;
+
+pub use latency::{BUCKET_COUNT, BUCKET_UPPER_BOUNDS_SECONDS, LatencyLaw};
+pub use pod::{PodCounters, PodIdentity, REGIONS, RESPONSE_CODES, Scrape, Track};
+pub use random::{Random, RandomKey};
+pub use sample::{binomial, multinomial, poisson};
+pub use service::{
+    Multipliers, SCRAPE_INTERVAL_MS, ServiceDescription, ServiceSimulation, SimulationError,
+};
+pub use share::ShareHistory;

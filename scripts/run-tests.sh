@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs every test: unit, property, integration and documentation tests, in the profile that the
+# demo uses too, so that nothing is built twice. The tools that they need must be there
+# (scripts/install-test-tools.sh).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cargo=${CARGO:-cargo}
+# Snapshots are reviewed by people, never written by a test run.
+export INSTA_UPDATE=no
+
+# The integration tests start the real binary, which lies beside them.
+"$cargo" build --locked --package serinus
+
+"$cargo" test --locked --workspace --doc
+
+if "$cargo" nextest --version >/dev/null 2>&1; then
+  "$cargo" nextest run --locked --workspace ${CI:+--profile ci}
+else
+  echo "cargo-nextest is not installed: running the tests with cargo test"
+  "$cargo" test --locked --workspace --lib --bins --tests
+fi

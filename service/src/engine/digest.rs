@@ -1,0 +1,110 @@
+//! The name of exactly what was judged.
+
+use serinus_analysis::judge::{MetricData, StageData};
+use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::series::{ArmCount, DataQuality};
+use sha2::{Digest, Sha256};
+
+/// Returns `sha256:` and the digest of the pipeline, the stage and the data on its grid, which is
+/// everything that a verdict depends on: the same digest gives the same verdict to the byte.
+///
+/// It is taken of the counts and not of the samples, so that replicas that read the same truth at
+/// different steps agree.
+pub(super) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> String {
+    let mut hash = Hash(Sha256::new());
+    // The derived text holds every field in order, and floats so that they read back the same.
+    hash.text(&format!("{pipeline:?}"));
+    hash.text(&stage.id);
+    hash.integers(&[data.grid.start_ms(), data.grid.interval_ms()]);
+    hash.size(data.grid.intervals());
+    for (name, metric) in &data.metrics {
+        hash.text(name);
+        hash.metric(metric);
+    }
+    for (name, warning) in &data.source_warnings {
+        hash.text(name);
+        hash.text(warning);
+    }
+    let bytes = hash.0.finalize();
+    let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hexadecimal}")
+}
+
+struct Hash(Sha256);
+
+impl Hash {
+    fn text(&mut self, text: &str) {
+        self.size(text.len());
+        self.0.update(text.as_bytes());
+    }
+
+    fn size(&mut self, size: usize) {
+        self.0.update((size as u64).to_be_bytes());
+    }
+
+    fn integers(&mut self, values: &[i64]) {
+        for value in values {
+            self.0.update(value.to_be_bytes());
+        }
+    }
+
+    fn number(&mut self, value: f64) {
+        self.0.update(value.to_bits().to_be_bytes());
+    }
+
+    fn arm(&mut self, arm: &ArmCount) {
+        self.number(arm.events);
+        self.number(arm.exposure);
+    }
+
+    fn quality(&mut self, quality: &DataQuality) {
+        self.text(&format!("{quality:?}"));
+    }
+
+    fn metric(&mut self, metric: &MetricData) {
+        match metric {
+            MetricData::Counts(counts) => {
+                self.text("counts");
+                self.size(counts.intervals.len());
+                for interval in &counts.intervals {
+                    self.size(interval.first);
+                    self.size(interval.length);
+                    self.arm(&interval.control);
+                    self.arm(&interval.canary);
+                }
+                self.quality(&counts.quality);
+            }
+            MetricData::Histogram(histogram) => {
+                self.text("histogram");
+                self.size(histogram.upper_bounds.len());
+                for bound in &histogram.upper_bounds {
+                    self.number(*bound);
+                }
+                self.size(histogram.spans.len());
+                for (first, length) in &histogram.spans {
+                    self.size(*first);
+                    self.size(*length);
+                }
+                for value in histogram.control.iter().chain(&histogram.canary) {
+                    self.number(*value);
+                }
+                self.quality(&histogram.quality);
+            }
+            MetricData::Gauge(gauge) => {
+                self.text("gauge");
+                self.size(gauge.intervals.len());
+                for pair in &gauge.intervals {
+                    for value in [pair.control, pair.canary] {
+                        self.number(value.unwrap_or(f64::NAN));
+                    }
+                }
+                self.quality(&gauge.quality);
+            }
+            MetricData::Fault(fault) => {
+                self.text("fault");
+                self.text(fault.code.token());
+                self.text(&fault.message);
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The real binary, as a user runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::network::{free_port, http_client, wait_until};
+use crate::process::ChildProcess;
+
+/// How long the service may take to become ready; the promise is far less, and has a test.
+const READY_BOUND: Duration = Duration::from_secs(20);
+
+/// Names the binary to test, where it is not the one that lies beside the tests.
+const BINARY_VARIABLE: &str = "SERINUS_BIN";
+
+/// Returns the path of the binary: the one that `SERINUS_BIN` names, or the one that cargo put
+/// into the same target folder as the running test.
+///
+/// # Errors
+///
+/// When there is none; the text says how to build it.
+pub fn serinus_binary() -> anyhow::Result<PathBuf> {
+    if let Some(named) = std::env::var_os(BINARY_VARIABLE) {
+        let path = PathBuf::from(named);
+        if path.is_file() {
+            return Ok(path);
+        }
+        bail!(
+            "{BINARY_VARIABLE} names {}, which is no file",
+            path.display()
+        );
+    }
+    // target/debug/deps/integration-0123456789abcdef
+    let test = std::env::current_exe()?;
+    let profile_folder = test
+        .parent()
+        .and_then(Path::parent)
+        .with_context(|| format!("{} lies in no target folder", test.display()))?;
+    let path = profile_folder.join("serinus");
+    if !path.is_file() {
+        bail!(
+            "there is no {}; build it with `cargo build --package serinus`, or run `make test`, \
+             which does",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+/// Returns a path inside the repository.
+pub fn repository_path(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// A running `serinus serve` or `serinus demo`.
+#[derive(Debug)]
+pub struct SerinusProcess {
+    url: String,
+    client: reqwest::Client,
+    process: ChildProcess,
+    // Held so that its working folder lives as long as the process.
+    _folder: TempDir,
+}
+
+impl SerinusProcess {
+    /// Starts `serinus serve` on that Prometheus with an empty folder of pipelines.
+    ///
+    /// # Errors
+    ///
+    /// When the binary is missing, ends early, or is not ready in time.
+    pub async fn serve(prometheus_url: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let pipelines = folder.path().join("pipelines");
+        std::fs::create_dir(&pipelines)?;
+        Self::serve_pipelines(prometheus_url, &pipelines).await
+    }
+
+    /// Starts `serinus serve` on that Prometheus and that folder of pipelines.
+    ///
+    /// # Errors
+    ///
+    /// As [`SerinusProcess::serve`].
+    pub async fn serve_pipelines(prometheus_url: &str, pipelines: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(serinus_binary()?);
+        command.arg("serve").arg("--prometheus").arg(prometheus_url);
+        command.arg("--pipelines").arg(pipelines);
+        Self::start(command).await
+    }
+
+    /// Starts `serinus demo`, which stays up.
+    ///
+    /// # Errors
+    ///
+    /// As [`SerinusProcess::serve`].
+    pub async fn demo() -> anyhow::Result<Self> {
+        let mut command = Command::new(serinus_binary()?);
+        command.arg("demo");
+        Self::start(command).await
+    }
+
+    async fn start(mut command: Command) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = free_port()?;
+        let url = format!("http://127.0.0.1:{port}");
+        command
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .current_dir(folder.path());
+        let mut process = ChildProcess::start("serinus", &mut command)?;
+        let client = http_client()?;
+        let ready_url = format!("{url}/readyz");
+        wait_until("serinus is ready", READY_BOUND, async || {
+            process.check_running()?;
+            let answer = client.get(&ready_url).send().await;
+            Ok(answer
+                .is_ok_and(|response| response.status().is_success())
+                .then_some(()))
+        })
+        .await
+        .with_context(|| process.log_tail())?;
+        Ok(Self {
+            url,
+            client,
+            process,
+            _folder: folder,
+        })
+    }
+
+    /// The base URL, without a slash at its end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut ChildProcess {
+        &mut self.process
+    }
+
+    /// Everything that the service has printed.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// A request to the service.
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Sends JSON and returns the status and the answer as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is no JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Reply> {
+        let request = self.request(reqwest::Method::POST, path).json(body);
+        Reply::read(request).await
+    }
+
+    /// Asks for a path and returns the status and the answer as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is no JSON.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Reply> {
+        Reply::read(self.request(reqwest::Method::GET, path)).await
+    }
+}
+
+/// An answer in JSON.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The media type.
+    pub content_type: String,
+    /// The body.
+    pub body: Value,
+}
+
+impl Reply {
+    /// Sends a request and reads its answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer or it is no JSON.
+    pub async fn read(request: reqwest::RequestBuilder) -> anyhow::Result<Self> {
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let content_type = response
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let text = response.text().await?;
+        let body = serde_json::from_str(&text)
+            .with_context(|| format!("status {status} without JSON: {text}"))?;
+        Ok(Self {
+            status,
+            content_type,
+            body,
+        })
+    }
+
+    /// The text at a JSON pointer; empty when there is none.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.body
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    /// The number at a JSON pointer.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn number(&self, pointer: &str) -> anyhow::Result<f64> {
+        self.body
+            .pointer(pointer)
+            .and_then(Value::as_f64)
+            .with_context(|| format!("no number at {pointer} of {}", self.body))
+    }
+}

@@ -1,0 +1,127 @@
+//! The command line, as scripts use it.
+
+use std::time::Duration;
+
+use serinus_tests::{CommandOutput, repository_path, run_command, serinus_binary};
+
+async fn serinus(arguments: &[&str]) -> anyhow::Result<CommandOutput> {
+    run_command(&serinus_binary()?, arguments, Duration::from_secs(20)).await
+}
+
+/// The pipeline of the project's first description, verbatim.
+fn seed_pipeline() -> String {
+    repository_path("pipelines/canary_pipeline.yaml")
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[tokio::test]
+async fn lint_prints_the_nine_stages_that_the_seed_expands_to() -> anyhow::Result<()> {
+    let output = serinus(&["lint", &seed_pipeline()]).await?;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let stages = [
+        "stage_1",
+        "stage_2",
+        "stage_3",
+        "stage_4.1",
+        "stage_4.2",
+        "stage_4.3",
+        "stage_4.4",
+        "stage_4.5",
+        "stage_4.6",
+    ];
+    let mut rest = output.stdout.as_str();
+    for stage in stages {
+        let (_, after) = rest
+            .split_once(stage)
+            .unwrap_or_else(|| panic!("no {stage}, or not in order:\n{}", output.stdout));
+        rest = after;
+    }
+    for check in [
+        "error_rate < 0.001",
+        "latency_p99 < 200ms",
+        "cpu_usage < 0.7",
+        "error_rate < baseline * 1.1",
+        "latency_p99 < baseline * 1.2",
+        "memory_usage < baseline * 1.3",
+        "business_kpi_impact < 0.01",
+        "customer_complaints < baseline",
+    ] {
+        assert!(
+            output.stdout.contains(check),
+            "no {check}:\n{}",
+            output.stdout
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn lint_tells_all_mistakes_with_file_line_and_column() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("broken.yaml");
+    std::fs::write(
+        &file,
+        "canary_pipeline:\n  first:\n    trafic_percent: 5\n    duration_minutes: 60\n    \
+         metrics:\n      - eror_rate < baseline * 1.1\n",
+    )?;
+    let output = serinus(&["lint", &file.to_string_lossy()]).await?;
+    let told = format!("{}{}", output.stdout, output.stderr);
+    assert!(output.code.is_some_and(|code| code != 0), "{output:?}");
+    for part in [
+        "broken.yaml:3:5",
+        "traffic_percent",
+        "broken.yaml:6:",
+        "error_rate",
+    ] {
+        assert!(told.contains(part), "no {part:?} in:\n{told}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn lint_of_a_file_that_is_not_there_names_it() -> anyhow::Result<()> {
+    let output = serinus(&["lint", "no/such/pipeline.yaml"]).await?;
+    assert!(output.code.is_some_and(|code| code != 0), "{output:?}");
+    assert!(
+        output.stderr.contains("no/such/pipeline.yaml"),
+        "{output:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_command_has_help_that_says_what_it_does() -> anyhow::Result<()> {
+    for command in ["serve", "lint", "analyze", "demo", "openapi", "healthcheck"] {
+        let output = serinus(&[command, "--help"]).await?;
+        assert_eq!(output.code, Some(0), "{command}: {output:?}");
+        assert!(output.stdout.contains("Usage:"), "{command}: {output:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_command_is_refused_with_the_usage() -> anyhow::Result<()> {
+    let output = serinus(&["sevre"]).await?;
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(output.stderr.contains("serve"), "{output:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_checked_in_document_is_what_the_code_says() -> anyhow::Result<()> {
+    let document = repository_path("openapi/openapi.json");
+    assert!(document.is_file(), "{} is missing", document.display());
+    let root = repository_path(".").canonicalize()?;
+    let output = tokio::process::Command::new(serinus_binary()?)
+        .args(["openapi", "--check"])
+        .current_dir(root)
+        .output()
+        .await?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The integration tests: one module a subject.
+
+mod bad_input;
+mod cli;
+mod contract;
+mod demo;
+mod helpers;
+mod swagger;
+mod true_counts;
+mod upstream_faults;
+mod verdicts;

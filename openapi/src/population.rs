@@ -90,6 +90,12 @@ impl Population {
                         text.len()
                     )));
                 }
+                if text.chars().any(char::is_control) {
+                    return Err(error(
+                        "the value has a line break or another control character: take it out"
+                            .to_owned(),
+                    ));
+                }
                 matchers.insert(Matcher {
                     label: label.clone(),
                     operator,
@@ -291,8 +297,8 @@ mod tests {
     }
 
     #[test]
-    fn quotes_braces_and_newlines_are_values_like_any_other() {
-        let text = "a\"} or up{x=\"\n";
+    fn quotes_and_braces_are_values_like_any_other() {
+        let text = "a\"} or up{x=\"";
         let json = serde_json::json!({ "track": text }).to_string();
         let population: Population = serde_json::from_str(&json).unwrap();
         let matchers = population.to_matchers().unwrap();
@@ -305,6 +311,7 @@ mod tests {
             (r#"{"a-b": "x"}"#, "not a label name"),
             (r#"{"": "x"}"#, "not a label name"),
             (r#"{"__name__": "x"}"#, "not a label name"),
+            (r#"{"a": "x\n"}"#, "control character"),
             (r#"{"a": 3}"#, "expected a text, or an object"),
             (r#"{"a": {}}"#, "expected one of the operators"),
             (r#"{"a": {"~=": "x"}}"#, "unknown field `~=`"),

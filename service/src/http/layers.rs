@@ -68,17 +68,11 @@ async fn observed(State(app): State<Arc<App>>, request: Request, next: Next) -> 
         let response = next.run(request).await;
         let status = response.status().as_u16();
         let duration_ms = started_at.elapsed().as_secs_f64() * 1e3;
-        if response.status().is_server_error() && !app.is_draining() {
-            tracing::error!(
-                http.method = %method, http.path = path, http.status = status, duration_ms,
-                "{method} {path} answered {status}"
-            );
-        } else {
-            tracing::debug!(
-                http.method = %method, http.path = path, http.status = status, duration_ms,
-                "{method} {path} answered {status}"
-            );
-        }
+        // What made a 5xx is in the log already, with its cause.
+        tracing::debug!(
+            http.method = %method, http.path = path, http.status = status, duration_ms,
+            "{method} {path} answered {status}"
+        );
         response
     };
     let mut response = work.instrument(span).await;

@@ -116,14 +116,7 @@ fn log(path: &Path, known: &Known) {
         "pipelines read again from {}",
         path.display()
     );
-    for problem in known.problems() {
-        tracing::warn!(
-            pipeline.file = problem.file,
-            "pipeline file {}: {}",
-            problem.file,
-            problem.message
-        );
-    }
+    known.log_problems();
 }
 
 #[cfg(test)]
@@ -137,7 +130,7 @@ mod tests {
     async fn a_look_is_good_for_a_while() {
         let directory = tempfile::tempdir().unwrap();
         let mut folder = Folder::open(directory.path()).unwrap();
-        folder.good_for = Duration::from_secs(3600);
+        folder.good_for = Duration::from_hours(1);
         let mut folder = Arc::new(folder);
         fs::write(directory.path().join("shop.yaml"), GOOD).unwrap();
         assert_eq!(folder.known().await.names().count(), 0);

@@ -13,7 +13,7 @@ use super::ask::{PIPELINE, TestServer};
 use crate::http::layers;
 
 /// A body that never says anything.
-pub(super) struct NeverEnding(pub(super) tokio::io::DuplexStream);
+pub(super) struct NeverEnding;
 
 impl hyper::body::Body for NeverEnding {
     type Data = Bytes;

@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Installs from the system's packages what the tests need and what is missing: Prometheus, and
-# Chromium with its driver. Does nothing when all is there.
+# Installs from the system's packages what is missing of what the tests need: make and a linker,
+# Prometheus, and Chromium with its driver. Does nothing when all is there.
 set -euo pipefail
 
-declare -A package_of=([prometheus]=prometheus [promtool]=prometheus [chromium]=chromium [chromedriver]=chromium-driver)
+declare -A package_of=(
+  [make]=make [cc]=build-essential
+  [prometheus]=prometheus [promtool]=prometheus
+  [chromium]=chromium [chromedriver]=chromium-driver
+)
 
 missing=()
 for program in "${!package_of[@]}"; do
@@ -39,7 +43,6 @@ remove_policy() { if [ -n "$own_policy" ]; then "${as_root[@]}" rm -f "$policy";
 trap remove_policy EXIT
 
 echo "installing ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq || fail "apt-get update failed"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || fail "apt-get install failed"

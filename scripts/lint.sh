@@ -14,7 +14,7 @@ say "lints"
 "$cargo" clippy --locked --workspace --all-targets --quiet -- -D warnings
 
 say "documentation"
-RUSTDOCFLAGS="-D warnings" "$cargo" doc --locked --workspace --no-deps --document-private-items --quiet
+RUSTDOCFLAGS="-D warnings" "$cargo" doc --locked --workspace --no-deps --quiet
 
 say "openapi/openapi.json is what the code says"
 "$cargo" run --locked --quiet --package serinus -- openapi --check
@@ -32,7 +32,7 @@ done
 
 say "licences, sources and banned crates"
 if "$cargo" deny --version >/dev/null 2>&1; then
-  "$cargo" deny --offline --locked check bans licenses sources
+  "$cargo" deny --offline --locked check --hide-inclusion-graph bans licenses sources
 else
   echo "!! cargo-deny is not installed: licences, sources and banned crates are NOT CHECKED" >&2
 fi

@@ -12,10 +12,11 @@ export INSTA_UPDATE=no
 # The integration tests start the real binary, which lies beside them.
 "$cargo" build --locked --package serinus
 
+"$cargo" test --locked --workspace --doc
+
 if "$cargo" nextest --version >/dev/null 2>&1; then
-  "$cargo" nextest run --locked --workspace --all-targets ${CI:+--profile ci}
+  "$cargo" nextest run --locked --workspace ${CI:+--profile ci}
 else
   echo "cargo-nextest is not installed: running the tests with cargo test"
-  "$cargo" test --locked --workspace --all-targets
+  "$cargo" test --locked --workspace --lib --bins --tests
 fi
-"$cargo" test --locked --workspace --doc

@@ -5,13 +5,14 @@
 //! inputs, to the byte, by anyone.
 //!
 //! Data flows one way through the modules: [`pipeline`] reads what shall be judged, [`query`]
-//! writes the PromQL for it, [`series`] turns samples into true counts on a fixed grid of
-//! intervals, [`interval`] and [`rank`] test them, and [`judge`] makes a verdict of the tests.
+//! writes the PromQL for it, [`plan`] says which questions to ask and puts the answers together,
+//! [`series`] turns samples into true counts on a fixed grid of intervals, [`interval`] and [`rank`] test them, and [`judge`] makes a verdict of the tests.
 
 pub mod interval;
 pub mod judge;
 pub mod matchers;
 pub mod pipeline;
+pub mod plan;
 pub mod query;
 pub mod rank;
 pub mod sequential;

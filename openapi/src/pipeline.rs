@@ -12,7 +12,10 @@ use crate::population::Population;
 
 /// A pipeline to look through. Give one of the two.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a JSON object such as {\"pipeline_yaml\": \"..\"}"
+)]
 pub struct ValidateRequest {
     /// The pipeline as the text of its file. Lines and columns of the answer count in this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +35,7 @@ pub struct ValidateAnswer {
     pub diagnostics: Vec<Diagnostic>,
     /// What the pipeline expands to, when it is valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub pipeline: Option<Pipeline>,
 }
 
@@ -81,6 +85,7 @@ pub struct PipelineSummary {
     pub stages: usize,
     /// Why the file's newest form is not the one used. The last good one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub problem: Option<FileProblem>,
 }
 
@@ -108,6 +113,7 @@ pub struct PipelineDetail {
     pub file: String,
     /// Why the file's newest form is not the one used. The last good one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub problem: Option<FileProblem>,
 }
 
@@ -119,6 +125,7 @@ pub struct Pipeline {
     pub name: String,
     /// The source that it reads; the server's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub source: Option<String>,
     /// The matchers of the control, unless the caller gives others.
     pub control: Population,
@@ -184,7 +191,7 @@ pub struct Stage {
     pub duration_minutes: Number,
     /// When an undecided stage ends, in minutes after its start. Absent when it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 240)]
+    #[schema(nullable = false, example = 240)]
     pub max_duration_minutes: Option<Number>,
     /// Whether the stage may promote as soon as every check has shown what it must.
     pub promote_early: bool,

@@ -19,11 +19,12 @@ pub const MAX_LABELS: usize = 32;
 /// Longest accepted value or regular expression, in bytes.
 pub const MAX_VALUE_BYTES: usize = 4096;
 
+/// The usual ones first: the first of equally near names is suggested for a wrong one.
 const OPERATORS: [(&str, MatchOperator); 4] = [
-    ("=", MatchOperator::Equal),
-    ("!=", MatchOperator::NotEqual),
     ("=~", MatchOperator::Regex),
     ("!~", MatchOperator::NotRegex),
+    ("=", MatchOperator::Equal),
+    ("!=", MatchOperator::NotEqual),
 ];
 
 /// Label matchers that select one population. Added to every selector of every query.
@@ -88,6 +89,12 @@ impl Population {
                         "the value has {} bytes, more than {MAX_VALUE_BYTES}",
                         text.len()
                     )));
+                }
+                if text.chars().any(char::is_control) {
+                    return Err(error(
+                        "the value has a line break or another control character: take it out"
+                            .to_owned(),
+                    ));
                 }
                 matchers.insert(Matcher {
                     label: label.clone(),
@@ -200,7 +207,7 @@ impl<'de> Deserialize<'de> for LabelMatch {
                 let mut operators = BTreeMap::new();
                 while let Some(key) = map.next_key::<String>()? {
                     let Some((text, _)) = OPERATORS.iter().find(|(text, _)| *text == key) else {
-                        return Err(de::Error::unknown_field(&key, &["=", "!=", "=~", "!~"]));
+                        return Err(de::Error::unknown_field(&key, &["=~", "!~", "=", "!="]));
                     };
                     operators.insert(Cow::Borrowed(*text), map.next_value::<String>()?);
                 }
@@ -290,8 +297,8 @@ mod tests {
     }
 
     #[test]
-    fn quotes_braces_and_newlines_are_values_like_any_other() {
-        let text = "a\"} or up{x=\"\n";
+    fn quotes_and_braces_are_values_like_any_other() {
+        let text = "a\"} or up{x=\"";
         let json = serde_json::json!({ "track": text }).to_string();
         let population: Population = serde_json::from_str(&json).unwrap();
         let matchers = population.to_matchers().unwrap();
@@ -304,6 +311,7 @@ mod tests {
             (r#"{"a-b": "x"}"#, "not a label name"),
             (r#"{"": "x"}"#, "not a label name"),
             (r#"{"__name__": "x"}"#, "not a label name"),
+            (r#"{"a": "x\n"}"#, "control character"),
             (r#"{"a": 3}"#, "expected a text, or an object"),
             (r#"{"a": {}}"#, "expected one of the operators"),
             (r#"{"a": {"~=": "x"}}"#, "unknown field `~=`"),

@@ -9,9 +9,8 @@ use serinus::prometheus::decode::decode;
 const SERIES: u32 = 100;
 const SAMPLES: u32 = 1_000;
 
-/// Counters as a range query gives them: large times with parts of a second, values of many
-/// digits.
-fn matrix() -> String {
+/// An answer of a range query, with times that have parts of a second.
+fn matrix(value_text: fn(u32) -> String) -> String {
     let mut body = String::from(r#"{"status":"success","data":{"resultType":"matrix","result":["#);
     for series in 0..SERIES {
         let comma = if series > 0 { "," } else { "" };
@@ -22,7 +21,7 @@ fn matrix() -> String {
         for sample in 0..SAMPLES {
             let comma = if sample > 0 { "," } else { "" };
             let time = 1_700_000_000 + 15 * sample;
-            let value = f64::from(series * 7_919 + sample) * 1.000_123_4;
+            let value = value_text(series * 7_919 + sample);
             let _ = write!(body, r#"{comma}[{time}.781,"{value}"]"#);
         }
         body.push_str("]}");
@@ -32,12 +31,17 @@ fn matrix() -> String {
 }
 
 fn decoding(criterion: &mut Criterion) {
-    let body = matrix();
     let mut group = criterion.benchmark_group("decode");
-    group.throughput(Throughput::Bytes(body.len() as u64));
-    group.bench_function("100 series of 1,000 samples", |bencher| {
-        bencher.iter(|| decode(black_box(body.as_bytes()), 5_000));
-    });
+    let counters: fn(u32) -> String = |number| number.to_string();
+    // As many digits as a float has: what gauges and sums of seconds look like.
+    let gauges: fn(u32) -> String = |number| (f64::from(number) * 1.000_123_4).to_string();
+    for (name, value_text) in [("counters", counters), ("gauges", gauges)] {
+        let body = matrix(value_text);
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(format!("100 series of 1,000 samples, {name}"), |bencher| {
+            bencher.iter(|| decode(black_box(body.as_bytes()), 5_000));
+        });
+    }
     group.finish();
 }
 

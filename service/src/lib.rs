@@ -1,10 +1,13 @@
 //! Everything of Serinus that touches the world: configuration, HTTP, Prometheus, the command
 //! line and the demo.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod pipelines;
 pub mod prometheus;
+pub mod telemetry;
 pub mod wire;

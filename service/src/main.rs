@@ -1,3 +1,7 @@
 //! The binary `serinus`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    serinus::cli::main(std::env::args_os())
+}

@@ -2,7 +2,7 @@
 //! the end of the stage.
 
 use crate::pipeline::Condition;
-use crate::rank::{KayentaClass, KayentaSettings, kayenta_classify};
+use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
 use super::limit::estimate;
@@ -88,31 +88,29 @@ pub(super) fn conclude(
         Condition::Within { tolerance } => (1.0 + tolerance, 1.0 - tolerance, true, true),
         Condition::Absolute { .. } => (1.0, 1.0, true, false),
     };
-    let settings = KayentaSettings {
+    let parameters = KayentaParameters {
         allowed_increase,
         allowed_decrease,
-        ..KayentaSettings::default()
+        ..KayentaParameters::default()
     };
-    let class = kayenta_classify(&points.canary, &points.control, &settings);
-    let (outcome, code, why) = match class {
-        KayentaClass::High if breaks_high => (
+    let judged = kayenta_classification(&points.canary, &points.control, &parameters);
+    let (outcome, code, why) = match judged.class {
+        RankClass::High if breaks_high => (
             Outcome::Fail,
             ReasonCode::CheckFailed,
-            "classified as high by kayenta's test",
+            "classified as high by kayenta's test".to_owned(),
         ),
-        KayentaClass::Low if breaks_low => (
+        RankClass::Low if breaks_low => (
             Outcome::Fail,
             ReasonCode::CheckFailed,
-            "classified as low by kayenta's test",
+            "classified as low by kayenta's test".to_owned(),
         ),
-        KayentaClass::Nodata => (
-            Outcome::NoData,
-            ReasonCode::NoData,
-            "too few distinct points for kayenta's test",
+        RankClass::NoData(cause) => (Outcome::NoData, ReasonCode::NoData, cause.to_string()),
+        RankClass::High | RankClass::Low | RankClass::Pass => (
+            Outcome::Pass,
+            ReasonCode::Passed,
+            "passed kayenta's test".to_owned(),
         ),
-        KayentaClass::High | KayentaClass::Low | KayentaClass::Pass => {
-            (Outcome::Pass, ReasonCode::Passed, "passed kayenta's test")
-        }
     };
     report.outcome = outcome;
     report.reason_code = code;

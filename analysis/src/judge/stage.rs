@@ -1,5 +1,7 @@
 //! From the checks of a stage to its verdict.
 
+use std::fmt::Write;
+
 use crate::interval::Confidence;
 use crate::pipeline::{Method, OnInconclusive, Pipeline, Stage};
 
@@ -183,19 +185,35 @@ fn decide(
         );
         return Decision::hold(ReasonCode::WarmingUp, reason);
     }
-    let passed = checks
-        .iter()
-        .filter(|report| report.counts && report.outcome == Outcome::Pass);
-    let reason = format!(
-        "{} of {} checks passed, none is broken",
-        passed.count(),
-        checks.len()
-    );
+    let reason = promotion_reason(checks);
     Decision {
         verdict: Verdict::Promote,
         code: ReasonCode::Passed,
         reason,
     }
+}
+
+/// Why a stage may promote: what passed, and what did not have to.
+fn promotion_reason(checks: &[CheckReport]) -> String {
+    let passed = |report: &&CheckReport| report.counts && report.outcome == Outcome::Pass;
+    let passed = checks.iter().filter(passed).count();
+    let stopped = checks.iter().filter(|report| !report.counts).count();
+    let open = checks.len() - passed - stopped;
+    let mut reason = if passed == checks.len() {
+        format!("all {passed} checks passed")
+    } else {
+        format!("{passed} of {} checks passed", checks.len())
+    };
+    if stopped > 0 {
+        let _ = write!(
+            reason,
+            "; {stopped} compare with a control, of which none is left"
+        );
+    }
+    if open > 0 {
+        let _ = write!(reason, "; {open} open, but not critical");
+    }
+    reason
 }
 
 /// A rollback with every reason, kill switches first.

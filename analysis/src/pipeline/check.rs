@@ -36,13 +36,13 @@ pub(super) fn read_check(
         return Some(check);
     }
     let fields = cursor.fields("a check", CHECK_KEYS, problems)?;
-    let Some(text) = fields.get("check") else {
+    if fields.lacks("check") {
         cursor.problem(
             problems,
             "no \"check\": write for example {check: \"error_rate < 0.1%\", weight: 2}",
         );
-        return None;
-    };
+    }
+    let text = fields.get("check")?;
     // Everything is read before anything is given up, so that all mistakes are told.
     let condition = read_condition(text, metrics, Use::Check, problems);
     let warn_only = fields
@@ -114,10 +114,10 @@ pub(super) fn read_kill_condition(
         return read_condition(cursor, metrics, Use::KillSwitch, problems);
     }
     let fields = cursor.fields("a condition", &["check"], problems)?;
-    let Some(text) = fields.get("check") else {
+    if fields.lacks("check") {
         cursor.problem(problems, "no \"check\": write for example error_rate > 5%");
-        return None;
-    };
+    }
+    let text = fields.get("check")?;
     read_condition(text, metrics, Use::KillSwitch, problems)
 }
 
@@ -343,10 +343,17 @@ fn check_control_name(name: &str, written_name: &str, metric: &Metric) -> Result
 
 fn absolute(comparison: Comparison, limit: f64, metric: &Metric) -> Result<Condition, String> {
     let name = &metric.name;
+    // A part that is at most 1 is always <= 1 and never > 1. That it is all of it can be asked
+    // for (>= 1), or be wanted and missed (< 1 in a kill switch).
+    let is_idle_at_one = match comparison {
+        Comparison::Less | Comparison::LessOrEqual => metric.better == Better::Lower,
+        Comparison::Greater => true,
+        Comparison::GreaterOrEqual => false,
+    };
     let message = match metric.kind {
-        MetricKind::Proportion { .. } if limit > 1.0 => Some(format!(
-            "{name} is a part of all requests and never above 1: did you mean {limit}%?"
-        )),
+        MetricKind::Proportion { .. } if limit > 1.0 || (limit >= 1.0 && is_idle_at_one) => Some(
+            format!("{name} is a part of all requests and never above 1: did you mean {limit}%?"),
+        ),
         MetricKind::Impact { .. } if limit >= 1.0 => Some(format!(
             "{name} is the part that is lost and never above 1: did you mean {limit}%?"
         )),
@@ -391,9 +398,12 @@ fn check_direction(metric: &Metric, condition: Condition, used_as: Use) -> Resul
         Use::Check if wants_less != less_is_good => {
             let sign = if less_is_good { "<" } else { ">" };
             let other = if less_is_good { "higher" } else { "lower" };
+            let hint = match metric.kind {
+                MetricKind::Impact { .. } => String::new(),
+                _ => format!(", or \"better: {other}\" where {name} is defined"),
+            };
             Err(format!(
-                "a check says what must hold, and {good} of {name} is better: write {sign}, or \
-                 \"better: {other}\" where {name} is defined"
+                "a check says what must hold, and {good} of {name} is better: write {sign}{hint}"
             ))
         }
         Use::KillSwitch if wants_less == less_is_good => {

@@ -1,9 +1,9 @@
 //! Walking the tree of a file: typed reading that collects every mistake and goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::Diagnostic;
-use super::names::suggestion;
+use super::names::{nearest_name, suggestion};
 use super::quantity::{Quantity, parse_quantity};
 use super::yaml::{Node, Position, Value};
 
@@ -64,12 +64,24 @@ pub(super) struct Field<'a> {
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     values: BTreeMap<&'a str, Cursor<'a>>,
+    /// The known keys that unknown ones were probably meant to be.
+    meant: BTreeSet<String>,
 }
 
 impl<'a> Fields<'a> {
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&Cursor<'a>> {
         self.values.get(key)
+    }
+
+    /// Whether the key is missing, and not only misspelt, which has been told already.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        !self.values.contains_key(key) && !self.meant.contains(key)
+    }
+
+    /// Whether any key is misspelt, which has been told already.
+    pub(super) fn has_misspelt(&self) -> bool {
+        !self.meant.is_empty()
     }
 
     /// The value of whichever of two names of the same key is given; both are a mistake.
@@ -119,7 +131,7 @@ impl<'a> Cursor<'a> {
     /// Tells that something else was expected here.
     pub(super) fn wrong_kind(&self, problems: &mut Problems, expected: &str) {
         let message = match self.value() {
-            Value::Null => format!("no value: give {expected}, or remove the key"),
+            Value::Null => format!("no value: give {expected}, or remove it"),
             other => format!("expected {expected}, found {}", describe(other)),
         };
         self.problem(problems, message);
@@ -168,21 +180,22 @@ impl<'a> Cursor<'a> {
         problems: &mut Problems,
     ) -> Option<Fields<'a>> {
         let mut values = BTreeMap::new();
+        let mut meant = BTreeSet::new();
         for field in self.entries(expected, problems)? {
             if known.contains(&field.key) {
                 values.insert(field.key, field.value);
             } else {
-                let hint = suggestion(field.key, known.iter().copied());
-                let hint = if hint.is_empty() {
-                    format!(": known here are {}", known.join(", "))
-                } else {
-                    hint
+                let nearest = nearest_name(field.key, known.iter().copied());
+                let hint = match nearest {
+                    Some(nearest) => format!(", did you mean {nearest:?}?"),
+                    None => format!(": known here are {}", known.join(", ")),
                 };
+                meant.extend(nearest.map(str::to_owned));
                 let message = format!("unknown key {:?}{hint}", shortened(field.key));
                 problems.add(field.key_position, field.value.path(), message);
             }
         }
-        Some(Fields { values })
+        Some(Fields { values, meant })
     }
 
     /// The value of a key, when this is a mapping that has it. Tells nothing.
@@ -303,7 +316,7 @@ impl<'a> Cursor<'a> {
             }
             NumberOrQuantity::Quantity(quantity) => {
                 let message = format!(
-                    "expected {expected}, found a number of {}",
+                    "expected {expected}, found a number with the unit {}",
                     quantity.unit_name()
                 );
                 self.problem(problems, message);
@@ -323,7 +336,7 @@ impl<'a> Cursor<'a> {
             }
             NumberOrQuantity::Quantity(quantity) => {
                 let message = format!(
-                    "expected {expected}, found a number of {}",
+                    "expected {expected}, found a number with the unit {}",
                     quantity.unit_name()
                 );
                 self.problem(problems, message);
@@ -341,7 +354,7 @@ impl<'a> Cursor<'a> {
             }
             NumberOrQuantity::Quantity(quantity) => {
                 let message = format!(
-                    "expected {expected}, found a number of {}",
+                    "expected {expected}, found a number with the unit {}",
                     quantity.unit_name()
                 );
                 self.problem(problems, message);

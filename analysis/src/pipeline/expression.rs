@@ -177,6 +177,12 @@ impl<'a> Parser<'a> {
             Some(Token::Symbol(">")) => self.compare(Comparison::Greater)?,
             Some(Token::Symbol(">=")) => self.compare(Comparison::GreaterOrEqual)?,
             Some(Token::Word("within")) => self.within()?,
+            Some(Token::Symbol("-")) => {
+                return Err(format!(
+                    "expected <, <=, >, >= or within after {metric:?}, found \"-\": names of \
+                     metrics are written with _"
+                ));
+            }
             Some(token) => {
                 return Err(format!(
                     "expected <, <=, >, >= or within after {metric:?}, found {token}"

@@ -98,15 +98,16 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         .get("dry_run")
         .and_then(|value| value.boolean(problems))
         .unwrap_or(false);
-    let stages = if let Some(section) = fields.get("canary_pipeline") {
-        read_stages(section, &metrics, &analysis, problems)
-    } else {
+    if fields.lacks("canary_pipeline") {
         root.problem(
             problems,
             "no \"canary_pipeline\": say which stages a rollout goes through",
         );
-        Vec::new()
-    };
+    }
+    let stages = fields
+        .get("canary_pipeline")
+        .map(|section| read_stages(section, &metrics, &analysis, problems))
+        .unwrap_or_default();
     Some(Pipeline {
         name,
         source,

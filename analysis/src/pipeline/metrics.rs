@@ -189,23 +189,22 @@ fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Metric
         KEYS,
         problems,
     )?;
+    // Everything is read before anything is given up, so that all mistakes are told.
+    let better = fields
+        .get("better")
+        .and_then(|value| value.choice(BETTER, problems));
+    let dimension = fields
+        .get("unit")
+        .and_then(|value| value.choice(UNITS, problems));
     let (kind, natural) = read_kind(&definition.value, &fields, problems)?;
-    let better = match fields.get("better") {
-        Some(cursor) => cursor.choice(BETTER, problems)?,
-        None => natural.better,
-    };
-    let dimension = match fields.get("unit") {
-        Some(cursor) => cursor.choice(UNITS, problems)?,
-        None => natural.dimension,
-    };
     if problems.count() > problems_before {
         return None;
     }
     Some(Metric {
         name: definition.key.to_owned(),
         kind,
-        better,
-        dimension,
+        better: better.unwrap_or(natural.better),
+        dimension: dimension.unwrap_or(natural.dimension),
     })
 }
 
@@ -260,6 +259,7 @@ fn read_kind(
         .collect();
     let (key, companions) = match given.as_slice() {
         [one] => **one,
+        [] if fields.has_misspelt() => return None,
         [] => {
             metric.problem(
                 problems,
@@ -341,6 +341,7 @@ fn read_events(
             per.problem(problems, "\"total\" and \"per\" cannot stand together");
             None
         }
+        (None, None) if fields.has_misspelt() => None,
         (None, None) => {
             let message = format!(
                 "{key:?} needs \"total\", the counter of all requests, or \"per\": pod_hours or \
@@ -367,13 +368,13 @@ fn read_quantile(
             .and_then(|number| checked(cursor, number, number > 0.0, SCALE, problems)),
         None => Some(1.0),
     };
-    let Some(cursor) = fields.get("quantile") else {
+    if fields.lacks("quantile") {
         metric.problem(
             problems,
             "\"histogram\" needs \"quantile\", such as quantile: 0.99",
         );
-        return None;
-    };
+    }
+    let cursor = fields.get("quantile")?;
     let quantile = cursor.fraction(QUANTILE, problems).and_then(|number| {
         checked(
             cursor,

@@ -35,8 +35,8 @@ const CURVES: &[(&str, Curve)] = &[
 ];
 
 /// What a duration is where the file's own is wrong: the mistake is told, and the traffic can
-/// still be looked at.
-const PLACEHOLDER_MINUTES: f64 = 1.0;
+/// still be looked at. Zero, so that no longest duration is shorter than it.
+const PLACEHOLDER_MINUTES: f64 = 0.0;
 
 /// Reads the steps of a stage. Nothing is returned when a mistake leaves no step to be made.
 pub(super) fn read_schedule<'a>(
@@ -44,7 +44,7 @@ pub(super) fn read_schedule<'a>(
     fields: &Fields<'a>,
     problems: &mut Problems,
 ) -> Vec<Step<'a>> {
-    if fields.get("duration_minutes").is_none() {
+    if fields.lacks("duration_minutes") {
         problems.add(
             entry.key_position,
             entry.value.path(),
@@ -58,6 +58,7 @@ pub(super) fn read_schedule<'a>(
             problems,
             "\"traffic_curve\" stands in place of \"traffic_percent\": remove one of the two",
         ),
+        (None, None) if !fields.lacks("traffic_percent") || !fields.lacks("traffic_curve") => {}
         (None, None) => problems.add(
             entry.key_position,
             entry.value.path(),
@@ -235,10 +236,10 @@ fn read_shares(curve: &Cursor<'_>, problems: &mut Problems) -> Option<Vec<f64>> 
         Some(value) => value.choice(CURVES, problems),
         None => Some(Curve::SmoothStep),
     };
-    let Some(value) = fields.get("steps") else {
+    if fields.lacks("steps") {
         curve.problem(problems, "no \"steps\": say how many, such as steps: 20");
-        return None;
-    };
+    }
+    let value = fields.get("steps")?;
     let steps = value.number(STEPS, problems)?;
     let is_right = (2.0..=100.0).contains(&steps) && steps.fract() == 0.0;
     let steps = checked(value, steps, is_right, STEPS, problems)?;

@@ -2,6 +2,7 @@
 
 use super::cursor::{Cursor, Problems, checked};
 use super::model::{AnalysisSettings, Method, OnInconclusive};
+use super::yaml::Value;
 
 const KEYS: &[&str] = &[
     "method",
@@ -14,11 +15,7 @@ const KEYS: &[&str] = &[
     "promote_ratio",
 ];
 
-const METHODS: &[(&str, Method)] = &[
-    ("wilson", Method::Wilson),
-    ("kayenta", Method::Kayenta),
-    ("sequential", Method::Sequential),
-];
+const METHODS: &[(&str, Method)] = &[("wilson", Method::Wilson), ("kayenta", Method::Kayenta)];
 
 const ON_INCONCLUSIVE: &[(&str, OnInconclusive)] = &[
     ("hold", OnInconclusive::Hold),
@@ -78,15 +75,14 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
 
 /// Reads the name of a method that this version has.
 pub(super) fn read_method(value: &Cursor<'_>, problems: &mut Problems) -> Option<Method> {
-    let method = value.choice(METHODS, problems)?;
-    if method == Method::Sequential {
+    if matches!(value.value(), Value::Text(text) if text.trim() == Method::Sequential.name()) {
         value.problem(
             problems,
             "this version does not have the method sequential yet: use wilson",
         );
         return None;
     }
-    Some(method)
+    value.choice(METHODS, problems)
 }
 
 fn read_chance(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {

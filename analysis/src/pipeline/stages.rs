@@ -107,7 +107,8 @@ impl StageReader<'_> {
             None => false,
         };
         let own_checks = self.read_checks(&fields, problems);
-        if own_checks.is_none() && is_first {
+        let is_silent = fields.lacks("metrics") && fields.lacks("checks");
+        if own_checks.is_none() && is_first && is_silent {
             problems.add(
                 entry.key_position,
                 entry.value.path(),

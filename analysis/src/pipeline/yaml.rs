@@ -184,9 +184,12 @@ fn one_line(text: &str) -> String {
     let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let trimmed = joined.trim_end_matches('.');
     let mut characters = trimmed.chars();
-    match characters.next() {
-        Some(first) => first.to_lowercase().chain(characters).collect(),
-        None => String::new(),
+    match (characters.next(), characters.as_str()) {
+        // An abbreviation such as YAML keeps its capitals.
+        (Some(first), rest) if !rest.starts_with(char::is_uppercase) => {
+            first.to_lowercase().chain(rest.chars()).collect()
+        }
+        _ => trimmed.to_owned(),
     }
 }
 

@@ -5,7 +5,8 @@
 //! printed, parsed again and compared: what is sent is what was meant, whatever a label's value
 //! holds. No value is ever pasted into a text.
 //!
-//! What must be right before a text is parsed is in `limits`: length, depth, durations.
+//! What must be right before a text is parsed is in `limits`: length, depth, durations, the cost
+//! of regular expressions.
 
 mod combined;
 mod counter;
@@ -13,6 +14,7 @@ mod error;
 mod limits;
 mod pattern;
 mod push;
+mod scan;
 mod syntax;
 mod values;
 

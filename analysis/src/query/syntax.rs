@@ -53,6 +53,9 @@ fn explained(message: &str) -> String {
         "an operator, a comma or a bracket is missing or out of place".to_owned()
     } else if line.starts_with("unknown escape sequence") {
         format!("{line}, write each backslash twice")
+    } else if line.starts_with("illegal regex for") {
+        // Its syntax has been checked: what is left is its size.
+        "a regular expression is too large to compile".to_owned()
     } else {
         line
     }
@@ -97,7 +100,8 @@ pub(super) fn visit_nodes(
     tree: &mut Expr,
     visit: &mut dyn FnMut(Node<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    // No wildcard: a new kind of node must not slip through without its matchers.
+    // Not the parser's own visitor, which leaves out the parameters of aggregations, and without
+    // a wildcard: a new kind of node must not slip through without its matchers.
     match tree {
         Expr::Aggregate(aggregation) => {
             visit(Node::Aggregation(aggregation))?;

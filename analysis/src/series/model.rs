@@ -16,7 +16,7 @@ pub struct Series {
 }
 
 /// One value for each of the two populations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Populations<T> {
     /// The old version, serving at the same time.
     pub control: T,

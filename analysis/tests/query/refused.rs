@@ -115,6 +115,7 @@ fn refuse_what_does_not_parse() {
         "requests_total{code=~\"a{1001}\"}",
         "requests_total{code=~\"(\\\\w{100}){100}\"}",
         "requests_total{code=~\"{x}\"}",
+        "requests_total{code=~\"\\\\pL{500}\"}",
         "{a=\"\"}",
     ];
     insta::assert_snapshot!(messages(&inputs, check_gauge_expression), @r#"
@@ -141,11 +142,13 @@ fn refuse_what_does_not_parse() {
     "requests_total{code=~\"(?=5)\"}"
         "(?=5)" of the label code is not a regular expression (look-around, including look-ahead and look-behind, is not supported): correct it, or use = for a plain value
     "requests_total{code=~\"a{1001}\"}"
-        "a{1001}" of the label code is not a regular expression (Prometheus repeats at most 1000 times): correct it, or use = for a plain value
+        "a{1001}" of the label code is not a regular expression (Prometheus repeats at most 1000 times, nested repetitions multiplied): correct it, or use = for a plain value
     "requests_total{code=~\"(\\\\w{100}){100}\"}"
-        "(\\w{100}){100}" of the label code makes the regular expressions of the query too costly: use shorter repetitions and fewer classes such as \w, or = for plain values
+        "(\\w{100}){100}" of the label code is not a regular expression (Prometheus repeats at most 1000 times, nested repetitions multiplied): correct it, or use = for a plain value
     "requests_total{code=~\"{x}\"}"
         "{x}" of the label code is not a regular expression (repetition operator missing expression): correct it, or use = for a plain value
+    "requests_total{code=~\"\\\\pL{500}\"}"
+        "\\pL{500}" of the label code makes the regular expressions of the query too costly: use shorter repetitions and fewer classes such as \w, or = for plain values
     "{a=\"\"}"
         the query does not parse: vector selector must contain at least one non-empty matcher
     "#);
@@ -165,6 +168,7 @@ fn refuse_what_is_not_a_gauge() {
         "memory_bytes[0.0001s]",
         "avg_over_time(memory_bytes[0.0001])",
         "a + ignoring () group_left () b",
+        "a @ -5",
     ];
     insta::assert_snapshot!(messages(&inputs, check_gauge_expression), @r#"
     "1 + 2"
@@ -189,6 +193,8 @@ fn refuse_what_is_not_a_gauge() {
         the duration "0.0001" is not usable: give whole milliseconds up to 100 years, such as 5m
     "a + ignoring () group_left () b"
         avg(a + group_left () b) cannot be written back unchanged: simplify the query, or record a rule for it
+    "a @ -5"
+        avg(a @ 0.000) cannot be written back unchanged: simplify the query, or record a rule for it
     "#);
 }
 
@@ -235,7 +241,7 @@ fn refuse_texts_that_are_too_long_or_too_deep() {
     let long = format!("a{}", " ".repeat(16 * 1024));
     let written = vec!["a"; 50].join("+");
     let wide = Matchers::from([Matcher::equal("b", "x".repeat(2000))]);
-    let costly = Matchers::from([Matcher::regex("b", "\\w{1,100}")]);
+    let costly = Matchers::from([Matcher::regex("b", "\\w{1,50}")]);
     let lines = [
         message(check_gauge_expression(&long)),
         message(check_counter_selector(&format!(
@@ -252,7 +258,7 @@ fn refuse_texts_that_are_too_long_or_too_deep() {
     the query has 16385 bytes, the limit is 16384: shorten it or record a rule for it
     the query is nested 102 levels deep, the limit is 100: use fewer parentheses and operators, or record a rule for a part of it
     the query has 100502 bytes once the matchers are added to each of its selectors, the limit is 65536: use fewer selectors or shorter matchers
-    "\\w{1,100}" of the label b makes the regular expressions of the query too costly: use shorter repetitions and fewer classes such as \w, or = for plain values
+    "\\w{1,50}" of the label b makes the regular expressions of the query too costly: use shorter repetitions and fewer classes such as \w, or = for plain values
     a range of 0 seconds is not usable: give 1 second to 100 years
     a range of 9223372036854775807 seconds is not usable: give 1 second to 100 years
     "#);

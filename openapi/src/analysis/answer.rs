@@ -124,22 +124,23 @@ pub type Bounds = [Number; 2];
 pub struct Arm {
     /// Events counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 3)]
+    #[schema(nullable = false, example = 3)]
     pub events: Option<Number>,
     /// What they are counted against: requests, pod-hours, or share-seconds of traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 1140)]
+    #[schema(nullable = false, example = 1140)]
     pub total: Option<Number>,
     /// The value, in base units: a fraction, seconds, bytes, or a bare number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 0.00263)]
+    #[schema(nullable = false, example = 0.00263)]
     pub estimate: Option<Number>,
     /// The confidence interval of the estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([0.0007, 0.0094]))]
+    #[schema(nullable = false, value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([0.0007, 0.0094]))]
     pub interval: Option<Bounds>,
     /// The histogram bucket that holds the quantile: finer than this the data cannot tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub bracket: Option<Bracket>,
 }
 
@@ -148,11 +149,11 @@ pub struct Arm {
 pub struct Bracket {
     /// Lower bound, in base units. Absent when the bucket has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 0.1)]
+    #[schema(nullable = false, example = 0.1)]
     pub lower: Option<Number>,
     /// Upper bound, in base units. Absent in the last bucket, which is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 0.25)]
+    #[schema(nullable = false, example = 0.25)]
     pub upper: Option<Number>,
 }
 
@@ -161,15 +162,15 @@ pub struct Bracket {
 pub struct Ratio {
     /// The ratio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 1.3)]
+    #[schema(nullable = false, example = 1.3)]
     pub estimate: Option<Number>,
     /// Its confidence interval. Absent when a bound is infinite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([0.4, 4.1]))]
+    #[schema(nullable = false, value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([0.4, 4.1]))]
     pub interval: Option<Bounds>,
     /// Confidence of the interval, a fraction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 0.99)]
+    #[schema(nullable = false, example = 0.99)]
     pub confidence: Option<Number>,
 }
 
@@ -178,13 +179,13 @@ pub struct Ratio {
 pub struct Wilson {
     /// Confidence of both intervals, a fraction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 0.99)]
+    #[schema(nullable = false, example = 0.99)]
     pub confidence: Option<Number>,
     /// How they lie to each other.
     pub classification: Classification,
     /// Newcombe's interval of the difference of the shares, canary less control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([-0.0012, 0.0074]))]
+    #[schema(nullable = false, value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([-0.0012, 0.0074]))]
     pub difference: Option<Bounds>,
 }
 
@@ -193,10 +194,11 @@ pub struct Wilson {
 pub struct Needs {
     /// About how many canary requests (intervals, for gauges) in all it takes to decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 5200)]
+    #[schema(nullable = false, example = 5200)]
     pub canary_requests: Option<Number>,
     /// When that is reached at today's traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub projected_at: Option<DateTime<Utc>>,
 }
 
@@ -227,18 +229,23 @@ pub struct Check {
     pub counts: bool,
     /// The control, where the check reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub control: Option<Arm>,
     /// The canary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub canary: Option<Arm>,
     /// Canary divided by control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub ratio: Option<Ratio>,
     /// Wilson's classification, on shares of requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub wilson: Option<Wilson>,
     /// What is still needed, while undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub needs: Option<Needs>,
 }
 
@@ -276,7 +283,10 @@ pub struct Inputs {
     /// Names the exact data judged: the same digest gives the same answer to the byte. Absent
     /// when the data was not there in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    #[schema(
+        nullable = false,
+        example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    )]
     pub digest: Option<String>,
 }
 
@@ -303,6 +313,7 @@ pub struct AnalysisAnswer {
     pub dry_run: bool,
     /// What the verdict would be if the pipeline acted. Only when `dry_run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub true_verdict: Option<Verdict>,
     /// The canary's share of the traffic in this stage, in percent.
     #[schema(example = 0.1)]

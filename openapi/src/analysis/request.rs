@@ -9,7 +9,10 @@ use crate::population::Population;
 
 /// What shall be analysed: one stage of a pipeline, over one window.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a JSON object such as {\"pipeline\": \"checkout\"}"
+)]
 pub struct AnalysisRequest {
     /// The pipeline: the name of one that the server knows, or the pipeline itself as an object.
     /// Give this or `pipeline_yaml`.

@@ -44,6 +44,18 @@ impl VirtualClock {
         };
     }
 
+    /// Sets the clock forward to `at_ms`, at an unchanged speed. A clock never goes back: an
+    /// earlier time changes nothing.
+    pub fn advance_to(&self, at_ms: i64) {
+        let mut anchor = self.lock();
+        let now = real_now();
+        *anchor = Anchor {
+            real: now,
+            virtual_ms: anchor.time_at(now).max(at_ms as f64),
+            speed: anchor.speed,
+        };
+    }
+
     /// Returns how many times as fast as real time the clock runs.
     pub fn speed(&self) -> f64 {
         self.lock().speed

@@ -14,15 +14,16 @@ pub(super) fn instant(value: &Value, at_ms: i64) -> Vec<u8> {
     match value {
         Value::Scalar(numbers) => {
             buffer.extend_from_slice(br#"{"resultType":"scalar","result":"#);
-            write_sample(
-                &mut buffer,
-                at_ms,
-                numbers.first().copied().unwrap_or(f64::NAN),
-            );
+            let number = numbers.first().copied().unwrap_or(f64::NAN);
+            buffer.push(b'[');
+            write_float_time(&mut buffer, at_ms);
+            buffer.extend_from_slice(b",\"");
+            write_plain_number(&mut buffer, number);
+            buffer.extend_from_slice(b"\"]");
         }
         Value::Text(text) => {
             buffer.extend_from_slice(br#"{"resultType":"string","result":["#);
-            write_time(&mut buffer, at_ms);
+            write_float_time(&mut buffer, at_ms);
             buffer.push(b',');
             write_text(&mut buffer, text);
             buffer.push(b']');
@@ -156,6 +157,20 @@ fn write_time(buffer: &mut Vec<u8>, time_ms: i64) {
     }
 }
 
+/// Seconds as the shortest number: scalars and texts go another way through Prometheus.
+fn write_float_time(buffer: &mut Vec<u8>, time_ms: i64) {
+    write_formatted(buffer, format_args!("{}", time_ms as f64 / 1000.0));
+}
+
+/// The shortest digits without an exponent, as scalars have it.
+fn write_plain_number(buffer: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        write_formatted(buffer, format_args!("{value}"));
+    } else {
+        write_number(buffer, value);
+    }
+}
+
 /// The shortest digits that give the number back, as Go's `FormatFloat(f, 'f', -1, 64)`; with an
 /// exponent below 1e-6 and from 1e21 on.
 fn write_number(buffer: &mut Vec<u8>, value: f64) {
@@ -284,6 +299,24 @@ mod tests {
         assert_eq!(time(7), "0.007");
         assert_eq!(time(-1_500), "-1.500");
         assert_eq!(time(0), "0");
+    }
+
+    #[test]
+    fn scalars_and_texts_have_times_and_numbers_of_their_own() {
+        // As Prometheus 2.42 answered the same.
+        let answer = |value: &Value| String::from_utf8(instant(value, 1_800_000_000_250)).unwrap();
+        for (value, text) in [(1e-7, "0.0000001"), (1e21, "1000000000000000000000")] {
+            assert_eq!(
+                answer(&Value::Scalar(vec![value])),
+                format!(
+                    r#"{{"status":"success","data":{{"resultType":"scalar","result":[1800000000.25,"{text}"]}}}}"#
+                )
+            );
+        }
+        assert_eq!(
+            answer(&Value::Text("t".to_owned())),
+            r#"{"status":"success","data":{"resultType":"string","result":[1800000000.25,"t"]}}"#
+        );
     }
 
     #[test]

@@ -12,10 +12,14 @@ mod http;
 mod json;
 mod labels;
 mod parameters;
+mod play;
 mod promql;
+mod run;
 mod services;
 mod store;
+mod table;
 
 pub use clock::VirtualClock;
 pub use fleet::{Fleet, FleetError};
+pub use run::{DemoError, DemoOptions, run};
 pub use services::{BILLING, CATALOG, CHECKOUT, PAYMENTS, SERVICES, STEADY_SHARE_PERCENT};

@@ -61,7 +61,12 @@ impl Parameters {
     pub(super) fn instant_ms(&self, now_ms: i64) -> Result<i64, QueryError> {
         match self.get("time") {
             "" => Ok(now_ms),
-            text => time_ms(text).ok_or_else(|| not_a_time("time", text)),
+            text => time_ms(text).ok_or_else(|| {
+                invalid(
+                    "time",
+                    &format!("Invalid time value for 'time': {}", not_a_time(text)),
+                )
+            }),
         }
     }
 
@@ -74,7 +79,7 @@ impl Parameters {
     pub(super) fn steps(&self) -> Result<Steps, QueryError> {
         let time = |name: &str| {
             let text = self.get(name);
-            time_ms(text).ok_or_else(|| not_a_time(name, text))
+            time_ms(text).ok_or_else(|| invalid(name, &not_a_time(text)))
         };
         let (start_ms, end_ms) = (time("start")?, time("end")?);
         if end_ms < start_ms {
@@ -112,11 +117,8 @@ fn invalid(parameter: &str, message: &str) -> QueryError {
     QueryError::BadData(format!("invalid parameter \"{parameter}\": {message}"))
 }
 
-fn not_a_time(parameter: &str, text: &str) -> QueryError {
-    invalid(
-        parameter,
-        &format!("cannot parse {text:?} to a valid timestamp"),
-    )
+fn not_a_time(text: &str) -> String {
+    format!("cannot parse {text:?} to a valid timestamp")
 }
 
 /// A time: seconds since 1970 with a fraction, or RFC 3339.

@@ -1,12 +1,19 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
-use serinus_analysis::judge::StageVerdict;
+mod digest;
+mod reading;
+mod window;
+
+use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::plan::PlanError;
 use serinus_analysis::series::{Grid, Populations};
 
 use crate::clock::SharedClock;
 use crate::prometheus::Sources;
+
+use reading::{Reader, Reading};
 
 /// What shall be analysed.
 #[derive(Debug, Clone)]
@@ -48,7 +55,7 @@ pub enum AnalysisError {
 /// One query that was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryRecord {
-    /// The metric it was asked for.
+    /// The metrics it was asked for, or `process start times`.
     pub metric: String,
     /// The text as sent.
     pub promql: String,
@@ -76,12 +83,17 @@ pub struct Analysis {
 pub struct Engine {
     clock: SharedClock,
     sources: Sources,
+    reader: Reader,
 }
 
 impl Engine {
-    /// Returns an engine that reads these sources.
+    /// Returns an engine that reads the sources and takes "now" from the clock.
     pub fn new(clock: SharedClock, sources: Sources) -> Self {
-        Self { clock, sources }
+        Self {
+            clock,
+            sources,
+            reader: Reader::default(),
+        }
     }
 
     /// The clock.
@@ -101,7 +113,46 @@ impl Engine {
     ///
     /// [`AnalysisError`] says what the caller must change.
     pub async fn analyse(&self, input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
-        let _ = input;
-        Err(AnalysisError::Window("not written".to_owned()))
+        let (pipeline, stage) = (input.pipeline, input.stage);
+        let name = input.source.or(pipeline.source.as_deref());
+        let source = self
+            .sources
+            .get(name)
+            .ok_or_else(|| AnalysisError::UnknownSource {
+                name: name.unwrap_or_default().to_owned(),
+                known: self.sources.names().collect::<Vec<_>>().join(", "),
+            })?;
+        let now_ms = self.clock.now_ms();
+        let grid = window::resolve(
+            input.start_ms,
+            input.end_ms,
+            now_ms,
+            &pipeline.analysis,
+            stage,
+        )?;
+        if input.populations.control == input.populations.canary {
+            return Err(AnalysisError::Populations(
+                "control and canary are selected by the same matchers: a population compared \
+                 with itself always passes; give each its own"
+                    .to_owned(),
+            ));
+        }
+        let Reading { data, queries } = self
+            .reader
+            .read(source, pipeline, stage, input.populations.as_ref(), grid)
+            .await?;
+        Ok(Analysis {
+            verdict: judge(pipeline, stage, &data),
+            grid,
+            queries,
+            digest: digest::digest(pipeline, stage, &data),
+        })
+    }
+}
+
+impl From<Vec<PlanError>> for AnalysisError {
+    fn from(errors: Vec<PlanError>) -> Self {
+        let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Self::Populations(messages.join("; "))
     }
 }

@@ -32,10 +32,14 @@ pub(super) fn resolve(
     let sealed_ms = now_ms - i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND;
     for (name, value) in [("start", start_ms), ("end", end_ms)] {
         if value.is_some_and(|at_ms| at_ms > now_ms) {
-            return wrong(format!("{name} lies in the future; give a time up to now, or leave it out"));
+            return wrong(format!(
+                "{name} lies in the future; give a time up to now, or leave it out"
+            ));
         }
         if value.is_some_and(|at_ms| at_ms < 0) {
-            return wrong(format!("{name} lies before 1970; give a time of the rollout"));
+            return wrong(format!(
+                "{name} lies before 1970; give a time of the rollout"
+            ));
         }
     }
     if let (Some(start), Some(end)) = (start_ms, end_ms) {
@@ -74,10 +78,13 @@ fn wrong(message: String) -> Result<Grid, AnalysisError> {
 /// The start of a window that ends with `end_ms` and holds the stage's whole duration in whole
 /// intervals.
 fn stage_before(end_ms: i64, interval_ms: i64, stage: &Stage) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "durations are bounded by the pipeline")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "durations are bounded by the pipeline"
+    )]
     let duration_ms = (stage.duration_minutes * MILLISECONDS_PER_MINUTE).ceil() as i64;
-    let intervals = duration_ms.div_euclid(interval_ms)
-        + i64::from(duration_ms.rem_euclid(interval_ms) != 0);
+    let intervals =
+        duration_ms.div_euclid(interval_ms) + i64::from(duration_ms.rem_euclid(interval_ms) != 0);
     (end_ms.div_euclid(interval_ms) - intervals) * interval_ms
 }
 
@@ -104,7 +111,13 @@ mod tests {
     }
 
     fn window(start_ms: Option<i64>, end_ms: Option<i64>) -> Result<Grid, AnalysisError> {
-        resolve(start_ms, end_ms, NOW_MS, &AnalysisSettings::default(), &stage(60.0))
+        resolve(
+            start_ms,
+            end_ms,
+            NOW_MS,
+            &AnalysisSettings::default(),
+            &stage(60.0),
+        )
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -11,6 +13,12 @@ use serinus_analysis::pipeline::nearest_name;
 use serinus_openapi::ProblemType;
 
 use super::{ApiError, App};
+
+/// How much of a body over the limit is read and thrown away.
+const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long a body over the limit is read and thrown away.
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(2);
 
 /// What a body is, by its `Content-Type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +55,9 @@ impl FromRequest<Arc<App>> for SentBody {
                 ),
             )
         };
-        // A body that says that it is too large is not even read.
         if content_length(request.headers()).is_some_and(|length| length > limits.body_bytes as u64)
         {
+            discard(request).await;
             return Err(too_large());
         }
         let media_type = media_type(request.headers());
@@ -60,8 +68,8 @@ impl FromRequest<Arc<App>> for SentBody {
                 ApiError::new(
                     ProblemType::RequestTimeout,
                     format!(
-                        "the body did not arrive within {} s: send it at once",
-                        limits.body_time.as_secs()
+                        "the body did not arrive within {:.1} s: send it at once",
+                        limits.body_time.as_secs_f64()
                     ),
                 )
             })?;
@@ -87,6 +95,27 @@ impl FromRequest<Arc<App>> for SentBody {
         })?;
         Ok(Self { media_type, text })
     }
+}
+
+/// Reads what a client goes on sending, up to a point: a connection that is closed while bytes
+/// arrive is reset, and a client that is still sending then never sees the answer.
+async fn discard(request: Request) {
+    // A client that asks first sends nothing once it has its answer.
+    if request.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let mut body = request.into_body();
+    let mut discarded_bytes = 0;
+    let discarding = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            discarded_bytes += frame.data_ref().map_or(0, Bytes::len);
+            if discarded_bytes > MAX_DISCARDED_BYTES {
+                break;
+            }
+        }
+    };
+    // Whether it came to an end makes no difference to the answer.
+    let _ = tokio::time::timeout(MAX_DISCARD_TIME, discarding).await;
 }
 
 fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
@@ -143,7 +172,11 @@ impl SentBody {
                 "the body is empty: send a JSON object, /docs has examples",
             ));
         }
-        serde_json::from_str(&self.text).map_err(|error| explain(&error))
+        let mut deserializer = serde_json::Deserializer::from_str(&self.text);
+        let value = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| explain(&error.path().to_string(), error.inner()))?;
+        deserializer.end().map_err(|error| explain(".", &error))?;
+        Ok(value)
     }
 
     /// The media type is not one of those supported.
@@ -161,14 +194,20 @@ impl SentBody {
 }
 
 /// Says what is wrong with a JSON text, where, and what was probably meant.
-fn explain(error: &serde_json::Error) -> ApiError {
+///
+/// The path is `.` for the whole.
+fn explain(path: &str, error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let suffix = format!(" at line {line} column {column}");
     let message = text.strip_suffix(&suffix).unwrap_or(&text);
-    let place = format!("line {line}, column {column}");
+    let mut place = format!("line {line}, column {column}");
     if !error.is_data() {
         return ApiError::new(ProblemType::MalformedJson, format!("{place}: {message}"));
+    }
+    // The message for an unknown field names it already.
+    if path != "." && !message.starts_with(&format!("unknown field `{path}`")) {
+        place = format!("{place}: {path}");
     }
     let hint =
         suggestion(message).map_or(String::new(), |name| format!("; did you mean `{name}`?"));

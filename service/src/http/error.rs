@@ -22,7 +22,7 @@ impl ApiError {
     }
 
     /// The pipeline has these mistakes.
-    pub fn invalid_pipeline(name: &str, diagnostics: &[Diagnostic]) -> Self {
+    pub fn invalid_pipeline(diagnostics: &[Diagnostic]) -> Self {
         let first = diagnostics
             .iter()
             .map(|first| {
@@ -34,9 +34,9 @@ impl ApiError {
             .next()
             .unwrap_or_default();
         let detail = match diagnostics.len() {
-            1 => format!("cannot read pipeline {name:?}: {first}"),
+            1 => format!("cannot read the pipeline: {first}"),
             count => {
-                format!("cannot read pipeline {name:?}: {count} mistakes, the first at {first}")
+                format!("cannot read the pipeline: {count} mistakes, the first at {first}")
             }
         };
         let problem = Problem::new(ProblemType::InvalidPipeline, detail)
@@ -74,6 +74,10 @@ impl IntoResponse for ApiError {
 }
 
 /// Answers for a handler that panicked: a problem, never an empty or cut 200.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is that of CatchPanicLayer"
+)]
 pub(super) fn of_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     let message = panic
         .downcast_ref::<String>()
@@ -107,10 +111,9 @@ pub(super) fn as_problem(response: Response) -> Response {
     let error = match status {
         StatusCode::METHOD_NOT_ALLOWED => {
             let methods = allow.as_ref().and_then(|value| value.to_str().ok());
-            let detail = format!(
-                "use one of: {}",
-                methods.unwrap_or("GET").replace(',', ", ")
-            );
+            let detail = methods.map_or("see /docs for the right one".to_owned(), |methods| {
+                format!("use one of: {}", methods.replace(',', ", "))
+            });
             ApiError::new(ProblemType::MethodNotAllowed, detail)
         }
         StatusCode::NOT_FOUND => not_found(),

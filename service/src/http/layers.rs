@@ -7,7 +7,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use tower::Layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -28,8 +27,11 @@ pub(super) fn around(routes: Router, app: Arc<App>) -> Router {
     let compress_when = SizeAbove::new(MIN_COMPRESSED_BYTES)
         .and(NotForContentType::IMAGES)
         .and(NotForContentType::SSE);
-    let inner = routes
-        .fallback(async || error::not_found())
+    let routes = routes.fallback(async || error::not_found());
+    // Around the router, not inside: the path has to be put right before a route is chosen, and
+    // `Allow` is added after the layers of a route.
+    Router::new()
+        .fallback_service(routes)
         .layer(CatchPanicLayer::custom(error::of_panic))
         .layer(middleware::map_response(async |response: Response| {
             error::as_problem(response)
@@ -39,11 +41,10 @@ pub(super) fn around(routes: Router, app: Arc<App>) -> Router {
                 .quality(CompressionLevel::Fastest)
                 .compress_when(compress_when),
         )
-        .layer(middleware::from_fn_with_state(app, observed));
-    // A layer of the router runs after routing, so the path is put right in a router around it.
-    let path_put_right =
-        middleware::map_request(async |request: Request| without_trailing_slash(request));
-    Router::new().fallback_service(path_put_right.layer(inner))
+        .layer(middleware::from_fn_with_state(app, observed))
+        .layer(middleware::map_request(async |request: Request| {
+            without_trailing_slash(request)
+        }))
 }
 
 /// Gives the request its id, and the log a line with what became of it. A poll changes nothing,
@@ -67,17 +68,11 @@ async fn observed(State(app): State<Arc<App>>, request: Request, next: Next) -> 
         let response = next.run(request).await;
         let status = response.status().as_u16();
         let duration_ms = started_at.elapsed().as_secs_f64() * 1e3;
-        if response.status().is_server_error() && !app.is_draining() {
-            tracing::error!(
-                http.method = %method, http.path = path, http.status = status, duration_ms,
-                "{method} {path} answered {status}"
-            );
-        } else {
-            tracing::debug!(
-                http.method = %method, http.path = path, http.status = status, duration_ms,
-                "{method} {path} answered {status}"
-            );
-        }
+        // What made a 5xx is in the log already, with its cause.
+        tracing::debug!(
+            http.method = %method, http.path = path, http.status = status, duration_ms,
+            "{method} {path} answered {status}"
+        );
         response
     };
     let mut response = work.instrument(span).await;

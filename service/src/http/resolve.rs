@@ -39,7 +39,7 @@ impl Found {
     pub(super) fn usable(self) -> Result<Arc<Pipeline>, ApiError> {
         match self {
             Self::Pipeline(pipeline) => Ok(pipeline),
-            Self::Mistakes(diagnostics) => Err(ApiError::invalid_pipeline(NAMELESS, &diagnostics)),
+            Self::Mistakes(diagnostics) => Err(ApiError::invalid_pipeline(&diagnostics)),
         }
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn unknown_pipeline(known: &Known, name: &str) -> ApiError {
              `pipeline_yaml`, or start the server with --pipelines"
         ),
         _ => format!(
-            "unknown pipeline {name:?}{}; known are: {}",
+            "unknown pipeline {name:?}{} known are: {}",
             did_you_mean(name, known.names()),
             list(known.names()),
         ),
@@ -126,14 +126,14 @@ pub(super) fn stage<'a>(pipeline: &'a Pipeline, id: Option<&str>) -> Result<&'a 
                 .is_some_and(|rest| rest.starts_with('.'))
         });
         let hint = if is_list {
-            " (it is a list: name one of its sub-stages)".to_owned()
+            ", which is a list: name one of its sub-stages;".to_owned()
         } else {
             did_you_mean(id, ids())
         };
         ApiError::new(
             ProblemType::UnknownStage,
             format!(
-                "unknown stage {id:?} in pipeline {:?}{hint}; its stages are: {}",
+                "unknown stage {id:?} in pipeline {:?}{hint} its stages are: {}",
                 pipeline.name,
                 list(ids())
             ),
@@ -142,20 +142,19 @@ pub(super) fn stage<'a>(pipeline: &'a Pipeline, id: Option<&str>) -> Result<&'a 
 }
 
 fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    nearest_name(name, known).map_or(String::new(), |near| format!(", did you mean {near:?}?"))
+    nearest_name(name, known).map_or(";".to_owned(), |near| format!(", did you mean {near:?}?"))
 }
 
 /// The first names, and how many more there are.
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 20;
     let names: Vec<_> = names.collect();
-    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>();
-    let more = names.len().saturating_sub(SHOWN);
-    let mut text = shown.join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
+    let first: Vec<_> = names.iter().take(SHOWN).copied().collect();
+    let shown = first.join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
-    text
 }
 
 /// Where a text starts inside the body, to tell its mistakes by the body's lines.

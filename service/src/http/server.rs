@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::signals::{Stop, stop_signal};
+pub use self::signals::{Hurry, Stop, stop_signal};
 use super::App;
 
 /// How connections are served and ended. All have defaults.
@@ -76,8 +76,9 @@ pub async fn serve(
             });
         }
     };
+    let mut hurry: Hurry = Box::pin(std::future::pending());
     let draining = async {
-        let mut stop = stop.await;
+        let stop = stop.await;
         app.drain();
         tracing::info!(
             drain_seconds = stop.drain_delay.as_secs(),
@@ -85,17 +86,16 @@ pub async fn serve(
             stop.reason,
             stop.drain_delay.as_secs()
         );
+        hurry = stop.hurry;
         tokio::select! {
             () = tokio::time::sleep(stop.drain_delay) => {}
-            () = &mut stop.hurry => {}
+            () = &mut hurry => {}
         }
-        stop.hurry
     };
-    // The other future accepts for ever.
-    let hurry = tokio::select! {
-        () = accepting => return,
-        hurry = draining => hurry,
-    };
+    tokio::select! {
+        () = accepting => {}
+        () = draining => {}
+    }
     drop(listener);
     stopping.cancel();
     connections.close();

@@ -55,4 +55,12 @@ impl Known {
     pub fn problems(&self) -> &[FileProblem] {
         &self.problems
     }
+
+    /// Writes what is wrong to the log.
+    pub fn log_problems(&self) {
+        for problem in &self.problems {
+            let (file, message) = (&problem.file, &problem.message);
+            tracing::warn!(pipeline.file = file, "pipelines folder: {file}: {message}");
+        }
+    }
 }

@@ -17,6 +17,9 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Most files read from one folder: a folder of more is a wrong folder.
 const MAX_FILES: usize = 1_000;
 
+/// The name under which a problem of the folder itself is told.
+const FOLDER: &str = ".";
+
 /// All files, by name.
 #[derive(Debug, Default)]
 pub(super) struct Files {
@@ -40,7 +43,7 @@ impl Files {
             Ok(names) => names,
             Err(error) => {
                 let problem = FileProblem {
-                    file: String::new(),
+                    file: FOLDER.to_owned(),
                     message: format!("cannot read the folder, what was known stays: {error}"),
                     diagnostics: Vec::new(),
                 };
@@ -50,7 +53,7 @@ impl Files {
         let mut changed = self.folder_problem.take().is_some();
         if names.len() > MAX_FILES {
             self.folder_problem = Some(FileProblem {
-                file: String::new(),
+                file: FOLDER.to_owned(),
                 message: format!(
                     "the folder has more than {MAX_FILES} files: the rest is left out"
                 ),

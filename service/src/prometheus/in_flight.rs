@@ -113,7 +113,7 @@ mod tests {
 
     async fn answer_after_a_while(asked: &Cell<u32>) -> Result<Answer, SourceFault> {
         asked.set(asked.get() + 1);
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(100)).await;
         Ok(Answer {
             bytes: 7,
             ..Answer::default()

@@ -21,6 +21,8 @@ pub use secret::Secret;
 pub use source::Source;
 pub use sources::{Sources, SourcesError};
 
+pub use serinus_analysis::plan::QuestionTime;
+
 use serinus_analysis::judge::{DataFault, ReasonCode};
 use serinus_analysis::series::Series;
 
@@ -31,25 +33,6 @@ pub struct Question {
     pub promql: String,
     /// When.
     pub at: QuestionTime,
-}
-
-/// When a query is evaluated, in milliseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum QuestionTime {
-    /// Once.
-    Instant {
-        /// The time.
-        at_ms: i64,
-    },
-    /// At every step from start to end, both included.
-    Range {
-        /// First time.
-        start_ms: i64,
-        /// Last time.
-        end_ms: i64,
-        /// Distance.
-        step_ms: i64,
-    },
 }
 
 /// What a source answered.

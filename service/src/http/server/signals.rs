@@ -13,8 +13,11 @@ pub struct Stop {
     /// How long requests are still taken, so that load balancers can move away.
     pub drain_delay: Duration,
     /// Ends when the server shall wait for nothing any more.
-    pub hurry: Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub hurry: Hurry,
 }
+
+/// Ends when the server shall wait for nothing any more.
+pub type Hurry = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl fmt::Debug for Stop {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

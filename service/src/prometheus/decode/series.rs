@@ -43,7 +43,7 @@ impl Scalar {
         Ok(Series {
             labels: BTreeMap::new(),
             timestamps_ms: vec![timestamp_ms],
-            values: vec![read(value(&self.text))?],
+            values: vec![read(value(self.text.as_bytes()))?],
         })
     }
 

@@ -32,7 +32,7 @@ fn question() -> Question {
 
 fn config(upstream: &Upstream) -> SourceConfig {
     let mut config = SourceConfig::new(format!("http://{}", upstream.address()).parse().unwrap());
-    config.timeout_seconds = 1.0;
+    config.timeout_seconds = 3.0;
     config
 }
 
@@ -44,7 +44,7 @@ fn source(config: SourceConfig) -> Source {
 async fn fault_of(source: &Source) -> SourceFault {
     let started = Instant::now();
     let fault = source.ask(&question()).await.unwrap_err();
-    assert!(started.elapsed() < source.timeout() + Duration::from_millis(300));
+    assert!(started.elapsed() < source.timeout() + Duration::from_secs(1));
     assert!(fault.message.starts_with("source \"main\" "), "{fault}");
     assert!(!fault.message.contains(['\n', '\r']), "{fault}");
     fault
@@ -112,7 +112,7 @@ async fn a_question_is_posted_as_a_form_with_a_timeout_of_its_own() {
         .rsplit_once("timeout=")
         .and_then(|(_, text)| text.strip_suffix("ms")?.parse().ok())
         .unwrap();
-    assert!((500..=900).contains(&timeout_ms), "{timeout_ms}");
+    assert!((1_000..=2_700).contains(&timeout_ms), "{timeout_ms}");
 }
 
 #[tokio::test]
@@ -288,13 +288,13 @@ async fn a_gateway_that_stays_bad_is_asked_three_times() {
 #[tokio::test]
 async fn retries_end_with_the_deadline() {
     let page = response("504 Gateway Timeout", "text/plain", b"upstream");
-    let late = Reply::Late(Duration::from_millis(150), page);
+    let late = Reply::Late(Duration::from_millis(200), page);
     let upstream = Upstream::start(vec![late]).await;
     let mut config = config(&upstream);
-    config.timeout_seconds = 0.2;
+    config.timeout_seconds = 0.5;
     let fault = fault_of(&source(config)).await;
     assert_eq!(fault.code, ReasonCode::SourceFailed);
-    assert!(upstream.requests().len() <= 2);
+    assert!(upstream.requests().len() <= 2, "no time for a third");
 }
 
 #[tokio::test]

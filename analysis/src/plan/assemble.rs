@@ -1,0 +1,214 @@
+//! Answers to the data of a stage.
+
+use std::collections::BTreeMap;
+
+use crate::judge::{DataFault, MetricData, ReasonCode, StageData};
+use crate::pipeline::{Exposure, MetricKind};
+use crate::series::{self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Series};
+
+use super::reading::{Read, Reading};
+use super::{Answered, Plan, ReadingKey};
+
+/// Most characters of a query in a message: a reason has 300 in all.
+const QUERY_CHARACTERS: usize = 140;
+
+/// Puts the answers together.
+pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
+    let mut data = StageData {
+        grid: plan.grid,
+        metrics: BTreeMap::new(),
+        source_warnings: BTreeMap::new(),
+    };
+    let readings: BTreeMap<_, _> = plan
+        .readings
+        .iter()
+        .filter(|(key, _)| **key != ReadingKey::Heartbeats)
+        .map(|(key, reading)| (key, (reading, reading.take(answers))))
+        .collect();
+    let (heartbeats, heartbeat_warnings) = match heartbeats(plan, answers) {
+        Ok(found) => found,
+        Err(fault) => {
+            let told = format!("the times of the scrapes are not known: {}", fault.message);
+            (Populations::default(), vec![told])
+        }
+    };
+    let assembly = Assembly {
+        grid: &plan.grid,
+        canary_percent: plan.canary_percent,
+        readings,
+        heartbeats: heartbeats.as_ref(),
+    };
+    for (metric, kind) in &plan.metrics {
+        let mut warnings = assembly.warnings(kind);
+        if !matches!(kind, MetricKind::Gauge { .. }) {
+            warnings.extend(heartbeat_warnings.iter().map(String::as_str));
+        }
+        if !warnings.is_empty() {
+            let told = warnings.join("; ");
+            data.source_warnings.insert(metric.clone(), told);
+        }
+        let found = assembly.metric(kind).unwrap_or_else(MetricData::Fault);
+        data.metrics.insert(metric.clone(), found);
+    }
+    data
+}
+
+/// Reads the heartbeats, and what the source said about them. They are absent, without a fault,
+/// where nothing needs them.
+pub(super) fn heartbeats(
+    plan: &Plan,
+    answers: &[Answered],
+) -> Result<(Populations<Heartbeats>, Vec<String>), DataFault> {
+    let Some(reading) = plan.readings.get(&ReadingKey::Heartbeats) else {
+        return Ok(<_>::default());
+    };
+    let read = reading.take(answers)?;
+    let found = read.series.map(|series| Heartbeats::from_series(&series));
+    Ok((found, read.warnings))
+}
+
+/// Everything that was read, ready to be counted.
+struct Assembly<'a> {
+    grid: &'a Grid,
+    canary_percent: f64,
+    readings: BTreeMap<&'a ReadingKey, (&'a Reading, Result<Read<'a>, DataFault>)>,
+    heartbeats: Populations<&'a Heartbeats>,
+}
+
+impl Assembly<'_> {
+    fn metric(&self, kind: &MetricKind) -> Result<MetricData, DataFault> {
+        if self.grid.intervals() == 0 {
+            let seconds = self.grid.interval_ms() as f64 / 1_000.0;
+            return Err(no_data(format!(
+                "the window holds no whole interval of {seconds} s yet"
+            )));
+        }
+        match kind {
+            MetricKind::Proportion { events, total } => self.proportion(events, total),
+            MetricKind::EventRate { events, per } => self.event_rate(events, *per),
+            MetricKind::Quantile {
+                histogram, scale, ..
+            } => {
+                let buckets = self.canary_seen(&ReadingKey::Histogram(histogram.clone()))?;
+                let counted = series::histogram(self.grid, buckets, self.heartbeats, *scale);
+                Ok(MetricData::Histogram(counted))
+            }
+            MetricKind::Gauge { expression } => {
+                let values = self.canary_seen(&ReadingKey::Gauge(expression.clone()))?;
+                Ok(MetricData::Gauge(series::gauge(self.grid, values)))
+            }
+            MetricKind::Impact { of } => Err(no_data(format!("it is the impact of {of:?}"))),
+        }
+    }
+
+    fn proportion(&self, events: &str, total: &str) -> Result<MetricData, DataFault> {
+        let total = self.canary_seen(&ReadingKey::Counter(total.to_owned()))?;
+        let events = self.finite(&ReadingKey::Counter(events.to_owned()))?;
+        let counts = series::proportion(self.grid, events, total, self.heartbeats);
+        Ok(MetricData::Counts(counts))
+    }
+
+    fn event_rate(&self, events: &str, per: Exposure) -> Result<MetricData, DataFault> {
+        let key = ReadingKey::Counter(events.to_owned());
+        let found = self.finite(&key)?;
+        // Events that only the control has had are events that exist: a canary that is scraped
+        // has had none. Events that nobody has had may as well be a name that is wrong.
+        let has_none = is_empty(found.canary)
+            && !is_empty(found.control)
+            && !self.heartbeats.canary.is_empty();
+        if !has_none {
+            self.canary_seen(&key)?;
+        }
+        let exposure = match per {
+            Exposure::PodHours => RateExposure::PodHours,
+            Exposure::TrafficShare => RateExposure::TrafficShare {
+                canary_percent: self.canary_percent,
+            },
+        };
+        let counts: PairedCounts = series::event_rate(self.grid, found, self.heartbeats, exposure);
+        Ok(MetricData::Counts(counts))
+    }
+
+    /// The series of both populations, of which the canary must have some.
+    fn canary_seen(&self, key: &ReadingKey) -> Result<Populations<&[Series]>, DataFault> {
+        let found = self.finite(key)?;
+        if is_empty(found.canary) {
+            return Err(no_data(format!(
+                "no series of the canary answers {}",
+                self.shown(key)
+            )));
+        }
+        Ok(found)
+    }
+
+    /// The series of both populations, where any sample of each is a number.
+    fn finite(&self, key: &ReadingKey) -> Result<Populations<&[Series]>, DataFault> {
+        let Some((_, read)) = self.readings.get(key) else {
+            return Err(no_data("the query was not asked".to_owned()));
+        };
+        let read = read.as_ref().map_err(Clone::clone)?;
+        for (population, series) in [
+            ("canary", &read.series.canary),
+            ("control", &read.series.control),
+        ] {
+            let mut values = series.iter().flat_map(|one| &one.values).peekable();
+            let is_usable = |value: &f64| match key {
+                ReadingKey::Gauge(_) => value.is_finite(),
+                _ => value.is_finite() && *value >= 0.0,
+            };
+            if values.peek().is_some() && !values.any(is_usable) {
+                return Err(DataFault {
+                    code: ReasonCode::NotFinite,
+                    message: format!(
+                        "every sample of the {population} is NaN, infinite or negative in {}",
+                        self.shown(key)
+                    ),
+                });
+            }
+        }
+        Ok(Populations {
+            control: &read.series.control,
+            canary: &read.series.canary,
+        })
+    }
+
+    /// What the source said about the answers that a metric is made from.
+    fn warnings(&self, kind: &MetricKind) -> Vec<&str> {
+        let mut warnings = Vec::new();
+        for key in super::reading_keys(kind) {
+            if let Some((_, Ok(read))) = self.readings.get(&key) {
+                for warning in &read.warnings {
+                    if !warnings.contains(&warning.as_str()) {
+                        warnings.push(warning.as_str());
+                    }
+                }
+            }
+        }
+        warnings
+    }
+
+    fn shown(&self, key: &ReadingKey) -> String {
+        self.readings
+            .get(key)
+            .map(|(reading, _)| shortened(&reading.promql))
+            .unwrap_or_default()
+    }
+}
+
+fn is_empty(series: &[Series]) -> bool {
+    series.iter().all(|one| one.timestamps_ms.is_empty())
+}
+
+fn no_data(message: String) -> DataFault {
+    DataFault {
+        code: ReasonCode::NoData,
+        message,
+    }
+}
+
+fn shortened(promql: &str) -> String {
+    match promql.char_indices().nth(QUERY_CHARACTERS) {
+        Some((end, _)) => format!("{}..", promql.get(..end).unwrap_or_default()),
+        None => promql.to_owned(),
+    }
+}

@@ -1,0 +1,365 @@
+//! Which questions to ask for a stage, and what their answers say.
+//!
+//! A [`Plan`] is made from the pipeline, the stage, the populations and the grid; it lists every
+//! query once, however many checks need it. The answers, in the order of the questions, become
+//! the [`StageData`] that the judge reads. Both directions are pure: the network is between them.
+
+mod assemble;
+mod question;
+mod reading;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::judge::{DataFault, StageData};
+use crate::matchers::Matchers;
+use crate::pipeline::{MetricKind, Pipeline, Stage};
+use crate::query::{self, QueryError};
+use crate::series::{Grid, Populations, Series, fine_step_ms};
+
+pub use question::{PlannedQuestion, QuestionTime};
+use question::{Questions, pieces};
+use reading::{Reading, Source};
+
+/// How long before the grid the scrapes are asked for: as long as Prometheus repeats a sample, so
+/// that the scrape behind the first value is among them.
+const LOOKBACK_SECONDS: i64 = 300;
+
+/// The share of the traffic from which on nothing is left for the control, in percent.
+const ALL_TRAFFIC_PERCENT: f64 = 100.0;
+
+/// What came back for one question: the series with what the source said about its own answer
+/// (partial data), or why there is no answer.
+pub type Answered = Result<(Vec<Series>, Vec<String>), DataFault>;
+
+/// Why a stage cannot be asked about. The caller has to change the pipeline or the populations.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A check names a metric that the pipeline does not define.
+    #[error("cannot ask for metric {metric:?}: the pipeline does not define it")]
+    UnknownMetric {
+        /// The name.
+        metric: String,
+    },
+    /// The query of a metric cannot be written for these populations.
+    #[error("cannot ask for metric {metric:?}: {error}")]
+    Metric {
+        /// The name.
+        metric: String,
+        /// What to change.
+        error: QueryError,
+    },
+    /// The matchers of a population cannot be used.
+    #[error("cannot use the matchers of the {population}: {error}")]
+    Matchers {
+        /// `control` or `canary`.
+        population: &'static str,
+        /// What to change.
+        error: QueryError,
+    },
+}
+
+/// The questions of a stage, and how to read their answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    grid: Grid,
+    canary_percent: f64,
+    questions: Questions,
+    readings: BTreeMap<ReadingKey, Reading>,
+    metrics: BTreeMap<String, MetricKind>,
+}
+
+/// What a reading is of. Two metrics with the same text share it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum ReadingKey {
+    Heartbeats,
+    Counter(String),
+    Histogram(String),
+    Gauge(String),
+}
+
+impl Plan {
+    /// Plans the questions for a stage.
+    ///
+    /// Asked for are the metrics of the stage's checks and of the pipeline's kill switches, and
+    /// those that an impact is of. `populations` select control and canary; the stage's regions
+    /// are added. `step_ms` is the distance of the instants at which counters are read (see
+    /// [`fine_step_ms`]; one that does not divide the interval is replaced by its default).
+    ///
+    /// Where one label tells the populations apart, one query at the same instants answers for
+    /// both. At 100 % of the traffic there is no control, and it is not asked for. An empty grid
+    /// asks nothing.
+    ///
+    /// # Errors
+    ///
+    /// Everything that the caller has to change, at once.
+    pub fn new(
+        pipeline: &Pipeline,
+        stage: &Stage,
+        populations: Populations<&Matchers>,
+        grid: Grid,
+        step_ms: i64,
+    ) -> Result<Self, Vec<PlanError>> {
+        let mut errors = matcher_errors(populations);
+        let mut metrics = BTreeMap::new();
+        let names = stage
+            .checks
+            .iter()
+            .chain(&pipeline.kill_switch)
+            .map(|check| check.metric.as_str());
+        for name in names {
+            if let Err(error) = add_metric(pipeline, name, &mut metrics)
+                && !errors.contains(&error)
+            {
+                errors.push(error);
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let divides = step_ms > 0 && grid.interval_ms() % step_ms == 0;
+        let mut plan = Self {
+            grid,
+            canary_percent: stage.traffic_percent,
+            questions: Questions::default(),
+            readings: BTreeMap::new(),
+            metrics,
+        };
+        if grid.intervals() > 0 {
+            let step_ms = if divides {
+                step_ms
+            } else {
+                fine_step_ms(grid.interval_ms(), None)
+            };
+            plan.ask(&Asker::new(pipeline, stage, populations, grid, step_ms))?;
+        }
+        Ok(plan)
+    }
+
+    /// The questions, each once, in a fixed order.
+    pub fn questions(&self) -> &[PlannedQuestion] {
+        self.questions.as_slice()
+    }
+
+    /// Puts the answers together. `answers` are in the order of [`Plan::questions`]; one that is
+    /// missing is one that was not ready in time.
+    ///
+    /// A fault of a question is a fault of each metric that needs it. The canary must have series
+    /// of every metric, but may have none of the events of a proportion: a healthy service has no
+    /// failed requests. The heartbeats may be missing: what they would tell is then taken from
+    /// the counters as far as possible. What the source said about its answers, and a fault of the
+    /// heartbeats, is told as a warning of every metric concerned.
+    pub fn assemble(&self, answers: &[Answered]) -> StageData {
+        assemble::assemble(self, answers)
+    }
+
+    /// The usual time between two scrapes, in milliseconds, as the answers tell it: the shorter
+    /// of both populations'. It makes the next plan's step ([`fine_step_ms`]).
+    pub fn scrape_period_ms(&self, answers: &[Answered]) -> Option<i64> {
+        let heartbeats = assemble::heartbeats(self, answers).ok()?.0;
+        [heartbeats.control, heartbeats.canary]
+            .iter()
+            .filter_map(crate::series::Heartbeats::scrape_period_ms)
+            .min()
+    }
+
+    fn ask(&mut self, asker: &Asker) -> Result<(), Vec<PlanError>> {
+        let mut errors = Vec::new();
+        for (metric, kind) in self.metrics.clone() {
+            for key in reading_keys(&kind) {
+                if let Err(error) = self.read(asker, &metric, &key) {
+                    errors.push(PlanError::Metric {
+                        metric: metric.clone(),
+                        error,
+                    });
+                }
+            }
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Adds a reading that a metric needs.
+    fn read(&mut self, asker: &Asker, metric: &str, key: &ReadingKey) -> Result<(), QueryError> {
+        if !self.readings.contains_key(key) {
+            let reading = asker.reading(key, &mut self.questions)?;
+            self.readings.insert(key.clone(), reading);
+        }
+        if let Some(reading) = self.readings.get(key) {
+            for questions in reading.questions() {
+                self.questions.serve(questions, metric);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the questions of readings.
+struct Asker {
+    populations: Populations<Matchers>,
+    combined: Option<query::Combined>,
+    has_control: bool,
+    grid: Grid,
+    step_ms: i64,
+}
+
+impl Asker {
+    fn new(
+        pipeline: &Pipeline,
+        stage: &Stage,
+        populations: Populations<&Matchers>,
+        grid: Grid,
+        step_ms: i64,
+    ) -> Self {
+        let region = query::region_matcher(&pipeline.region_label, &stage.regions);
+        let populations = populations.map(|matchers| {
+            let mut matchers = matchers.clone();
+            matchers.extend(region.clone());
+            matchers
+        });
+        let has_control = stage.traffic_percent < ALL_TRAFFIC_PERCENT;
+        let combined = has_control
+            .then(|| query::combine(&populations.control, &populations.canary))
+            .flatten();
+        Self {
+            populations,
+            combined,
+            has_control,
+            grid,
+            step_ms,
+        }
+    }
+
+    fn reading(&self, key: &ReadingKey, questions: &mut Questions) -> Result<Reading, QueryError> {
+        let times = self.times(key);
+        // The mean of a gauge is taken by the source, for each population.
+        if let Some(combined) = &self.combined
+            && !matches!(key, ReadingKey::Gauge(_))
+        {
+            let promql = self.text(key, &combined.matchers, &[&combined.label])?;
+            let asked = questions.ask(&promql, &times);
+            let source = |value: &String| {
+                Some(Source {
+                    questions: asked.clone(),
+                    told_by: Some((combined.label.clone(), value.clone())),
+                })
+            };
+            let sources = Populations {
+                control: source(&combined.control_value),
+                canary: source(&combined.canary_value),
+            };
+            return Ok(Reading { sources, promql });
+        }
+        let canary = self.text(key, &self.populations.canary, &[])?;
+        let control = self
+            .has_control
+            .then(|| self.text(key, &self.populations.control, &[]))
+            .transpose()?;
+        let mut source = |promql: &str| Source {
+            questions: questions.ask(promql, &times),
+            told_by: None,
+        };
+        Ok(Reading {
+            sources: Populations {
+                control: control.as_deref().map(&mut source),
+                canary: Some(source(&canary)),
+            },
+            promql: canary,
+        })
+    }
+
+    fn times(&self, key: &ReadingKey) -> Vec<QuestionTime> {
+        let grid = &self.grid;
+        match key {
+            ReadingKey::Heartbeats => vec![QuestionTime::Instant {
+                at_ms: grid.end_ms(),
+            }],
+            ReadingKey::Gauge(_) => pieces(grid.boundary_ms(1), grid.end_ms(), grid.interval_ms()),
+            ReadingKey::Counter(_) | ReadingKey::Histogram(_) => {
+                pieces(grid.start_ms(), grid.end_ms(), self.step_ms)
+            }
+        }
+    }
+
+    fn text(
+        &self,
+        key: &ReadingKey,
+        matchers: &Matchers,
+        group_by: &[&str],
+    ) -> Result<String, QueryError> {
+        match key {
+            ReadingKey::Heartbeats => {
+                let window_ms = self.grid.end_ms().saturating_sub(self.grid.start_ms());
+                let window_seconds = window_ms / 1_000 + i64::from(window_ms % 1_000 != 0);
+                query::process_starts(matchers, window_seconds.saturating_add(LOOKBACK_SECONDS))
+            }
+            ReadingKey::Counter(selector) => {
+                query::counter_per_target(selector, matchers, group_by)
+            }
+            ReadingKey::Histogram(selector) => {
+                query::histogram_per_target(selector, matchers, group_by)
+            }
+            ReadingKey::Gauge(expression) => query::gauge_mean(expression, matchers),
+        }
+    }
+}
+
+/// What is read for a metric.
+fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
+    let counter = |selector: &String| ReadingKey::Counter(selector.clone());
+    match kind {
+        MetricKind::Proportion { events, total } => {
+            vec![counter(events), counter(total), ReadingKey::Heartbeats]
+        }
+        MetricKind::EventRate { events, .. } => vec![counter(events), ReadingKey::Heartbeats],
+        MetricKind::Quantile { histogram, .. } => vec![
+            ReadingKey::Histogram(histogram.clone()),
+            ReadingKey::Heartbeats,
+        ],
+        MetricKind::Gauge { expression } => vec![ReadingKey::Gauge(expression.clone())],
+        MetricKind::Impact { .. } => Vec::new(),
+    }
+}
+
+/// Adds a metric, and the one that it is the impact of.
+fn add_metric(
+    pipeline: &Pipeline,
+    name: &str,
+    metrics: &mut BTreeMap<String, MetricKind>,
+) -> Result<(), PlanError> {
+    let mut name = name;
+    let mut seen = BTreeSet::new();
+    while seen.insert(name) {
+        let metric = pipeline
+            .metrics
+            .get(name)
+            .ok_or_else(|| PlanError::UnknownMetric {
+                metric: name.to_owned(),
+            })?;
+        let MetricKind::Impact { of } = &metric.kind else {
+            metrics.insert(name.to_owned(), metric.kind.clone());
+            break;
+        };
+        name = of;
+    }
+    Ok(())
+}
+
+/// What is wrong with the matchers, told once and not for each metric.
+fn matcher_errors(populations: Populations<&Matchers>) -> Vec<PlanError> {
+    [
+        ("control", populations.control),
+        ("canary", populations.canary),
+    ]
+    .into_iter()
+    .filter_map(|(population, matchers)| {
+        let error = query::validate_matchers(matchers).err()?;
+        Some(PlanError::Matchers { population, error })
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The questions of a plan: each text once, in pieces that a Prometheus answers.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Most instants of one range query. Prometheus refuses more than 11,000.
+const MAX_POINTS: i64 = 10_000;
+
+/// When a query is evaluated, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QuestionTime {
+    /// Once.
+    Instant {
+        /// The time.
+        at_ms: i64,
+    },
+    /// At every step from start to end, both included.
+    Range {
+        /// First time.
+        start_ms: i64,
+        /// Last time.
+        end_ms: i64,
+        /// Distance.
+        step_ms: i64,
+    },
+}
+
+/// A query to ask, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedQuestion {
+    /// The names of the metrics that the answer serves.
+    pub metrics: BTreeSet<String>,
+    /// The PromQL text.
+    pub promql: String,
+    /// When it is evaluated.
+    pub time: QuestionTime,
+}
+
+/// Cuts a range into consecutive pieces that are short enough to be answered.
+pub(super) fn pieces(start_ms: i64, end_ms: i64, step_ms: i64) -> Vec<QuestionTime> {
+    let step_ms = step_ms.max(1);
+    let length_ms = step_ms.saturating_mul(MAX_POINTS);
+    let mut pieces = Vec::new();
+    let mut from_ms = start_ms;
+    while from_ms <= end_ms {
+        let next_ms = from_ms.saturating_add(length_ms);
+        pieces.push(QuestionTime::Range {
+            start_ms: from_ms,
+            end_ms: end_ms.min(next_ms.saturating_sub(step_ms)),
+            step_ms,
+        });
+        if next_ms == i64::MAX {
+            break;
+        }
+        from_ms = next_ms;
+    }
+    pieces
+}
+
+/// The questions of a plan so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Questions {
+    all: Vec<PlannedQuestion>,
+}
+
+impl Questions {
+    /// Adds a text at consecutive times, or finds it where it was asked for before. Says where
+    /// its questions are.
+    pub(super) fn ask(&mut self, promql: &str, times: &[QuestionTime]) -> Range<usize> {
+        let known = self.all.iter().position(|question| {
+            question.promql == promql && times.first() == Some(&question.time)
+        });
+        let first = known.unwrap_or(self.all.len());
+        if known.is_none() {
+            self.all.extend(times.iter().map(|&time| PlannedQuestion {
+                metrics: BTreeSet::new(),
+                promql: promql.to_owned(),
+                time,
+            }));
+        }
+        first..first + times.len()
+    }
+
+    /// Notes that a metric needs the answers to some questions.
+    pub(super) fn serve(&mut self, questions: Range<usize>, metric: &str) {
+        for question in self.all.get_mut(questions).into_iter().flatten() {
+            if !question.metrics.contains(metric) {
+                question.metrics.insert(metric.to_owned());
+            }
+        }
+    }
+
+    /// All questions, in the order in which they were first asked for.
+    pub(super) fn as_slice(&self) -> &[PlannedQuestion] {
+        &self.all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_range_is_cut_into_pieces_that_meet_without_overlap() {
+        let cut = pieces(0, 25_000 * 7, 7);
+        let range = |start: i64, end: i64| QuestionTime::Range {
+            start_ms: start * 7,
+            end_ms: end * 7,
+            step_ms: 7,
+        };
+        assert_eq!(
+            cut,
+            [
+                range(0, 9_999),
+                range(10_000, 19_999),
+                range(20_000, 25_000)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_range_of_as_many_points_as_allowed_stays_whole() {
+        assert_eq!(pieces(0, 9_999, 1).len(), 1);
+        assert_eq!(pieces(0, 10_000, 1).len(), 2);
+        assert_eq!(pieces(5, 5, 1).len(), 1);
+        assert_eq!(pieces(i64::MAX - 3, i64::MAX, 1).len(), 1);
+    }
+
+    #[test]
+    fn the_same_question_is_asked_once() {
+        let mut questions = Questions::default();
+        let times = pieces(0, 20_000, 1);
+        let first = questions.ask("a", &times);
+        let other = questions.ask("b", &times);
+        assert_eq!(questions.ask("a", &times), first);
+        assert_eq!((first, other), (0..3, 3..6));
+        assert_eq!(questions.as_slice().len(), 6);
+    }
+}

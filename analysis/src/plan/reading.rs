@@ -1,0 +1,122 @@
+//! What is read for both populations: the text, where its answers are, how they are told apart.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::judge::{DataFault, ReasonCode};
+use crate::series::{Populations, Series};
+
+use super::Answered;
+
+/// Where the series of one population are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// The questions that hold them, one after the other in time.
+    pub(super) questions: Range<usize>,
+    /// The label and its value that tell this population from the other of the same query.
+    pub(super) told_by: Option<(String, String)>,
+}
+
+/// One thing that is read: a counter, the buckets of a histogram, a gauge, the heartbeats.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Reading {
+    /// Where each population's series are; nothing for one that is not asked for.
+    pub(super) sources: Populations<Option<Source>>,
+    /// The text that reads the canary, for messages.
+    pub(super) promql: String,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Read<'a> {
+    /// The series of each population.
+    pub(super) series: Populations<Cow<'a, [Series]>>,
+    /// What the source said about its answers, each once.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Reading {
+    /// The questions that this reading needs.
+    pub(super) fn questions(&self) -> impl Iterator<Item = Range<usize>> {
+        [&self.sources.control, &self.sources.canary]
+            .into_iter()
+            .flatten()
+            .map(|source| source.questions.clone())
+    }
+
+    /// Takes the populations' series out of the answers.
+    ///
+    /// # Errors
+    ///
+    /// The first fault among the answers that are needed.
+    pub(super) fn take<'a>(&self, answers: &'a [Answered]) -> Result<Read<'a>, DataFault> {
+        let mut read = Read::default();
+        for questions in self.questions() {
+            for index in questions {
+                for warning in &answer(answers, index)?.1 {
+                    if !read.warnings.contains(warning) {
+                        read.warnings.push(warning.clone());
+                    }
+                }
+            }
+        }
+        let series = |source: &Option<Source>| match source {
+            Some(source) => source.take(answers),
+            None => Ok(Cow::default()),
+        };
+        read.series = Populations {
+            control: series(&self.sources.control)?,
+            canary: series(&self.sources.canary)?,
+        };
+        Ok(read)
+    }
+}
+
+impl Source {
+    fn take<'a>(&self, answers: &'a [Answered]) -> Result<Cow<'a, [Series]>, DataFault> {
+        if self.questions.len() == 1 && self.told_by.is_none() {
+            return Ok(Cow::Borrowed(&answer(answers, self.questions.start)?.0));
+        }
+        let mut joined = BTreeMap::<BTreeMap<String, String>, Series>::new();
+        for index in self.questions.clone() {
+            for one in &answer(answers, index)?.0 {
+                let Some(labels) = self.labels(one) else {
+                    continue;
+                };
+                let whole = joined.entry(labels).or_default();
+                whole.timestamps_ms.extend_from_slice(&one.timestamps_ms);
+                whole.values.extend_from_slice(&one.values);
+            }
+        }
+        let named = joined
+            .into_iter()
+            .map(|(labels, series)| Series { labels, ..series });
+        Ok(Cow::Owned(named.collect()))
+    }
+
+    /// The labels of a series without the one that tells the populations apart; nothing for a
+    /// series of the other population.
+    fn labels(&self, series: &Series) -> Option<BTreeMap<String, String>> {
+        let Some((label, value)) = &self.told_by else {
+            return Some(series.labels.clone());
+        };
+        if series.labels.get(label) != Some(value) {
+            return None;
+        }
+        let mut labels = series.labels.clone();
+        labels.remove(label);
+        Some(labels)
+    }
+}
+
+fn answer(answers: &[Answered], index: usize) -> Result<&(Vec<Series>, Vec<String>), DataFault> {
+    match answers.get(index) {
+        Some(Ok(answer)) => Ok(answer),
+        Some(Err(fault)) => Err(fault.clone()),
+        None => Err(DataFault {
+            code: ReasonCode::StillCollecting,
+            message: "the query was not answered yet".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,137 @@
+//! Checks: limits, units, names of the control, and what a mapping carries.
+
+use serinus_analysis::pipeline::{Comparison, Condition, Method};
+
+use crate::support::{absolute, condition, read, relative};
+
+#[test]
+fn limits_are_converted_to_base_units() {
+    use Comparison::{Greater, GreaterOrEqual, Less, LessOrEqual};
+    for (check, expected) in [
+        ("error_rate < 0.001", absolute(Less, 0.001)),
+        ("error_rate < 0.1%", absolute(Less, 0.001)),
+        ("error_rate <= 10bps", absolute(LessOrEqual, 0.001)),
+        ("error_rate <= 0", absolute(LessOrEqual, 0.0)),
+        ("latency_p99 < 200ms", absolute(Less, 0.2)),
+        ("latency_p99 < 0.2", absolute(Less, 0.2)),
+        ("latency_p99 < 2 min", absolute(Less, 120.0)),
+        ("memory_usage < 512MiB", absolute(Less, 536_870_912.0)),
+        ("memory_usage < 1.5GB", absolute(Less, 1.5e9)),
+        ("cpu_usage < 70%", absolute(Less, 0.7)),
+        ("queue_depth < 1e4", absolute(Less, 10_000.0)),
+        ("conversion >= 100%", absolute(GreaterOrEqual, 1.0)),
+        ("throughput > 100", absolute(Greater, 100.0)),
+        ("business_kpi_impact < -1%", absolute(Less, -0.01)),
+        ("business_kpi_impact < 2% - 1%", absolute(Less, 0.01)),
+    ] {
+        assert_eq!(condition(check), expected, "{check}");
+    }
+}
+
+#[test]
+fn the_control_may_have_other_names_and_stand_anywhere() {
+    use Comparison::{Greater, Less};
+    for (check, expected) in [
+        ("error_rate < baseline", relative(Less, 1.0, 0.0)),
+        ("error_rate < control * 1.1", relative(Less, 1.1, 0.0)),
+        ("error_rate < 1.1 * legacy", relative(Less, 1.1, 0.0)),
+        ("error_rate < baseline * 110%", relative(Less, 1.1, 0.0)),
+        (
+            "error_rate < legacy_error_rate * 1.1",
+            relative(Less, 1.1, 0.0),
+        ),
+        ("error_rate < legacy_rate", relative(Less, 1.0, 0.0)),
+        (
+            "response_time_p99 < legacy_p99 * 1.2",
+            relative(Less, 1.2, 0.0),
+        ),
+        (
+            "response_time_p99 < legacy_response_time_p99",
+            relative(Less, 1.0, 0.0),
+        ),
+        (
+            "latency_p99 < baseline_latency_p99 * 1.2",
+            relative(Less, 1.2, 0.0),
+        ),
+        ("latency_p99 < control_p99", relative(Less, 1.0, 0.0)),
+        (
+            "latency_p99 < baseline * 1.2 + 5ms",
+            relative(Less, 1.2, 0.005),
+        ),
+        (
+            "latency_p99 < 5ms + baseline * 1.2",
+            relative(Less, 1.2, 0.005),
+        ),
+        ("latency_p99 < baseline - 5ms", relative(Less, 1.0, -0.005)),
+        ("error_rate < baseline + 10%", relative(Less, 1.0, 0.1)),
+        ("error_rate < baseline + 0.001", relative(Less, 1.0, 0.001)),
+        ("conversion > baseline * 0.98", relative(Greater, 0.98, 0.0)),
+        (
+            "throughput within 5% of baseline",
+            Condition::Within { tolerance: 0.05 },
+        ),
+        (
+            "throughput within 0.05 of legacy_throughput",
+            Condition::Within { tolerance: 0.05 },
+        ),
+    ] {
+        assert_eq!(condition(check), expected, "{check}");
+    }
+}
+
+#[test]
+fn a_check_of_another_name_is_the_metric_it_names() {
+    let text = "
+canary_pipeline:
+  stage:
+    traffic_percent: 5
+    duration_minutes: 5
+    metrics: [response_time_p95 < legacy_p95]
+";
+    assert_eq!(read(text).stages[0].checks[0].metric, "latency_p95");
+    let own = format!("metrics: {{response_time_p95: {{gauge: response_time}}}}{text}");
+    assert_eq!(read(&own).stages[0].checks[0].metric, "response_time_p95");
+}
+
+#[test]
+fn a_check_may_be_a_mapping() {
+    let pipeline = read(
+        "
+canary_pipeline:
+  stage:
+    traffic_percent: 5%
+    duration_minutes: 0.5
+    checks:
+      - error_rate < 1%
+      - {check: error_rate < baseline * 1.1, weight: 2, method: kayenta, promote_ratio: 1.5}
+      - {check: cpu_usage < 70%, warn_only: true}
+      - {check: memory_usage < 1GB, critical: false, method: wilson}
+      - {check: conversion > baseline * 0.9, promote_ratio: 0.8}
+",
+    );
+    let stage = &pipeline.stages[0];
+    assert_eq!((stage.traffic_percent, stage.duration_minutes), (5.0, 0.5));
+    let flags: Vec<_> = stage
+        .checks
+        .iter()
+        .map(|check| {
+            (
+                check.critical,
+                check.weight,
+                check.warn_only,
+                check.method,
+                check.promote_ratio,
+            )
+        })
+        .collect();
+    assert_eq!(
+        flags,
+        [
+            (true, 1.0, false, None, None),
+            (true, 2.0, false, Some(Method::Kayenta), Some(1.5)),
+            (false, 1.0, true, None, None),
+            (false, 1.0, false, Some(Method::Wilson), None),
+            (true, 1.0, false, None, Some(0.8)),
+        ]
+    );
+}

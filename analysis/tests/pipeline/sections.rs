@@ -1,0 +1,149 @@
+//! The sections beside the stages: metrics, populations, settings.
+
+use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
+use serinus_analysis::pipeline::{
+    AnalysisSettings, Better, Comparison, Dimension, Exposure, Method, MetricKind, OnInconclusive,
+    preset_metrics,
+};
+
+use crate::support::{SEED, absolute, read};
+
+#[test]
+fn every_kind_of_metric_can_be_defined() {
+    let pipeline = read(
+        r#"
+metrics:
+  error_rate: {errors: 'errors_total{job="a"}', total: all_total}
+  hits: {events: hits_total, total: all_total, better: higher}
+  crashes: {events: crashes_total, per: pod_hours}
+  sent: {events: sent_total, per: traffic_share, better: higher}
+  wait_p90: {quantile: 90%, histogram: 'wait_ms_bucket{job="a"}', scale: 0.001}
+  size_p50: {quantile: 0.5, histogram: response_size, unit: bytes}
+  heap: {gauge: "heap_used_bytes
+  / heap_limit_bytes", unit: fraction}
+  depth: {gauge: depth}
+  lost_hits: {impact_of: hits}
+canary_pipeline:
+  stage: {traffic_percent: 5, duration_minutes: 5, metrics: [heap < 80%, size_p50 < 10KiB, depth < 5min]}
+"#,
+    );
+    let metric = |name: &str| pipeline.metrics[name].clone();
+    assert_eq!(
+        metric("error_rate").kind,
+        MetricKind::Proportion {
+            events: "errors_total{job=\"a\"}".to_owned(),
+            total: "all_total".to_owned()
+        }
+    );
+    assert_eq!(metric("error_rate").better, Better::Lower);
+    assert_eq!(metric("hits").better, Better::Higher);
+    assert_eq!(metric("hits").dimension, Dimension::Fraction);
+    assert_eq!(
+        metric("crashes").kind,
+        MetricKind::EventRate {
+            events: "crashes_total".to_owned(),
+            per: Exposure::PodHours
+        }
+    );
+    assert!(matches!(
+        metric("sent").kind,
+        MetricKind::EventRate {
+            per: Exposure::TrafficShare,
+            ..
+        }
+    ));
+    assert_eq!(
+        metric("wait_p90").kind,
+        MetricKind::Quantile {
+            quantile: 0.9,
+            histogram: "wait_ms{job=\"a\"}".to_owned(),
+            scale: 0.001
+        }
+    );
+    assert_eq!(metric("wait_p90").dimension, Dimension::Seconds);
+    assert_eq!(metric("size_p50").dimension, Dimension::Bytes);
+    assert_eq!(metric("heap").dimension, Dimension::Fraction);
+    assert_eq!(metric("depth").dimension, Dimension::Number);
+    assert_eq!(
+        metric("lost_hits").kind,
+        MetricKind::Impact {
+            of: "hits".to_owned()
+        }
+    );
+    // What the file does not define stays the preset's.
+    assert_eq!(
+        metric("latency_p99"),
+        preset_metrics("prometheus").unwrap()["latency_p99"]
+    );
+}
+
+#[test]
+fn populations_are_label_matchers() {
+    let pipeline = read(SEED);
+    assert_eq!(
+        pipeline.control,
+        Matchers::from([Matcher::equal("track", "stable")])
+    );
+    assert_eq!(
+        pipeline.canary,
+        Matchers::from([Matcher::equal("track", "canary")])
+    );
+    assert_eq!(pipeline.region_label, "region");
+    let text = format!(
+        "control: {{canary: \"\", pod: {{\"!~\": \"a-6d4.*\", \"!=\": b}}}}\n\
+         canary: {{pod: {{\"=~\": \"a-6d4.*\"}}, zone: \" a \"}}\n\
+         region_label: zone\n{SEED}"
+    );
+    let pipeline = read(&text);
+    let matcher = |label: &str, operator: MatchOperator, value: &str| Matcher {
+        label: label.to_owned(),
+        operator,
+        value: value.to_owned(),
+    };
+    assert_eq!(
+        pipeline.control,
+        Matchers::from([
+            Matcher::equal("canary", ""),
+            matcher("pod", MatchOperator::NotRegex, "a-6d4.*"),
+            matcher("pod", MatchOperator::NotEqual, "b"),
+        ])
+    );
+    assert_eq!(
+        pipeline.canary,
+        Matchers::from([
+            Matcher::regex("pod", "a-6d4.*"),
+            Matcher::equal("zone", " a ")
+        ])
+    );
+    assert_eq!(pipeline.region_label, "zone");
+}
+
+#[test]
+fn settings_have_defaults_and_can_be_given() {
+    assert_eq!(read(SEED).analysis, AnalysisSettings::default());
+    let pipeline = read(&format!(
+        "analysis: {{method: kayenta, false_rollback: 5%, false_promote: 0.1, confidence: 95%, \
+         interval: 1min, lag: 0, on_inconclusive: rollback, promote_ratio: 2}}\n\
+         name: own-name\nsource: thanos\ndry_run: true\nkill_switch: [error_rate > 5%]\n{SEED}"
+    ));
+    assert_eq!(
+        pipeline.analysis,
+        AnalysisSettings {
+            method: Method::Kayenta,
+            false_rollback: 0.05,
+            false_promote: 0.1,
+            confidence: 0.95,
+            interval_seconds: 60,
+            lag_seconds: 0,
+            on_inconclusive: OnInconclusive::Rollback,
+            promote_ratio: Some(2.0),
+        }
+    );
+    assert_eq!(pipeline.name, "own-name");
+    assert_eq!(pipeline.source.as_deref(), Some("thanos"));
+    assert!(pipeline.dry_run);
+    assert_eq!(
+        pipeline.kill_switch[0].condition,
+        absolute(Comparison::Greater, 0.05)
+    );
+}

@@ -1,0 +1,125 @@
+//! What ships with the reader: presets, pipelines, the reference of the format.
+
+use serinus_analysis::pipeline::{MetricKind, PRESET_NAMES, preset_metrics};
+use serinus_analysis::query::{check_counter_selector, check_gauge_expression};
+
+use crate::support::{SEED, read};
+
+#[test]
+fn the_seed_can_be_read_under_every_preset() {
+    for preset in PRESET_NAMES {
+        let pipeline = read(&format!("preset: {preset}\n{SEED}"));
+        assert_eq!(pipeline.stages.len(), 9, "{preset}");
+        assert_eq!(&pipeline.metrics, &preset_metrics(preset).unwrap());
+    }
+    assert_eq!(read(SEED).metrics, preset_metrics("prometheus").unwrap());
+}
+
+#[test]
+fn every_preset_has_the_usual_metrics_in_usable_promql() {
+    for preset in PRESET_NAMES {
+        let metrics = preset_metrics(preset).unwrap();
+        for name in [
+            "error_rate",
+            "latency_p50",
+            "latency_p90",
+            "latency_p95",
+            "latency_p99",
+            "throughput",
+            "cpu_usage",
+            "memory_usage",
+            "restarts",
+            "customer_complaints",
+            "business_kpi_impact",
+        ] {
+            assert!(metrics.contains_key(name), "{preset} has no {name}");
+        }
+        for (name, metric) in &metrics {
+            assert_eq!(name, &metric.name);
+            match &metric.kind {
+                MetricKind::Proportion { events, total } => {
+                    check_counter_selector(events).unwrap();
+                    check_counter_selector(total).unwrap();
+                }
+                MetricKind::EventRate { events, .. } => check_counter_selector(events).unwrap(),
+                MetricKind::Quantile { histogram, .. } => {
+                    check_counter_selector(histogram).unwrap();
+                }
+                MetricKind::Gauge { expression } => check_gauge_expression(expression).unwrap(),
+                MetricKind::Impact { of } => assert!(metrics.contains_key(of)),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_shipped_pipeline_can_be_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let pipeline = read(&std::fs::read_to_string(&path).unwrap());
+        // The seed has no name; the others are named like their file.
+        if name != "canary_pipeline" {
+            assert_eq!(pipeline.name, name);
+        }
+        names.push(name);
+    }
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "blue_green",
+            "canary_pipeline",
+            "checkout",
+            "kill_switch",
+            "migration_schedule",
+            "parallel_run",
+            "success_scorecard",
+            "verify_performance"
+        ]
+    );
+}
+
+/// The reference of the format names everything that the format has.
+#[test]
+fn the_reference_shows_every_preset_as_it_is() {
+    let reference = include_str!("../../../docs/pipelines.md");
+    for preset in PRESET_NAMES {
+        assert!(reference.contains(&format!("`{preset}`")), "{preset}");
+        for (name, metric) in preset_metrics(preset).unwrap() {
+            assert!(reference.contains(&format!("`{name}`")), "{name}");
+            let texts = match metric.kind {
+                MetricKind::Proportion { events, total } => vec![events, total],
+                MetricKind::EventRate { events, .. } => vec![events],
+                MetricKind::Quantile { histogram, .. } => vec![histogram],
+                MetricKind::Gauge { expression } => vec![expression],
+                MetricKind::Impact { of } => vec![of],
+            };
+            for text in texts {
+                // A bar within a table's cell is escaped.
+                let in_table = format!("`{}`", text.replace('|', "\\|"));
+                assert!(reference.contains(&in_table), "{preset}: {in_table}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_the_reference_can_be_read() {
+    let reference = include_str!("../../../docs/pipelines.md");
+    let mut examples = 0;
+    for block in reference.split("```yaml\n").skip(1) {
+        let text = block.split("```").next().unwrap();
+        // A block that shows one section is completed to a file.
+        let stage = "canary_pipeline: {a: {traffic_percent: 5, duration_minutes: 5, metrics: [error_rate < 1%]}}\n";
+        if text.contains("canary_pipeline:") {
+            read(text);
+        } else {
+            read(&format!("{text}{stage}"));
+        }
+        examples += 1;
+    }
+    assert!(examples >= 5);
+}

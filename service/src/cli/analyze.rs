@@ -1,0 +1,249 @@
+//! `serinus analyze`: one analysis without a server.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, str};
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
+use serinus_analysis::pipeline::{self, Pipeline, Stage, nearest_name};
+use serinus_analysis::series::Populations;
+use serinus_openapi::analysis::Verdict;
+use serinus_openapi::population::Population;
+
+use super::output::{self, Format};
+use super::{Failure, table};
+use crate::clock::SystemClock;
+use crate::config::{LogArguments, LogFormat, SourceArguments, load_sources};
+use crate::engine::{AnalysisInput, Engine};
+use crate::pipelines::Folder;
+use crate::prometheus::install_crypto_provider;
+use crate::{telemetry, wire};
+
+/// The exit code for everything that is not a verdict.
+pub(super) const COULD_NOT_ASK: u8 = 3;
+
+const AFTER_HELP: &str = "\
+Examples:
+  serinus analyze --pipeline pipelines/canary_pipeline.yaml --stage stage_2 \\
+    --prometheus http://prometheus:9090 --control track=stable --canary track=canary
+  serinus analyze --pipeline checkout --pipelines ./pipelines --stage stage_1 --output json
+  serinus analyze --pipeline p.yaml --stage s --canary 'pod=~web-6d4.*' --start 2026-11-22T09:00:00Z
+
+Exit codes: 0 promote, 1 rollback, 2 hold, 3 could not ask (usage, a pipeline with mistakes, an
+unknown stage or source). A Prometheus that does not answer is a hold.";
+
+/// Judge a stage now, without a server
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// The pipeline: a file, or a name in the folder that --pipelines names
+    #[arg(long, value_name = "FILE|NAME")]
+    pipeline: String,
+
+    /// A folder of pipelines, for --pipeline NAME
+    #[arg(long, value_name = "FOLDER", env = "SERINUS_PIPELINES")]
+    pipelines: Option<PathBuf>,
+
+    /// The stage; may be left out when the pipeline has one
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<String>,
+
+    /// Selects the control in place of the pipeline's own; may be given more than once
+    #[arg(long, value_name = "LABEL=VALUE", value_parser = matcher)]
+    control: Vec<Matcher>,
+
+    /// Selects the canary in place of the pipeline's own: =, !=, =~ and !~
+    #[arg(long, value_name = "LABEL=VALUE", value_parser = matcher)]
+    canary: Vec<Matcher>,
+
+    /// Start of the window (RFC 3339) [default: the stage's duration before the end]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    start: Option<DateTime<Utc>>,
+
+    /// End of the window (RFC 3339) [default: now, less the time that samples may be late]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    end: Option<DateTime<Utc>>,
+
+    /// The source to ask [default: the pipeline's, else the default one]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+
+    #[command(flatten)]
+    sources: SourceArguments,
+
+    /// How to write the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
+    // Warnings only: the answer tells what matters.
+    telemetry::start(
+        arguments.log.log_format.unwrap_or(LogFormat::Text),
+        arguments.log.log.as_deref().unwrap_or("warn"),
+    )?;
+    install_crypto_provider();
+    let pipeline = find_pipeline(&arguments.pipeline, arguments.pipelines.as_deref())?;
+    let stage = find_stage(&pipeline, arguments.stage.as_deref())?;
+    let input = AnalysisInput {
+        pipeline: &pipeline,
+        stage,
+        populations: Populations {
+            control: population("control", arguments.control, &pipeline.control)?,
+            canary: population("canary", arguments.canary, &pipeline.canary)?,
+        },
+        start_ms: arguments.start.as_ref().map(DateTime::timestamp_millis),
+        end_ms: arguments.end.as_ref().map(DateTime::timestamp_millis),
+        source: arguments.source.as_deref(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let analysis = runtime.block_on(async {
+        let engine = Engine::new(Arc::new(SystemClock), load_sources(arguments.sources)?);
+        Ok::<_, Failure>(engine.analyse(&input).await?)
+    })?;
+    let answer = wire::answer(&input, &analysis);
+    match arguments.output {
+        Format::Json => output::line(&serde_json::to_string_pretty(&answer)?),
+        Format::Text => output::line(&table::of(&answer)),
+    }
+    Ok(match answer.verdict {
+        Verdict::Promote => 0,
+        Verdict::Rollback => 1,
+        Verdict::Hold => 2,
+    })
+}
+
+fn find_pipeline(given: &str, folder: Option<&Path>) -> Result<Arc<Pipeline>, Failure> {
+    let path = Path::new(given);
+    let looks_like_a_file = path.extension().is_some() || given.contains('/') || path.is_file();
+    match folder {
+        Some(folder) if !looks_like_a_file => {
+            let known = Folder::open(folder)?.look();
+            if let Some(found) = known.get(given) {
+                return Ok(Arc::clone(&found.pipeline));
+            }
+            let near = did_you_mean(given, known.names());
+            Err(Failure(format!(
+                "unknown pipeline {given:?} in {}{near}",
+                folder.display()
+            )))
+        }
+        _ => read_pipeline(path),
+    }
+}
+
+fn read_pipeline(path: &Path) -> Result<Arc<Pipeline>, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure(format!("cannot read pipeline {}: {error}", path.display())))?;
+    let stem = path
+        .file_stem()
+        .map_or_else(|| "pipeline".into(), |stem| stem.to_string_lossy());
+    pipeline::parse(&text, &stem)
+        .map(Arc::new)
+        .map_err(|mistakes| {
+            let lines = mistakes.iter().map(|mistake| {
+                format!(
+                    "\n  {}:{}:{}: {}: {}",
+                    path.display(),
+                    mistake.line,
+                    mistake.column,
+                    mistake.path,
+                    mistake.message
+                )
+            });
+            Failure(format!(
+                "cannot read pipeline {}:{}",
+                path.display(),
+                lines.collect::<String>()
+            ))
+        })
+}
+
+fn find_stage<'a>(pipeline: &'a Pipeline, id: Option<&str>) -> Result<&'a Stage, Failure> {
+    let ids = || pipeline.stages.iter().map(|stage| stage.id.as_str());
+    let known = ids().collect::<Vec<_>>().join(", ");
+    match (id, pipeline.stages.as_slice()) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Failure(format!("give --stage, one of: {known}"))),
+        (Some(id), stages) => stages.iter().find(|stage| stage.id == id).ok_or_else(|| {
+            let near = did_you_mean(id, ids());
+            Failure(format!(
+                "unknown stage {id:?}{near}; its stages are: {known}"
+            ))
+        }),
+    }
+}
+
+fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest_name(name, known).map_or(String::new(), |near| format!(", did you mean {near:?}?"))
+}
+
+/// The given matchers, or the pipeline's own when there are none.
+fn population(name: &str, given: Vec<Matcher>, own: &Matchers) -> Result<Matchers, Failure> {
+    if given.is_empty() {
+        return Ok(own.clone());
+    }
+    let matchers: Matchers = given.into_iter().collect();
+    Population::from(&matchers)
+        .to_matchers()
+        .map_err(|error| Failure(format!("--{name}: {error}")))
+}
+
+/// Reads `track=stable`, `pod=~web-.*`, `pod!=web-0`, `pod!~web-.*`.
+fn matcher(text: &str) -> Result<Matcher, String> {
+    let example = "write it like track=stable or pod=~web-.*";
+    let at = text.find(['=', '!']).ok_or(example)?;
+    let (label, rest) = text.split_at(at);
+    let operators = [
+        ("=~", MatchOperator::Regex),
+        ("!~", MatchOperator::NotRegex),
+        ("!=", MatchOperator::NotEqual),
+        ("=", MatchOperator::Equal),
+    ];
+    let found = operators
+        .into_iter()
+        .find_map(|(sign, operator)| Some((operator, rest.strip_prefix(sign)?)));
+    let (operator, value) = found.ok_or(example)?;
+    if label.is_empty() {
+        return Err(format!("the label is missing: {example}"));
+    }
+    Ok(Matcher {
+        label: label.to_owned(),
+        operator,
+        value: value.to_owned(),
+    })
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.with_timezone(&Utc))
+        .map_err(|error| format!("{error}: write it like 2026-11-22T09:00:00Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_is_read() {
+        for (text, expected) in [
+            ("track=stable", "track=\"stable\""),
+            ("pod=~web-.*", "pod=~\"web-.*\""),
+            ("pod!=a=b", "pod!=\"a=b\""),
+            ("pod!~x", "pod!~\"x\""),
+            ("track=", "track=\"\""),
+        ] {
+            assert_eq!(matcher(text).unwrap().to_string(), expected);
+        }
+        for text in ["track", "=x", "a!b", ""] {
+            assert!(matcher(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `serinus serve`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::Failure;
+use crate::clock::SystemClock;
+use crate::config::{Config, ServeArguments};
+use crate::engine::Engine;
+use crate::http::server::{ServerLimits, serve, stop_signal};
+use crate::http::{App, Limits, router};
+use crate::pipelines::Folder;
+use crate::prometheus::{Sources, install_crypto_provider};
+use crate::telemetry;
+
+const AFTER_HELP: &str = "\
+Examples:
+  serinus serve --prometheus http://prometheus:9090 --pipelines ./pipelines
+  serinus serve --config serinus.yaml
+  SERINUS_LISTEN=0.0.0.0:8080 SERINUS_LOG_FORMAT=json serinus serve
+
+The file says the same things, and what a flag cannot:
+  listen: 0.0.0.0:8080
+  pipelines: /etc/serinus/pipelines
+  default_source: eu
+  sources:
+    eu: {url: http://prometheus.eu:9090}
+    us: {url: https://mimir.us/prometheus, headers: {X-Scope-OrgID: team}, bearer_token_file: /run/token}
+
+A flag counts before a variable, a variable before the file, the file before the default.
+SIGTERM: /readyz answers 503, requests are served for the drain time, running answers are finished.
+SIGINT (Ctrl-C): the same without the drain time; once more ends at once.
+
+Exit codes: 0 stopped by a signal, 1 could not start, 2 usage.";
+
+/// Serve the HTTP API; /docs shows it
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    settings: ServeArguments,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
+    let config = Config::load(arguments.settings)?;
+    telemetry::start(config.log_format, &config.log)?;
+    install_crypto_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(serve_until_stopped(config));
+    // What is still running after the grace has been given its time.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
+    let stop = stop_signal(Duration::from_secs(config.drain_seconds))?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        Failure(format!(
+            "cannot listen on {}: {error}; choose another address with --listen",
+            config.listen
+        ))
+    })?;
+    let listen = listener.local_addr()?;
+    let named: Vec<_> = config
+        .sources
+        .iter()
+        .map(|(name, source)| format!("{name}={}", source.url))
+        .collect();
+    let sources = Sources::new(config.sources, config.default_source.as_deref())?;
+    let folder = match &config.pipelines {
+        Some(path) => Folder::open(path)?,
+        None => Folder::none(),
+    };
+    let pipelines = Arc::new(folder);
+    log_start(config.public_url.as_deref(), listen, &named, &pipelines);
+    let limits = Limits {
+        body_bytes: config.max_body_bytes,
+        ..Limits::default()
+    };
+    let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
+    let app = Arc::new(App::new(engine, pipelines, limits, config.public_url));
+    let routes = router(Arc::clone(&app));
+    serve(listener, routes, app, ServerLimits::default(), stop).await;
+    Ok(0)
+}
+
+fn log_start(
+    public_url: Option<&str>,
+    listen: std::net::SocketAddr,
+    sources: &[String],
+    pipelines: &Folder,
+) {
+    let version = env!("CARGO_PKG_VERSION");
+    let profile = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    let known = pipelines.look();
+    let base = public_url.map_or_else(|| format!("http://{listen}"), str::to_owned);
+    let sources = sources.join(", ");
+    tracing::info!(
+        version,
+        profile,
+        listen = %listen,
+        sources,
+        pipelines.count = known.names().count(),
+        "serinus {version} listens on {listen}, reads {sources}, explore it at {base}/docs"
+    );
+    known.log_problems();
+}

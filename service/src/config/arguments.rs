@@ -1,0 +1,118 @@
+//! The flags and variables that several commands share.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::LogFormat;
+use crate::prometheus::SourceUrl;
+
+/// Which Prometheus is asked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SourceArguments {
+    /// The Prometheus to read: the source named `default` [default: <http://localhost:9090>]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SERINUS_PROMETHEUS",
+        hide_env_values = true
+    )]
+    pub prometheus: Option<SourceUrl>,
+
+    /// Further sources by name; requests and pipelines choose one with `source`
+    #[arg(
+        long,
+        value_name = "NAME=URL",
+        env = "SERINUS_SOURCES",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub sources: Vec<NamedSource>,
+
+    /// The source that is asked when nobody names one
+    #[arg(long, value_name = "NAME", env = "SERINUS_DEFAULT_SOURCE")]
+    pub default_source: Option<String>,
+
+    /// A YAML file with the same settings, and credentials and limits of each source
+    #[arg(long, value_name = "FILE", env = "SERINUS_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// A source as a flag gives it: `eu=http://prometheus.eu:9090`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedSource {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub url: SourceUrl,
+}
+
+impl FromStr for NamedSource {
+    type Err = String;
+
+    /// No message repeats the address, which may hold a password.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let example = "write it like eu=http://prometheus.eu:9090";
+        let (name, url) = text.split_once('=').ok_or(example)?;
+        let name = name.trim();
+        let is_name = !name.is_empty()
+            && name
+                .chars()
+                .all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character));
+        if !is_name {
+            return Err(format!(
+                "a name has letters, digits, dots, dashes and underscores only: {example}"
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            url: url.parse()?,
+        })
+    }
+}
+
+/// What is written to the log, and how.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LogArguments {
+    /// What is logged: error, warn, info, debug, trace, also by module [default: info]
+    #[arg(long, value_name = "FILTER", env = "SERINUS_LOG")]
+    pub log: Option<String>,
+
+    /// How a log line is written [default: text]
+    #[arg(long, value_name = "FORMAT", env = "SERINUS_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How a server is set up.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArguments {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SERINUS_LISTEN")]
+    pub listen: Option<SocketAddr>,
+
+    /// Which Prometheus is asked.
+    #[command(flatten)]
+    pub sources: SourceArguments,
+
+    /// A folder of pipelines (*.yaml, *.yml), read again when a file changes
+    #[arg(long, value_name = "FOLDER", env = "SERINUS_PIPELINES")]
+    pub pipelines: Option<PathBuf>,
+
+    /// Largest accepted body, in bytes [default: 1048576]
+    #[arg(long, value_name = "BYTES", env = "SERINUS_MAX_BODY_BYTES")]
+    pub max_body_bytes: Option<usize>,
+
+    /// Where clients reach the server, when it is not where it listens
+    #[arg(long, value_name = "URL", env = "SERINUS_PUBLIC_URL")]
+    pub public_url: Option<String>,
+
+    /// How long to go on serving after SIGTERM, while /readyz answers 503 [default: 10]
+    #[arg(long, value_name = "SECONDS", env = "SERINUS_DRAIN_SECONDS")]
+    pub drain_seconds: Option<u64>,
+
+    /// What is written to the log, and how.
+    #[command(flatten)]
+    pub log: LogArguments,
+}

@@ -1,0 +1,133 @@
+use clap::Parser;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Command {
+    #[command(flatten)]
+    arguments: ServeArguments,
+}
+
+fn load(flags: &[&str], file: Option<&str>) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("serinus.yaml");
+    let mut all = vec!["serinus".to_owned()];
+    all.extend(flags.iter().map(|&flag| flag.to_owned()));
+    if let Some(text) = file {
+        fs::write(&path, text).unwrap();
+        all.push(format!("--config={}", path.display()));
+    }
+    let command = Command::try_parse_from(all).map_err(|error| error.to_string())?;
+    Config::load(command.arguments).map_err(|error| error.to_string())
+}
+
+fn url(config: &Config, name: &str) -> String {
+    config.sources[name].url.to_string()
+}
+
+#[test]
+fn everything_has_a_default() {
+    let config = load(&[], None).unwrap();
+    assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
+    assert_eq!(url(&config, "default"), DEFAULT_PROMETHEUS);
+    assert_eq!(config.pipelines, None);
+    assert_eq!(config.max_body_bytes, 1024 * 1024);
+    assert_eq!(config.drain_seconds, 10);
+    assert_eq!(config.log_format, LogFormat::Text);
+}
+
+const FILE: &str = "\
+listen: 0.0.0.0:9000
+sources:
+  default: {url: 'http://file:9090', bearer_token: secret}
+  eu: {url: 'http://eu:9090'}
+default_source: eu
+pipelines: /etc/serinus
+max_body_bytes: 5
+public_url: https://serinus.example/
+drain_seconds: 3
+log_format: json
+log: debug
+";
+
+#[test]
+fn the_file_says_everything_that_flags_say() {
+    let config = load(&[], Some(FILE)).unwrap();
+    let flags = [
+        "--listen=0.0.0.0:9000",
+        "--prometheus=http://file:9090",
+        "--sources=eu=http://eu:9090",
+        "--default-source=eu",
+        "--pipelines=/etc/serinus",
+        "--max-body-bytes=5",
+        "--public-url=https://serinus.example/",
+        "--drain-seconds=3",
+        "--log-format=json",
+        "--log=debug",
+    ];
+    let mut by_flags = load(&flags, None).unwrap();
+    // The one thing that only a file says.
+    by_flags.sources.get_mut("default").unwrap().bearer_token =
+        config.sources["default"].bearer_token.clone();
+    assert_eq!(config, by_flags);
+    assert_eq!(
+        config.public_url.as_deref(),
+        Some("https://serinus.example")
+    );
+}
+
+#[test]
+fn a_flag_counts_before_the_file() {
+    let flags = ["--listen=127.0.0.1:1", "--prometheus=http://flag:9090"];
+    let config = load(&flags, Some(FILE)).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(url(&config, "default"), "http://flag:9090");
+    assert_eq!(url(&config, "eu"), "http://eu:9090");
+    assert_eq!(config.max_body_bytes, 5);
+}
+
+#[test]
+fn credentials_of_the_file_do_not_go_to_the_address_of_a_flag() {
+    let config = load(&["--prometheus=http://flag:9090"], Some(FILE)).unwrap();
+    assert_eq!(config.sources["default"].bearer_token, None);
+}
+
+#[test]
+fn an_empty_file_says_nothing() {
+    assert_eq!(
+        load(&[], Some("# nothing\n\n")).unwrap(),
+        load(&[], None).unwrap()
+    );
+}
+
+#[test]
+fn mistakes_are_told_with_what_to_change() {
+    for (flags, file, expected) in [
+        (vec![], Some("listen: nowhere"), "listen"),
+        (vec![], Some("listen: [1"), "serinus.yaml"),
+        (
+            vec![],
+            Some("prometheus: 'http://a'\nsources: {default: {url: 'http://b'}}"),
+            "twice",
+        ),
+        (vec![], Some("sources: {eu: {url: 'ftp://b'}}"), "http://"),
+        (vec!["--config=/no/such/file"], None, "/no/such/file"),
+        (vec!["--listen=8080"], None, "--listen"),
+        (vec!["--max-body-bytes=0"], None, "max_body_bytes"),
+        (
+            vec!["--public-url=serinus.example"],
+            None,
+            "https://serinus.example",
+        ),
+        (
+            vec!["--public-url=https://a/?b"],
+            None,
+            "nothing but a path",
+        ),
+        (vec!["--sources=http://eu:9090"], None, "eu=http://"),
+        (vec!["--log-format=xml"], None, "json"),
+    ] {
+        let error = load(&flags, file).unwrap_err();
+        assert!(error.contains(expected), "{flags:?} {file:?}: {error}");
+    }
+}

@@ -1,0 +1,256 @@
+//! `serinus demo`: the fleet, a real Serinus on it, the play, and Swagger UI for exploring.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serinus_analysis::pipeline::{Pipeline, parse};
+use serinus_analysis::simulate::SimulationError;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::play::{Ending, PlayError, Stageplay};
+use super::table::Table;
+use super::{CHECKOUT, Fleet, PAYMENTS, VirtualClock};
+use crate::clock::SharedClock;
+use crate::engine::Engine;
+use crate::http::server::{ServerLimits, Stop, serve, stop_signal};
+use crate::http::{App, Limits, router};
+use crate::pipelines::{Folder, FolderError};
+use crate::prometheus::{SourceConfig, Sources, SourcesError};
+
+/// When the play begins, on the fleet's clock: Monday, 2 November 2026, 08:00 UTC. Always the
+/// same, so that the same seed gives the same verdicts.
+const START_MS: i64 = 1_793_606_400_000;
+/// The pipelines that the demo knows, as they are shipped.
+const PIPELINES: [(&str, &str); 2] = [
+    (
+        "canary_pipeline.yaml",
+        include_str!("../../../pipelines/canary_pipeline.yaml"),
+    ),
+    (
+        "checkout.yaml",
+        include_str!("../../../pipelines/checkout.yaml"),
+    ),
+];
+/// The one that is played: the seed's, to the letter.
+const PLAYED: &str = "canary_pipeline";
+
+/// How the demo runs.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// End after the play, instead of leaving Swagger UI up.
+    pub once: bool,
+    /// Seed of the fleet.
+    pub seed: u64,
+    /// Where Serinus listens; a free port instead when it is taken.
+    pub listen: SocketAddr,
+}
+
+/// Why the demo cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A socket or a file.
+    #[error("cannot start the demo: {0}")]
+    Io(#[from] std::io::Error),
+    /// The fleet.
+    #[error("cannot start the fleet: {0}")]
+    Fleet(#[from] SimulationError),
+    /// The client of the fleet.
+    #[error("cannot reach the fleet: {0}")]
+    Source(#[from] SourcesError),
+    /// The address of the fleet.
+    #[error("cannot reach the fleet: {0}")]
+    Address(String),
+    /// The folder of pipelines.
+    #[error("cannot read the demo's pipelines: {0}")]
+    Folder(#[from] FolderError),
+    /// The HTTP client.
+    #[error("cannot ask for verdicts: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The play.
+    #[error("{0}")]
+    Play(String),
+}
+
+impl From<PlayError> for DemoError {
+    fn from(error: PlayError) -> Self {
+        Self::Play(error.to_string())
+    }
+}
+
+/// Runs the demo and returns whether it ended as it should: promote for the good canary,
+/// rollback for the bad one. Rows and the places to look at are written to `out`.
+///
+/// # Errors
+///
+/// [`DemoError`] says what is missing.
+pub async fn run(
+    options: DemoOptions,
+    out: fn() -> Box<dyn std::io::Write + Send>,
+) -> Result<bool, DemoError> {
+    let interrupted = stop_signal(Duration::ZERO)?;
+    let clock = Arc::new(VirtualClock::new(START_MS, 0.0));
+    let fleet = Arc::new(Fleet::new(options.seed, Arc::clone(&clock) as SharedClock)?);
+    let tasks = TaskTracker::new();
+    let cancel = CancellationToken::new();
+    let fleet_listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let fleet_url = format!("http://{}", fleet_listener.local_addr()?);
+    tasks.spawn(Arc::clone(&fleet).serve(fleet_listener, cancel.clone()));
+
+    let folder = DemoFolder::create()?;
+    let config = SourceConfig::new(fleet_url.parse().map_err(DemoError::Address)?);
+    let sources = Sources::new(BTreeMap::from([("default".to_owned(), config)]), None)?;
+    let engine = Arc::new(Engine::new(Arc::clone(&clock) as SharedClock, sources));
+    let pipelines = Arc::new(Folder::open(&folder.path)?);
+    let app = Arc::new(App::new(engine, pipelines, Limits::default(), None));
+    let listener = bind(options.listen).await?;
+    let server = format!("http://{}", listener.local_addr()?);
+    let stopped = cancel.clone();
+    let stop = async move {
+        stopped.cancelled().await;
+        Stop {
+            reason: "the demo's end",
+            drain_delay: Duration::ZERO,
+            hurry: Box::pin(std::future::pending()),
+        }
+    };
+    let limits = ServerLimits {
+        grace: Duration::from_secs(1),
+        ..ServerLimits::default()
+    };
+    tasks.spawn(serve(listener, router(Arc::clone(&app)), app, limits, stop));
+
+    let stageplay = Stageplay {
+        fleet,
+        clock: Arc::clone(&clock),
+        pipeline: played_pipeline()?,
+        client: reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .build()?,
+        server: server.clone(),
+    };
+    let told = |text: &str| write_line(out(), text);
+    told(&format!(
+        "serinus {}: {CHECKOUT} rolls out a good canary, {PAYMENTS} a bad one, two days in a minute\n",
+        env!("CARGO_PKG_VERSION")
+    ));
+    tokio::pin!(interrupted);
+    let mut table = Table::new(out());
+    let endings = tokio::select! {
+        endings = stageplay.play(&mut table) => endings?,
+        _ = &mut interrupted => {
+            finish(&cancel, &tasks).await;
+            return Ok(true);
+        }
+    };
+    told(&summary(&endings));
+    let is_as_expected = ended_as_expected(&endings);
+    if !options.once {
+        // From here on the fleet lives as fast as the person who explores it.
+        clock.set_speed(1.0);
+        told(&format!(
+            "\nSwagger UI: {server}/docs  (the examples run as they stand; Prometheus API of the \
+             fleet: {fleet_url})\nCtrl-C ends the demo"
+        ));
+        interrupted.await;
+    }
+    finish(&cancel, &tasks).await;
+    Ok(is_as_expected)
+}
+
+async fn finish(cancel: &CancellationToken, tasks: &TaskTracker) {
+    cancel.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
+
+fn played_pipeline() -> Result<Pipeline, DemoError> {
+    let text = PIPELINES
+        .iter()
+        .find(|(file, _)| file.starts_with(PLAYED))
+        .map(|(_, text)| *text);
+    parse(text.unwrap_or_default(), PLAYED).map_err(|diagnostics| {
+        let messages: Vec<String> = diagnostics
+            .into_iter()
+            .map(|diagnostic| diagnostic.message)
+            .collect();
+        DemoError::Play(format!(
+            "cannot read the demo's pipeline: {}",
+            messages.join("; ")
+        ))
+    })
+}
+
+/// Binds the address, or a free port beside it when the address is taken.
+async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(listen).await {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            TcpListener::bind((listen.ip(), 0)).await
+        }
+        bound => bound,
+    }
+}
+
+fn ended_as_expected(endings: &[Ending]) -> bool {
+    let ended = |service: &str, verdict: &str| {
+        endings
+            .iter()
+            .any(|ending| ending.service == service && ending.verdict == verdict)
+    };
+    ended(CHECKOUT, "promote") && ended(PAYMENTS, "rollback")
+}
+
+fn summary(endings: &[Ending]) -> String {
+    let mut text = String::new();
+    for ending in endings {
+        let what = match ending.verdict.as_str() {
+            "promote" => format!(
+                "promoted through every stage, the last was {}",
+                ending.stage
+            ),
+            "rollback" => format!(
+                "rolled back at {} to {} % of the traffic: {}",
+                ending.stage, ending.rollback_to_percent, ending.reason
+            ),
+            _ => format!("still held at {}: {}", ending.stage, ending.reason),
+        };
+        let _ = write!(text, "\n{}: {} - {what}", ending.service, ending.verdict);
+    }
+    text
+}
+
+fn write_line(mut out: Box<dyn std::io::Write + Send>, text: &str) {
+    // A reader that went away is no reason to stop.
+    let _ = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"));
+}
+
+/// The folder of the demo's pipelines, which goes with the demo.
+struct DemoFolder {
+    path: PathBuf,
+}
+
+impl DemoFolder {
+    fn create() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("serinus-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        let folder = Self { path };
+        for (file, text) in PIPELINES {
+            std::fs::write(Path::new(&folder.path).join(file), text)?;
+        }
+        Ok(folder)
+    }
+}
+
+impl Drop for DemoFolder {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system, which clears its temporary files.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}

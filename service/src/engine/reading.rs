@@ -1,0 +1,152 @@
+//! Reads what a stage needs: all questions at once, again at a finer step when the first answer
+//! shows that scrapes are closer together than was thought.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serinus_analysis::judge::{DataFault, ReasonCode, StageData};
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::plan::{Answered, Plan, PlannedQuestion};
+use serinus_analysis::series::{Grid, Populations, fine_step_ms};
+use tokio::task::JoinSet;
+
+use crate::prometheus::{Question, Source};
+
+use super::{AnalysisError, QueryRecord};
+
+/// Most populations of which the scrape period is remembered; beyond, all are forgotten.
+const MOST_REMEMBERED: usize = 10_000;
+
+/// What was read for a stage.
+pub(super) struct Reading {
+    /// For the judge.
+    pub(super) data: StageData,
+    /// For the answer.
+    pub(super) queries: Vec<QueryRecord>,
+}
+
+/// Which scrapes a period was seen of: the source's name and both populations.
+type Seen = (String, Populations<Matchers>);
+
+/// Reads stages, and remembers how often populations are scraped. That is a hint only: it saves
+/// asking twice, the counts are the same without it.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    scrape_periods_ms: Mutex<BTreeMap<Seen, i64>>,
+}
+
+impl Reader {
+    /// Reads what a stage needs from a source.
+    pub(super) async fn read(
+        &self,
+        source: &Arc<Source>,
+        pipeline: &Pipeline,
+        stage: &Stage,
+        populations: Populations<&Matchers>,
+        grid: Grid,
+    ) -> Result<Reading, AnalysisError> {
+        let seen = (source.name().to_owned(), populations.map(Clone::clone));
+        let step_ms = fine_step_ms(grid.interval_ms(), self.remembered(&seen));
+        let plan = Plan::new(pipeline, stage, populations, grid, step_ms)?;
+        let answers = ask_all(source, plan.questions()).await;
+        let Some(period_ms) = plan.scrape_period_ms(&answers) else {
+            return Ok(reading(&plan, &answers));
+        };
+        self.remember(seen, period_ms);
+        let finer_step_ms = fine_step_ms(grid.interval_ms(), Some(period_ms));
+        if finer_step_ms >= step_ms {
+            return Ok(reading(&plan, &answers));
+        }
+        // Between two instants more than one scrape may lie, and a restart between them would
+        // lose counts.
+        let finer = Plan::new(pipeline, stage, populations, grid, finer_step_ms)?;
+        let answers = ask_all(source, finer.questions()).await;
+        Ok(reading(&finer, &answers))
+    }
+
+    fn remembered(&self, seen: &Seen) -> Option<i64> {
+        let periods = self
+            .scrape_periods_ms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        periods.get(seen).copied()
+    }
+
+    fn remember(&self, seen: Seen, period_ms: i64) {
+        let mut periods = self
+            .scrape_periods_ms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if periods.len() >= MOST_REMEMBERED {
+            periods.clear();
+        }
+        periods.insert(seen, period_ms);
+    }
+}
+
+fn reading(plan: &Plan, answers: &[Answered]) -> Reading {
+    let queries = plan
+        .questions()
+        .iter()
+        .zip(answers)
+        .map(|(question, answer)| {
+            let series = answer
+                .as_ref()
+                .map(|(series, _)| series.as_slice())
+                .unwrap_or_default();
+            QueryRecord {
+                metric: question
+                    .metrics
+                    .iter()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                promql: question.promql.clone(),
+                series: series.len(),
+                samples: series.iter().map(|one| one.values.len()).sum(),
+            }
+        });
+    Reading {
+        queries: queries.collect(),
+        data: plan.assemble(answers),
+    }
+}
+
+/// Asks all questions at once and returns the answers in their order.
+async fn ask_all(source: &Arc<Source>, questions: &[PlannedQuestion]) -> Vec<Answered> {
+    let mut tasks = JoinSet::new();
+    for (index, planned) in questions.iter().enumerate() {
+        let question = Question {
+            promql: planned.promql.clone(),
+            at: planned.time,
+        };
+        let source = Arc::clone(source);
+        tasks.spawn(async move {
+            let answer = source.ask(&question).await;
+            (
+                index,
+                answer
+                    .map(|answer| (answer.series, answer.warnings))
+                    .map_err(DataFault::from),
+            )
+        });
+    }
+    let mut answers: Vec<Answered> = questions
+        .iter()
+        .map(|_| {
+            Err(DataFault {
+                code: ReasonCode::StillCollecting,
+                message: "the answer was not ready in time".to_owned(),
+            })
+        })
+        .collect();
+    while let Some(finished) = tasks.join_next().await {
+        if let Ok((index, answer)) = finished
+            && let Some(slot) = answers.get_mut(index)
+        {
+            *slot = answer;
+        }
+    }
+    answers
+}

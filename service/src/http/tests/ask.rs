@@ -1,0 +1,119 @@
+//! A server without a network, and what it answers.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use crate::clock::SystemClock;
+use crate::engine::Engine;
+use crate::http::{App, Limits, router};
+use crate::pipelines::Folder;
+use crate::prometheus::{SourceConfig, Sources, install_crypto_provider};
+
+pub(super) const PIPELINE: &str = "\
+control: {track: stable}
+canary: {track: canary}
+canary_pipeline:
+  first: {traffic_percent: 5, duration_minutes: 60, metrics: [error_rate < 0.01]}
+  second: {traffic_percent: [10, 20], duration_minutes: [60, 60], metrics: [error_rate < 0.01]}
+";
+
+/// What was answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) bytes: usize,
+    pub(super) body: String,
+}
+
+impl Answered {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// A server that knows one pipeline, and a Prometheus that refuses every connection.
+pub(super) struct TestServer {
+    pub(super) app: Arc<App>,
+    pub(super) folder: TempDir,
+    router: Router,
+}
+
+impl TestServer {
+    pub(super) fn new() -> Self {
+        Self::with(Limits {
+            body_bytes: 2_000,
+            body_time: Duration::from_millis(200),
+            ..Limits::default()
+        })
+    }
+
+    pub(super) fn with(limits: Limits) -> Self {
+        install_crypto_provider();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("checkout.yaml"), PIPELINE).unwrap();
+        let pipelines = Arc::new(Folder::open(folder.path()).unwrap());
+        // Port 1 of this machine: nobody listens there.
+        let config = SourceConfig::new("http://127.0.0.1:1".parse().unwrap());
+        let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
+        let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
+        let app = Arc::new(App::new(engine, pipelines, limits, None));
+        Self {
+            router: router(Arc::clone(&app)),
+            app,
+            folder,
+        }
+    }
+
+    pub(super) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    pub(super) async fn ask(&self, request: Request<Body>) -> Answered {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answered {
+            status: parts.status,
+            headers: parts.headers,
+            bytes: bytes.len(),
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answered {
+        self.ask(Request::get(path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    /// Sends a body without a content type.
+    pub(super) async fn post(&self, path: &str, body: impl Into<Body>) -> Answered {
+        self.ask(Request::post(path).body(body.into()).unwrap())
+            .await
+    }
+
+    pub(super) async fn post_as(
+        &self,
+        content_type: &str,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Answered {
+        let request = Request::post(path).header("content-type", content_type);
+        self.ask(request.body(body.into()).unwrap()).await
+    }
+}

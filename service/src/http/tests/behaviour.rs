@@ -1,0 +1,201 @@
+//! What is right: answers, headers, slashes, pages.
+
+use std::fs;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, StatusCode};
+use hyper::body::Frame;
+use serde_json::json;
+
+use super::ask::{PIPELINE, TestServer};
+use crate::http::layers;
+
+/// A body that never says anything.
+pub(super) struct NeverEnding;
+
+impl hyper::body::Body for NeverEnding {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_and_never_a_200() {
+    let server = TestServer::new();
+    let routes = axum::Router::new().route(
+        "/boom",
+        axum::routing::get(async || -> &'static str { panic!("boom") }),
+    );
+    let router = layers::around(routes, server.app.clone());
+    let request = Request::get("/boom").body(Body::empty()).unwrap();
+    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/problem+json"
+    );
+    assert!(response.headers().contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn machine_paths_answer_with_and_without_a_slash() {
+    let server = TestServer::new();
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/v1/pipelines",
+        "/v1/pipelines/checkout",
+    ] {
+        for path in [path.to_owned(), format!("{path}/"), format!("{path}/?a=b")] {
+            let answered = server.get(&path).await;
+            assert_eq!(answered.status, StatusCode::OK, "{path}");
+            assert!(
+                answered
+                    .header("content-type")
+                    .starts_with("application/json")
+            );
+        }
+    }
+    let answered = server
+        .post("/v1/pipelines/validate/", "{\"pipeline_yaml\": \"\"}")
+        .await;
+    assert_eq!(answered.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_callers_request_id_comes_back_if_it_is_a_plain_one() {
+    let server = TestServer::new();
+    let with_id = async |id: &str| {
+        let request = Request::get("/healthz").header("x-request-id", id);
+        server.ask(request.body(Body::empty()).unwrap()).await
+    };
+    assert_eq!(with_id("abc-1").await.header("x-request-id"), "abc-1");
+    let made = with_id("a\"b").await;
+    assert_eq!(made.header("x-request-id").len(), 36);
+}
+
+#[tokio::test]
+async fn readiness_ends_when_the_server_stops_and_health_does_not() {
+    let server = TestServer::new();
+    let ready = server.get("/readyz").await;
+    assert_eq!(
+        ready.json(),
+        json!({"status": "ready", "sources": ["default"], "pipelines": 1})
+    );
+    server.app.drain();
+    let draining = server.get("/readyz").await;
+    assert_eq!(draining.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(draining.json()["status"], "draining");
+    assert_eq!(server.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_pipeline_is_looked_through_as_yaml_and_as_json() {
+    let server = TestServer::new();
+    let path = "/v1/pipelines/validate";
+    let as_yaml = server.post_as("text/yaml", path, PIPELINE).await.json();
+    let body = json!({ "pipeline_yaml": PIPELINE }).to_string();
+    let as_json = server.post(path, body).await.json();
+    assert_eq!(as_yaml, as_json);
+    assert_eq!(as_yaml["valid"], true);
+    let ids: Vec<_> = as_yaml["pipeline"]["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| stage["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["first", "second.1", "second.2"]);
+}
+
+#[tokio::test]
+async fn the_order_of_an_inline_pipeline_is_kept() {
+    let server = TestServer::new();
+    let body = r#"{"pipeline": {"canary_pipeline": {
+        "z": {"traffic_percent": 1, "duration_minutes": 1, "metrics": ["error_rate < 0.1"]},
+        "a": {"traffic_percent": 2, "duration_minutes": 1, "metrics": ["error_rate < 0.1"]}}}}"#;
+    let answer = server.post("/v1/pipelines/validate", body).await.json();
+    assert_eq!(answer["pipeline"]["stages"][0]["id"], "z", "{answer}");
+    assert_eq!(answer["pipeline"]["stages"][1]["id"], "a");
+}
+
+#[tokio::test]
+async fn mistakes_are_an_answer_of_the_validation() {
+    let server = TestServer::new();
+    let answered = server
+        .post_as(
+            "application/yaml",
+            "/v1/pipelines/validate",
+            "canary_pipeline: 3",
+        )
+        .await;
+    assert_eq!(answered.status, StatusCode::OK);
+    let answer = answered.json();
+    assert_eq!(answer["valid"], false);
+    assert!(answer["diagnostics"][0]["line"].is_number());
+    assert!(answer.get("pipeline").is_none());
+}
+
+#[tokio::test]
+async fn a_broken_file_is_served_in_its_last_good_form_and_told() {
+    let server = TestServer::new();
+    fs::write(
+        server.folder.path().join("checkout.yaml"),
+        "canary_pipeline: 3",
+    )
+    .unwrap();
+    server.app.pipelines().look();
+    let list = server.get("/v1/pipelines").await.json();
+    assert_eq!(list["pipelines"][0]["name"], "checkout");
+    assert_eq!(list["problems"][0]["file"], "checkout.yaml");
+    let detail = server.get("/v1/pipelines/checkout").await.json();
+    assert_eq!(detail["stages"].as_array().unwrap().len(), 3);
+    assert!(detail["problem"]["diagnostics"][0]["line"].is_number());
+}
+
+#[tokio::test]
+async fn the_pages_are_there_with_their_policy() {
+    let server = TestServer::new();
+    let redirect = server.get("/docs").await;
+    assert_eq!(redirect.status, StatusCode::SEE_OTHER);
+    assert_eq!(redirect.header("location"), "docs/");
+    for page in [
+        "",
+        "index.html",
+        "swagger-ui.css",
+        "swagger-ui-bundle.js",
+        "swagger-initializer.js",
+    ] {
+        let answered = server.get(&format!("/docs/{page}")).await;
+        assert_eq!(answered.status, StatusCode::OK, "{page}");
+        let policy = answered.header("content-security-policy");
+        assert!(policy.contains("script-src 'self';"), "{policy}");
+    }
+    let initializer = server.get("/docs/swagger-initializer.js").await.body;
+    assert!(initializer.contains("../openapi.json"), "{initializer}");
+    assert!(initializer.contains("\"tryItOutEnabled\": true"));
+}
+
+#[tokio::test]
+async fn large_answers_are_compressed_for_those_who_ask() {
+    let server = TestServer::new();
+    let plain = server.get("/openapi.json").await;
+    assert_eq!(plain.header("content-encoding"), "");
+    let ask = |path: &str| {
+        let request = Request::get(path).header("accept-encoding", "gzip");
+        request.body(Body::empty()).unwrap()
+    };
+    let compressed = server.ask(ask("/openapi.json")).await;
+    assert_eq!(compressed.header("content-encoding"), "gzip");
+    assert!(compressed.bytes < plain.bytes / 2);
+    let small = server.ask(ask("/healthz")).await;
+    assert_eq!(small.header("content-encoding"), "");
+}

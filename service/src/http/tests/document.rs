@@ -1,0 +1,112 @@
+//! The document, held against the code.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::http::document;
+
+fn current() -> Value {
+    serde_json::to_value(document(None)).unwrap()
+}
+
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().iter();
+            methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
+        })
+        .collect()
+}
+
+#[test]
+fn the_document_that_is_checked_in_is_the_one_that_is_served() {
+    let checked_in = include_str!("../../../../openapi/openapi.json");
+    let checked_in: Value = serde_json::from_str(checked_in).unwrap();
+    assert_eq!(
+        checked_in,
+        current(),
+        "run: cargo run -p serinus -- openapi --write openapi/openapi.json"
+    );
+}
+
+#[test]
+fn every_operation_is_named_described_and_filed() {
+    let document = current();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut ids = BTreeSet::new();
+    let operations = operations(&document);
+    assert_eq!(operations.len(), 7);
+    for (name, operation) in operations {
+        let text = |field: &str| operation[field].as_str().unwrap_or_default();
+        assert!(!text("summary").is_empty(), "{name} has no summary");
+        assert!(!text("description").is_empty(), "{name} has no description");
+        assert!(ids.insert(text("operationId").to_owned()), "{name}");
+        assert_eq!(operation["tags"].as_array().unwrap().len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn every_error_is_a_problem_document() {
+    for (name, operation) in operations(&current()) {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let content = response["content"].as_object().unwrap();
+            let is_error = status.starts_with('4') || status.starts_with('5');
+            let is_readiness = name == "get /readyz";
+            if is_error && !is_readiness {
+                assert!(
+                    content.contains_key("application/problem+json"),
+                    "{name} {status}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_field_is_described() {
+    let document = current();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let is_text = schema["type"] == "string"
+            || schema.get("oneOf").is_some()
+            || schema.get("allOf").is_some();
+        let Some(properties) = schema["properties"].as_object() else {
+            assert!(
+                is_text || schema["type"] == "number" || name == "Population",
+                "{name}"
+            );
+            continue;
+        };
+        for (field, property) in properties {
+            let described = ["description", "$ref"]
+                .iter()
+                .any(|key| property.get(key).is_some())
+                || property.get("oneOf").is_some();
+            assert!(described, "{name}.{field}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn visit<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|field| visit(field, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| visit(item, found)),
+            _ => {}
+        }
+    }
+    let document = current();
+    let mut references = Vec::new();
+    visit(&document, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}

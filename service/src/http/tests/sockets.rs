@@ -1,0 +1,191 @@
+//! What only shows on a socket: half a header, resting clients, stopping.
+
+use std::future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::ask::TestServer;
+use crate::http::server::{ServerLimits, Stop, serve};
+
+const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<()>,
+    server: TestServer,
+}
+
+async fn run(limits: ServerLimits, drain_delay: Duration) -> Running {
+    let server = TestServer::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let stop_future = async move {
+        stopped.cancelled().await;
+        Stop {
+            reason: "the test",
+            drain_delay,
+            hurry: Box::pin(future::pending()),
+        }
+    };
+    let served = TaskTracker::new().spawn(serve(
+        listener,
+        server.router(),
+        server.app.clone(),
+        limits,
+        stop_future,
+    ));
+    Running {
+        address,
+        stop,
+        served,
+        server,
+    }
+}
+
+fn limits() -> ServerLimits {
+    ServerLimits {
+        header_time: Duration::from_millis(200),
+        idle_time: Duration::from_secs(30),
+        connections: 3,
+        grace: Duration::from_millis(500),
+    }
+}
+
+/// Reads one answer's head, and its body as far as it came with it.
+async fn answer(client: &mut TcpStream) -> String {
+    let mut buffer = vec![0; 4096];
+    let count = timeout(Duration::from_secs(5), client.read(&mut buffer))
+        .await
+        .unwrap()
+        .unwrap();
+    String::from_utf8_lossy(&buffer[..count]).into_owned()
+}
+
+/// How long it takes until the server closes the connection.
+async fn closed_after(client: &mut TcpStream) -> Duration {
+    let started_at = Instant::now();
+    let mut rest = Vec::new();
+    // A reset is an end as well.
+    let _ = timeout(Duration::from_secs(20), client.read_to_end(&mut rest))
+        .await
+        .expect("the connection stays open");
+    started_at.elapsed()
+}
+
+#[tokio::test]
+async fn half_a_header_is_closed_within_the_limit() {
+    let running = run(limits(), Duration::ZERO).await;
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    client
+        .write_all(b"GET /healthz HTTP/1.1\r\nHos")
+        .await
+        .unwrap();
+    let time = closed_after(&mut client).await;
+    assert!(time >= Duration::from_millis(150), "{time:?}");
+    assert!(time < Duration::from_secs(2), "{time:?}");
+}
+
+#[tokio::test]
+async fn a_byte_now_and_then_wins_no_time() {
+    let running = run(limits(), Duration::ZERO).await;
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    let started_at = Instant::now();
+    let mut is_open = true;
+    while is_open && started_at.elapsed() < Duration::from_secs(5) {
+        is_open = client.write_all(b"G").await.is_ok();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(started_at.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_client_may_rest_longer_than_a_header_may_take() {
+    let running = run(limits(), Duration::ZERO).await;
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    for _ in 0..3 {
+        client.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut client).await.starts_with("HTTP/1.1 200"));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_resting_client_does_not_keep_the_server_from_stopping() {
+    let running = run(limits(), Duration::ZERO).await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    let mut resting = TcpStream::connect(running.address).await.unwrap();
+    resting.write_all(REQUEST).await.unwrap();
+    assert!(answer(&mut resting).await.starts_with("HTTP/1.1 200"));
+    running.stop.cancel();
+    timeout(Duration::from_secs(2), running.served)
+        .await
+        .expect("the server stops within its grace")
+        .unwrap();
+    closed_after(&mut resting).await;
+    closed_after(&mut silent).await;
+    assert!(TcpStream::connect(running.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_busy_client_is_waited_for_but_not_for_ever() {
+    let running = run(limits(), Duration::ZERO).await;
+    let mut busy = TcpStream::connect(running.address).await.unwrap();
+    // A body that never comes: the handler waits for it.
+    busy.write_all(b"POST /v1/analyses HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    running.stop.cancel();
+    timeout(Duration::from_secs(2), running.served)
+        .await
+        .expect("the server stops within its grace")
+        .unwrap();
+    assert!(answer(&mut busy).await.starts_with("HTTP/1.1 408"));
+}
+
+#[tokio::test]
+async fn while_draining_the_server_serves_and_says_that_it_is_not_ready() {
+    let running = run(limits(), Duration::from_millis(400)).await;
+    running.stop.cancel();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(running.server.app.is_draining());
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    client
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(answer(&mut client).await.starts_with("HTTP/1.1 503"));
+    timeout(Duration::from_secs(3), running.served)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn more_connections_than_places_wait_their_turn() {
+    let running = run(limits(), Duration::ZERO).await;
+    let mut first = Vec::new();
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(running.address).await.unwrap();
+        client.write_all(REQUEST).await.unwrap();
+        answer(&mut client).await;
+        first.push(client);
+    }
+    let mut waiting = TcpStream::connect(running.address).await.unwrap();
+    waiting.write_all(REQUEST).await.unwrap();
+    let mut byte = [0];
+    let early = timeout(Duration::from_millis(200), waiting.read(&mut byte)).await;
+    assert!(early.is_err(), "served beyond the limit");
+    first.clear();
+    assert!(answer(&mut waiting).await.starts_with("HTTP/1.1 200"));
+}

@@ -1,0 +1,45 @@
+//! The log.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::LogFormat;
+
+/// Why the log cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is none.
+    #[error("cannot read the log filter {filter:?}: {source}")]
+    Filter {
+        /// The filter.
+        filter: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// It is set up already.
+    #[error("the log is set up already")]
+    Twice,
+}
+
+/// Sends the log to standard error.
+///
+/// # Errors
+///
+/// [`TelemetryError`] when the filter cannot be read.
+pub fn start(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+    let parsed = EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter {
+        filter: filter.to_owned(),
+        source,
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
+    let started = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|_| TelemetryError::Twice)
+}

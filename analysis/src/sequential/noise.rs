@@ -189,7 +189,9 @@ impl NoiseState {
             canary_events: x,
             expected_events: odds * y,
             variance: odds * (x + y),
-            weight: odds * both,
+            // In this order: the effective number of blocks is compared with 1, and a single block has
+            // 1 but for rounding.
+            weight: n * both / m,
             canary_exposure: n,
             control_exposure: m,
         };

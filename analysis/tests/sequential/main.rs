@@ -3,5 +3,6 @@
 mod decisions;
 mod evidence;
 mod formulas;
-mod properties;
+mod invariants;
+
 mod support;

@@ -130,7 +130,7 @@ pub fn absolute_growth(limit: &AbsoluteLimit, exposure: f64, true_rate: f64) -> 
         Side::Above => rate > line,
         Side::Below => rate < line,
     };
-    if !is_on_side || rate < 0.0 || !(exposure > 0.0) {
+    if !is_on_side || rate < 0.0 || exposure.is_nan() || exposure <= 0.0 {
         return None;
     }
     let events = if rate > 0.0 {
@@ -307,7 +307,7 @@ impl Plan {
 /// The ratio nearest to `from` for which a monotone condition holds, between it and `to`; nothing when it
 /// does not even hold at `to`.
 fn nearest_in_logarithm(from: f64, to: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
-    if !(from > 0.0) || !holds(to) {
+    if from.is_nan() || from <= 0.0 || !holds(to) {
         return None;
     }
     let (mut fails, mut works) = (libm::log(from), libm::log(to));

@@ -52,7 +52,9 @@ fn the_dispersion_of_four_intervals_is_that_of_the_specification() {
     let intervals = series(&[4.0, 2.0, 7.0, 3.0], &[27.0, 30.0, 25.0, 29.0]);
     let dispersion = |history: Option<NoiseHistory>| {
         let mut noise = NoiseState::relative(history);
-        intervals.iter().for_each(|counts| noise.push(counts));
+        for counts in &intervals {
+            noise.push(counts);
+        }
         noise.dispersion(0)
     };
     let actual = dispersion(None);

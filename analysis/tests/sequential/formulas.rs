@@ -264,6 +264,29 @@ fn the_expectation_on_the_line_is_at_most_one() {
     }
 }
 
+/// Section 5: the form of shares must not be used for rates.
+#[test]
+fn rates_need_the_poisson_form() {
+    for (level, exposure, expected) in [(0.1, 100.0, 5.9), (0.5, 20.0, 463.0)] {
+        let expectation = |law| {
+            let limit = AbsoluteLimit::new(level, Side::Above, law).unwrap();
+            let mean: f64 = level * exposure;
+            let mut mass = (-mean).exp();
+            let mut sum = 0.0;
+            for events in 0..400 {
+                let events = f64::from(events);
+                let count = ArmCount { events, exposure };
+                sum += mass * absolute_increment(&count, &limit, 3.0).exp();
+                mass *= mean / (events + 1.0);
+            }
+            sum
+        };
+        assert_near(expectation(CountLaw::Poisson), 1.0, 1e-12, "Poisson");
+        let of_shares: f64 = expectation(CountLaw::Bernoulli);
+        assert!((of_shares / expected - 1.0).abs() < 0.01, "{of_shares}");
+    }
+}
+
 #[test]
 fn deflation_is_that_of_the_reference() {
     for vector in group("deflate", 30) {

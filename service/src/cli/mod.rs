@@ -1,6 +1,7 @@
 //! The command line, one file a command.
 
 mod analyze;
+mod demo;
 mod healthcheck;
 mod lint;
 mod openapi;
@@ -25,6 +26,7 @@ const USAGE: u8 = 2;
 
 const AFTER_HELP: &str = "\
 Start here:
+  serinus demo
   serinus lint pipelines/canary_pipeline.yaml
   serinus serve --prometheus http://prometheus:9090 --pipelines ./pipelines
   open http://127.0.0.1:8080/docs
@@ -42,6 +44,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Arguments>),
+    Demo(demo::Arguments),
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
     Openapi(openapi::Arguments),
@@ -94,6 +97,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command) -> ExitCode {
     let (result, failed) = match command {
         Command::Serve(arguments) => (serve::run(*arguments), FAILED),
+        Command::Demo(arguments) => (demo::run(&arguments), FAILED),
         Command::Lint(arguments) => (lint::run(&arguments), FAILED),
         Command::Analyze(arguments) => {
             // A panic would end in 101, which the contract does not know.

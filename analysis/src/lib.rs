@@ -15,6 +15,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod query;
 pub mod rank;
+pub mod sequential;
 pub mod series;
 pub mod simulate;
 pub mod special;

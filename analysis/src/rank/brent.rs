@@ -11,7 +11,7 @@ const RELATIVE_TOLERANCE: f64 = 4.0 * f64::EPSILON;
 /// jump, which is only known to the tolerance, is the same as in the reference values.
 ///
 /// Source: R. P. Brent, "Algorithms for minimization without derivatives" (1973), chapter 4.
-pub(super) fn brent_root(
+pub(crate) fn brent_root(
     function: impl Fn(f64) -> Option<f64>,
     lower: f64,
     upper: f64,

@@ -7,7 +7,7 @@
 //! Written here because `statrs` marks ranks that are not set by the number 999 and compares all
 //! pairs, and because Kayenta's interval exists nowhere else.
 
-mod brent;
+pub(crate) mod brent;
 mod kayenta;
 mod mann_whitney;
 

@@ -1,0 +1,415 @@
+//! How long it takes to decide, and what a stage can see.
+//!
+//! Calibrated by simulation: with history the predictions were within 25 % of simulated medians of at
+//! least 8 intervals; without it 4 to 6 intervals are to be added.
+
+use super::SequentialError;
+use super::compliance::FEWEST_STAGE_INTERVALS;
+use super::limit::{AbsoluteLimit, CountLaw, ErrorRate, Side};
+
+/// Degrees of freedom of the dispersion at the time of a decision, for the cost of the deflation.
+const TYPICAL_DEGREES_OF_FREEDOM: f64 = 40.0;
+/// What the mixture over effects and starts costs, in `ln E`.
+const MIXTURE_COST_OF_ROLLBACK: f64 = 4.4;
+const MIXTURE_COST_OF_PROMOTION: f64 = 0.8;
+/// `2 * 0.6^2`: the noise assumed without history.
+const ASSUMED_DISPERSION_PER_EVENT: f64 = 0.72;
+/// Ratios between which a detectable one is looked for.
+const LARGEST_RATIO: f64 = 100.0;
+const SMALLEST_RATIO: f64 = 0.01;
+/// Halvings of the logarithm of a ratio: to the last bits.
+const BISECTIONS: u32 = 60;
+
+/// The traffic of one interval, as it is expected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExpectedTraffic {
+    canary_exposure: f64,
+    control_exposure: f64,
+    base_rate: f64,
+}
+
+impl ExpectedTraffic {
+    /// Returns the traffic of one interval with the control's events per exposure.
+    ///
+    /// # Errors
+    ///
+    /// [`SequentialError::Traffic`] unless all three are positive and not beyond 1e30.
+    pub fn new(
+        canary_exposure: f64,
+        control_exposure: f64,
+        base_rate: f64,
+    ) -> Result<Self, SequentialError> {
+        let is_valid = [canary_exposure, control_exposure, base_rate]
+            .iter()
+            .all(|value| (1e-30..=1e30).contains(value));
+        is_valid
+            .then_some(Self {
+                canary_exposure,
+                control_exposure,
+                base_rate,
+            })
+            .ok_or(SequentialError::Traffic {
+                canary_exposure,
+                control_exposure,
+                base_rate,
+            })
+    }
+
+    /// `mu_c`: events of a canary that is as good as the control.
+    fn canary_events(&self) -> f64 {
+        self.canary_exposure * self.base_rate
+    }
+
+    /// `mu_y`: events of the control.
+    fn control_events(&self) -> f64 {
+        self.control_exposure * self.base_rate
+    }
+
+    /// The dispersion assumed without history: `1 + 0.72 (mu_c + mu_y) phi (1 - phi)`.
+    pub fn assumed_dispersion(&self) -> f64 {
+        let share = self.canary_exposure / (self.canary_exposure + self.control_exposure);
+        let events = self.canary_events() + self.control_events();
+        1.0 + ASSUMED_DISPERSION_PER_EVENT * events * share * (1.0 - share)
+    }
+}
+
+/// Returns how much `ln E` grows in an interval, for the effect that is there, when the canary's rate is
+/// `true_ratio` times the control's and the evidence is for one side of `ratio`; nothing when the truth
+/// is not on that side.
+///
+/// Above, with `lambda` the true ratio: `lambda mu_c ln(lambda / r) - (lambda mu_c + mu_y)
+/// ln(1 + (lambda / r - 1) phi_r)`. Below: `mu_y ln(r / lambda) - (lambda mu_c + mu_y)
+/// ln(1 + (r / lambda - 1) psi)`.
+///
+/// Source: the Kullback-Leibler divergence of the conditional binomial (S. Kullback and R. Leibler,
+/// "On information and sufficiency", Annals of Mathematical Statistics 22 (1951)).
+///
+/// ```
+/// use serinus_analysis::sequential::{ExpectedTraffic, Side, relative_growth};
+///
+/// let traffic = ExpectedTraffic::new(300.0, 2700.0, 0.001).unwrap();
+/// let growth = relative_growth(&traffic, Side::Above, 1.25, 3.0).unwrap();
+/// assert!((growth - 0.22045766448561066).abs() < 1e-14);
+/// ```
+pub fn relative_growth(
+    traffic: &ExpectedTraffic,
+    side: Side,
+    ratio: f64,
+    true_ratio: f64,
+) -> Option<f64> {
+    let in_range = |value: f64| (1e-6..=1e6).contains(&value);
+    if !in_range(ratio) || !in_range(true_ratio) {
+        return None;
+    }
+    let (canary, control) = (
+        true_ratio * traffic.canary_events(),
+        traffic.control_events(),
+    );
+    let weighted = ratio * traffic.canary_exposure;
+    let both = weighted + traffic.control_exposure;
+    let (events, effect, share) = match side {
+        Side::Above => (canary, true_ratio / ratio, weighted / both),
+        Side::Below => (control, ratio / true_ratio, traffic.control_exposure / both),
+    };
+    if effect <= 1.0 {
+        return None;
+    }
+    let growth =
+        events * libm::log(effect) - (canary + control) * libm::log1p((effect - 1.0) * share);
+    (growth > 0.0).then_some(growth)
+}
+
+/// Returns how much `ln E` grows in an interval with this exposure against an absolute limit, for the
+/// effect that is there, when the rate is `true_rate`; nothing when that is not on the limit's side.
+///
+/// The divergence of the Bernoulli law with `true_rate` from that with the limit, or of the Poisson law,
+/// times the exposure.
+pub fn absolute_growth(limit: &AbsoluteLimit, exposure: f64, true_rate: f64) -> Option<f64> {
+    let (rate, line) = (true_rate, limit.limit());
+    let is_on_side = match limit.side() {
+        Side::Above => rate > line,
+        Side::Below => rate < line,
+    };
+    if !is_on_side || rate < 0.0 || !(exposure > 0.0) {
+        return None;
+    }
+    let events = if rate > 0.0 {
+        rate * libm::log(rate / line)
+    } else {
+        0.0
+    };
+    let rest = match limit.law() {
+        CountLaw::Poisson => line - rate,
+        CountLaw::Bernoulli if rate < 1.0 => {
+            (1.0 - rate) * (libm::log1p(-rate) - libm::log1p(-line))
+        }
+        CountLaw::Bernoulli if rate > 1.0 => return None,
+        CountLaw::Bernoulli => 0.0,
+    };
+    let growth = exposure * (events + rest);
+    (growth > 0.0 && growth.is_finite()).then_some(growth)
+}
+
+/// Returns the sum of growth over dispersion that a rollback takes, all costs included:
+/// `20 expm1(ln(1 / alpha + 1) / 20) + 4.4`.
+pub fn evidence_needed_to_roll_back(error_rate: ErrorRate) -> f64 {
+    inflated_threshold(error_rate) + MIXTURE_COST_OF_ROLLBACK
+}
+
+/// The same for a promotion: `20 expm1(ln(1 / beta + 1) / 20) + 0.8`.
+pub fn evidence_needed_to_promote(error_rate: ErrorRate) -> f64 {
+    inflated_threshold(error_rate) + MIXTURE_COST_OF_PROMOTION
+}
+
+/// The evidence that is deflated to the threshold.
+fn inflated_threshold(error_rate: ErrorRate) -> f64 {
+    let half = 0.5 * TYPICAL_DEGREES_OF_FREEDOM;
+    half * libm::expm1(error_rate.log_threshold() / half)
+}
+
+/// The predictions for one check relative to the control.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    traffic: ExpectedTraffic,
+    dispersion: f64,
+    needed_to_roll_back: f64,
+    needed_to_promote: f64,
+    better_below: bool,
+}
+
+impl Plan {
+    /// Returns the plan for a metric of which less is better. `dispersion` is that of single intervals
+    /// in the history (taken as at least 1); without one that of
+    /// [`ExpectedTraffic::assumed_dispersion`].
+    pub fn new(
+        traffic: ExpectedTraffic,
+        dispersion: Option<f64>,
+        rollback: ErrorRate,
+        promotion: ErrorRate,
+    ) -> Self {
+        Self {
+            traffic,
+            dispersion: dispersion
+                .filter(|value| value.is_finite())
+                .unwrap_or_else(|| traffic.assumed_dispersion())
+                .max(1.0),
+            needed_to_roll_back: evidence_needed_to_roll_back(rollback),
+            needed_to_promote: evidence_needed_to_promote(promotion),
+            better_below: true,
+        }
+    }
+
+    /// The same plan for a metric of which more is better.
+    #[must_use]
+    pub fn where_more_is_better(mut self) -> Self {
+        self.better_below = false;
+        self
+    }
+
+    /// The bad side of a limit.
+    fn bad_side(&self) -> Side {
+        if self.better_below {
+            Side::Above
+        } else {
+            Side::Below
+        }
+    }
+
+    /// Returns after how many intervals a canary with this ratio to the control is rolled back, at the
+    /// limit `ratio`: `1 + need D / growth`. Nothing when it is within the limit.
+    pub fn intervals_to_roll_back(&self, ratio: f64, true_ratio: f64) -> Option<f64> {
+        let growth = relative_growth(&self.traffic, self.bad_side(), ratio, true_ratio)?;
+        Some(1.0 + self.needed_to_roll_back * self.dispersion / growth)
+    }
+
+    /// Returns after how many intervals a canary with this ratio to the control (1 for one that is as
+    /// good) is shown to be within `ratio`: `max(8, need D / growth)`. Nothing when it is not within.
+    pub fn intervals_to_promote(&self, ratio: f64, true_ratio: f64) -> Option<f64> {
+        let side = self.bad_side().opposite();
+        let growth = relative_growth(&self.traffic, side, ratio, true_ratio)?;
+        let needed = self.needed_to_promote * self.dispersion / growth;
+        Some(needed.max(FEWEST_STAGE_INTERVALS as f64))
+    }
+
+    /// Returns the smallest ratio to the control that a stage of so many intervals detects, up to 100
+    /// (where more is better the largest, down to 0.01). Nothing when it detects none.
+    pub fn detectable_ratio(&self, ratio: f64, stage_intervals: f64) -> Option<f64> {
+        let extreme = if self.better_below {
+            LARGEST_RATIO
+        } else {
+            SMALLEST_RATIO
+        };
+        let is_detected = |true_ratio| {
+            self.intervals_to_roll_back(ratio, true_ratio)
+                .is_some_and(|intervals| intervals <= stage_intervals)
+        };
+        nearest_in_logarithm(ratio, extreme, is_detected)
+    }
+
+    /// Returns the tightest limit that a canary as good as the control is shown to keep in a stage of so
+    /// many intervals, up to 100 (where more is better the largest, down to 0.01). Nothing when there is
+    /// none.
+    pub fn provable_ratio(&self, stage_intervals: f64) -> Option<f64> {
+        let extreme = if self.better_below {
+            LARGEST_RATIO
+        } else {
+            SMALLEST_RATIO
+        };
+        let is_shown = |ratio| {
+            self.intervals_to_promote(ratio, 1.0)
+                .is_some_and(|intervals| intervals <= stage_intervals)
+        };
+        nearest_in_logarithm(1.0, extreme, is_shown)
+    }
+
+    /// Returns how many times the traffic would suffice for a promotion of a canary as good as the
+    /// control within so many intervals; below 1 when there is more than enough. Nothing when no traffic
+    /// would: the noise grows with it, and a stage has to last 8 intervals.
+    pub fn traffic_factor_to_promote(&self, ratio: f64, stage_intervals: f64) -> Option<f64> {
+        if stage_intervals < FEWEST_STAGE_INTERVALS as f64 {
+            return None;
+        }
+        let side = self.bad_side().opposite();
+        let growth = relative_growth(&self.traffic, side, ratio, 1.0)?;
+        self.traffic_factor(self.needed_to_promote, growth, stage_intervals)
+    }
+
+    /// Returns how many times the traffic would suffice to roll back a canary with this ratio to the
+    /// control within so many intervals; nothing when no traffic would.
+    pub fn traffic_factor_to_roll_back(
+        &self,
+        ratio: f64,
+        true_ratio: f64,
+        stage_intervals: f64,
+    ) -> Option<f64> {
+        let growth = relative_growth(&self.traffic, self.bad_side(), ratio, true_ratio)?;
+        self.traffic_factor(self.needed_to_roll_back, growth, stage_intervals - 1.0)
+    }
+
+    /// Growth is proportional to traffic, and so is the dispersion less 1:
+    /// `need (1 + (D - 1) f) = intervals growth f`.
+    fn traffic_factor(&self, needed: f64, growth: f64, intervals: f64) -> Option<f64> {
+        let gain = intervals * growth - needed * (self.dispersion - 1.0);
+        (gain > 0.0).then(|| needed / gain)
+    }
+
+    /// The dispersion that is planned with.
+    pub fn dispersion(&self) -> f64 {
+        self.dispersion
+    }
+
+    /// The canary's exposure (requests, for a share) in so many intervals.
+    pub fn canary_exposure_in(&self, intervals: f64) -> f64 {
+        self.traffic.canary_exposure * intervals
+    }
+}
+
+/// The ratio nearest to `from` for which a monotone condition holds, between it and `to`; nothing when it
+/// does not even hold at `to`.
+fn nearest_in_logarithm(from: f64, to: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
+    if !(from > 0.0) || !holds(to) {
+        return None;
+    }
+    let (mut fails, mut works) = (libm::log(from), libm::log(to));
+    for _ in 0..BISECTIONS {
+        let middle = 0.5 * (fails + works);
+        if holds(libm::exp(middle)) {
+            works = middle;
+        } else {
+            fails = middle;
+        }
+    }
+    Some(libm::exp(works))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        let traffic = ExpectedTraffic::new(300.0, 2700.0, 0.001).unwrap();
+        Plan::new(
+            traffic,
+            Some(1.0),
+            ErrorRate::ROLLBACK,
+            ErrorRate::PROMOTION,
+        )
+    }
+
+    #[test]
+    fn the_example_of_the_design_is_met() {
+        let plan = plan();
+        for (true_ratio, expected) in [(2.0, 196.9), (3.0, 44.5), (5.0, 13.5)] {
+            let intervals = plan.intervals_to_roll_back(1.25, true_ratio).unwrap();
+            assert!((intervals - expected).abs() < 0.05, "{intervals}");
+        }
+        for (ratio, expected) in [(2.0, 52.4), (1.5, 165.3)] {
+            let intervals = plan.intervals_to_promote(ratio, 1.0).unwrap();
+            assert!((intervals - expected).abs() < 0.05, "{intervals}");
+        }
+        let detectable = plan.detectable_ratio(1.25, 120.0).unwrap();
+        assert!((detectable - 2.2366).abs() < 5e-5, "{detectable}");
+        let needed = evidence_needed_to_roll_back(ErrorRate::ROLLBACK);
+        assert!((needed - 9.591_038_076_893_295).abs() < 1e-12);
+        let needed = evidence_needed_to_promote(ErrorRate::PROMOTION);
+        assert!((needed - 4.088_470_166_104_487).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_plan_and_its_inverse_agree() {
+        let plan = plan();
+        let provable = plan.provable_ratio(60.0).unwrap();
+        let intervals = plan.intervals_to_promote(provable, 1.0).unwrap();
+        assert!((intervals - 60.0).abs() < 1e-6);
+        let factor = plan.traffic_factor_to_promote(1.5, 60.0).unwrap();
+        let more = ExpectedTraffic::new(300.0 * factor, 2700.0 * factor, 0.001).unwrap();
+        let enough = Plan::new(more, None, ErrorRate::ROLLBACK, ErrorRate::PROMOTION);
+        let enough = Plan {
+            dispersion: 1.0,
+            ..enough
+        };
+        assert!((enough.intervals_to_promote(1.5, 1.0).unwrap() - 60.0).abs() < 1e-9);
+        let factor = plan.traffic_factor_to_roll_back(1.25, 2.0, 98.0).unwrap();
+        assert!((factor - 195.878_559 / 97.0).abs() < 1e-6);
+        assert_eq!(plan.traffic_factor_to_promote(1.5, 7.0), None);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_not_promised() {
+        let plan = plan();
+        assert_eq!(plan.intervals_to_roll_back(1.25, 1.25), None);
+        assert_eq!(plan.intervals_to_roll_back(1.25, f64::NAN), None);
+        assert_eq!(plan.intervals_to_promote(1.0, 1.0), None);
+        assert_eq!(plan.detectable_ratio(1.25, 1.0), None);
+        assert_eq!(plan.detectable_ratio(f64::NAN, 100.0), None);
+        assert!(ExpectedTraffic::new(0.0, 1.0, 0.1).is_err());
+        assert!(ExpectedTraffic::new(1.0, 1.0, f64::NAN).is_err());
+    }
+
+    #[test]
+    fn where_more_is_better_a_loss_is_detected() {
+        let plan = plan().where_more_is_better();
+        assert_eq!(plan.intervals_to_roll_back(0.95, 1.0), None);
+        let ratio = plan.detectable_ratio(0.95, 1000.0).unwrap();
+        assert!(ratio > 0.01 && ratio < 0.95);
+        let intervals = plan.intervals_to_roll_back(0.95, ratio).unwrap();
+        assert!((intervals - 1000.0).abs() < 1e-6);
+        assert!(plan.intervals_to_promote(0.5, 1.0).is_some());
+    }
+
+    #[test]
+    fn growth_against_an_absolute_limit_is_the_divergence() {
+        let limit = |side, law| AbsoluteLimit::new(0.01, side, law).unwrap();
+        let above = limit(Side::Above, CountLaw::Bernoulli);
+        let growth = absolute_growth(&above, 1000.0, 0.02).unwrap();
+        let expected = 1000.0 * (0.02 * 2.0_f64.ln() + 0.98 * (0.98_f64 / 0.99).ln());
+        assert!((growth - expected).abs() < 1e-10);
+        assert_eq!(absolute_growth(&above, 1000.0, 0.01), None);
+        assert_eq!(absolute_growth(&above, f64::NAN, 0.02), None);
+        assert_eq!(absolute_growth(&above, 1000.0, 1.5), None);
+        assert!(absolute_growth(&above, 1000.0, 1.0).is_some());
+        let below = limit(Side::Below, CountLaw::Poisson);
+        let growth = absolute_growth(&below, 1000.0, 0.0).unwrap();
+        assert!((growth - 10.0).abs() < 1e-12);
+    }
+}

@@ -1,6 +1,7 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
 mod digest;
+mod late;
 mod reading;
 mod window;
 

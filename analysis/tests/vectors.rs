@@ -1,6 +1,12 @@
 //! The reference vectors of `data/vectors`: numbers made elsewhere (60-digit decimals, scipy,
 //! statsmodels), which this crate must reproduce. Each test states how many there are, so that it
 //! cannot pass on an empty list.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests stand outside of test functions"
+)]
 
 use serde_json::Value;
 use serinus_analysis::interval::{

@@ -360,3 +360,6 @@ fn matcher_errors(populations: Populations<&Matchers>) -> Vec<PlanError> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

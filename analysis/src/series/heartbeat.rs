@@ -78,27 +78,24 @@ impl TargetBeats {
                 beat.start_ms = None;
             }
         }
-        let spacings = beats
-            .windows(2)
-            .filter_map(|pair| match pair {
-                [earlier, later] => Some(later.time_ms - earlier.time_ms),
-                _ => None,
-            })
-            .collect();
-        Self {
+        let mut target = Self {
             beats,
-            period_ms: median(spacings),
-        }
+            period_ms: None,
+        };
+        target.period_ms = ranked(target.spacings_ms().collect(), 2);
+        target
+    }
+
+    fn spacings_ms(&self) -> impl Iterator<Item = i64> {
+        self.beats.windows(2).filter_map(|pair| match pair {
+            [earlier, later] => Some(later.time_ms - earlier.time_ms),
+            _ => None,
+        })
     }
 
     /// The scrapes, in the order of time.
     pub(super) fn beats(&self) -> &[Beat] {
         &self.beats
-    }
-
-    /// The usual time between two scrapes.
-    pub(super) fn period_ms(&self) -> Option<i64> {
-        self.period_ms
     }
 
     /// The age at which a value is too old to be one that the next regular scrape would replace.
@@ -112,6 +109,7 @@ impl TargetBeats {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Heartbeats {
     targets: BTreeMap<Target, TargetBeats>,
+    shortest_period_ms: Option<i64>,
 }
 
 impl Heartbeats {
@@ -134,12 +132,22 @@ impl Heartbeats {
                 }
             }
         }
-        let targets = collected
+        let mut targets: BTreeMap<_, _> = collected
             .into_iter()
             .filter(|(_, (beats, _))| !beats.is_empty())
             .map(|(target, (beats, sources))| (target, TargetBeats::new(beats, sources > 1)))
             .collect();
-        Self { targets }
+        let spacings = targets.values().flat_map(TargetBeats::spacings_ms);
+        let shortest_period_ms = ranked(spacings.collect(), 10);
+        let usual_period_ms = usual_period_ms(&targets);
+        for target in targets.values_mut() {
+            // A target that was scraped once is scraped like the others.
+            target.period_ms = target.period_ms.or(usual_period_ms);
+        }
+        Self {
+            targets,
+            shortest_period_ms,
+        }
     }
 
     /// Whether no scrape of any target is known.
@@ -150,12 +158,13 @@ impl Heartbeats {
     /// Returns the usual time between two scrapes: the median over the targets of the median
     /// spacing of each, in milliseconds. Unknown when no target was scraped twice.
     pub fn scrape_period_ms(&self) -> Option<i64> {
-        median(
-            self.targets
-                .values()
-                .filter_map(TargetBeats::period_ms)
-                .collect(),
-        )
+        usual_period_ms(&self.targets)
+    }
+
+    /// The time between a scrape and the next attempt, whether that fails or not: the lowest
+    /// tenth of the spacings of all targets. Failed scrapes lengthen the others.
+    pub(super) fn shortest_period_ms(&self) -> Option<i64> {
+        self.shortest_period_ms
     }
 
     /// The scrapes of one target, where any are known.
@@ -193,6 +202,12 @@ pub fn fine_step_ms(interval_ms: i64, scrape_period_ms: Option<i64>) -> i64 {
     interval_ms / parts
 }
 
+/// The median over the targets of the usual time between two scrapes.
+fn usual_period_ms(targets: &BTreeMap<Target, TargetBeats>) -> Option<i64> {
+    let periods = targets.values().filter_map(|target| target.period_ms);
+    ranked(periods.collect(), 2)
+}
+
 /// Seconds since 1970 as milliseconds; nothing for a value that cannot be a time.
 fn milliseconds(seconds: f64) -> Option<i64> {
     let rounded = (seconds * 1_000.0).round();
@@ -205,8 +220,9 @@ fn milliseconds(seconds: f64) -> Option<i64> {
     is_time.then_some(rounded as i64)
 }
 
-/// The middle value, the lower one of two.
-fn median(mut values: Vec<i64>) -> Option<i64> {
+/// The value that one `part`-th of the values do not exceed: 2 for the median (the lower one of
+/// two), 10 for the lowest tenth.
+fn ranked(mut values: Vec<i64>, part: usize) -> Option<i64> {
     values.sort_unstable();
-    values.get(values.len().saturating_sub(1) / 2).copied()
+    values.get(values.len().saturating_sub(1) / part).copied()
 }

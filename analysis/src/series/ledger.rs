@@ -47,7 +47,7 @@ impl Ledger {
                     mark(&mut ledger.scraped, interval);
                 }
                 if let Some(earlier) = earlier {
-                    ledger.note_pause(earlier, beat, target.stale_after_ms());
+                    ledger.note_pause(earlier, beat);
                 }
                 earlier = Some(beat);
             }
@@ -64,32 +64,26 @@ impl Ledger {
         usize::try_from((at_ms - self.grid.start_ms() - 1) / self.grid.interval_ms()).ok()
     }
 
-    /// Notes that a series has a value at an instant. `latest` is the target's scrape that the
-    /// value came from, where it is known.
-    pub(super) fn note_value(&mut self, at_ms: i64, latest: Option<Beat>) {
-        let Some(interval) = self.interval_of(at_ms) else {
-            return;
-        };
+    /// Notes that a series has a value in an interval.
+    pub(super) fn note_value(&mut self, interval: usize) {
         mark(&mut self.present, interval);
-        let ends_interval = at_ms == self.grid.boundary_ms(interval.saturating_add(1));
-        if ends_interval && latest.is_some_and(|beat| beat.time_ms <= self.start_of(interval)) {
-            // The whole interval shows a value from before it: Prometheus repeats the last one.
+    }
+
+    /// Notes that the value at the end of an interval is one that Prometheus only repeats, which
+    /// says nothing about the time since the target's latest scrape. `oldest_ms` is the time
+    /// before which that scrape should have been followed by another.
+    pub(super) fn note_end(&mut self, interval: usize, latest: Beat, oldest_ms: i64) {
+        if latest.time_ms <= self.grid.boundary_ms(interval) {
             mark(&mut self.silent, interval);
+        }
+        if latest.time_ms < oldest_ms {
+            mark(&mut self.spanned, interval);
         }
     }
 
-    /// Notes that an increment leads from a value at one instant to the next value at another:
-    /// the boundaries between the two have no value of their own.
-    pub(super) fn note_increment(&mut self, from_ms: i64, to_ms: i64) {
-        let first = self.boundary_after(from_ms);
-        let mut interval = first;
-        // The boundary at the end of `interval` must lie before the later instant.
-        while interval < self.spanned.len()
-            && self.grid.boundary_ms(interval.saturating_add(1)) < to_ms
-        {
-            mark(&mut self.spanned, interval);
-            interval += 1;
-        }
+    /// Notes that an increment spans the end of an interval.
+    pub(super) fn note_spanned(&mut self, interval: usize) {
+        mark(&mut self.spanned, interval);
     }
 
     /// Whether the population was seen in an interval.
@@ -107,15 +101,10 @@ impl Ledger {
         is_marked(&self.spanned, interval) || self.is_missing(interval)
     }
 
-    /// Notes what the time between two scrapes of a target hides.
-    fn note_pause(&mut self, earlier: &Beat, later: &Beat, stale_after_ms: i64) {
+    /// Notes the intervals that a process lived through between two scrapes.
+    fn note_pause(&mut self, earlier: &Beat, later: &Beat) {
         if later.is_restart_after(earlier) {
             return;
-        }
-        // A boundary so long after a scrape shows a value that should have been replaced.
-        if later.time_ms - earlier.time_ms > stale_after_ms {
-            let stale_from_ms = earlier.time_ms.saturating_add(stale_after_ms);
-            self.note_increment(stale_from_ms, later.time_ms);
         }
         let mut interval = match self.interval_of(earlier.time_ms) {
             Some(interval) => interval + 1,
@@ -128,16 +117,6 @@ impl Ledger {
             mark(&mut self.silent, interval);
             interval += 1;
         }
-    }
-
-    /// The first interval whose end is after an instant; 0 for an instant before the grid.
-    fn boundary_after(&self, at_ms: i64) -> usize {
-        let since_start = at_ms.saturating_sub(self.grid.start_ms());
-        usize::try_from(since_start.div_euclid(self.grid.interval_ms())).unwrap_or(0)
-    }
-
-    fn start_of(&self, interval: usize) -> i64 {
-        self.grid.boundary_ms(interval)
     }
 }
 

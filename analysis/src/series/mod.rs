@@ -23,6 +23,7 @@
 //! is taken away for both populations: the intervals on its two sides become one. Pairs of counts
 //! then always belong to the same time.
 
+mod buckets;
 mod gauge;
 mod heartbeat;
 mod histogram;

@@ -138,10 +138,11 @@ fn add_life(grid: &Grid, target: &TargetBeats, ledger: &Ledger, hours: &mut [f64
 /// The hours during which a target's series had a value, by interval.
 fn hours_present(grid: &Grid, step: i64, series: &[Series]) -> Vec<f64> {
     let mut hours = vec![0.0; grid.intervals()];
-    let mut ledger = Ledger::new(grid, &Heartbeats::default());
+    let unknown = Heartbeats::default();
+    let mut ledger = Ledger::new(grid, &unknown);
     let mut targets = BTreeSet::new();
     for one in series.iter().filter(|one| targets.insert(Target::of(one))) {
-        let mut walker = Walker::new(grid, step, None, None);
+        let mut walker = Walker::new(grid, step, &unknown, &Target::of(one), None);
         let mut previous: Option<(i64, f64)> = None;
         for (&at_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {
             if !is_countable(value) {

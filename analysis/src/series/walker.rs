@@ -84,13 +84,16 @@ pub(super) struct Walker<'a> {
     beats: &'a [Beat],
     /// Scrapes before this index are not after the last instant visited.
     next_beat: usize,
-    /// Values scraped before this time are too old to compare with.
-    oldest_base_ms: i64,
+    /// The age at which a value is one that Prometheus only repeats.
+    stale_after_ms: i64,
     /// The target is known to have been seen, alive, from this instant on.
     alive_from_ms: Option<i64>,
     step_ms: i64,
     sibling: Option<&'a Sibling>,
     previous: Option<Seen>,
+    /// The interval of the last value, and its end.
+    interval: usize,
+    interval_end_ms: i64,
 }
 
 impl<'a> Walker<'a> {
@@ -98,21 +101,25 @@ impl<'a> Walker<'a> {
     pub(super) fn new(
         grid: &Grid,
         step_ms: i64,
-        beats: Option<&'a TargetBeats>,
+        heartbeats: &'a Heartbeats,
+        target: &Target,
         sibling: Option<&'a Sibling>,
     ) -> Self {
-        let oldest_base_ms = beats.map_or(i64::MIN, |beats| {
-            grid.start_ms().saturating_sub(beats.stale_after_ms())
-        });
+        let beats = heartbeats.of(target);
         Self {
             grid: *grid,
             beats: beats.map_or(&[], TargetBeats::beats),
             next_beat: 0,
-            oldest_base_ms,
-            alive_from_ms: beats.and_then(|beats| alive_from_ms(grid, step_ms, beats)),
+            stale_after_ms: beats.map_or(i64::MAX, TargetBeats::stale_after_ms),
+            alive_from_ms: heartbeats
+                .shortest_period_ms()
+                .filter(|&period_ms| step_ms <= period_ms)
+                .and_then(|period_ms| alive_from_ms(grid, period_ms, beats?)),
             step_ms,
             sibling,
             previous: None,
+            interval: 0,
+            interval_end_ms: grid.boundary_ms(1),
         }
     }
 
@@ -125,24 +132,47 @@ impl<'a> Walker<'a> {
             return None;
         }
         let beat = self.latest_beat(at_ms);
+        let oldest_base_ms = self.grid.start_ms().saturating_sub(self.stale_after_ms);
         let counted = match self.previous {
             Some(previous) if at_ms <= previous.at_ms => return None,
             Some(previous) if fell || self.is_restart(previous, at_ms, beat) => {
                 Counted::WholeAfterReset
             }
-            Some(previous) => {
-                ledger.note_increment(previous.at_ms, at_ms);
-                Counted::Difference
-            }
-            None if beat.is_some_and(|beat| beat.time_ms < self.oldest_base_ms) => return None,
+            Some(_) => Counted::Difference,
+            None if beat.is_some_and(|beat| beat.time_ms < oldest_base_ms) => return None,
             None => self.count_first(at_ms, beat),
         };
-        ledger.note_value(at_ms, beat);
+        self.advance(at_ms, counted, ledger);
+        if at_ms > self.grid.start_ms() {
+            ledger.note_value(self.interval);
+        }
+        if at_ms == self.interval_end_ms
+            && let Some(beat) = beat
+        {
+            let oldest_ms = at_ms.saturating_sub(self.stale_after_ms);
+            ledger.note_end(self.interval, beat, oldest_ms);
+        }
         self.previous = Some(Seen { at_ms, beat });
         Some(Visit {
-            interval: ledger.interval_of(at_ms).unwrap_or(0),
+            interval: self.interval,
             counted,
         })
+    }
+
+    /// Goes on to the interval of an instant; the value at the boundary between two intervals
+    /// ends the first. The boundaries passed have no value of their own, unless the value before
+    /// is at one: a difference spans them.
+    fn advance(&mut self, at_ms: i64, counted: Counted, ledger: &mut Ledger) {
+        while at_ms > self.interval_end_ms {
+            let has_value = self
+                .previous
+                .is_some_and(|previous| previous.at_ms == self.interval_end_ms);
+            if counted == Counted::Difference && !has_value {
+                ledger.note_spanned(self.interval);
+            }
+            self.interval += 1;
+            self.interval_end_ms += self.grid.interval_ms();
+        }
     }
 
     /// What the first value of a series inside the window counts.
@@ -200,22 +230,23 @@ impl<'a> Walker<'a> {
 
 /// The first instant from which a target is known to be seen inside the window: its first scrape
 /// there, or the window's start when the scrape before was so recent that none can have failed
-/// in between. Nothing when the instants are too far apart to show each scrape.
-fn alive_from_ms(grid: &Grid, step_ms: i64, target: &TargetBeats) -> Option<i64> {
-    let period_ms = target.period_ms().filter(|&period| step_ms <= period)?;
+/// in between.
+///
+/// Only to be trusted where the instants are closer than the scrapes: a scrape that failed before
+/// the next instant would hide what the one before it brought.
+fn alive_from_ms(grid: &Grid, period_ms: i64, target: &TargetBeats) -> Option<i64> {
     let start_ms = grid.start_ms();
-    let inside = target
-        .beats()
-        .partition_point(|beat| beat.time_ms < start_ms);
-    let before = inside
-        .checked_sub(1)
-        .and_then(|index| target.beats().get(index))
+    let beats = target.beats();
+    let inside = beats.partition_point(|beat| beat.time_ms < start_ms);
+    let is_recent = |beat: &Beat| {
         // A twentieth for jitter.
-        .filter(|beat| (start_ms - beat.time_ms).saturating_mul(20) < period_ms.saturating_mul(19));
-    match before {
-        Some(_) => Some(start_ms),
-        None => target.beats().get(inside).map(|beat| beat.time_ms),
+        (start_ms - beat.time_ms).saturating_mul(20) < period_ms.saturating_mul(19)
+    };
+    let before = inside.checked_sub(1).and_then(|index| beats.get(index));
+    if before.is_some_and(is_recent) {
+        return Some(start_ms);
     }
+    beats.get(inside).map(|beat| beat.time_ms)
 }
 
 /// The shortest distance of two instants of the answer: the step that was asked for, when any
@@ -263,7 +294,7 @@ pub(super) fn count(
             Role::Leading(_) => None,
             Role::Following(siblings) => siblings.get(&target),
         };
-        let mut walker = Walker::new(grid, step_ms, heartbeats.of(&target), sibling);
+        let mut walker = Walker::new(grid, step_ms, heartbeats, &target, sibling);
         let mut shown = Sibling::default();
         let mut previous = 0.0;
         for (&at_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {

@@ -58,8 +58,10 @@ pub fn regularized_beta(a: f64, b: f64, x: f64, y: f64) -> Result<Tails, Special
 /// `x^a y^b / B(a, b)`.
 pub(super) fn beta_prefix(a: f64, b: f64, x: f64, y: f64) -> f64 {
     let total = a + b;
-    // a - (a+b) x, without the cancellation
-    let difference = a * y - b * x;
+    // a - (a+b) x, without the cancellation: the deviance magnifies its rounding by sqrt(a+b).
+    // libm's fused product is the same on every target.
+    let product = b * x;
+    let difference = libm::fma(a, y, -product) - libm::fma(b, x, -product);
     let exponent = stirling_error(total)
         - stirling_error(a)
         - stirling_error(b)

@@ -68,7 +68,14 @@ pub(super) fn stirling_error(n: f64) -> f64 {
 pub(super) fn half_deviance(x: f64, mean: f64, difference: f64) -> f64 {
     let v = difference / (x + mean);
     if v.abs() > 0.4 {
-        return x * libm::log(x / mean) - difference;
+        let ratio = x / mean;
+        let is_double = ratio > 0.0 && ratio < f64::INFINITY;
+        let ln_ratio = if is_double {
+            libm::log(ratio)
+        } else {
+            libm::log(x) - libm::log(mean)
+        };
+        return x * ln_ratio - difference;
     }
     let w = v * v;
     let mut power = v;
@@ -288,7 +295,7 @@ pub fn gamma_quantile(probability: f64, tail: Tail, shape: f64) -> Result<f64, S
         });
     }
     let start = quantile_start(target, side, shape)?;
-    let ln_point = invert(
+    invert(
         FUNCTION,
         libm::log(target),
         start,
@@ -304,8 +311,7 @@ pub fn gamma_quantile(probability: f64, tail: Tail, shape: f64) -> Result<f64, S
                 slope: slope / value,
             })
         },
-    )?;
-    Ok(ln_point.map_or(0.0, libm::exp))
+    )
 }
 
 /// The logarithm of a first guess: Wilson and Hilferty's cube of a normal variable, and near zero

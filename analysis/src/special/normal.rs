@@ -57,7 +57,7 @@ fn normal_upper_tail(x: f64) -> f64 {
 
 /// Returns the natural logarithm of the standard normal cdf at `x`.
 ///
-/// Below -35 from the series `-x^2/2 - ln(-x) - ln(sqrt(2 pi)) + ln(1 - 1/x^2 + 3/x^4 - 15/x^6)`
+/// Below -35 from the series `-x^2/2 - ln(-x) - ln(sqrt(2 pi)) + ln(1 - 1/x^2 + 3/x^4 - ..)`
 /// (Abramowitz and Stegun 26.2.12), so it does not end where the cdf underflows.
 ///
 /// # Errors
@@ -83,7 +83,7 @@ pub fn ln_normal_cdf(x: f64) -> Result<f64, SpecialError> {
         return Ok(libm::log(normal_upper_tail(-x)));
     }
     let w = 1.0 / (x * x);
-    let series = w * (-1.0 + w * (3.0 - 15.0 * w));
+    let series = w * (-1.0 + w * (3.0 + w * (-15.0 + w * (105.0 - 945.0 * w))));
     Ok(-0.5 * x * x - libm::log(-x) - LN_SQRT_2_PI + libm::log1p(series))
 }
 

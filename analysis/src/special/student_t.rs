@@ -153,7 +153,7 @@ pub fn student_t_quantile(
         return Ok(sign * f64::INFINITY);
     }
     let start = libm::log(normal_quantile(beyond, Tail::Upper)?);
-    let ln_point = if beyond < 0.25 {
+    let point = if beyond < 0.25 {
         invert(FUNCTION, libm::log(beyond), start, false, |ln_t| {
             let half = half(libm::exp(ln_t), degrees_of_freedom)?;
             Ok(Point {
@@ -170,5 +170,5 @@ pub fn student_t_quantile(
             })
         })?
     };
-    Ok(sign * ln_point.map_or(0.0, libm::exp))
+    Ok(sign * point)
 }

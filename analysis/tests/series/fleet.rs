@@ -25,7 +25,7 @@ impl Random {
 
     /// A whole number in `[from, to)`.
     fn within(&mut self, from: i64, to: i64) -> i64 {
-        from + (self.next() % (to - from) as u64) as i64
+        from + (self.next() % to.abs_diff(from)).cast_signed()
     }
 
     fn happens(&mut self, percent: u64) -> bool {
@@ -248,7 +248,7 @@ fn weather() -> impl Strategy<Value = Weather> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn counts_are_what_the_scrapes_saw(seed: u64, weather in weather(), offset in 0..30_000_i64) {
@@ -303,7 +303,8 @@ proptest! {
 
     #[test]
     fn what_was_judged_stays_as_it_was_when_the_window_grows(seed: u64, weather in weather()) {
-        let weather = Weather { failure_percent: 0, ..weather };
+        // A pod that was scraped but once has no period: nobody can tell that it is overdue.
+        let weather = Weather { failure_percent: 0, births: false, ..weather };
         let long = Grid::covering(at(0), at(600), INTERVAL_MS);
         let step_ms = fine_step_ms(INTERVAL_MS, Some(weather.period_ms));
         let control = simulate(seed, &long, &weather, "control");

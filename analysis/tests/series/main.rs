@@ -1,5 +1,15 @@
 //! What the scrapes saw is what is counted.
 
+#![expect(
+    clippy::float_cmp,
+    reason = "counts are whole numbers: anything but equality would be an error"
+)]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside the functions that clippy knows as tests"
+)]
+
 mod fleet;
 mod histograms;
 mod prometheus;

@@ -173,6 +173,22 @@ fn the_first_error_in_the_first_scrape_of_the_window_is_counted() {
 }
 
 #[test]
+fn failures_that_look_like_a_slow_scrape_do_not_make_old_errors_new() {
+    // Every other scrape failed: the usual distance is 30 s, and yet the one at -5 was due.
+    let log = Log::new("a")
+        .saw(-80, -900, 800.0, Some(40.0))
+        .failed(-65)
+        .saw(-50, -900, 900.0, Some(40.0))
+        .failed(-35)
+        .saw(-20, -900, 950.0, Some(40.0))
+        .failed(-5)
+        .failed(10)
+        .saw(25, -900, 1_000.0, Some(41.0))
+        .saw(40, -900, 1_010.0, Some(41.0));
+    assert_eq!(total(&canary(2, log)), (0.0, 10.0));
+}
+
+#[test]
 fn an_error_series_that_was_there_when_the_target_was_found_only_sets_the_base() {
     let log = Log::new("a")
         .failed(-15)
@@ -287,9 +303,10 @@ fn an_outage_that_lasts_to_the_end_is_held_back() {
     };
     let grid = grid(4);
     let counts = counted(&grid, &read(&[log("b")], &grid), &read(&[log("a")], &grid));
-    assert_eq!(rows(&counts), [(0, 1, 0.0, 30.0), (1, 1, 0.0, 15.0)]);
+    // The boundary at 60 shows the value of 31: what happened since belongs to what follows.
+    assert_eq!(rows(&counts), [(0, 1, 0.0, 30.0)]);
     assert_eq!(counts.quality.missing_intervals, 2);
-    assert_eq!(counts.quality.held_back_intervals, 2);
+    assert_eq!(counts.quality.held_back_intervals, 3);
 }
 
 #[test]

@@ -1,0 +1,647 @@
+//! What is asked, and what is made of the answers.
+
+use super::*;
+use crate::judge::{MetricData, ReasonCode};
+use crate::matchers::Matcher;
+use crate::pipeline::{
+    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric,
+};
+
+const START_MS: i64 = 1_700_000_010_000;
+const STEP_MS: i64 = 10_000;
+
+fn metric(name: &str, kind: MetricKind) -> (String, Metric) {
+    let metric = Metric {
+        name: name.to_owned(),
+        kind,
+        better: Better::Lower,
+        dimension: Dimension::Number,
+    };
+    (name.to_owned(), metric)
+}
+
+fn check(metric: &str) -> Check {
+    Check {
+        metric: metric.to_owned(),
+        text: format!("{metric} < 1"),
+        condition: Condition::Absolute {
+            comparison: Comparison::Less,
+            limit: 1.0,
+        },
+        critical: true,
+        weight: 1.0,
+        warn_only: false,
+        method: None,
+        promote_ratio: None,
+    }
+}
+
+fn counter_share(events: &str) -> MetricKind {
+    MetricKind::Proportion {
+        events: events.to_owned(),
+        total: "http_requests_total".to_owned(),
+    }
+}
+
+fn event_rate(events: &str) -> MetricKind {
+    MetricKind::EventRate {
+        events: events.to_owned(),
+        per: Exposure::TrafficShare,
+    }
+}
+
+fn pipeline() -> Pipeline {
+    let metrics = [
+        metric("error_rate", counter_share("http_errors_total")),
+        metric("retry_rate", counter_share("http_retries_total")),
+        metric(
+            "latency_p99",
+            MetricKind::Quantile {
+                quantile: 0.99,
+                histogram: "http_seconds".to_owned(),
+                scale: 1.0,
+            },
+        ),
+        metric(
+            "cpu",
+            MetricKind::Gauge {
+                expression: "cpu_ratio".to_owned(),
+            },
+        ),
+        metric("orders", event_rate("orders_total")),
+        metric(
+            "business_impact",
+            MetricKind::Impact {
+                of: "orders".to_owned(),
+            },
+        ),
+    ];
+    Pipeline {
+        name: "shop".to_owned(),
+        source: None,
+        control: Matchers::from([Matcher::equal("version", "1")]),
+        canary: Matchers::from([Matcher::equal("version", "2")]),
+        region_label: "region".to_owned(),
+        metrics: metrics.into_iter().collect(),
+        analysis: AnalysisSettings::default(),
+        kill_switch: Vec::new(),
+        dry_run: false,
+        stages: Vec::new(),
+    }
+}
+
+fn stage(metrics: &[&str]) -> Stage {
+    Stage {
+        id: "stage_1".to_owned(),
+        name: "one".to_owned(),
+        traffic_percent: 10.0,
+        duration_minutes: 10.0,
+        max_duration_minutes: 20.0,
+        promote_early: false,
+        regions: Vec::new(),
+        rollback_point: false,
+        shadow: false,
+        checks: metrics.iter().map(|name| check(name)).collect(),
+        inherits_checks: false,
+    }
+}
+
+fn grid(intervals: i64) -> Grid {
+    Grid::covering(START_MS, START_MS + intervals * 30_000, 30_000)
+}
+
+fn plan_of(pipeline: &Pipeline, stage: &Stage) -> Plan {
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    Plan::new(pipeline, stage, populations, grid(1), STEP_MS).unwrap()
+}
+
+fn plan(metrics: &[&str]) -> Plan {
+    plan_of(&pipeline(), &stage(metrics))
+}
+
+/// Populations that only two queries can tell apart.
+fn apart() -> Pipeline {
+    Pipeline {
+        canary: Matchers::from([Matcher::regex("pod", "canary-.*")]),
+        control: Matchers::from([Matcher::regex("pod", "shop-.*")]),
+        ..pipeline()
+    }
+}
+
+fn texts(plan: &Plan) -> Vec<&str> {
+    plan.questions()
+        .iter()
+        .map(|question| question.promql.as_str())
+        .collect()
+}
+
+/// A counter of one pod at 0, 10, 20 and 30 s.
+fn counter(version: &str, more: &[(&str, &str)], values: [f64; 4]) -> Series {
+    let labels = [("instance", "i"), ("pod", version), ("version", version)];
+    Series {
+        labels: labels
+            .iter()
+            .chain(more)
+            .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
+            .collect(),
+        timestamps_ms: [0, 10_000, 20_000, 30_000].map(|at| START_MS + at).to_vec(),
+        values: values.to_vec(),
+    }
+}
+
+/// Answers each question by what its text contains; nothing for the others.
+fn answers(plan: &Plan, by_text: &[(&str, Answered)]) -> Vec<Answered> {
+    plan.questions()
+        .iter()
+        .map(|question| {
+            by_text
+                .iter()
+                .find(|(text, _)| question.promql.contains(text))
+                .map_or_else(
+                    || Ok((Vec::new(), Vec::new())),
+                    |(_, answer)| answer.clone(),
+                )
+        })
+        .collect()
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "an answer that is no fault, where either may stand"
+)]
+fn ok(series: Vec<Series>) -> Answered {
+    Ok((series, Vec::new()))
+}
+
+fn requests() -> Answered {
+    ok(vec![
+        counter("1", &[], [0.0, 10.0, 20.0, 90.0]),
+        counter("2", &[], [0.0, 1.0, 2.0, 10.0]),
+    ])
+}
+
+fn fault(data: &StageData, metric: &str) -> DataFault {
+    match data.metrics.get(metric) {
+        Some(MetricData::Fault(fault)) => fault.clone(),
+        other => panic!("no fault but {other:?}"),
+    }
+}
+
+/// Canary and control, events of total.
+fn counts(data: &StageData, metric: &str) -> [(f64, f64); 2] {
+    match data.metrics.get(metric) {
+        Some(MetricData::Counts(counts)) => {
+            let sums = counts.totals();
+            [sums.canary, sums.control].map(|arm| (arm.events, arm.exposure))
+        }
+        other => panic!("no counts but {other:?}"),
+    }
+}
+
+#[test]
+fn one_query_answers_for_both_populations_where_a_label_tells_them_apart() {
+    let plan = plan(&["error_rate"]);
+    assert_eq!(
+        texts(&plan),
+        [
+            "sum by (instance, pod, version) (http_errors_total{version=~\"1|2\"})",
+            "sum by (instance, pod, version) (http_requests_total{version=~\"1|2\"})",
+            "process_start_time_seconds{version=~\"1|2\"}[5m30s]",
+        ]
+    );
+    let range = QuestionTime::Range {
+        start_ms: START_MS,
+        end_ms: START_MS + 30_000,
+        step_ms: STEP_MS,
+    };
+    let instant = QuestionTime::Instant {
+        at_ms: START_MS + 30_000,
+    };
+    let times: Vec<_> = plan
+        .questions()
+        .iter()
+        .map(|question| question.time)
+        .collect();
+    assert_eq!(times, [range, range, instant]);
+}
+
+#[test]
+fn populations_that_no_label_tells_apart_are_asked_for_one_by_one() {
+    let pipeline = apart();
+    let plan = plan_of(&pipeline, &stage(&["error_rate"]));
+    assert_eq!(plan.questions().len(), 6);
+    assert!(texts(&plan).contains(&"sum by (instance, pod) (http_errors_total{pod=~\"shop-.*\"})"));
+}
+
+#[test]
+fn metrics_with_a_query_in_common_share_it() {
+    let plan = plan(&["error_rate", "retry_rate", "error_rate"]);
+    assert_eq!(plan.questions().len(), 4);
+    let total = plan
+        .questions()
+        .iter()
+        .find(|question| question.promql.contains("http_requests_total"))
+        .unwrap();
+    assert_eq!(
+        total.metrics,
+        BTreeSet::from(["error_rate".to_owned(), "retry_rate".to_owned()])
+    );
+}
+
+#[test]
+fn kill_switches_and_the_metric_of_an_impact_are_asked_for() {
+    let mut pipeline = pipeline();
+    pipeline.kill_switch = vec![check("error_rate")];
+    let plan = plan_of(&pipeline, &stage(&["business_impact"]));
+    let data = plan.assemble(&[]);
+    let names: Vec<_> = data.metrics.keys().map(String::as_str).collect();
+    assert_eq!(names, ["error_rate", "orders"]);
+}
+
+#[test]
+fn gauges_are_averaged_by_the_source_at_the_end_of_each_interval() {
+    let plan = plan(&["cpu"]);
+    assert_eq!(
+        texts(&plan),
+        [
+            "avg(cpu_ratio{version=\"1\"})",
+            "avg(cpu_ratio{version=\"2\"})"
+        ]
+    );
+    let end_ms = START_MS + 30_000;
+    let time = QuestionTime::Range {
+        start_ms: end_ms,
+        end_ms,
+        step_ms: 30_000,
+    };
+    assert!(
+        plan.questions()
+            .iter()
+            .all(|question| question.time == time)
+    );
+    let value = |value: f64| Series {
+        timestamps_ms: vec![end_ms],
+        values: vec![value],
+        ..Series::default()
+    };
+    let data = plan.assemble(&[ok(vec![value(0.5)]), ok(vec![value(0.75)])]);
+    let Some(MetricData::Gauge(gauge)) = data.metrics.get("cpu") else {
+        panic!("no gauge");
+    };
+    let expected = Populations {
+        control: Some(0.5),
+        canary: Some(0.75),
+    };
+    assert_eq!(gauge.intervals, [expected]);
+}
+
+#[test]
+fn regions_are_added_to_both_populations() {
+    let regional = Stage {
+        regions: vec!["us-west-2".to_owned()],
+        ..stage(&["error_rate", "cpu"])
+    };
+    let plan = plan_of(&pipeline(), &regional);
+    assert!(
+        texts(&plan)
+            .iter()
+            .all(|text| text.contains("region=\"us-west-2\""))
+    );
+    assert!(texts(&plan)[0].contains("version"));
+}
+
+#[test]
+fn at_all_of_the_traffic_the_control_is_not_asked_for() {
+    for pipeline in [pipeline(), apart()] {
+        let last = Stage {
+            traffic_percent: 100.0,
+            ..stage(&["error_rate", "cpu"])
+        };
+        let plan = plan_of(&pipeline, &last);
+        assert_eq!(plan.questions().len(), 4, "{:?}", texts(&plan));
+        assert!(
+            !texts(&plan)
+                .iter()
+                .any(|text| text.contains("shop-") || text.contains("\"1"))
+        );
+    }
+}
+
+#[test]
+fn a_long_window_is_asked_for_in_pieces_and_joined() {
+    let pipeline = pipeline();
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    let stage = stage(&["error_rate"]);
+    let plan = Plan::new(&pipeline, &stage, populations, grid(500), 1_000).unwrap();
+    let totals: Vec<_> = plan
+        .questions()
+        .iter()
+        .filter(|question| question.promql.contains("http_requests_total"))
+        .collect();
+    assert_eq!(totals.len(), 2);
+    let answered: Vec<Answered> = plan
+        .questions()
+        .iter()
+        .map(|question| {
+            let QuestionTime::Range {
+                start_ms,
+                end_ms,
+                step_ms,
+            } = question.time
+            else {
+                return ok(Vec::new());
+            };
+            let is_total = question.promql.contains("http_requests_total");
+            let times: Vec<i64> = (start_ms..=end_ms)
+                .step_by(usize::try_from(step_ms).unwrap())
+                .collect();
+            let values = times
+                .iter()
+                .map(|at| (at - START_MS) as f64 / 1_000.0)
+                .collect();
+            let series = Series {
+                timestamps_ms: times,
+                values,
+                ..counter("2", &[], [0.0; 4])
+            };
+            ok(if is_total { vec![series] } else { Vec::new() })
+        })
+        .collect();
+    assert_eq!(
+        counts(&plan.assemble(&answered), "error_rate")[0],
+        (0.0, 15_000.0)
+    );
+}
+
+#[test]
+fn an_empty_grid_asks_nothing_and_has_no_data() {
+    let pipeline = pipeline();
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    let stage = stage(&["error_rate", "cpu"]);
+    let plan = Plan::new(&pipeline, &stage, populations, grid(0), STEP_MS).unwrap();
+    assert!(plan.questions().is_empty());
+    let data = plan.assemble(&[]);
+    assert_eq!(fault(&data, "error_rate").code, ReasonCode::NoData);
+    assert_eq!(fault(&data, "cpu").code, ReasonCode::NoData);
+}
+
+#[test]
+fn a_step_that_does_not_divide_the_interval_is_replaced() {
+    let pipeline = pipeline();
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    for step_ms in [0, -1, 7_000, 60_000] {
+        let plan = Plan::new(
+            &pipeline,
+            &stage(&["error_rate"]),
+            populations,
+            grid(1),
+            step_ms,
+        )
+        .unwrap();
+        let QuestionTime::Range { step_ms, .. } = plan.questions()[0].time else {
+            panic!("no range");
+        };
+        assert_eq!(step_ms, 10_000);
+    }
+}
+
+#[test]
+fn everything_that_cannot_be_asked_is_told_at_once() {
+    let mut pipeline = pipeline();
+    let pinned = counter_share("errors_total{version=\"3\"}");
+    pipeline.metrics.extend([metric("pinned", pinned)]);
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    let errors = |metrics: &[&str], populations| {
+        Plan::new(&pipeline, &stage(metrics), populations, grid(1), STEP_MS).unwrap_err()
+    };
+    let unknown = errors(&["nobody", "nothing", "nobody"], populations);
+    assert_eq!(
+        unknown.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "cannot ask for metric \"nobody\": the pipeline does not define it",
+            "cannot ask for metric \"nothing\": the pipeline does not define it",
+        ]
+    );
+    let refused = errors(&["pinned", "error_rate"], populations);
+    assert!(
+        matches!(&refused[..], [PlanError::Metric { metric, .. }] if metric == "pinned"),
+        "{refused:?}"
+    );
+    let broken = Matchers::from([Matcher::regex("version", "(")]);
+    let control = Populations {
+        control: &broken,
+        ..populations
+    };
+    let wrong = errors(&["error_rate", "retry_rate"], control);
+    assert!(
+        matches!(
+            &wrong[..],
+            [PlanError::Matchers {
+                population: "control",
+                ..
+            }]
+        ),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn combined_answers_are_split_by_the_label() {
+    let plan = plan(&["error_rate"]);
+    let errors = ok(vec![
+        counter("1", &[], [0.0, 0.0, 3.0, 3.0]),
+        counter("2", &[], [0.0, 0.0, 0.0, 1.0]),
+        counter("3", &[], [0.0, 50.0, 60.0, 70.0]),
+    ]);
+    let given = answers(
+        &plan,
+        &[("http_errors", errors), ("http_requests", requests())],
+    );
+    assert_eq!(
+        counts(&plan.assemble(&given), "error_rate"),
+        [(1.0, 10.0), (3.0, 90.0)]
+    );
+}
+
+#[test]
+fn a_service_without_a_series_of_errors_has_none() {
+    let plan = plan(&["error_rate"]);
+    let data = plan.assemble(&answers(&plan, &[("http_requests", requests())]));
+    assert_eq!(counts(&data, "error_rate"), [(0.0, 10.0), (0.0, 90.0)]);
+    assert!(data.source_warnings.is_empty());
+}
+
+#[test]
+fn a_canary_without_any_series_has_no_data_and_the_query_is_told() {
+    let plan = plan(&["error_rate", "latency_p99", "cpu"]);
+    let only_control = ok(vec![counter("1", &[], [0.0, 1.0, 2.0, 3.0])]);
+    let data = plan.assemble(&answers(&plan, &[("http_requests", only_control)]));
+    assert_eq!(fault(&data, "error_rate").code, ReasonCode::NoData);
+    assert_eq!(
+        fault(&data, "error_rate").message,
+        "no series of the canary answers \
+         sum by (instance, pod, version) (http_requests_total{version=~\"1|2\"})"
+    );
+    assert!(
+        fault(&data, "latency_p99")
+            .message
+            .contains("http_seconds_bucket")
+    );
+    assert!(fault(&data, "cpu").message.contains("avg(cpu_ratio"));
+}
+
+#[test]
+fn a_control_without_any_series_is_no_fault() {
+    let plan = plan(&["error_rate"]);
+    let only_canary = ok(vec![counter("2", &[], [0.0, 1.0, 2.0, 3.0])]);
+    let data = plan.assemble(&answers(&plan, &[("http_requests", only_canary)]));
+    assert_eq!(counts(&data, "error_rate"), [(0.0, 3.0), (0.0, 0.0)]);
+}
+
+#[test]
+fn a_fault_is_one_of_every_metric_that_needs_the_answer() {
+    let plan = plan(&["error_rate", "retry_rate", "cpu"]);
+    let slow = DataFault {
+        code: ReasonCode::SourceSlow,
+        message: "no answer within 10 s".to_owned(),
+    };
+    let given = answers(&plan, &[("http_requests", Err(slow.clone()))]);
+    let data = plan.assemble(&given);
+    assert_eq!(fault(&data, "error_rate"), slow);
+    assert_eq!(fault(&data, "retry_rate"), slow);
+    assert_eq!(fault(&data, "cpu").code, ReasonCode::NoData);
+}
+
+#[test]
+fn an_answer_that_is_not_there_yet_is_still_collected() {
+    let data = plan(&["error_rate"]).assemble(&[]);
+    assert_eq!(fault(&data, "error_rate").code, ReasonCode::StillCollecting);
+}
+
+#[test]
+fn heartbeats_that_cannot_be_read_are_absent_with_a_warning() {
+    let plan = plan(&["error_rate", "cpu"]);
+    let failed = DataFault {
+        code: ReasonCode::SourceFailed,
+        message: "the source answered 503".to_owned(),
+    };
+    let given = answers(
+        &plan,
+        &[
+            ("process_start", Err(failed)),
+            ("http_requests", requests()),
+        ],
+    );
+    let data = plan.assemble(&given);
+    assert_eq!(counts(&data, "error_rate"), [(0.0, 10.0), (0.0, 90.0)]);
+    assert_eq!(
+        data.source_warnings.get("error_rate").map(String::as_str),
+        Some("the times of the scrapes are not known: the source answered 503")
+    );
+    assert!(!data.source_warnings.contains_key("cpu"));
+}
+
+#[test]
+fn heartbeats_tell_of_births_and_of_the_scrape_period() {
+    let plan = plan(&["error_rate"]);
+    let born_ms = START_MS + 5_000;
+    let mut born = counter("2", &[], [0.0; 4]);
+    born.timestamps_ms = vec![born_ms + 3_000, born_ms + 18_000];
+    born.values = vec![born_ms as f64 / 1_000.0; 2];
+    let mut total = counter("2", &[], [0.0; 4]);
+    total.timestamps_ms = vec![START_MS + 10_000, START_MS + 20_000, START_MS + 30_000];
+    total.values = vec![4.0, 4.0, 9.0];
+    let given = answers(
+        &plan,
+        &[
+            ("process_start", ok(vec![born])),
+            ("http_requests", ok(vec![total])),
+        ],
+    );
+    assert_eq!(counts(&plan.assemble(&given), "error_rate")[0], (0.0, 9.0));
+    assert_eq!(plan.scrape_period_ms(&given), Some(15_000));
+}
+
+#[test]
+fn samples_that_are_all_no_numbers_are_a_fault_of_either_population() {
+    let plan = plan(&["error_rate"]);
+    let bad = [f64::NAN, f64::INFINITY, f64::NAN, -1.0];
+    for version in ["1", "2"] {
+        let errors = ok(vec![counter(version, &[], bad)]);
+        let given = answers(
+            &plan,
+            &[("http_errors", errors), ("http_requests", requests())],
+        );
+        let fault = fault(&plan.assemble(&given), "error_rate");
+        assert_eq!(fault.code, ReasonCode::NotFinite);
+    }
+}
+
+#[test]
+fn events_that_nobody_ever_had_are_no_data() {
+    let plan = plan(&["orders"]);
+    let beats = || {
+        let start = (START_MS - 900_000) as f64 / 1_000.0;
+        ok(vec![
+            counter("1", &[], [start; 4]),
+            counter("2", &[], [start; 4]),
+        ])
+    };
+    let nobody = plan.assemble(&answers(&plan, &[("process_start", beats())]));
+    assert_eq!(fault(&nobody, "orders").code, ReasonCode::NoData);
+    let control = ok(vec![counter("1", &[], [0.0, 5.0, 6.0, 7.0])]);
+    let given = answers(&plan, &[("process_start", beats()), ("orders", control)]);
+    assert_eq!(
+        counts(&plan.assemble(&given), "orders"),
+        [(0.0, 3.0), (7.0, 27.0)]
+    );
+}
+
+#[test]
+fn what_the_source_said_is_told_with_the_metric_it_concerns() {
+    let plan = plan(&["error_rate", "retry_rate"]);
+    let partial = (Vec::new(), vec!["one store is down".to_owned(); 2]);
+    let given = answers(
+        &plan,
+        &[("http_retries", Ok(partial)), ("http_requests", requests())],
+    );
+    let data = plan.assemble(&given);
+    let told: Vec<_> = data.source_warnings.into_iter().collect();
+    assert_eq!(
+        told,
+        [("retry_rate".to_owned(), "one store is down".to_owned())]
+    );
+}
+
+#[test]
+fn a_long_query_is_shortened_in_a_message() {
+    let mut pipeline = pipeline();
+    let long = counter_share(&format!("errors_total{{path=\"{}\"}}", "ü".repeat(400)));
+    let MetricKind::Proportion { events, .. } = &long else {
+        panic!("no share");
+    };
+    let kind = event_rate(events);
+    pipeline.metrics.extend([metric("long", kind)]);
+    let plan = plan_of(&pipeline, &stage(&["long"]));
+    let given = answers(&plan, &[]);
+    let message = fault(&plan.assemble(&given), "long").message;
+    assert!(
+        message.chars().count() < 200 && message.ends_with(".."),
+        "{message}"
+    );
+}

@@ -37,12 +37,12 @@ use crate::wire;
     request_body(
         content = AnalysisRequest,
         examples(
-            ("good" = (
+            ("canary_as_good" = (
                 summary = "A canary as good as its control",
                 value = json!(examples::good_canary())
             )),
-            ("bad" = (summary = "A canary that is worse", value = json!(examples::bad_canary()))),
-            ("inline" = (
+            ("canary_worse" = (summary = "A canary that is worse", value = json!(examples::bad_canary()))),
+            ("inline_pipeline" = (
                 summary = "A pipeline sent with the request",
                 value = json!(examples::inline_pipeline())
             )),

@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     log: LogArguments,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     // Errors only: the table tells the rest.
     telemetry::start(
         arguments.log.log_format.unwrap_or(LogFormat::Text),

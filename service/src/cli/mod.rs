@@ -104,7 +104,7 @@ fn run(command: Command) -> ExitCode {
             let result = result.unwrap_or_else(|_| Err(Failure("serinus failed".to_owned())));
             (result, analyze::COULD_NOT_ASK)
         }
-        Command::Demo(arguments) => (demo::run(arguments), FAILED),
+        Command::Demo(arguments) => (demo::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),
         Command::Healthcheck(arguments) => (healthcheck::run(&arguments), FAILED),
     };

@@ -44,9 +44,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Arguments>),
+    Demo(demo::Arguments),
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
-    Demo(demo::Arguments),
     Openapi(openapi::Arguments),
     Healthcheck(healthcheck::Arguments),
 }

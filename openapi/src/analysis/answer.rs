@@ -280,14 +280,9 @@ pub struct Query {
 pub struct Inputs {
     /// The queries asked.
     pub queries: Vec<Query>,
-    /// Names the exact data judged: the same digest gives the same answer to the byte. Absent
-    /// when the data was not there in time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(
-        nullable = false,
-        example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-    )]
-    pub digest: Option<String>,
+    /// Names the exact data judged: the same digest gives the same answer to the byte.
+    #[schema(example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    pub digest: String,
 }
 
 /// A stage's verdict with its evidence. Always 200, whatever the verdict.

@@ -1,6 +1,7 @@
 //! The command line, one file a command.
 
 mod analyze;
+mod demo;
 mod healthcheck;
 mod lint;
 mod openapi;
@@ -25,6 +26,7 @@ const USAGE: u8 = 2;
 
 const AFTER_HELP: &str = "\
 Start here:
+  serinus demo
   serinus lint pipelines/canary_pipeline.yaml
   serinus serve --prometheus http://prometheus:9090 --pipelines ./pipelines
   open http://127.0.0.1:8080/docs
@@ -42,6 +44,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Arguments>),
+    Demo(demo::Arguments),
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
     Openapi(openapi::Arguments),
@@ -101,6 +104,7 @@ fn run(command: Command) -> ExitCode {
             let result = result.unwrap_or_else(|_| Err(Failure("serinus failed".to_owned())));
             (result, analyze::COULD_NOT_ASK)
         }
+        Command::Demo(arguments) => (demo::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),
         Command::Healthcheck(arguments) => (healthcheck::run(&arguments), FAILED),
     };

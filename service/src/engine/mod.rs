@@ -1,12 +1,13 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
 mod digest;
+mod late;
 mod reading;
 mod window;
 
 use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use serinus_analysis::plan::PlanError;
 use serinus_analysis::series::{Grid, Populations};
 
@@ -130,13 +131,7 @@ impl Engine {
             &pipeline.analysis,
             stage,
         )?;
-        if input.populations.control == input.populations.canary {
-            return Err(AnalysisError::Populations(
-                "control and canary are selected by the same matchers: a population compared \
-                 with itself always passes; give each its own"
-                    .to_owned(),
-            ));
-        }
+        check_populations(input)?;
         let Reading { data, queries } = self
             .reader
             .read(source, pipeline, stage, input.populations.as_ref(), grid)
@@ -148,6 +143,39 @@ impl Engine {
             digest: digest::digest(pipeline, stage, &data),
         })
     }
+}
+
+/// Refuses populations that would make a verdict about something else than the canary.
+fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
+    let Populations { control, canary } = &input.populations;
+    let wrong = |message: &str| Err(AnalysisError::Populations(message.to_owned()));
+    if canary.is_empty() {
+        return wrong(
+            "nothing selects the canary, so everything would be judged: give `canary`, such as \
+             {\"track\": \"canary\"}",
+        );
+    }
+    if control == canary {
+        return wrong(
+            "control and canary are selected by the same matchers: a population compared with \
+             itself always passes; give each its own",
+        );
+    }
+    let needs_control = |check: &Check| {
+        let of_impact = input
+            .pipeline
+            .metrics
+            .get(&check.metric)
+            .is_some_and(|metric| matches!(metric.kind, MetricKind::Impact { .. }));
+        of_impact || !matches!(check.condition, Condition::Absolute { .. })
+    };
+    if control.is_empty() && input.stage.checks.iter().any(needs_control) {
+        return wrong(
+            "nothing selects the control, so the canary would be compared with everything: give \
+             `control`, such as {\"track\": \"stable\"}",
+        );
+    }
+    Ok(())
 }
 
 impl From<Vec<PlanError>> for AnalysisError {

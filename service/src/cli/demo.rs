@@ -1,0 +1,51 @@
+//! `serinus demo`.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::{FAILED, Failure};
+use crate::demo::{DemoOptions, run as run_demo};
+use crate::prometheus::install_crypto_provider;
+
+const AFTER_HELP: &str = "\
+Two services roll out a new version through the seed's pipeline: checkout a good one, payments a
+bad one. The fleet is simulated behind a Prometheus HTTP API; Serinus asks it as it would ask
+yours. Needs no network and nothing installed.
+
+Examples:
+  serinus demo                 plays, then leaves Swagger UI up until Ctrl-C
+  serinus demo --once          ends after the play
+  serinus demo --seed 7        another fleet
+
+Exit codes: 0 the good canary was promoted and the bad one rolled back, 1 not so, 2 usage.";
+
+/// Play a good and a bad canary on a simulated fleet, with Swagger UI to explore
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// End after the play instead of leaving Swagger UI up
+    #[arg(long)]
+    once: bool,
+    /// Seed of the simulated fleet: the same seed gives the same verdicts
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where Serinus listens; another free port is taken when this one is in use
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    install_crypto_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let options = DemoOptions {
+        once: arguments.once,
+        seed: arguments.seed,
+        listen: arguments.listen,
+    };
+    let result = runtime.block_on(run_demo(options, || Box::new(std::io::stdout())));
+    runtime.shutdown_background();
+    Ok(if result? { 0 } else { FAILED })
+}

@@ -16,6 +16,7 @@ const QUERY_CHARACTERS: usize = 140;
 pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
     let mut data = StageData {
         grid: plan.grid,
+        starts_with_stage: true,
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
     };

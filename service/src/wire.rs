@@ -56,6 +56,7 @@ pub fn still_collecting(input: &AnalysisInput<'_>, now_ms: i64, limit: Duration)
     let checks = input.stage.checks.iter().chain(&input.pipeline.kill_switch);
     let data = StageData {
         grid,
+        starts_with_stage: input.start_ms.is_some(),
         metrics: checks
             .map(|check| (check.metric.clone(), MetricData::Fault(fault.clone())))
             .collect(),

@@ -33,6 +33,9 @@ pub struct DataFault {
 pub struct StageData {
     /// The grid on which it was read.
     pub grid: Grid,
+    /// Whether the window starts with the stage. It does not when the caller gave no start: then
+    /// nobody knows how long the stage has lasted, and it cannot be said to be over.
+    pub starts_with_stage: bool,
     /// By metric name. An [`crate::pipeline::MetricKind::Impact`] has no data of its own.
     pub metrics: BTreeMap<String, MetricData>,
     /// What the source said about its own answers (partial data), by metric name; each is a

@@ -156,6 +156,7 @@ fn grid(intervals: usize) -> Grid {
 fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageData {
     StageData {
         grid: grid(intervals),
+        starts_with_stage: true,
         metrics: metrics
             .into_iter()
             .map(|(name, data)| (name.to_owned(), data))

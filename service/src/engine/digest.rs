@@ -17,6 +17,7 @@ pub(super) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> St
     hash.text(&stage.id);
     hash.integers(&[data.grid.start_ms(), data.grid.interval_ms()]);
     hash.size(data.grid.intervals());
+    hash.size(usize::from(data.starts_with_stage));
     for (name, metric) in &data.metrics {
         hash.text(name);
         hash.metric(metric);

@@ -72,8 +72,15 @@ pub(super) fn of_counts(
     let shown = shown.unwrap_or_default();
     let controls: Option<Vec<&[f64]>> = found.iter().map(|one| one.control.as_deref()).collect();
     Proof {
-        violation: mean_path(found.iter().map(|one| one.path.as_slice()).collect()),
-        control_violation: controls.filter(|paths| !paths.is_empty()).map(mean_path),
+        violation: mean_path(
+            &found
+                .iter()
+                .map(|one| one.path.as_slice())
+                .collect::<Vec<_>>(),
+        ),
+        control_violation: controls
+            .filter(|paths| !paths.is_empty())
+            .map(|paths| mean_path(&paths)),
         compliance: shown
             .iter()
             .map(|(log_evidence, _)| *log_evidence)
@@ -156,9 +163,8 @@ fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f
                 };
                 compliance_now(&held, law, promotion)
             });
-            let [(upper, upper_shown), (lower, lower_shown)] = match sides {
-                [Some(upper), Some(lower)] => [upper, lower],
-                _ => return None,
+            let [Some((upper, upper_shown)), Some((lower, lower_shown))] = sides else {
+                return None;
             };
             return Some((upper.min(lower), upper_shown && lower_shown));
         }
@@ -186,7 +192,7 @@ fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f
 }
 
 /// The mean of the evidence at each interval.
-fn mean_path(paths: Vec<&[f64]>) -> Vec<f64> {
+fn mean_path(paths: &[&[f64]]) -> Vec<f64> {
     let length = paths.first().map_or(0, |path| path.len());
     (0..length)
         .map(|interval| {
@@ -231,7 +237,7 @@ pub(super) fn of_gauge(
         )
     });
     Proof {
-        violation: mean_path(violated.iter().map(Vec::as_slice).collect()),
+        violation: mean_path(&violated.iter().map(Vec::as_slice).collect::<Vec<_>>()),
         control_violation,
         compliance: now,
         is_kept: now.is_some_and(|log_evidence| log_evidence >= threshold),

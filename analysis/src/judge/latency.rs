@@ -3,7 +3,7 @@
 
 use crate::interval::{Confidence, Interval};
 use crate::pipeline::Condition;
-use crate::sequential::{IntervalCounts, absolute_bounds, choose_bounds, tail_margin};
+use crate::sequential::{IntervalCounts, TailMargin, absolute_bounds, choose_bounds, tail_margin};
 use crate::series::{ArmCount, PairedHistogram, Populations};
 
 use super::evidence::Held;
@@ -131,11 +131,11 @@ impl<'a> Latency<'a> {
             canary: zero(),
         };
         for (_, rows) in self.rows() {
-            if together && (total(rows.control) <= 0.0 || total(rows.canary) <= 0.0) {
+            if together && (total(&rows.control) <= 0.0 || total(&rows.canary) <= 0.0) {
                 continue;
             }
-            add(&mut sums.control, rows.control);
-            add(&mut sums.canary, rows.canary);
+            add(&mut sums.control, &rows.control);
+            add(&mut sums.canary, &rows.canary);
         }
         sums
     }
@@ -153,7 +153,7 @@ impl<'a> Latency<'a> {
             total: 0.0,
         };
         for (_, rows) in self.rows() {
-            add(&mut sums, rows.control);
+            add(&mut sums, &rows.control);
             if sums.total * (1.0 - self.quantile) >= CONTROL_TAIL_NEEDED {
                 return Some(sums.tail_shares());
             }
@@ -255,9 +255,7 @@ impl<'a> Latency<'a> {
             if let Some(margin) = margin(ratio) {
                 limits.violation.push(limit(margin.ratio));
             }
-            if let Some(margin) =
-                margin(promote_ratio).filter(|margin| margin.can_show_compliance())
-            {
+            if let Some(margin) = margin(promote_ratio).filter(TailMargin::can_show_compliance) {
                 limits.compliance.push(limit(margin.ratio));
             }
         }
@@ -309,8 +307,8 @@ impl<'a> Latency<'a> {
         let mut counts = vec![IntervalCounts::default(); intervals];
         for (last, rows) in self.rows() {
             if let Some(slot) = counts.get_mut(last) {
-                slot.control = row_tail(rows.control, index);
-                slot.canary = row_tail(rows.canary, index);
+                slot.control = row_tail(&rows.control, index);
+                slot.canary = row_tail(&rows.canary, index);
             }
         }
         counts
@@ -362,18 +360,18 @@ impl<'a> Latency<'a> {
 
 type Row<'a> = ndarray::ArrayView1<'a, f64>;
 
-fn total(row: Row<'_>) -> f64 {
+fn total(row: &Row<'_>) -> f64 {
     row.last().copied().unwrap_or(0.0)
 }
 
-fn add(sums: &mut Sums, row: Row<'_>) {
+fn add(sums: &mut Sums, row: &Row<'_>) {
     for (sum, value) in sums.cumulative.iter_mut().zip(row) {
         *sum += value;
     }
     sums.total += total(row);
 }
 
-fn row_tail(row: Row<'_>, index: usize) -> ArmCount {
+fn row_tail(row: &Row<'_>, index: usize) -> ArmCount {
     let exposure = total(row);
     let below = row.get(index).copied().unwrap_or(exposure);
     ArmCount {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serinus_analysis::judge::{DataFault, MetricData, ReasonCode, StageData, judge};
+use serinus_analysis::pipeline::{MetricKind, Pipeline};
 
 use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest, window};
 
@@ -20,7 +21,7 @@ impl Engine {
         waited: Duration,
     ) -> Result<Analysis, AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
-        let grid = window::resolve(
+        let window = window::resolve(
             input.start_ms,
             input.end_ms,
             self.clock.now_ms(),
@@ -35,10 +36,13 @@ impl Engine {
             ),
         };
         let checks = stage.checks.iter().chain(&pipeline.kill_switch);
+        let names = checks.flat_map(|check| read_for(pipeline, &check.metric));
+        let grid = window.grid;
         let data = StageData {
             grid,
-            metrics: checks
-                .map(|check| (check.metric.clone(), MetricData::Fault(fault.clone())))
+            starts_with_stage: window.starts_with_stage,
+            metrics: names
+                .map(|name| (name.to_owned(), MetricData::Fault(fault.clone())))
                 .collect(),
             source_warnings: BTreeMap::new(),
         };
@@ -49,4 +53,16 @@ impl Engine {
             digest: digest::digest(pipeline, stage, &data),
         })
     }
+}
+
+/// A metric, and the one that it is the impact of.
+fn read_for<'a>(pipeline: &'a Pipeline, metric: &'a str) -> impl Iterator<Item = &'a str> {
+    let of = pipeline
+        .metrics
+        .get(metric)
+        .and_then(|found| match &found.kind {
+            MetricKind::Impact { of } => Some(of.as_str()),
+            _ => None,
+        });
+    std::iter::once(metric).chain(of)
 }

@@ -1,5 +1,7 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
+mod apart;
+mod aside;
 mod digest;
 mod late;
 mod reading;
@@ -14,7 +16,10 @@ use serinus_analysis::series::{Grid, Populations};
 use crate::clock::SharedClock;
 use crate::prometheus::Sources;
 
-use reading::{Reader, Reading};
+use apart::check_apart;
+use aside::aside;
+use reading::Reader;
+use window::Window;
 
 /// What shall be analysed.
 #[derive(Debug, Clone)]
@@ -48,7 +53,7 @@ pub enum AnalysisError {
     /// The window makes no sense.
     #[error("{0}")]
     Window(String),
-    /// The populations make no sense: the same for both, or a matcher that cannot be used.
+    /// The populations make no sense: one within the other, or a matcher that cannot be used.
     #[error("{0}")]
     Populations(String),
 }
@@ -124,7 +129,10 @@ impl Engine {
                 known: self.sources.names().collect::<Vec<_>>().join(", "),
             })?;
         let now_ms = self.clock.now_ms();
-        let grid = window::resolve(
+        let Window {
+            grid,
+            starts_with_stage,
+        } = window::resolve(
             input.start_ms,
             input.end_ms,
             now_ms,
@@ -132,16 +140,24 @@ impl Engine {
             stage,
         )?;
         check_populations(input)?;
-        let Reading { data, queries } = self
+        check_apart(input.populations.as_ref())?;
+        let reading = self
             .reader
             .read(source, pipeline, stage, input.populations.as_ref(), grid)
             .await?;
-        Ok(Analysis {
-            verdict: judge(pipeline, stage, &data),
-            grid,
-            queries,
-            digest: digest::digest(pipeline, stage, &data),
-        })
+        // Over a long window this takes long enough to keep other requests waiting.
+        let (pipeline, stage) = (pipeline.clone(), stage.clone());
+        let analysis = aside(move || {
+            let mut data = reading.plan.assemble(&reading.answers);
+            data.starts_with_stage = starts_with_stage;
+            Analysis {
+                verdict: judge(&pipeline, &stage, &data),
+                grid,
+                queries: reading.queries(),
+                digest: digest::digest(&pipeline, &stage, &data),
+            }
+        });
+        Ok(analysis.await)
     }
 }
 

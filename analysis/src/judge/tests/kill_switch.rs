@@ -138,7 +138,7 @@ fn a_kill_switch_beyond_the_last_bucket_says_that_it_could_never_fire() {
     pipeline.kill_switch = vec![kill_switch("latency_p99", 20.0, "latency_p99 > 20s")];
     let mut data = errors(STAGE_INTERVALS, GOOD);
     let tails = [0.3, 0.01, 0.000_1];
-    let histogram = super::latency::histogram(STAGE_INTERVALS, tails, tails, 10_000.0);
+    let histogram = latency::histogram(STAGE_INTERVALS, tails, tails, 10_000.0);
     data.metrics.insert("latency_p99".to_owned(), histogram);
     let verdict = second_stage(&pipeline, &data);
     assert_eq!(verdict.verdict, Verdict::Hold);

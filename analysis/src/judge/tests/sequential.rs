@@ -163,7 +163,7 @@ fn absolute_limits_gauges_and_latency_are_decided_over_time_too() {
         all.metrics
             .insert("cpu_usage".to_owned(), MetricData::Gauge(gauge));
         let control = [0.3, 0.005, 0.000_1];
-        let histogram = super::latency::histogram(STAGE_INTERVALS, control, tail, 10_000.0);
+        let histogram = latency::histogram(STAGE_INTERVALS, control, tail, 10_000.0);
         all.metrics.insert("latency_p99".to_owned(), histogram);
         let verdict = second_stage(&pipeline, &all);
         let outcomes: Vec<Outcome> = verdict.checks.iter().map(|check| check.outcome).collect();

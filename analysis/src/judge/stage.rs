@@ -416,6 +416,7 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
             message: text::one_line(&format!("{metric}: {message}")),
         })
         .collect();
+    warnings.extend(quality_warnings(data));
     for report in checks {
         if report.warn_only && report.outcome == Outcome::Fail {
             let message = format!("{} (warns only)", report.reason);
@@ -442,6 +443,38 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
                       roll back good releases more often than the confidence says"
                 .to_owned(),
         });
+    }
+    warnings
+}
+
+/// What the data leaves open, for the reader.
+fn quality_warnings(data: &StageData) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (name, metric) in &data.metrics {
+        let quality = match metric {
+            MetricData::Counts(counts) => counts.quality,
+            MetricData::Histogram(histogram) => histogram.quality,
+            MetricData::Gauge(gauge) => gauge.quality,
+            MetricData::Fault(_) => continue,
+        };
+        if quality.no_event_series {
+            warnings.push(Warning {
+                code: "no_event_series",
+                message: text::one_line(&format!(
+                    "{name}: neither population has a series of the events, which counts as none; \
+                     look whether their selector is right"
+                )),
+            });
+        }
+        if quality.missed_scrapes {
+            warnings.push(Warning {
+                code: "missed_scrapes",
+                message: text::one_line(&format!(
+                    "{name}: the window is too long to read every scrape; what was counted just \
+                     before a restart may be lost"
+                )),
+            });
+        }
     }
     warnings
 }

@@ -7,8 +7,8 @@ use serinus_tests::{PodPlan, RealPrometheus, SerinusProcess, TruthFleet, Window,
 
 use crate::contract::{analyse, pipeline_with, request, set};
 
-/// Length of the stage.
-const STAGE_SECONDS: i64 = 30;
+/// Length of the stage: no stage is promoted before eight intervals, of 5 s here.
+const STAGE_SECONDS: i64 = 45;
 
 #[tokio::test]
 async fn a_good_canary_is_promoted_and_a_bad_one_rolled_back() -> anyhow::Result<()> {
@@ -28,7 +28,7 @@ async fn a_good_canary_is_promoted_and_a_bad_one_rolled_back() -> anyhow::Result
     let prometheus = RealPrometheus::start(&fleet.prometheus_configuration()).await?;
     fleet.wait_for_scrapes(3, Duration::from_secs(30)).await?;
     let start_ms = now_ms();
-    tokio::time::sleep(Duration::from_secs(37)).await;
+    tokio::time::sleep(Duration::from_secs(52)).await;
 
     let pipeline = pipeline_with(
         &json!({
@@ -76,5 +76,15 @@ async fn a_good_canary_is_promoted_and_a_bad_one_rolled_back() -> anyhow::Result
         rolled_back.body
     );
     assert!(rolled_back.number("/rollback_to_percent")? >= 0.0);
+
+    let mut over_time = pipeline.clone();
+    set(&mut over_time, "analysis", json!({"method": "sequential", "interval": "5s", "lag": "2s"}));
+    let mut bad = request(&over_time, Some(window))?;
+    set(&mut bad, "canary", json!({"track": "bad"}));
+    let rolled_back = analyse(&serinus, &bad).await?;
+    assert_eq!(rolled_back.text("/verdict"), "rollback", "{}", rolled_back.body);
+    assert_eq!(rolled_back.text("/checks/1/method"), "sequential");
+    let evidence = |name: &str| rolled_back.number(&format!("/checks/1/evidence/{name}"));
+    assert!(evidence("rollback")? >= evidence("rollback_at")?);
     Ok(())
 }

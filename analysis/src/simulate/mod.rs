@@ -7,6 +7,7 @@
 //! is judged by a handful of errors.
 
 mod latency;
+pub mod operating;
 mod pod;
 mod random;
 mod sample;

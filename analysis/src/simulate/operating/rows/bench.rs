@@ -1,0 +1,156 @@
+//! What the rows have in common.
+
+use super::super::error::OperatingError;
+use super::super::executor::Executor;
+use super::super::experiment::{Experiment, Promotion, measure};
+use super::super::looks::Looks;
+use super::super::measured::{Characteristics, Share};
+use super::super::method::Method;
+use super::super::noise::NoiseLaw;
+use super::super::scenario::{HistoryWindow, Scenario, ScenarioDescription};
+use crate::interval::Confidence;
+
+/// Requests of both populations in an interval of 30 s: 1000 and 50 a second.
+pub(super) const REQUESTS: u64 = 30_000;
+pub(super) const LOW_REQUESTS: u64 = 1_500;
+/// Longest rollout, in intervals: four hours.
+pub(super) const INTERVALS: usize = 480;
+/// The rollouts of the harder noise laws: two hours.
+pub(super) const SHORT_INTERVALS: usize = 240;
+/// Lengths of the history, in intervals.
+pub(super) const FOUR_HOURS: usize = 480;
+pub(super) const ONE_DAY: usize = 2880;
+
+/// Beta noise with a coefficient of variation of 0.5.
+pub(super) const BETA: NoiseLaw = NoiseLaw::BetaBinomial { variation: 0.5 };
+
+/// Runs the cells of a row.
+#[derive(Debug)]
+pub(super) struct Bench<'a, E> {
+    pub(super) executor: &'a E,
+    pub(super) replicates: u64,
+    pub(super) seed: u64,
+}
+
+impl<E: Executor> Bench<'_, E> {
+    /// The characteristics of a method on a scenario, looked at after every interval.
+    pub(super) fn measure(
+        &self,
+        description: ScenarioDescription,
+        method: Method,
+        promotion: Promotion,
+    ) -> Result<Characteristics, OperatingError> {
+        let scenario = Scenario::new(description)?;
+        let experiment = Experiment::new(scenario, method, Looks::EVERY_INTERVAL, promotion)?;
+        Ok(measure(
+            self.executor,
+            &experiment,
+            self.replicates,
+            self.seed,
+        ))
+    }
+
+    /// The sequential method against `error_rate < baseline * ratio`.
+    pub(super) fn sequential(
+        &self,
+        description: ScenarioDescription,
+        ratio: f64,
+    ) -> Result<Characteristics, OperatingError> {
+        self.measure(description, Method::Sequential { ratio }, Promotion::No)
+    }
+
+    /// The shares of false rollbacks of the sequential method, by cell.
+    pub(super) fn false_rollbacks(
+        &self,
+        cells: impl IntoIterator<Item = ScenarioDescription>,
+        ratio: f64,
+    ) -> Result<Vec<Share>, OperatingError> {
+        cells
+            .into_iter()
+            .map(|cell| Ok(self.sequential(cell, ratio)?.false_rollback))
+            .collect()
+    }
+
+    /// The shares of false rollbacks of Wilson intervals of 99 %, polled, by cell.
+    pub(super) fn wilson(
+        &self,
+        cells: impl IntoIterator<Item = ScenarioDescription>,
+    ) -> Result<Vec<Share>, OperatingError> {
+        let confidence = Confidence::new(0.99)?;
+        cells
+            .into_iter()
+            .map(|cell| {
+                let method = Method::Wilson { confidence };
+                Ok(self.measure(cell, method, Promotion::No)?.false_rollback)
+            })
+            .collect()
+    }
+}
+
+/// The nine cells: base rates 1e-4, 1e-3, 1e-2 by shares 1, 10, 50 %.
+pub(super) fn nine_cells(requests: u64, noise: NoiseLaw) -> Vec<ScenarioDescription> {
+    let mut cells = Vec::new();
+    for base_rate in [1e-4, 1e-3, 1e-2] {
+        for share in [0.01, 0.1, 0.5] {
+            cells.push(cell(base_rate, share, requests, INTERVALS, noise));
+        }
+    }
+    cells
+}
+
+/// One stage of a canary that is as good as the control.
+pub(super) fn cell(
+    base_rate: f64,
+    share: f64,
+    requests: u64,
+    intervals: usize,
+    noise: NoiseLaw,
+) -> ScenarioDescription {
+    ScenarioDescription {
+        noise,
+        ..ScenarioDescription::constant(base_rate, share, requests, intervals)
+    }
+}
+
+/// The cell with a history of its own share and noise.
+pub(super) fn with_history(cell: &ScenarioDescription, intervals: usize) -> ScenarioDescription {
+    let share = cell.stages.first().map_or(0.5, |stage| stage.share);
+    with_history_at(cell, intervals, share)
+}
+
+/// The cell with a history in which the group that plays the canary has this share.
+pub(super) fn with_history_at(
+    cell: &ScenarioDescription,
+    intervals: usize,
+    share: f64,
+) -> ScenarioDescription {
+    ScenarioDescription {
+        history: Some(HistoryWindow {
+            intervals,
+            share,
+            noise: cell.noise,
+        }),
+        ..cell.clone()
+    }
+}
+
+/// All cells with a history of four hours.
+pub(super) fn all_with_history(cells: &[ScenarioDescription]) -> Vec<ScenarioDescription> {
+    cells
+        .iter()
+        .map(|cell| with_history(cell, FOUR_HOURS))
+        .collect()
+}
+
+/// The cell with a canary that is worse from an interval on.
+pub(super) fn with_effect(
+    cell: &ScenarioDescription,
+    effect: f64,
+    onset: usize,
+) -> ScenarioDescription {
+    ScenarioDescription {
+        effect,
+        onset,
+        ..cell.clone()
+    }
+}

@@ -24,7 +24,7 @@ pub struct Outcome {
 pub struct Experiment {
     scenario: Scenario,
     looks: Looks,
-    tolerated_ratio: f64,
+    ratio: f64,
     rollback: Option<Judge>,
     promotion: Option<RelativeCompliance>,
 }
@@ -34,39 +34,41 @@ pub struct Experiment {
 pub enum Promotion {
     /// Nothing.
     No,
-    /// That the canary is within `baseline * ratio`, by the sequential method, in the last stage.
+    /// That the canary is within `baseline * margin`, by the sequential method, in the last stage.
     Within(f64),
     /// The same, without asking for a rollback at all: four times faster.
     OnlyWithin(f64),
 }
 
 impl Experiment {
-    /// Returns the experiment.
+    /// Returns the experiment: the method judges `error_rate < baseline * ratio`. What it does to a
+    /// canary within that limit is false, whether or not the method has the same limit in mind.
     ///
     /// # Errors
     ///
     /// [`OperatingError`] where the method refuses its limit, or a promotion its ratio.
     pub fn new(
         scenario: Scenario,
+        ratio: f64,
         method: Method,
         looks: Looks,
         promotion: Promotion,
     ) -> Result<Self, OperatingError> {
-        let judge = method.judge()?;
-        let (rollback, ratio) = match promotion {
+        let judge = method.judge(ratio)?;
+        let (rollback, margin) = match promotion {
             Promotion::No => (Some(judge), None),
-            Promotion::Within(ratio) => (Some(judge), Some(ratio)),
-            Promotion::OnlyWithin(ratio) => (None, Some(ratio)),
+            Promotion::Within(margin) => (Some(judge), Some(margin)),
+            Promotion::OnlyWithin(margin) => (None, Some(margin)),
         };
-        let compliance = |ratio| {
-            let limit = RelativeLimit::new(ratio, 0.0, Side::Below)?;
+        let compliance = |margin| {
+            let limit = RelativeLimit::new(margin, 0.0, Side::Below)?;
             RelativeCompliance::new(limit, scenario.last_stage_start())
         };
-        let promotion = ratio.map(compliance).transpose()?;
+        let promotion = margin.map(compliance).transpose()?;
         Ok(Self {
-            tolerated_ratio: method.tolerated_ratio(scenario.description().base_rate),
             scenario,
             looks,
+            ratio,
             rollback,
             promotion,
         })
@@ -110,7 +112,7 @@ impl Experiment {
     /// Returns what the outcomes of many replicates say about the method.
     pub fn characteristics(&self, outcomes: &[Outcome]) -> Characteristics {
         let description = self.scenario.description();
-        let is_violation = description.effect > self.tolerated_ratio;
+        let is_violation = description.effect > self.ratio;
         let onset = if is_violation {
             description.onset
         } else {

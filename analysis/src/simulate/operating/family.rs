@@ -67,7 +67,7 @@ impl Family {
             first,
             limit: RelativeLimit::new(ratio, 0.0, Side::Above)?,
             checks,
-            wilson: Method::Wilson { confidence }.judge()?,
+            wilson: Method::Wilson { confidence }.judge(ratio)?,
         })
     }
 

@@ -10,26 +10,21 @@ use crate::sequential::{
 };
 use crate::series::ArmCount;
 
-/// A method of judging.
+/// A method of judging `error_rate < baseline * ratio`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Method {
-    /// Evidence against `error_rate < baseline * ratio`, as Serinus judges by default.
-    Sequential {
-        /// The ratio.
-        ratio: f64,
-    },
+    /// Evidence against the limit, as Serinus judges by default.
+    Sequential,
     /// Wilson intervals of all requests so far: a rollback at the first look at which they do not
-    /// overlap.
+    /// overlap. It knows no ratio but 1.
     Wilson {
         /// Their confidence.
         confidence: Confidence,
     },
-    /// Kayenta's rank test over the failure rates of the intervals so far. The root tolerance is taken
-    /// relative: with Kayenta's absolute one it is blind for rates.
-    Kayenta {
-        /// Ratio of the means from which on an increase matters.
-        allowed_increase: f64,
-    },
+    /// Kayenta's rank test over the failure rates of the intervals so far, the limit's ratio being the
+    /// allowed increase. The root tolerance is taken relative: with Kayenta's absolute one it is blind
+    /// for rates.
+    Kayenta,
     /// A threshold on the failure rate of the newest interval, as Argo Rollouts and Flagger are set up
     /// by their tutorials.
     ThresholdGate {
@@ -39,30 +34,19 @@ pub enum Method {
 }
 
 impl Method {
-    /// What the canary's rate may be, as a multiple of the control's, without being a violation. For
-    /// the gate that depends on the base rate.
-    pub fn tolerated_ratio(&self, base_rate: f64) -> f64 {
-        match self {
-            Self::Sequential { ratio } => *ratio,
-            Self::Wilson { .. } => 1.0,
-            Self::Kayenta { allowed_increase } => *allowed_increase,
-            Self::ThresholdGate { limit } => limit / base_rate,
-        }
-    }
-
     /// Checks the numbers.
-    pub(super) fn judge(&self) -> Result<Judge, OperatingError> {
+    pub(super) fn judge(&self, ratio: f64) -> Result<Judge, OperatingError> {
         match *self {
-            Self::Sequential { ratio } => {
+            Self::Sequential => {
                 let limit = RelativeLimit::new(ratio, 0.0, Side::Above)?;
                 Ok(Judge::Sequential(limit))
             }
             Self::Wilson { confidence } => Ok(Judge::Wilson(confidence)),
-            Self::Kayenta { allowed_increase } => {
-                let is_ratio = allowed_increase > 0.0 && allowed_increase <= 1e6;
-                within("a ratio", allowed_increase, is_ratio, "above 0")?;
+            Self::Kayenta => {
+                let is_ratio = ratio > 0.0 && ratio <= 1e6;
+                within("a ratio", ratio, is_ratio, "above 0")?;
                 Ok(Judge::Kayenta(KayentaParameters {
-                    allowed_increase,
+                    allowed_increase: ratio,
                     relative_tolerance: true,
                     ..KayentaParameters::default()
                 }))
@@ -185,7 +169,7 @@ mod tests {
     }
 
     fn at(method: Method, events: &[f64], looks: &str) -> Option<usize> {
-        let judge = method.judge().unwrap();
+        let judge = method.judge(1.0).unwrap();
         judge.rolled_back_at(&rollout(events), looks.parse().unwrap())
     }
 
@@ -194,7 +178,7 @@ mod tests {
         let (bad, good) = ([30.0; 12], [3.0; 12]);
         let confidence = Confidence::new(0.99).unwrap();
         for method in [
-            Method::Sequential { ratio: 1.0 },
+            Method::Sequential,
             Method::Wilson { confidence },
             Method::ThresholdGate { limit: 0.01 },
         ] {
@@ -203,9 +187,7 @@ mod tests {
             assert_eq!(at(method, &bad, "once"), Some(12), "{method:?}");
             assert_eq!(at(method, &good, "every"), None, "{method:?}");
         }
-        let kayenta = Method::Kayenta {
-            allowed_increase: 1.0,
-        };
+        let kayenta = Method::Kayenta;
         let spread = |level: f64| -> Vec<f64> {
             (0..12)
                 .map(|k| level + f64::from(k % 4) * level / 4.0)
@@ -221,16 +203,17 @@ mod tests {
         let events = [1.0, 50.0, 1.0, 1.0];
         assert_eq!(at(gate, &events, "every"), Some(2));
         assert_eq!(at(gate, &events, "once"), None);
-        assert!((gate.tolerated_ratio(0.005) - 2.0).abs() < 1e-12);
     }
 
     #[test]
     fn numbers_out_of_range_are_refused() {
-        assert!(Method::Sequential { ratio: f64::NAN }.judge().is_err());
-        assert!(Method::ThresholdGate { limit: 1.5 }.judge().is_err());
-        let kayenta = Method::Kayenta {
-            allowed_increase: 0.0,
-        };
-        assert!(kayenta.judge().is_err());
+        for ratio in [f64::NAN, 0.0, -1.0, f64::INFINITY] {
+            assert!(Method::Sequential.judge(ratio).is_err(), "{ratio}");
+            assert!(Method::Kayenta.judge(ratio).is_err(), "{ratio}");
+        }
+        for limit in [f64::NAN, 0.0, 1.5] {
+            let gate = Method::ThresholdGate { limit };
+            assert!(gate.judge(1.0).is_err(), "{limit}");
+        }
     }
 }

@@ -6,11 +6,9 @@ use crate::interval::Confidence;
 fn measured(description: ScenarioDescription, method: Method, replicates: u64) -> Characteristics {
     let scenario = Scenario::new(description).unwrap();
     let looks = Looks::EVERY_INTERVAL;
-    let experiment = Experiment::new(scenario, method, looks, Promotion::No).unwrap();
+    let experiment = Experiment::new(scenario, 1.0, method, looks, Promotion::No).unwrap();
     measure(&OneThread, &experiment, replicates, 1)
 }
-
-const SEQUENTIAL: Method = Method::Sequential { ratio: 1.0 };
 
 /// Two noises, two cells, with and without history in turn. A true rate of 1 % would exceed 3 % in 200
 /// rollouts once in 200 times; the seed is fixed.
@@ -36,12 +34,12 @@ fn four_cells_roll_back_at_most_3_percent_of_the_good_and_at_least_95_of_the_bad
             effect: 5.0,
             ..good.clone()
         };
-        let false_rollback = measured(good.clone(), SEQUENTIAL, 200).false_rollback;
+        let false_rollback = measured(good.clone(), Method::Sequential, 200).false_rollback;
         assert!(
             false_rollback.rate() <= 0.03,
             "{good:?}: {false_rollback:?}"
         );
-        let found = measured(bad, SEQUENTIAL, 200);
+        let found = measured(bad, Method::Sequential, 200);
         assert!(
             found.detected.unwrap().rate() >= 0.95,
             "{good:?}: {found:?}"
@@ -60,7 +58,7 @@ fn on_noisy_data_the_polled_peers_roll_back_good_canaries_and_the_sequential_met
     };
     let confidence = Confidence::new(0.99).unwrap();
     let rate = |method| measured(noisy.clone(), method, 100).false_rollback.rate();
-    let sequential = rate(SEQUENTIAL);
+    let sequential = rate(Method::Sequential);
     let wilson = rate(Method::Wilson { confidence });
     let gate = rate(Method::ThresholdGate { limit: 0.02 });
     assert!(sequential <= 0.03, "{sequential}");
@@ -80,7 +78,8 @@ fn a_canary_on_the_margin_is_not_promoted_and_a_good_one_is() {
         let scenario = Scenario::new(description).unwrap();
         let looks = Looks::EVERY_INTERVAL;
         let promotion = Promotion::OnlyWithin(2.0);
-        let experiment = Experiment::new(scenario, SEQUENTIAL, looks, promotion).unwrap();
+        let experiment =
+            Experiment::new(scenario, 1.0, Method::Sequential, looks, promotion).unwrap();
         measure(&OneThread, &experiment, 200, 1)
     };
     let bad = promoted(2.0).promoted.unwrap();
@@ -100,8 +99,14 @@ fn polling_less_often_changes_when_and_not_whether() {
     let scenario = Scenario::new(description).unwrap();
     let outcomes = |looks: &str| -> Vec<Option<usize>> {
         let looks = looks.parse().unwrap();
-        let experiment =
-            Experiment::new(scenario.clone(), SEQUENTIAL, looks, Promotion::No).unwrap();
+        let experiment = Experiment::new(
+            scenario.clone(),
+            1.0,
+            Method::Sequential,
+            looks,
+            Promotion::No,
+        )
+        .unwrap();
         let replicate = |index| experiment.replicate(1, index).rolled_back_at;
         (0..30).map(replicate).collect()
     };

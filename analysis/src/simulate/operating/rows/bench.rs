@@ -33,15 +33,17 @@ pub(super) struct Bench<'a, E> {
 }
 
 impl<E: Executor> Bench<'_, E> {
-    /// The characteristics of a method on a scenario, looked at after every interval.
+    /// The characteristics of a method that judges `error_rate < baseline * ratio`, looked at after every interval.
     pub(super) fn measure(
         &self,
         description: ScenarioDescription,
+        ratio: f64,
         method: Method,
         promotion: Promotion,
     ) -> Result<Characteristics, OperatingError> {
         let scenario = Scenario::new(description)?;
-        let experiment = Experiment::new(scenario, method, Looks::EVERY_INTERVAL, promotion)?;
+        let experiment =
+            Experiment::new(scenario, ratio, method, Looks::EVERY_INTERVAL, promotion)?;
         Ok(measure(
             self.executor,
             &experiment,
@@ -56,7 +58,7 @@ impl<E: Executor> Bench<'_, E> {
         description: ScenarioDescription,
         ratio: f64,
     ) -> Result<Characteristics, OperatingError> {
-        self.measure(description, Method::Sequential { ratio }, Promotion::No)
+        self.measure(description, ratio, Method::Sequential, Promotion::No)
     }
 
     /// The shares of false rollbacks of the sequential method, by cell.
@@ -81,7 +83,9 @@ impl<E: Executor> Bench<'_, E> {
             .into_iter()
             .map(|cell| {
                 let method = Method::Wilson { confidence };
-                Ok(self.measure(cell, method, Promotion::No)?.false_rollback)
+                Ok(self
+                    .measure(cell, 1.0, method, Promotion::No)?
+                    .false_rollback)
             })
             .collect()
     }

@@ -15,10 +15,10 @@ type Lines = Result<Vec<Line>, OperatingError>;
 fn within(
     bench: &Bench<'_, impl Executor>,
     description: ScenarioDescription,
-    ratio: f64,
+    margin: f64,
 ) -> Result<Characteristics, OperatingError> {
-    let method = Method::Sequential { ratio: 1.0 };
-    bench.measure(description, method, Promotion::OnlyWithin(ratio))
+    let promotion = Promotion::OnlyWithin(margin);
+    bench.measure(description, 1.0, Method::Sequential, promotion)
 }
 
 /// Both noises, without and with history.

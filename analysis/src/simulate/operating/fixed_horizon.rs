@@ -7,6 +7,9 @@ use crate::sequential::IntervalCounts;
 /// Share of the good canaries that the test rolls back, and power that it must have.
 const FALSE_ROLLBACK: f64 = 0.01;
 const POWER: f64 = 0.9;
+/// Most values that are kept, to stay below 200 MB for each of the two laws: of a long rollout fewer
+/// replicates are made.
+const MOST_VALUES: u64 = 20_000_000;
 /// Least variance that a statistic is divided by.
 const LEAST_VARIANCE: f64 = 1e-9;
 
@@ -14,9 +17,10 @@ const LEAST_VARIANCE: f64 = 1e-9;
 /// the effect in 90 % of the rollouts, when its critical value is known from as many rollouts without
 /// it. Nothing when the rollout is too short for that.
 ///
-/// The statistic is `z = (X - M phi) / sqrt(M phi (1 - phi))`, with `X` the canary's failures, `M` all
-/// failures and `phi` the canary's share of the traffic, summed since the onset. `with` and `without`
-/// are scenarios that differ in the effect only.
+/// `with` and `without` are scenarios that differ in the effect only; that of `without` is the ratio `r`
+/// of the limit. The statistic is `z = (X - M phi) / sqrt(M phi (1 - phi))`, with `X` the canary's
+/// failures, `M` all failures and `phi = r n / (r n + m)` the canary's part of them at the limit, summed
+/// since the onset.
 pub fn fixed_horizon_intervals(
     executor: &impl Executor,
     without: &Scenario,
@@ -25,9 +29,11 @@ pub fn fixed_horizon_intervals(
     seed: u64,
 ) -> Option<usize> {
     let onset = with.description().onset;
+    let ratio = without.description().effect;
+    let replicates = replicates.min((MOST_VALUES / with.intervals() as u64).max(1));
     let paths = |scenario: &Scenario| {
         executor.map(replicates, |index| {
-            statistics(&scenario.rollout_counts(seed, index), onset)
+            statistics(&scenario.rollout_counts(seed, index), onset, ratio)
         })
     };
     let (good, bad) = (paths(without), paths(with));
@@ -42,13 +48,14 @@ pub fn fixed_horizon_intervals(
 }
 
 /// The statistic after every interval since the onset.
-fn statistics(intervals: &[IntervalCounts], onset: usize) -> Vec<f64> {
+fn statistics(intervals: &[IntervalCounts], onset: usize, ratio: f64) -> Vec<f64> {
     let (mut excess, mut variance) = (0.0, 0.0);
     intervals
         .iter()
         .skip(onset)
         .map(|counts| {
-            let share = counts.canary.exposure / (counts.canary.exposure + counts.control.exposure);
+            let weighted = ratio * counts.canary.exposure;
+            let share = weighted / (weighted + counts.control.exposure);
             let failures = counts.canary.events + counts.control.events;
             excess += counts.canary.events - failures * share;
             variance += failures * share * (1.0 - share);

@@ -1,6 +1,5 @@
 //! The flags of `serinus simulate`.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -106,8 +105,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
     /// Threads to work with [default: one a core]
-    #[arg(long, value_name = "COUNT")]
-    pub(super) threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(super) threads: Option<u16>,
     /// Measure the whole table of docs/operating-characteristics.md; only --replicates, --seed,
     /// --threads, --output and --write apply
     #[arg(long, conflicts_with = "row")]

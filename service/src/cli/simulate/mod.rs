@@ -23,8 +23,12 @@ use threads::Threads;
 use super::Failure;
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let threads = Threads::new(arguments.threads.unwrap_or(cores));
+    let asked = arguments.threads.map(usize::from);
+    let threads = asked
+        .and_then(NonZeroUsize::new)
+        .map_or_else(thread::available_parallelism, Ok)
+        .unwrap_or(NonZeroUsize::MIN);
+    let threads = Threads::new(threads);
     if arguments.table || !arguments.row.is_empty() {
         return table::run(arguments, threads);
     }
@@ -40,9 +44,9 @@ fn simulate(arguments: &Arguments, threads: &Threads) -> Result<Report, Failure>
     let mut cells = Vec::new();
     for &effect in &arguments.effect {
         let scenario = scenario(arguments, effect)?;
-        let fixed_horizon = if effect > 1.0 {
+        let fixed_horizon = if effect > arguments.ratio {
             threads.announce(format!("fixed-horizon test, effect {effect}"));
-            let without = self::scenario(arguments, 1.0)?;
+            let without = self::scenario(arguments, arguments.ratio)?;
             let (replicates, seed) = (arguments.replicates, arguments.seed);
             fixed_horizon_intervals(threads, &without, &scenario, replicates, seed)
         } else {

@@ -8,6 +8,7 @@ use super::super::measured::{Characteristics, Share};
 use super::super::method::Method;
 use super::super::noise::NoiseLaw;
 use super::super::scenario::{HistoryWindow, Scenario, ScenarioDescription};
+use super::{Line, Target};
 use crate::interval::Confidence;
 
 /// Requests of both populations in an interval of 30 s: 1000 and 50 a second.
@@ -44,12 +45,7 @@ impl<E: Executor> Bench<'_, E> {
         let scenario = Scenario::new(description)?;
         let experiment =
             Experiment::new(scenario, ratio, method, Looks::EVERY_INTERVAL, promotion)?;
-        Ok(measure(
-            self.executor,
-            &experiment,
-            self.replicates,
-            self.seed,
-        ))
+        Ok(self.run(&experiment))
     }
 
     /// The sequential method against `error_rate < baseline * ratio`.
@@ -73,21 +69,47 @@ impl<E: Executor> Bench<'_, E> {
             .collect()
     }
 
-    /// The shares of false rollbacks of Wilson intervals of 99 %, polled, by cell.
-    pub(super) fn wilson(
+    /// The share of false rollbacks of each of the peers, over the cells: Wilson intervals of 99 % and a
+    /// gate at twice the base rate, looked at after every interval, and Kayenta at the end.
+    pub(super) fn peers(
         &self,
-        cells: impl IntoIterator<Item = ScenarioDescription>,
-    ) -> Result<Vec<Share>, OperatingError> {
+        name: &str,
+        cells: &[ScenarioDescription],
+    ) -> Result<Vec<Line>, OperatingError> {
         let confidence = Confidence::new(0.99)?;
-        cells
-            .into_iter()
-            .map(|cell| {
-                let method = Method::Wilson { confidence };
-                Ok(self
-                    .measure(cell, 1.0, method, Promotion::No)?
-                    .false_rollback)
+        let mut shares = [Vec::new(), Vec::new(), Vec::new()];
+        for cell in cells {
+            let gate = Method::ThresholdGate {
+                limit: 2.0 * cell.base_rate,
+            };
+            let peers = [
+                (Method::Wilson { confidence }, Looks::EVERY_INTERVAL),
+                (gate, Looks::EVERY_INTERVAL),
+                (Method::Kayenta, Looks::Once),
+            ];
+            for (of_peer, (method, looks)) in shares.iter_mut().zip(peers) {
+                let scenario = Scenario::new(cell.clone())?;
+                let experiment = Experiment::new(scenario, 1.0, method, looks, Promotion::No)?;
+                of_peer.push(self.run(&experiment).false_rollback);
+            }
+        }
+        let names = [
+            "Wilson 99 % polled",
+            "gate at twice the base rate, polled",
+            "Kayenta at the end",
+        ];
+        Ok(names
+            .iter()
+            .zip(&shares)
+            .map(|(peer, shares)| {
+                let quantity = format!("false rollback, {name}, {peer}");
+                Line::worst(quantity, shares, Target::Report)
             })
-            .collect()
+            .collect())
+    }
+
+    fn run(&self, experiment: &Experiment) -> Characteristics {
+        measure(self.executor, experiment, self.replicates, self.seed)
     }
 }
 

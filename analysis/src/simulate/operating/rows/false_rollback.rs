@@ -33,15 +33,15 @@ fn in_nine_cells(
 ) -> Lines {
     let with = bench.false_rollbacks(all_with_history(cells), 1.0)?;
     let without = bench.false_rollbacks(cells.to_vec(), 1.0)?;
-    let wilson = bench.wilson(cells.to_vec())?;
     let line = |method: &str, shares, target| {
         Line::worst(format!("false rollback, {name}, {method}"), shares, target)
     };
-    Ok(vec![
+    let mut lines = vec![
         line("history 4 h", &with, Target::AtMost(0.01)),
         line("no history", &without, Target::AtMost(0.015)),
-        line("Wilson 99 % polled", &wilson, Target::Report),
-    ])
+    ];
+    lines.extend(bench.peers(name, cells)?);
+    Ok(lines)
 }
 
 pub(super) fn heavy_noise(bench: &Bench<'_, impl Executor>) -> Lines {
@@ -99,9 +99,9 @@ fn drifting(
         correlation,
         variation: 0.3,
     });
+    let name = format!("drift AR({correlation}) cv 0.3");
     let line = |method: &str, shares: &[_], target| {
-        let quantity = format!("false rollback, drift AR({correlation}) cv 0.3, {method}");
-        Line::worst(quantity, shares, target)
+        Line::worst(format!("false rollback, {name}, {method}"), shares, target)
     };
     let [four_hours, day] = with_history_of;
     let histories = [
@@ -115,12 +115,13 @@ fn drifting(
     }
     let without = bench.false_rollbacks(cells.clone(), 1.0)?;
     lines.push(line("no history", &without, Target::Report));
-    let in_margin = bench.false_rollbacks(cells, 1.25)?;
+    let in_margin = bench.false_rollbacks(cells.clone(), 1.25)?;
     lines.push(line(
         "no history, limit baseline * 1.25",
         &in_margin,
         within_a_margin,
     ));
+    lines.extend(bench.peers(&name, &cells)?);
     Ok(lines)
 }
 

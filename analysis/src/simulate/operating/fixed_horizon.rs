@@ -1,4 +1,4 @@
-//! What no method can beat: a test whose duration was chosen with the truth in hand.
+//! The yardstick of a delay: a test whose duration was chosen with the truth in hand.
 
 use super::executor::Executor;
 use super::scenario::Scenario;

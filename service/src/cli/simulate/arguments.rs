@@ -6,36 +6,39 @@ use clap::{Args, ValueEnum};
 use serinus_analysis::simulate::operating::{Looks, NoiseLaw, Row};
 
 const AFTER_HELP: &str = "\
-Simulates thousands of rollouts whose truth is known and lets a method judge them, with the code that
-judges real ones. A canary with effect 1 is as good as the control: each rollback of it is false.
+Simulates thousands of rollouts whose truth is known and lets a method judge them, with the
+code that judges real ones. A canary with effect 1 is as good as the control: each rollback of
+it is false.
 
 The columns
-  false rollback   share of rollouts rolled back although the canary kept its limit, +- standard error
-  detected         share of rollouts rolled back for a violation that was there
+  false rollback   rollouts rolled back although the canary kept its limit until then
+  detected         rollouts rolled back for a violation that was there
   delay            median number of intervals (30 s) from the onset to the rollback
-  fixed            what no method beats: the delay of a test of level 1 % with 90 % power that looks
-                   once, at a time chosen by somebody who knows the truth
-  promoted         share of rollouts in which the canary was shown to be within the margin
+  fixed            the yardstick: intervals that a test of level 1 % and power 90 % needs that
+                   looks once, at a time chosen by somebody who knows the truth
+  promoted         rollouts in which the canary was shown to be within the margin
   after            median number of intervals until then
+Shares have their standard error, or in brackets what they are at most (95 %) when nothing
+happened.
 
 Noise is what the failure rate of each population does by itself
   iid              nothing: requests fail independently
   beta:0.5         a new rate in every interval, with a coefficient of variation of 0.5
-  ar:0.8,0.3       a rate that drifts: correlation 0.8 from interval to interval, variation 0.3
+  ar:0.8,0.3       a rate that drifts: correlation 0.8 between intervals, variation 0.3
   bursts           twenty times the failures in 2 % of the intervals
 
 Examples:
   serinus simulate
   serinus simulate --method sequential,wilson,kayenta,gate --noise beta:0.5 --history 4h
-  serinus simulate --base-rate 1e-4 --requests-per-interval 1500 --effect 1,5,10 --output json
+  serinus simulate --base-rate 1e-4 --requests-per-interval 1500 --effect 1,5,10
   serinus simulate --share 0.01,0.05,0.25,0.5 --effect 3 --onset 360
   serinus simulate --row slow-drift --replicates 1000
-  serinus simulate --table
+  serinus simulate --table --output json
 
 The same seed gives the same answer on any number of threads.
 
-Exit codes: 0 done, with --table or --row: every target is met, 1 a target is missed, or it cannot be
-simulated, 2 usage.";
+Exit codes: 0 done, and with --table or --row every target is met, 1 a target is missed or it
+cannot be simulated, 2 usage.";
 
 /// Measure how often a method of judging is wrong, and how long it takes to be right
 #[derive(Debug, Args)]

@@ -6,7 +6,9 @@
 //!
 //! Data flows one way through the modules: [`pipeline`] reads what shall be judged, [`query`]
 //! writes the PromQL for it, [`plan`] says which questions to ask and puts the answers together,
-//! [`series`] turns samples into true counts on a fixed grid of intervals, [`interval`] and [`rank`] test them, and [`judge`] makes a verdict of the tests.
+//! [`series`] turns samples into true counts on a fixed grid of intervals, [`sequential`] gathers
+//! evidence from them that may be polled, [`interval`] and [`rank`] test them at a single look, and
+//! [`judge`] makes a verdict of the tests.
 
 pub mod interval;
 pub mod judge;

@@ -45,7 +45,7 @@ pub enum LabelMatch {
 /// Why a population cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PopulationError {
-    /// The label.
+    /// The label; empty when it is not about one.
     pub label: String,
     /// What is wrong and what to change.
     pub message: String,
@@ -53,6 +53,9 @@ pub struct PopulationError {
 
 impl fmt::Display for PopulationError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.label.is_empty() {
+            return formatter.write_str(&self.message);
+        }
         write!(formatter, "label {:?}: {}", self.label, self.message)
     }
 }
@@ -67,6 +70,14 @@ impl Population {
     /// [`PopulationError`] names the first label that Prometheus would refuse, or that is beyond
     /// a limit. Regular expressions are checked where the query is written.
     pub fn to_matchers(&self) -> Result<Matchers, PopulationError> {
+        if self.0.is_empty() {
+            return Err(PopulationError {
+                label: String::new(),
+                message: "no label is named, which would select everything: name one, or leave \
+                          the population out"
+                    .to_owned(),
+            });
+        }
         let mut matchers = Matchers::new();
         for (index, (label, value)) in self.0.iter().enumerate() {
             let error = |message: String| PopulationError {
@@ -310,6 +321,7 @@ mod tests {
         for (json, expected) in [
             (r#"{"a-b": "x"}"#, "not a label name"),
             (r#"{"": "x"}"#, "not a label name"),
+            ("{}", "no label is named"),
             (r#"{"__name__": "x"}"#, "not a label name"),
             (r#"{"a": "x\n"}"#, "control character"),
             (r#"{"a": 3}"#, "expected a text, or an object"),

@@ -1,263 +1,126 @@
 //! One check: from its metric's data to an outcome, with the numbers that explain it.
 
-use crate::interval::Count;
-use crate::interval::{Confidence, classify, newcombe_difference, proportion_ratio, rate_ratio};
-use crate::pipeline::{Better, Check, Comparison, Condition, Dimension, Method, Metric};
-use crate::pipeline::{MetricKind, Pipeline, Stage};
+use crate::interval::{
+    Confidence, Count, classify, newcombe_difference, proportion_ratio, rate_ratio,
+};
+use crate::pipeline::{Better, Check, Method, MetricKind, Pipeline, Stage};
+use crate::sequential::on_every_interval;
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
-use super::latency::WindowHistogram;
-use super::limit::{Claim, Claims, Limit, Scale, Shown, estimate};
+use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
+use super::evidence::{self, Budget, Held, Proof};
+use super::latency::Latency;
+use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{
-    ArmReport, CheckReport, MetricData, NeedsReport, Outcome, RatioReport, ReasonCode, StageData,
-    WilsonReport,
+    ArmReport, CheckReport, EvidenceReport, MetricData, NeedsReport, Outcome, RatioReport,
+    ReasonCode, StageData, WilsonReport,
 };
-use super::{gauge, kayenta, text};
-
-/// How sure the judge must be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Levels {
-    /// Of a violation: the confidence after its share for the other checks of the stage.
-    pub(super) violation: Confidence,
-    /// Of compliance, and of the intervals that are reported.
-    pub(super) compliance: Confidence,
-}
-
-/// A check made concrete: which data it reads and what must hold of it.
-#[derive(Clone, Copy)]
-pub(super) struct Question<'a> {
-    /// What the data measures; for an impact, the metric it is the impact of.
-    pub(super) metric: &'a Metric,
-    /// What must hold.
-    pub(super) condition: Condition,
-    /// The ratio that must be kept for a promotion.
-    promote_ratio: f64,
-    /// The unit of the reported values.
-    dimension: Dimension,
-}
-
-/// A canary shown to stay below twice its control is good enough to go on, unless the check's
-/// own ratio is wider. Source: statistics design, section 1.
-const PROMOTE_RATIO_AT_LEAST: f64 = 2.0;
-const PROMOTE_RATIO_OVER_LIMIT: f64 = 1.25;
-/// Where more is better a loss of a tenth beyond the limit must be excluded: halving, the mirror
-/// of doubling, would be no bar at all for conversions or revenue.
-const PROMOTE_SHARE_OF_LIMIT: f64 = 0.9;
-
-/// Makes a check concrete, or says why it cannot be.
-pub(super) fn question<'a>(check: &Check, pipeline: &'a Pipeline) -> Option<Question<'a>> {
-    let named = pipeline.metrics.get(&check.metric)?;
-    let (metric, condition) = match (&named.kind, check.condition) {
-        (MetricKind::Impact { of }, Condition::Absolute { comparison, limit }) => {
-            let metric = pipeline.metrics.get(of)?;
-            (metric, impact_condition(metric.better, comparison, limit))
-        }
-        (MetricKind::Impact { of }, condition) => (pipeline.metrics.get(of)?, condition),
-        (_, condition) => (named, condition),
-    };
-    let ratio = match condition {
-        Condition::Relative {
-            comparison, ratio, ..
-        } => {
-            let wanted = check.promote_ratio.or(pipeline.analysis.promote_ratio);
-            if comparison.wants_less() {
-                wanted
-                    .unwrap_or((PROMOTE_RATIO_OVER_LIMIT * ratio).max(PROMOTE_RATIO_AT_LEAST))
-                    .max(ratio)
-            } else {
-                // A ratio above 1 was meant for the checks where less is better.
-                wanted
-                    .filter(|wanted| *wanted <= 1.0)
-                    .unwrap_or(PROMOTE_SHARE_OF_LIMIT * ratio)
-                    .min(ratio)
-            }
-        }
-        Condition::Absolute { .. } | Condition::Within { .. } => 1.0,
-    };
-    Some(Question {
-        metric,
-        condition,
-        promote_ratio: ratio,
-        dimension: metric.dimension,
-    })
-}
-
-/// `(control - canary) / control < limit` is a relative limit on the metric itself.
-fn impact_condition(better: Better, comparison: Comparison, limit: f64) -> Condition {
-    let (comparison, ratio) = match (better, comparison.wants_less()) {
-        (Better::Higher, true) => (Comparison::Greater, 1.0 - limit),
-        (Better::Higher, false) => (Comparison::Less, 1.0 - limit),
-        (Better::Lower, true) => (Comparison::Less, 1.0 + limit),
-        (Better::Lower, false) => (Comparison::Greater, 1.0 + limit),
-    };
-    Condition::Relative {
-        comparison,
-        ratio,
-        offset: 0.0,
-    }
-}
-
-impl Question<'_> {
-    /// The limit whose violation rolls back.
-    fn violation(&self) -> Limit {
-        self.limit(None)
-    }
-
-    /// The limit that must be kept for a promotion.
-    fn compliance(&self) -> Limit {
-        self.limit(Some(self.promote_ratio))
-    }
-
-    fn limit(&self, ratio_instead: Option<f64>) -> Limit {
-        match self.condition {
-            Condition::Absolute { comparison, limit } => {
-                Limit::absolute(comparison.wants_less(), limit)
-            }
-            Condition::Relative {
-                comparison,
-                ratio,
-                offset,
-            } => Limit::relative(
-                comparison.wants_less(),
-                ratio_instead.unwrap_or(ratio),
-                offset,
-            ),
-            Condition::Within { tolerance } => Limit::Within { tolerance },
-        }
-    }
-
-    /// Whether the check compares with the control.
-    pub(super) fn is_relative(&self) -> bool {
-        !matches!(self.condition, Condition::Absolute { .. })
-    }
-
-    /// The same question with another condition.
-    pub(super) fn with_condition(&self, condition: Condition) -> Self {
-        Self { condition, ..*self }
-    }
-
-    fn scale(&self) -> Scale {
-        match self.metric.kind {
-            MetricKind::EventRate { .. } => Scale::Rate,
-            _ => Scale::Share,
-        }
-    }
-
-    /// The claims on counts of events.
-    pub(super) fn count_claims(&self, totals: Populations<ArmCount>) -> Claims {
-        Claims {
-            scale: self.scale(),
-            violation: Some(Claim {
-                limit: self.violation(),
-                totals,
-            }),
-            compliance: Some(Claim {
-                limit: self.compliance(),
-                totals,
-            }),
-        }
-    }
-}
+use super::question::Question;
+use super::{gauge, kayenta, needs, text};
 
 /// What is the same for all checks of one judgement.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Situation<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) stage: &'a Stage,
     pub(super) data: &'a StageData,
     /// Whether the stage's duration is over: a method for one look at the end waits for it.
     pub(super) is_stage_over: bool,
+    /// Intervals at the window's start that latency and gauges leave out.
+    pub(super) warm_up_intervals: usize,
+    /// What the sequential method may spend.
+    pub(super) budget: Budget,
+}
+
+/// A check's report, and what it proves over time when its method is the sequential one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Evaluated {
+    pub(super) report: CheckReport,
+    pub(super) proof: Option<Proof>,
+}
+
+impl From<CheckReport> for Evaluated {
+    fn from(report: CheckReport) -> Self {
+        Self {
+            report,
+            proof: None,
+        }
+    }
+}
+
+/// The method that decides a check. Kayenta's test compares two populations: absolute limits are
+/// decided on intervals.
+pub(super) fn method_of(check: &Check, pipeline: &Pipeline) -> Method {
+    match check.method.unwrap_or(pipeline.analysis.method) {
+        Method::Kayenta => Question::of_check(check, pipeline)
+            .filter(Question::is_relative)
+            .map_or(Method::Wilson, |_| Method::Kayenta),
+        method => method,
+    }
 }
 
 /// Judges one check.
-pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) -> CheckReport {
+pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) -> Evaluated {
     let pipeline = situation.pipeline;
-    let method = check.method.unwrap_or(pipeline.analysis.method);
-    let mut report = empty_report(check, method);
-    let Some(question) = question(check, pipeline) else {
-        return without_data(report, ReasonCode::NoData, "its metric is not defined");
+    let mut report = empty_report(check, method_of(check, pipeline));
+    let Some(question) = Question::of_check(check, pipeline) else {
+        return without_data(report, ReasonCode::NoData, "its metric is not defined").into();
     };
     if question.is_relative() && situation.stage.traffic_percent >= 100.0 {
         report.counts = false;
         let reason = "at 100 % traffic there is no control to compare with; it stopped counting";
-        return without_data(report, ReasonCode::NoControl, reason);
+        return without_data(report, ReasonCode::NoControl, reason).into();
     }
     let name = &question.metric.name;
-    let fault = |code, message: &str, report| without_data(report, code, message);
-    let Some(data) = situation.data.metrics.get(name) else {
-        return fault(
-            ReasonCode::NoData,
-            "nothing was read for its metric",
-            report,
-        );
-    };
-    // Kayenta's test compares two populations: absolute limits are decided on intervals.
-    if method == Method::Kayenta && !question.is_relative() {
-        report.method = Method::Wilson;
-    }
-    let mut report = match data {
-        MetricData::Fault(data_fault) => {
-            return fault(data_fault.code, &data_fault.message, report);
+    let evaluated = match situation.data.metrics.get(name) {
+        None => {
+            return without_data(
+                report,
+                ReasonCode::NoData,
+                "nothing was read for its metric",
+            )
+            .into();
         }
-        MetricData::Counts(counts) => counts_report(report, &question, counts, situation, levels),
-        MetricData::Histogram(histogram) => {
-            histogram_report(report, &question, histogram, situation, levels)
+        Some(MetricData::Fault(fault)) => {
+            return without_data(report, fault.code, &fault.message).into();
         }
-        MetricData::Gauge(values) => gauge_report(report, &question, values, situation, levels),
+        Some(MetricData::Counts(counts)) => on_counts(report, &question, counts, situation, levels),
+        Some(MetricData::Histogram(histogram)) => {
+            on_histogram(report, &question, histogram, situation, levels)
+        }
+        Some(MetricData::Gauge(values)) => on_gauge(report, &question, values, situation, levels),
     };
     if let Some(warning) = situation.data.source_warnings.get(name) {
+        let mut report = evaluated.report;
         report.outcome = Outcome::Undecided;
         report.reason_code = ReasonCode::PartialData;
-        report.reason = sentence(
-            check,
-            &format!("the source says its data is partial: {warning}"),
-        );
+        let why = format!("the source says its data is partial: {warning}");
+        return with_sentence(report, &why).into();
     }
-    report
+    evaluated
 }
 
-fn empty_report(check: &Check, method: Method) -> CheckReport {
-    CheckReport {
-        metric: check.metric.clone(),
-        condition: check.text.clone(),
-        outcome: Outcome::NoData,
-        method,
-        reason_code: ReasonCode::NoData,
-        reason: String::new(),
-        critical: check.critical,
-        warn_only: check.warn_only,
-        counts: true,
-        control: None,
-        canary: None,
-        ratio: None,
-        wilson: None,
-        needs: None,
+/// The sums over the window. A comparison counts only the intervals in which both populations had
+/// traffic: the others would compare different times.
+pub(super) fn totals(counts: &PairedCounts, together: bool) -> Populations<ArmCount> {
+    let both = counts.intervals.iter().filter(|interval| {
+        !together || (interval.control.exposure > 0.0 && interval.canary.exposure > 0.0)
+    });
+    PairedCounts {
+        intervals: both.copied().collect(),
+        quality: counts.quality,
     }
+    .totals()
 }
 
-fn sentence(check: &Check, rest: &str) -> String {
-    text::one_line(&format!("{}: {rest}", check.text))
-}
-
-fn with_sentence(mut report: CheckReport, rest: &str) -> CheckReport {
-    report.reason = text::one_line(&format!("{}: {rest}", report.condition));
-    report
-}
-
-fn without_data(mut report: CheckReport, code: ReasonCode, why: &str) -> CheckReport {
-    report.outcome = Outcome::NoData;
-    report.reason_code = code;
-    with_sentence(report, why)
-}
-
-fn counts_report(
+fn on_counts(
     mut report: CheckReport,
     question: &Question<'_>,
     counts: &PairedCounts,
     situation: Situation<'_>,
     levels: Levels,
-) -> CheckReport {
-    let totals = counts.totals();
+) -> Evaluated {
+    let totals = totals(counts, question.is_relative());
     let scale = question.scale();
     let arm = |arm: ArmCount| {
         (arm.exposure > 0.0).then(|| ArmReport {
@@ -270,19 +133,44 @@ fn counts_report(
     };
     report.control = arm(totals.control);
     report.canary = arm(totals.canary);
-    report.ratio = ratio_report(scale, totals, levels.compliance);
+    report.ratio = ratio_of_counts(scale, totals, levels.compliance);
     if scale == Scale::Share {
         report.wilson = wilson_report(question.metric.better, totals, levels.compliance);
     }
-    if let Some(nothing) = nothing_seen(question, totals.map(|arm| arm.exposure)) {
-        return without_data(report, nothing.0, nothing.1);
+    if let Some((code, why)) = nothing_seen(question, totals.map(|arm| arm.exposure)) {
+        return without_data(report, code, why).into();
     }
-    if report.method == Method::Kayenta {
-        let points = kayenta::count_points(counts);
-        return kayenta::conclude(report, question.condition, &points, situation.is_stage_over);
+    let claims = Claims {
+        scale,
+        violation: Some(Claim {
+            limit: question.violation(),
+            totals,
+        }),
+        compliance: Some(Claim {
+            limit: question.compliance(),
+            totals,
+        }),
+    };
+    match report.method {
+        Method::Kayenta => {
+            let points = kayenta::count_points(counts);
+            kayenta::conclude(report, question.condition, &points, situation.is_stage_over).into()
+        }
+        Method::Wilson => conclude_claims(report, question, &claims, situation, levels).into(),
+        Method::Sequential => {
+            let grid = situation.data.grid;
+            let intervals = on_every_interval(&counts.intervals, grid.intervals());
+            let held = |limit| {
+                vec![Held {
+                    limit,
+                    intervals: intervals.clone(),
+                }]
+            };
+            let (violation, compliance) = (held(question.violation()), held(question.compliance()));
+            let proof = evidence::of_counts(scale, &violation, &compliance, situation.budget);
+            conclude_proof(report, question, proof, &claims, situation)
+        }
     }
-    let claims = question.count_claims(totals);
-    conclude_claims(report, question, &claims, situation, levels)
 }
 
 /// Why there is nothing to judge, although the series are there.
@@ -290,136 +178,151 @@ fn nothing_seen(
     question: &Question<'_>,
     exposure: Populations<f64>,
 ) -> Option<(ReasonCode, &'static str)> {
-    if exposure.canary <= 0.0 {
-        return Some((
+    match (
+        exposure.canary > 0.0,
+        exposure.control > 0.0 || !question.is_relative(),
+    ) {
+        (true, true) => None,
+        (true, false) => Some((
+            ReasonCode::NoControl,
+            "the control had no traffic together with the canary",
+        )),
+        (false, _) if question.is_relative() => Some((
+            ReasonCode::NoData,
+            "the canary had no traffic together with the control",
+        )),
+        (false, _) => Some((
             ReasonCode::NoData,
             "the canary had no traffic in the window",
-        ));
+        )),
     }
-    (question.is_relative() && exposure.control <= 0.0).then_some((
-        ReasonCode::NoControl,
-        "the control had no traffic in the window",
-    ))
 }
 
-fn histogram_report(
+fn on_histogram(
     mut report: CheckReport,
     question: &Question<'_>,
     histogram: &PairedHistogram,
     situation: Situation<'_>,
     levels: Levels,
-) -> CheckReport {
+) -> Evaluated {
     let MetricKind::Quantile { quantile, .. } = question.metric.kind else {
         return without_data(
             report,
             ReasonCode::NoData,
             "its data is a histogram, it is not",
-        );
+        )
+        .into();
     };
-    let window = WindowHistogram::since(histogram, 0);
-    let arms = window.reports(quantile, levels.compliance);
-    report.ratio = arms.control.as_ref().and_then(|control| {
-        let estimate = arms.canary.as_ref()?.estimate? / control.estimate?;
-        let confidence = levels.compliance.value();
-        estimate.is_finite().then_some(RatioReport {
-            estimate,
-            interval: None,
-            confidence,
-        })
-    });
+    let latency = Latency::new(histogram, quantile, situation.warm_up_intervals);
+    let arms = latency.reports(levels.compliance);
+    report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
-    if let Some(nothing) = nothing_seen(question, window.totals()) {
-        return without_data(report, nothing.0, nothing.1);
+    if let Some((code, why)) = nothing_seen(question, latency.totals()) {
+        return without_data(report, code, why).into();
     }
     if report.method == Method::Kayenta {
         let points = kayenta::latency_points(histogram, quantile);
-        return kayenta::conclude(report, question.condition, &points, situation.is_stage_over);
+        return kayenta::conclude(report, question.condition, &points, situation.is_stage_over)
+            .into();
     }
-    let claims = match window.claims(&question.condition, quantile, question.promote_ratio) {
-        Ok(claims) => claims,
-        Err(why) => {
-            report.outcome = Outcome::Undecided;
-            report.reason_code = ReasonCode::Undecided;
-            return with_sentence(report, &why);
-        }
+    let limits = match latency.limits(&question.condition, question.promote_ratio) {
+        Ok(limits) => limits,
+        Err(why) => return undecided(report, &why).into(),
     };
-    let mut report = conclude_claims(report, question, &claims, situation, levels);
-    if report.outcome == Outcome::Undecided
-        && let Condition::Absolute { limit, .. } = question.condition
-        && let Some(blind) = window.undecidable_between(limit)
-    {
-        let between = text::interval(blind, question.dimension);
-        report.reason = text::one_line(&format!(
-            "{}; the buckets decide nothing inside {between}",
-            report.reason
-        ));
+    let claims = latency.claims(&limits);
+    let mut evaluated = if report.method == Method::Sequential {
+        let (violation, compliance) = latency.held(&limits, situation.data.grid.intervals());
+        let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget);
+        conclude_proof(report, question, proof, &claims, situation)
+    } else {
+        conclude_claims(report, question, &claims, situation, levels).into()
+    };
+    if evaluated.report.outcome == Outcome::Undecided {
+        if let Some(blind) = limits.blind {
+            let between = text::interval(blind, question.dimension());
+            let reason = &evaluated.report.reason;
+            evaluated.report.reason = text::one_line(&format!(
+                "{reason}; the buckets decide nothing inside {between}"
+            ));
+        } else if !limits.can_be_kept() {
+            let reason = &evaluated.report.reason;
+            evaluated.report.reason = text::one_line(&format!(
+                "{reason}; the buckets are too wide to show that the limit is kept"
+            ));
+        }
     }
-    report
+    evaluated
 }
 
-fn gauge_report(
+fn on_gauge(
     mut report: CheckReport,
     question: &Question<'_>,
     values: &PairedGauge,
     situation: Situation<'_>,
     levels: Levels,
-) -> CheckReport {
-    let arms = gauge::reports(values, levels.compliance);
-    report.ratio = arms.control.as_ref().and_then(|control| {
-        let estimate = arms.canary.as_ref()?.estimate? / control.estimate?;
-        let confidence = levels.compliance.value();
-        estimate.is_finite().then_some(RatioReport {
-            estimate,
-            interval: None,
-            confidence,
-        })
-    });
+) -> Evaluated {
+    let warm = PairedGauge {
+        intervals: values
+            .intervals
+            .iter()
+            .skip(situation.warm_up_intervals)
+            .copied()
+            .collect(),
+        quality: values.quality,
+    };
+    let arms = gauge::reports(&warm, levels.compliance);
+    report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
     if report.canary.is_none() {
-        return without_data(
-            report,
-            ReasonCode::NoData,
-            "the canary has no value in the window",
-        );
+        let why = "the canary has no value in the window";
+        return without_data(report, ReasonCode::NoData, why).into();
     }
     if question.is_relative() && report.control.is_none() {
-        return without_data(
-            report,
-            ReasonCode::NoControl,
-            "the control has no value in the window",
-        );
+        let why = "the control has no value in the window";
+        return without_data(report, ReasonCode::NoControl, why).into();
     }
     if report.method == Method::Kayenta {
-        let points = kayenta::gauge_points(values);
-        return kayenta::conclude(report, question.condition, &points, situation.is_stage_over);
+        let points = kayenta::gauge_points(&warm);
+        return kayenta::conclude(report, question.condition, &points, situation.is_stage_over)
+            .into();
     }
     let (violation, compliance) = (question.violation(), question.compliance());
-    let usable = gauge::usable_intervals(values, violation.needs_control());
+    let usable = gauge::usable_intervals(&warm, violation.needs_control());
     if usable < gauge::FEWEST_INTERVALS {
-        report.outcome = Outcome::Undecided;
-        report.reason_code = ReasonCode::Undecided;
-        let needed = gauge::FEWEST_INTERVALS as f64;
         let grid = situation.data.grid;
+        let missing = gauge::FEWEST_INTERVALS - usable;
         report.needs = Some(NeedsReport {
-            canary_total: needed,
-            projected_at_ms: Some(
-                grid.boundary_ms(grid.intervals() + gauge::FEWEST_INTERVALS - usable),
-            ),
+            canary_total: gauge::FEWEST_INTERVALS as f64,
+            projected_at_ms: Some(grid.boundary_ms(grid.intervals() + missing)),
         });
-        let why = format!("{usable} of {needed} intervals that a gauge needs");
-        return with_sentence(report, &why);
+        let why = format!(
+            "{usable} of {} intervals that a gauge needs",
+            gauge::FEWEST_INTERVALS
+        );
+        return undecided(report, &why).into();
+    }
+    if report.method == Method::Sequential {
+        let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget);
+        let nothing = Claims {
+            scale: Scale::Rate,
+            violation: None,
+            compliance: None,
+        };
+        return conclude_proof(report, question, proof, &nothing, situation);
     }
     let shown = gauge::shown(
-        values,
-        (violation, levels.violation),
-        (compliance, levels.compliance),
+        &warm,
+        violation,
+        compliance,
+        question.is_inclusive(),
+        levels,
     );
-    conclude(report, question, shown)
+    conclude(report, question, shown).into()
 }
 
-/// Concludes from claims on counts, and plans what an open one still needs.
+/// Concludes from claims on counts in a single look, and plans what an open one still needs.
 fn conclude_claims(
     report: CheckReport,
     question: &Question<'_>,
@@ -427,105 +330,71 @@ fn conclude_claims(
     situation: Situation<'_>,
     levels: Levels,
 ) -> CheckReport {
-    let shown = claims.shown(levels.violation, levels.compliance);
-    let mut report = conclude(report, question, shown);
+    let shown = claims.shown(levels);
+    let report = conclude(report, question, shown);
     if shown != Shown::Open {
         return report;
     }
-    let seen = report
-        .canary
-        .as_ref()
-        .and_then(|canary| canary.total)
-        .unwrap_or(0.0);
-    let unit = match question.scale() {
-        Scale::Share => "canary requests",
-        Scale::Rate => "units of exposure",
-    };
-    let values = values_text(&report, question.dimension);
-    let Some(factor) = claims.factor_to_decide(levels.violation, levels.compliance) else {
-        let no_events = question.is_relative()
-            && report
-                .control
-                .as_ref()
-                .is_some_and(|control| control.events == Some(0.0));
-        let why = if no_events {
-            format!(
-                "undecided, {values}: the control has no events to compare with; allow some by \
-                 a limit such as \"baseline + 0.001\""
-            )
-        } else {
-            format!("undecided, {values}: too near to its limit for any amount of traffic")
-        };
-        return with_sentence(report, &why);
-    };
-    let needed = seen * factor;
-    let grid = situation.data.grid;
-    let elapsed_ms = (grid.end_ms() - grid.start_ms()) as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a factor of 1e6 on a window of days fits"
-    )]
-    let projected_at_ms = grid.start_ms().saturating_add((elapsed_ms * factor) as i64);
-    report.needs = Some(NeedsReport {
-        canary_total: needed,
-        projected_at_ms: Some(projected_at_ms),
+    let factor = claims.factor_to_decide(levels);
+    let elapsed = situation.data.grid.intervals() as f64;
+    needs::told(
+        report,
+        question,
+        factor.map(|factor| factor * elapsed),
+        situation.data.grid,
+    )
+}
+
+/// Concludes from evidence over time. Whether it rolls back is decided over all checks together.
+fn conclude_proof(
+    mut report: CheckReport,
+    question: &Question<'_>,
+    proof: Proof,
+    claims: &Claims,
+    situation: Situation<'_>,
+) -> Evaluated {
+    let budget = situation.budget;
+    let threshold = budget.rollback.log_threshold();
+    let crossed = |path: &[f64]| path.iter().any(|log_evidence| *log_evidence >= threshold);
+    let is_control_violated = proof.control_violation.as_deref().is_some_and(crossed);
+    report.evidence = Some(EvidenceReport {
+        rollback: e_value(proof.violation.last().copied().unwrap_or(0.0)),
+        rollback_at: e_value(threshold),
+        promote: proof.compliance.map(e_value),
+        promote_at: e_value(budget.promotion.log_threshold()),
+        dispersion: proof.dispersion,
     });
-    let (seen, needed) = (text::count(seen), text::about(needed));
-    let why = format!("undecided, {seen} of about {needed} {unit}; {values}");
-    with_sentence(report, &why)
+    let shown = Shown::of(false, is_control_violated, proof.is_kept);
+    let mut report = conclude(report, question, shown);
+    if shown == Shown::Open {
+        let intervals = needs::intervals_to_decide(question, claims, &proof, situation);
+        report = needs::told(report, question, intervals, situation.data.grid);
+    }
+    Evaluated {
+        report,
+        proof: Some(proof),
+    }
 }
 
-/// Turns what was shown into outcome, code and sentence.
-fn conclude(mut report: CheckReport, question: &Question<'_>, shown: Shown) -> CheckReport {
-    let values = values_text(&report, question.dimension);
-    let (outcome, code, why) = match shown {
-        Shown::Kept => (
-            Outcome::Pass,
-            ReasonCode::Passed,
-            format!("shown, {values}"),
-        ),
-        Shown::Violated => (
-            Outcome::Fail,
-            ReasonCode::CheckFailed,
-            format!("broken, {values}"),
-        ),
-        Shown::BothViolated => (
-            Outcome::Undecided,
-            ReasonCode::Environment,
-            format!("the control breaks the same limit, {values}; the environment is to blame"),
-        ),
-        Shown::Open => (
-            Outcome::Undecided,
-            ReasonCode::Undecided,
-            format!("undecided, {values}"),
-        ),
-    };
-    report.outcome = outcome;
-    report.reason_code = code;
-    with_sentence(report, &why)
+/// `exp`, bounded so that it stays a number that JSON can tell.
+pub(super) fn e_value(log_evidence: f64) -> f64 {
+    libm::exp(log_evidence.min(690.0))
 }
 
-/// `canary 0.26 % [0.07 %, 0.94 %], control 0.2 % [0.18 %, 0.22 %]`.
-pub(super) fn values_text(report: &CheckReport, dimension: Dimension) -> String {
-    let arm = |name: &str, arm: &Option<ArmReport>| {
-        let arm = arm.as_ref()?;
-        let estimate = arm.estimate.map_or_else(
-            || "beyond the last bucket".to_owned(),
-            |estimate| text::value(estimate, dimension),
-        );
-        let interval = arm.interval.map_or_else(String::new, |interval| {
-            format!(" {}", text::interval(interval, dimension))
-        });
-        Some(format!("{name} {estimate}{interval}"))
-    };
-    let arms = [
-        arm("canary", &report.canary),
-        arm("control", &report.control),
-    ];
-    arms.into_iter().flatten().collect::<Vec<_>>().join(", ")
+fn ratio_of_estimates(
+    arms: &Populations<Option<ArmReport>>,
+    confidence: Confidence,
+) -> Option<RatioReport> {
+    let estimate = arms.canary.as_ref()?.estimate? / arms.control.as_ref()?.estimate?;
+    let confidence = confidence.value();
+    estimate.is_finite().then_some(RatioReport {
+        estimate,
+        interval: None,
+        confidence,
+    })
 }
 
-fn ratio_report(
+fn ratio_of_counts(
     scale: Scale,
     totals: Populations<ArmCount>,
     confidence: Confidence,

@@ -2,33 +2,25 @@
 //! mean of blocks of intervals is judged, never single scrapes.
 
 use crate::interval::{Confidence, Interval, mean_interval};
-use crate::pipeline::Condition;
+use crate::sequential::{BLOCK_LENGTHS, block_means, gauge_may_roll_back};
 use crate::series::{PairedGauge, Populations};
 
-use super::limit::{Limit, Shown};
+use super::limit::{Levels, Limit, Shown};
 use super::model::ArmReport;
 
-/// Lengths of the blocks in intervals. A gauge is decided only as all usable lengths decide it,
-/// because nobody knows its correlation time. Source: statistics design, section 8.
-const BLOCK_LENGTHS: [usize; 3] = [10, 20, 40];
 /// Fewest blocks of which a spread is taken.
 const FEWEST_BLOCKS: usize = 4;
-/// Intervals with data below which a gauge cannot be decided.
+/// Intervals with data below which a gauge cannot be decided: four of the shortest blocks.
 pub(super) const FEWEST_INTERVALS: usize = 40;
-/// Newest values that must all be beyond a kill switch: one spike kills nothing.
-const NEWEST_VALUES: usize = 3;
+/// Newest intervals whose values must all be beyond a kill switch: one spike kills nothing.
+const NEWEST_INTERVALS: usize = 3;
 
-/// The values of a gauge where a population has one.
-fn values(gauge: &PairedGauge) -> Populations<Vec<f64>> {
-    let mut values = Populations {
-        control: Vec::new(),
-        canary: Vec::new(),
-    };
-    for interval in &gauge.intervals {
-        values.control.extend(interval.control);
-        values.canary.extend(interval.canary);
+/// A population's value at the end of each interval.
+fn values(gauge: &PairedGauge) -> Populations<Vec<Option<f64>>> {
+    Populations {
+        control: gauge.intervals.iter().map(|pair| pair.control).collect(),
+        canary: gauge.intervals.iter().map(|pair| pair.canary).collect(),
     }
-    values
 }
 
 /// Intervals in which the populations that a limit needs have a value.
@@ -39,19 +31,10 @@ pub(super) fn usable_intervals(gauge: &PairedGauge, needs_control: bool) -> usiz
     gauge.intervals.iter().filter(usable).count()
 }
 
-/// The means of complete blocks; values left over at the old end are dropped.
-fn block_means(values: &[f64], length: usize) -> Vec<f64> {
-    let surplus = values.len() % length;
-    let complete = values.get(surplus..).unwrap_or_default();
-    complete.chunks_exact(length).map(mean).collect()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// The means and the intervals of a list of values for each usable block length.
-fn block_intervals(values: &[f64], confidence: Confidence) -> Vec<Interval> {
+/// The intervals of the mean for each block length that has enough blocks. A gauge is decided
+/// only as all of them decide it, because nobody knows its correlation time. Source: statistics
+/// design, section 8.
+fn block_intervals(values: &[Option<f64>], confidence: Confidence) -> Vec<Interval> {
     let mut intervals = Vec::new();
     for length in BLOCK_LENGTHS {
         let means = block_means(values, length);
@@ -70,46 +53,61 @@ pub(super) fn reports(
     confidence: Confidence,
 ) -> Populations<Option<ArmReport>> {
     values(gauge).map(|values| {
-        if values.is_empty() {
+        let known: Vec<f64> = values.iter().copied().flatten().collect();
+        if known.is_empty() {
             return None;
         }
         let widest = block_intervals(&values, confidence)
             .into_iter()
             .max_by(|a, b| (a.upper() - a.lower()).total_cmp(&(b.upper() - b.lower())));
         Some(ArmReport {
-            estimate: Some(mean(&values)),
+            estimate: Some(known.iter().sum::<f64>() / known.len() as f64),
             interval: widest,
             ..ArmReport::default()
         })
     })
 }
 
-/// Decides a gauge's limits, one for a rollback and one for a promotion.
+/// Decides a gauge's limits in a single look, one for a rollback and one for a promotion.
 ///
 /// A relative limit is decided on the paired differences `canary - ratio * control - offset` of
-/// the same intervals, which cancels what both populations have in common.
+/// the same intervals, which cancels what both populations have in common. One that is tighter
+/// than 1.25 may hold but not roll back: slow drift would make it fire too often.
 pub(super) fn shown(
     gauge: &PairedGauge,
-    violation: (Limit, Confidence),
-    compliance: (Limit, Confidence),
+    violation: Limit,
+    compliance: Limit,
+    is_inclusive: bool,
+    levels: Levels,
 ) -> Shown {
-    let (limit, confidence) = violation;
-    if !limit.needs_control() && is_beyond(&swapped(gauge), limit, confidence) {
-        return Shown::BothViolated;
-    }
-    if is_beyond(gauge, limit, confidence) {
-        return Shown::Violated;
-    }
-    let (limit, confidence) = compliance;
-    if is_within(gauge, limit, confidence) {
-        Shown::Kept
-    } else {
-        Shown::Open
+    let is_beyond = |gauge: &PairedGauge, confidence| {
+        is_decided(
+            gauge,
+            violation,
+            confidence,
+            Side::Beyond { strictly: true },
+        )
+    };
+    let is_control_violated =
+        !violation.needs_control() && is_beyond(&swapped(gauge), levels.compliance);
+    let is_violated = may_roll_back(violation) && is_beyond(gauge, levels.violation);
+    let inside = Side::Inside {
+        strictly: !is_inclusive && !compliance.needs_control(),
+    };
+    let is_kept = is_decided(gauge, compliance, levels.compliance, inside);
+    Shown::of(is_violated, is_control_violated, is_kept)
+}
+
+/// Whether evidence against a limit may roll back. Source: statistics design, section 8.
+pub(super) fn may_roll_back(limit: Limit) -> bool {
+    match limit {
+        Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => gauge_may_roll_back(ratio),
+        Limit::Within { .. } => false,
     }
 }
 
 /// The gauge with the control in the canary's place, to ask the same of it.
-fn swapped(gauge: &PairedGauge) -> PairedGauge {
+pub(super) fn swapped(gauge: &PairedGauge) -> PairedGauge {
     let swap = |pair: &Populations<Option<f64>>| Populations {
         control: pair.canary,
         canary: pair.control,
@@ -120,91 +118,96 @@ fn swapped(gauge: &PairedGauge) -> PairedGauge {
     }
 }
 
-/// The differences between the canary and `ratio * control + offset`, where both are there.
-fn differences(gauge: &PairedGauge, ratio: f64, offset: f64) -> Vec<f64> {
-    let difference = |pair: &Populations<Option<f64>>| {
-        let base = if ratio == 0.0 {
-            0.0
-        } else {
-            ratio * pair.control?
+/// How far each interval lies beyond one side of a limit: positive is broken. `Within` has two
+/// sides and no differences of its own.
+pub(super) fn excesses(gauge: &PairedGauge, limit: Limit) -> Vec<Option<f64>> {
+    let (ratio, offset, sign) = match limit {
+        Limit::AtMost { ratio, offset } => (ratio, offset, 1.0),
+        Limit::AtLeast { ratio, offset } => (ratio, offset, -1.0),
+        Limit::Within { .. } => return Vec::new(),
+    };
+    let excess = |pair: &Populations<Option<f64>>| {
+        let base = match ratio {
+            None => 0.0,
+            Some(ratio) => ratio * pair.control?,
         };
-        Some(pair.canary? - base - offset)
+        Some(sign * (pair.canary? - base - offset))
     };
-    gauge.intervals.iter().filter_map(difference).collect()
+    gauge.intervals.iter().map(excess).collect()
 }
 
-fn is_beyond(gauge: &PairedGauge, limit: Limit, confidence: Confidence) -> bool {
-    decided(gauge, limit, confidence, Side::Beyond)
-}
-
-fn is_within(gauge: &PairedGauge, limit: Limit, confidence: Confidence) -> bool {
-    decided(gauge, limit, confidence, Side::Inside)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Side {
-    Inside,
+    Inside { strictly: bool },
+    Beyond { strictly: bool },
+}
+
+/// Whether every usable block length shows the excesses on one side of zero.
+fn is_decided(gauge: &PairedGauge, limit: Limit, confidence: Confidence, side: Side) -> bool {
+    if let Limit::Within { tolerance } = limit {
+        let mut each = Limit::sides_of(tolerance)
+            .into_iter()
+            .map(|one| is_decided(gauge, one, confidence, side));
+        return match side {
+            Side::Beyond { .. } => each.any(|decided| decided),
+            Side::Inside { .. } => each.all(|decided| decided),
+        };
+    }
+    let intervals = block_intervals(&excesses(gauge, limit), confidence);
+    let is_on_side = |interval: &Interval| match side {
+        Side::Beyond { strictly: true } => interval.lower() > 0.0,
+        Side::Beyond { strictly: false } => interval.lower() >= 0.0,
+        Side::Inside { strictly: true } => interval.upper() < 0.0,
+        Side::Inside { strictly: false } => interval.upper() <= 0.0,
+    };
+    !intervals.is_empty() && intervals.iter().all(is_on_side)
+}
+
+/// What a kill switch sees of a gauge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Newest {
+    /// No value in the newest intervals.
+    Unknown,
+    /// All of the newest intervals are beyond the limit.
     Beyond,
+    /// Not so.
+    Within,
 }
 
-/// Whether every usable block length shows the differences on one side of zero.
-fn decided(gauge: &PairedGauge, limit: Limit, confidence: Confidence, side: Side) -> bool {
-    let (ratio, offset, wants_less) = match limit {
-        Limit::AtMost { ratio, offset } => (ratio, offset, true),
-        Limit::AtLeast { ratio, offset } => (ratio, offset, false),
-        Limit::Within { tolerance } => {
-            let upper = Limit::AtMost {
-                ratio: 1.0 + tolerance,
-                offset: 0.0,
-            };
-            let lower = Limit::AtLeast {
-                ratio: 1.0 - tolerance,
-                offset: 0.0,
-            };
-            let each = |limit| decided(gauge, limit, confidence, side);
-            return match side {
-                Side::Beyond => each(upper) || each(lower),
-                Side::Inside => each(upper) && each(lower),
-            };
+/// What the newest intervals of both populations show of the limit that a kill switch watches.
+pub(super) fn newest(gauge: &PairedGauge, limit: Limit, is_inclusive: bool) -> Populations<Newest> {
+    let look = |gauge: &PairedGauge| {
+        let excesses = excesses(gauge, limit);
+        let from = excesses.len().saturating_sub(NEWEST_INTERVALS);
+        let newest = excesses.get(from..).unwrap_or_default();
+        if newest.iter().all(Option::is_none) {
+            return Newest::Unknown;
         }
-    };
-    let intervals = block_intervals(&differences(gauge, ratio, offset), confidence);
-    let above_zero = (side == Side::Beyond) == wants_less;
-    !intervals.is_empty()
-        && intervals.iter().all(|interval| {
-            if above_zero {
-                interval.lower() > 0.0
-            } else {
-                interval.upper() < 0.0
-            }
-        })
-}
-
-/// Whether the newest values of a population are all beyond an absolute limit, for kill
-/// switches. Nothing when it has too few.
-pub(super) fn newest_beyond(gauge: &PairedGauge, condition: &Condition) -> Populations<bool> {
-    let Condition::Absolute { comparison, limit } = *condition else {
-        return Populations::default();
-    };
-    values(gauge).map(|values| {
-        let newest = values
-            .get(values.len().saturating_sub(NEWEST_VALUES)..)
-            .unwrap_or_default();
-        newest.len() == NEWEST_VALUES
-            && newest.iter().all(|value| {
-                if comparison.wants_less() {
-                    *value < limit
+        // The limit must hold, so a value on it is beyond only where it is not included.
+        let is_beyond = |excess: &Option<f64>| {
+            excess.is_some_and(|excess| {
+                if is_inclusive {
+                    excess > 0.0
                 } else {
-                    *value > limit
+                    excess >= 0.0
                 }
             })
-    })
+        };
+        if newest.len() == NEWEST_INTERVALS && newest.iter().all(is_beyond) {
+            Newest::Beyond
+        } else {
+            Newest::Within
+        }
+    };
+    Populations {
+        control: look(&swapped(gauge)),
+        canary: look(gauge),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Comparison;
 
     fn gauge(pairs: impl Iterator<Item = (f64, f64)>) -> PairedGauge {
         let intervals = pairs
@@ -226,7 +229,11 @@ mod tests {
 
     fn both(gauge: &PairedGauge, violation: Limit, compliance: Limit) -> Shown {
         let confidence = Confidence::new(0.99).unwrap();
-        shown(gauge, (violation, confidence), (compliance, confidence))
+        let levels = Levels {
+            violation: confidence,
+            compliance: confidence,
+        };
+        shown(gauge, violation, compliance, false, levels)
     }
 
     #[test]
@@ -246,16 +253,14 @@ mod tests {
 
     #[test]
     fn a_relative_limit_is_decided_on_paired_differences() {
-        let (violation, compliance) = (
-            Limit::relative(true, 1.3, 0.0),
-            Limit::relative(true, 2.0, 0.0),
-        );
-        let at = |level: f64| {
+        let at = |ratio: f64, level: f64| {
             let pairs = wave(100.0, 0.0, 120).zip(wave(level, 0.0, 120));
-            both(&gauge(pairs), violation, compliance)
+            let violation = Limit::relative(true, ratio, 0.0);
+            both(&gauge(pairs), violation, Limit::relative(true, 2.0, 0.0))
         };
-        assert_eq!(at(100.0), Shown::Kept);
-        assert_eq!(at(150.0), Shown::Violated);
+        assert_eq!(at(1.3, 100.0), Shown::Kept);
+        assert_eq!(at(1.3, 150.0), Shown::Violated);
+        assert_eq!(at(1.05, 250.0), Shown::Open, "a tight limit may only hold");
     }
 
     #[test]
@@ -269,22 +274,33 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_gauge_is_decided_by_its_value() {
+    fn a_constant_gauge_is_decided_by_its_value_and_may_lie_on_an_inclusive_limit() {
         let limit = Limit::absolute(true, 0.7);
-        let constant = gauge((0..80).map(|_| (0.5, 0.5)));
-        assert_eq!(both(&constant, limit, limit), Shown::Kept);
+        assert_eq!(
+            both(&gauge((0..80).map(|_| (0.5, 0.5))), limit, limit),
+            Shown::Kept
+        );
+        let none = gauge((0..80).map(|_| (0.0, 0.0)));
+        let confidence = Confidence::new(0.99).unwrap();
+        let levels = Levels {
+            violation: confidence,
+            compliance: confidence,
+        };
+        let zero = Limit::absolute(true, 0.0);
+        assert_eq!(shown(&none, zero, zero, true, levels), Shown::Kept);
+        assert_eq!(shown(&none, zero, zero, false, levels), Shown::Open);
     }
 
     #[test]
     fn one_spike_is_not_beyond_a_kill_switch_and_three_values_are() {
-        let condition = Condition::Absolute {
-            comparison: Comparison::Greater,
-            limit: 10.0,
-        };
+        let limit = Limit::absolute(true, 10.0);
         let spike = gauge([(1.0, 1.0), (1.0, 1.0), (1.0, 99.0)].into_iter());
-        assert!(!newest_beyond(&spike, &condition).canary);
+        assert_eq!(newest(&spike, limit, true).canary, Newest::Within);
         let flood = gauge((0..3).map(|_| (1.0, 99.0)));
-        assert!(newest_beyond(&flood, &condition).canary);
-        assert!(!newest_beyond(&flood, &condition).control);
+        assert_eq!(newest(&flood, limit, true).canary, Newest::Beyond);
+        assert_eq!(newest(&flood, limit, true).control, Newest::Within);
+        let mut gone = flood.clone();
+        gone.intervals.extend([Populations::default(); 3]);
+        assert_eq!(newest(&gone, limit, true).canary, Newest::Unknown);
     }
 }

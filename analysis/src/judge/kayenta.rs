@@ -5,9 +5,12 @@ use crate::pipeline::Condition;
 use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
+use super::conclude::{undecided, with_sentence};
 use super::limit::estimate;
 use super::model::{CheckReport, Outcome, ReasonCode};
-use super::text;
+
+/// With fewer points a side the test has no real interval. Source: statistics design, section 3.4.
+const FEWEST_POINTS: usize = 5;
 
 /// One number for each interval, as Kayenta sees a metric: traffic is not weighed.
 pub(super) type Points = Populations<Vec<f64>>;
@@ -27,8 +30,14 @@ pub(super) fn count_points(counts: &PairedCounts) -> Points {
     }
 }
 
-/// The bound of the bucket that holds the quantile, of each interval.
+/// The bound of the bucket that holds the quantile, of each interval; the last finite bound when
+/// it lies beyond, as `histogram_quantile` has it.
 pub(super) fn latency_points(histogram: &PairedHistogram, quantile: f64) -> Points {
+    let finite = histogram
+        .upper_bounds
+        .iter()
+        .copied()
+        .rfind(|bound| bound.is_finite());
     let points = |counts: &ndarray::Array2<f64>| {
         counts
             .rows()
@@ -38,11 +47,12 @@ pub(super) fn latency_points(histogram: &PairedHistogram, quantile: f64) -> Poin
                 let holder = row
                     .iter()
                     .position(|cumulative| *cumulative >= quantile * total)?;
-                histogram
-                    .upper_bounds
-                    .get(holder)
-                    .copied()
-                    .filter(|bound| bound.is_finite())
+                let bound = histogram.upper_bounds.get(holder).copied()?;
+                if bound.is_finite() {
+                    Some(bound)
+                } else {
+                    finite
+                }
             })
             .collect()
     };
@@ -72,13 +82,15 @@ pub(super) fn conclude(
     is_stage_over: bool,
 ) -> CheckReport {
     if !is_stage_over {
-        report.outcome = Outcome::Undecided;
-        report.reason_code = ReasonCode::Undecided;
-        report.reason = text::one_line(&format!(
-            "{}: the kayenta method looks once, at the end of the stage",
-            report.condition
-        ));
-        return report;
+        return undecided(
+            report,
+            "the kayenta method looks once, at the end of the stage",
+        );
+    }
+    let fewest = points.control.len().min(points.canary.len());
+    if (1..FEWEST_POINTS).contains(&fewest) {
+        let why = format!("{fewest} of {FEWEST_POINTS} points that kayenta's test needs");
+        return undecided(report, &why);
     }
     let (allowed_increase, allowed_decrease, breaks_high, breaks_low) = match condition {
         Condition::Relative {
@@ -114,6 +126,5 @@ pub(super) fn conclude(
     };
     report.outcome = outcome;
     report.reason_code = code;
-    report.reason = text::one_line(&format!("{}: {why}", report.condition));
-    report
+    with_sentence(report, &why)
 }

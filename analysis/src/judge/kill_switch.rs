@@ -2,15 +2,17 @@
 //! at once.
 
 use crate::interval::Confidence;
-use crate::pipeline::{Check, Comparison, Condition, MetricKind};
-use crate::series::{ArmCount, PairedCounts, Populations};
+use crate::pipeline::{Check, Method, MetricKind};
+use crate::series::{PairedCounts, PairedGauge, PairedHistogram};
 
-use super::check::{Question, Situation, question, values_text};
-use super::latency::WindowHistogram;
-use super::limit::Shown;
+use super::check::Situation;
+use super::conclude::{empty_report, values_text, with_sentence};
+use super::gauge::{self, Newest};
+use super::latency::Latency;
+use super::limit::{Claim, Claims, Levels, Shown, estimate};
 use super::model::{CheckReport, MetricData, Outcome, ReasonCode};
-use super::{gauge, text};
-use crate::pipeline::Method;
+use super::question::Question;
+use super::text;
 
 /// The newest intervals that a kill switch looks at: five minutes of the usual 30 s.
 const NEWEST_INTERVALS: usize = 10;
@@ -22,7 +24,7 @@ const CONFIDENCE: f64 = 0.999_99;
 pub(super) enum KillSwitch {
     /// It fires.
     Fired(CheckReport),
-    /// The control is beyond it too.
+    /// It would fire, but the control is beyond it too.
     Environment(CheckReport),
     /// It cannot see: no data, which must not promote.
     Blind(CheckReport),
@@ -32,144 +34,182 @@ pub(super) enum KillSwitch {
 
 /// Looks at one kill switch.
 pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
-    let Some(question) = question(switch, situation.pipeline) else {
-        return KillSwitch::Blind(report(
+    let Some(question) = Question::of_kill_switch(switch, situation.pipeline) else {
+        return blind(switch, ReasonCode::NoData, "its metric is not defined");
+    };
+    if question.is_relative() && situation.stage.traffic_percent >= 100.0 {
+        // An impact compares with a control, of which none is left.
+        return KillSwitch::Quiet;
+    }
+    let name = &question.metric.name;
+    if let Some(warning) = situation.data.source_warnings.get(name) {
+        let why = format!("the source says its data is partial: {warning}");
+        return blind(switch, ReasonCode::PartialData, &why);
+    }
+    match situation.data.metrics.get(name) {
+        None => blind(
             switch,
             ReasonCode::NoData,
-            "its metric is not defined",
-        ));
-    };
-    let Ok(confidence) = Confidence::new(CONFIDENCE) else {
-        return KillSwitch::Quiet;
-    };
-    let from = situation
+            "nothing was read for its metric",
+        ),
+        Some(MetricData::Fault(fault)) => blind(switch, fault.code, &fault.message),
+        Some(MetricData::Gauge(values)) => on_gauge(switch, &question, values),
+        Some(MetricData::Counts(counts)) => on_counts(switch, &question, counts, situation),
+        Some(MetricData::Histogram(histogram)) => {
+            on_histogram(switch, &question, histogram, situation)
+        }
+    }
+}
+
+fn first_of_the_newest(situation: Situation<'_>) -> usize {
+    situation
         .data
         .grid
         .intervals()
-        .saturating_sub(NEWEST_INTERVALS);
-    match situation.data.metrics.get(&question.metric.name) {
-        None => KillSwitch::Blind(report(
+        .saturating_sub(NEWEST_INTERVALS)
+}
+
+fn on_gauge(switch: &Check, question: &Question<'_>, values: &PairedGauge) -> KillSwitch {
+    let newest = gauge::newest(values, question.violation(), question.is_inclusive());
+    let now = values.intervals.iter().rev().find_map(|pair| pair.canary);
+    let what = now.map_or_else(String::new, |value| {
+        format!("now {}", text::value(value, question.dimension()))
+    });
+    match (newest.canary, newest.control) {
+        (Newest::Unknown, _) => blind(
             switch,
             ReasonCode::NoData,
-            "nothing was read for it",
-        )),
-        Some(MetricData::Fault(fault)) => {
-            KillSwitch::Blind(report(switch, fault.code, &fault.message))
-        }
-        Some(MetricData::Gauge(values)) => {
-            let beyond = gauge::newest_beyond(values, &switch.condition);
-            let newest = values.intervals.iter().rev().find_map(|pair| pair.canary);
-            let what = newest.map_or_else(String::new, |value| {
-                format!("now {}", text::value(value, question.metric.dimension))
-            });
-            told(switch, beyond.canary, beyond.control, &what)
-        }
-        Some(MetricData::Counts(counts)) => {
-            let totals = newest_totals(counts, from);
-            let keeps = question_that_must_hold(&question);
-            let shown = keeps.count_claims(totals).shown(confidence, confidence);
-            let share = (totals.canary.exposure > 0.0)
-                .then(|| totals.canary.events / totals.canary.exposure);
-            let what = share.map_or_else(String::new, |share| {
-                format!(
-                    "{} of {} in the newest intervals",
-                    text::value(share, question.metric.dimension),
-                    text::count(totals.canary.exposure)
-                )
-            });
-            told_by(switch, shown, &what)
-        }
-        Some(MetricData::Histogram(histogram)) => {
-            let MetricKind::Quantile { quantile, .. } = question.metric.kind else {
-                return KillSwitch::Quiet;
-            };
-            let window = WindowHistogram::since(histogram, from);
-            let keeps = question_that_must_hold(&question);
-            let Ok(claims) = window.claims(&keeps.condition, quantile, 1.0) else {
-                return KillSwitch::Quiet;
-            };
-            let mut seen = report(switch, ReasonCode::KillSwitch, "");
-            seen.canary = window.reports(quantile, confidence).canary;
-            let what = values_text(&seen, question.metric.dimension);
-            told_by(switch, claims.shown(confidence, confidence), &what)
-        }
+            "the canary has no value in the newest intervals",
+        ),
+        (Newest::Within, _) => KillSwitch::Quiet,
+        (Newest::Beyond, Newest::Beyond) => environment(switch, &what),
+        (Newest::Beyond, _) => fired(switch, &what),
     }
 }
 
-/// The kill switch says what must not be, a check what must: `error_rate > 5%` becomes
-/// `error_rate <= 5%`, and firing is that being broken.
-fn question_that_must_hold<'a>(question: &Question<'a>) -> Question<'a> {
-    let condition = match question.condition {
-        Condition::Absolute { comparison, limit } => {
-            let comparison = match comparison {
-                Comparison::Greater => Comparison::LessOrEqual,
-                Comparison::GreaterOrEqual => Comparison::Less,
-                Comparison::Less => Comparison::GreaterOrEqual,
-                Comparison::LessOrEqual => Comparison::Greater,
-            };
-            Condition::Absolute { comparison, limit }
-        }
-        other => other,
-    };
-    question.with_condition(condition)
-}
-
-fn newest_totals(counts: &PairedCounts, from: usize) -> Populations<ArmCount> {
-    let newest = counts
+fn on_counts(
+    switch: &Check,
+    question: &Question<'_>,
+    counts: &PairedCounts,
+    situation: Situation<'_>,
+) -> KillSwitch {
+    let from = first_of_the_newest(situation);
+    let is_newest = |first: usize, length: usize| first + length > from;
+    let newest: Vec<_> = counts
         .intervals
         .iter()
-        .filter(|interval| interval.first >= from);
-    PairedCounts {
-        intervals: newest.copied().collect(),
+        .filter(|interval| is_newest(interval.first, interval.length))
+        .copied()
+        .collect();
+    if counts.totals().canary.exposure <= 0.0 {
+        return blind(
+            switch,
+            ReasonCode::NoData,
+            "the canary had no traffic in the window",
+        );
+    }
+    let newest = PairedCounts {
+        intervals: newest,
         quality: counts.quality,
-    }
-    .totals()
+    };
+    let totals = super::check::totals(&newest, question.is_relative());
+    let violation = Some(Claim {
+        limit: question.violation(),
+        totals,
+    });
+    let claims = Claims {
+        scale: question.scale(),
+        violation,
+        compliance: None,
+    };
+    let what = estimate(totals.canary).map_or_else(String::new, |value| {
+        format!(
+            "{} of {} in the newest intervals",
+            text::value(value, question.dimension()),
+            text::count(totals.canary.exposure)
+        )
+    });
+    told(switch, &claims, &what)
 }
 
-fn told_by(switch: &Check, shown: Shown, what: &str) -> KillSwitch {
-    told(
+fn on_histogram(
+    switch: &Check,
+    question: &Question<'_>,
+    histogram: &PairedHistogram,
+    situation: Situation<'_>,
+) -> KillSwitch {
+    let MetricKind::Quantile { quantile, .. } = question.metric.kind else {
+        return blind(
+            switch,
+            ReasonCode::NoData,
+            "its data is a histogram, it is not",
+        );
+    };
+    let whole = Latency::new(histogram, quantile, 0);
+    if whole.totals().canary <= 0.0 {
+        return blind(
+            switch,
+            ReasonCode::NoData,
+            "the canary had no traffic in the window",
+        );
+    }
+    let latency = Latency::new(histogram, quantile, first_of_the_newest(situation));
+    let limits = match latency.limits(&question.condition, None) {
+        Ok(limits) if limits.can_be_broken() => limits,
+        Ok(_) => {
+            let why = "it lies beyond the last bucket and could never fire; lower it, or add \
+                       buckets";
+            return blind(switch, ReasonCode::NoData, why);
+        }
+        Err(why) => return blind(switch, ReasonCode::NoData, &why),
+    };
+    let mut seen = empty_report(switch, Method::Wilson);
+    if let Some(levels) = levels() {
+        seen.canary = latency.reports(levels.compliance).canary;
+    }
+    let what = values_text(&seen, question.dimension());
+    told(switch, &latency.claims(&limits), &what)
+}
+
+fn levels() -> Option<Levels> {
+    let confidence = Confidence::new(CONFIDENCE).ok()?;
+    Some(Levels {
+        violation: confidence,
+        compliance: confidence,
+    })
+}
+
+fn told(switch: &Check, claims: &Claims, what: &str) -> KillSwitch {
+    match levels().map(|levels| claims.shown(levels)) {
+        Some(Shown::Violated) => fired(switch, what),
+        Some(Shown::BothViolated) => environment(switch, what),
+        _ => KillSwitch::Quiet,
+    }
+}
+
+fn fired(switch: &Check, what: &str) -> KillSwitch {
+    let why = format!("the kill switch fired, {what}");
+    KillSwitch::Fired(report(switch, Outcome::Fail, ReasonCode::KillSwitch, &why))
+}
+
+fn environment(switch: &Check, what: &str) -> KillSwitch {
+    let why = format!("canary and control are both beyond the kill switch, {what}");
+    KillSwitch::Environment(report(
         switch,
-        shown != Shown::Kept && shown != Shown::Open,
-        shown == Shown::BothViolated,
-        what,
-    )
+        Outcome::Undecided,
+        ReasonCode::Environment,
+        &why,
+    ))
 }
 
-fn told(switch: &Check, canary_beyond: bool, control_beyond: bool, what: &str) -> KillSwitch {
-    match (canary_beyond, control_beyond) {
-        (false, _) => KillSwitch::Quiet,
-        (true, false) => KillSwitch::Fired(report(
-            switch,
-            ReasonCode::KillSwitch,
-            &format!("the kill switch fired, {what}"),
-        )),
-        (true, true) => KillSwitch::Environment(report(
-            switch,
-            ReasonCode::Environment,
-            &format!("control and canary are both beyond the kill switch, {what}"),
-        )),
-    }
+fn blind(switch: &Check, code: ReasonCode, why: &str) -> KillSwitch {
+    let why = format!("the kill switch cannot see: {why}");
+    KillSwitch::Blind(report(switch, Outcome::NoData, code, &why))
 }
 
-fn report(switch: &Check, code: ReasonCode, why: &str) -> CheckReport {
-    CheckReport {
-        metric: switch.metric.clone(),
-        condition: switch.text.clone(),
-        outcome: match code {
-            ReasonCode::KillSwitch => Outcome::Fail,
-            ReasonCode::Environment => Outcome::Undecided,
-            _ => Outcome::NoData,
-        },
-        method: Method::Wilson,
-        reason_code: code,
-        reason: text::one_line(&format!("{}: {why}", switch.text)),
-        critical: true,
-        warn_only: false,
-        counts: true,
-        control: None,
-        canary: None,
-        ratio: None,
-        wilson: None,
-        needs: None,
-    }
+fn report(switch: &Check, outcome: Outcome, code: ReasonCode, why: &str) -> CheckReport {
+    let mut report = empty_report(switch, Method::Wilson);
+    report.outcome = outcome;
+    report.reason_code = code;
+    with_sentence(report, why)
 }

@@ -1,35 +1,64 @@
-//! Latency quantiles from classic histograms: judged on tail counts, never on the estimated
-//! quantile, and shown with the bracket of buckets that the data can resolve.
+//! Latency quantiles from classic histograms: judged on tail counts at bucket bounds, never on
+//! the estimated quantile, and shown with the bracket of buckets that the data can resolve.
 
 use crate::interval::{Confidence, Interval};
 use crate::pipeline::Condition;
+use crate::sequential::{IntervalCounts, TailMargin, absolute_bounds, choose_bounds, tail_margin};
 use crate::series::{ArmCount, PairedHistogram, Populations};
-use crate::special::{Tail, normal_quantile, normal_tails};
 
+use super::evidence::Held;
 use super::limit::{Claim, Claims, Limit, Scale};
 use super::model::ArmReport;
 
-/// Observations beyond a bound that the control must have before the distance between two of
-/// its tail shares is trusted. Source: the project's statistics design, section 7.
+/// Observations beyond the quantile that the control must have before its tail shares are
+/// trusted. Source: the project's statistics design, section 7.
 const CONTROL_TAIL_NEEDED: f64 = 500.0;
 
-/// Sums of a histogram over a window: for each finite bound the observations at or below it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct WindowHistogram {
-    /// Finite upper bounds, ascending.
-    bounds: Vec<f64>,
-    control: ArmHistogram,
-    canary: ArmHistogram,
+/// A histogram and the part of its window that is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Latency<'a> {
+    histogram: &'a PairedHistogram,
+    quantile: f64,
+    /// Rows that begin before this grid interval are left out.
+    from_interval: usize,
 }
 
+/// A limit on the tail shares at one bound.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct BoundLimit {
+    index: usize,
+    limit: Limit,
+}
+
+/// The limits that a condition becomes.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct ArmHistogram {
+pub(super) struct BoundLimits {
+    violation: Vec<BoundLimit>,
+    compliance: Vec<BoundLimit>,
+    /// What the buckets cannot decide, for the reader.
+    pub(super) blind: Option<Interval>,
+}
+
+impl BoundLimits {
+    /// Whether any data could break the condition.
+    pub(super) fn can_be_broken(&self) -> bool {
+        !self.violation.is_empty()
+    }
+
+    /// Whether any data could show that the condition is kept.
+    pub(super) fn can_be_kept(&self) -> bool {
+        !self.compliance.is_empty()
+    }
+}
+
+/// One population's observations at or below each finite bound, and all of them.
+#[derive(Debug, Clone, PartialEq)]
+struct Sums {
     cumulative: Vec<f64>,
     total: f64,
 }
 
-impl ArmHistogram {
-    /// Observations beyond the bound of an index.
+impl Sums {
     fn tail(&self, index: usize) -> ArmCount {
         let below = self.cumulative.get(index).copied().unwrap_or(self.total);
         ArmCount {
@@ -38,163 +67,116 @@ impl ArmHistogram {
         }
     }
 
-    fn tail_share(&self, index: usize) -> f64 {
-        let tail = self.tail(index);
-        if tail.exposure > 0.0 {
-            tail.events / tail.exposure
-        } else {
-            0.0
-        }
+    fn tail_shares(&self) -> Vec<f64> {
+        let share = |index| {
+            let tail = self.tail(index);
+            if tail.exposure > 0.0 {
+                tail.events / tail.exposure
+            } else {
+                0.0
+            }
+        };
+        (0..self.cumulative.len()).map(share).collect()
     }
 }
 
-impl WindowHistogram {
-    /// Sums the rows of the grid intervals from `from_interval` on.
-    pub(super) fn since(histogram: &PairedHistogram, from_interval: usize) -> Self {
-        let columns = histogram.upper_bounds.len();
-        let mut sums = Populations {
-            control: vec![0.0; columns],
-            canary: vec![0.0; columns],
-        };
-        for (row, (first, _)) in histogram.spans.iter().enumerate() {
-            if *first < from_interval {
-                continue;
-            }
-            for (sum, value) in sums.control.iter_mut().zip(histogram.control.row(row)) {
-                *sum += value;
-            }
-            for (sum, value) in sums.canary.iter_mut().zip(histogram.canary.row(row)) {
-                *sum += value;
-            }
+impl<'a> Latency<'a> {
+    /// Looks at the rows of a histogram that begin at or after a grid interval, or reach into it.
+    pub(super) fn new(histogram: &'a PairedHistogram, quantile: f64, from_interval: usize) -> Self {
+        Self {
+            histogram,
+            quantile,
+            from_interval,
         }
-        let finite = histogram
+    }
+
+    fn finite_bounds(&self) -> &'a [f64] {
+        let finite = self
+            .histogram
             .upper_bounds
             .iter()
-            .filter(|bound| bound.is_finite())
-            .count();
-        let arm = |mut cumulative: Vec<f64>| {
-            let total = cumulative.last().copied().unwrap_or(0.0);
-            cumulative.truncate(finite);
-            ArmHistogram { cumulative, total }
-        };
-        Self {
-            bounds: histogram
-                .upper_bounds
-                .iter()
-                .copied()
-                .take(finite)
-                .collect(),
-            control: arm(sums.control),
-            canary: arm(sums.canary),
-        }
+            .take_while(|bound| bound.is_finite());
+        self.histogram
+            .upper_bounds
+            .get(..finite.count())
+            .unwrap_or_default()
     }
 
-    /// All observations of both populations.
+    /// The rows looked at: the last grid interval that each covers, control and canary.
+    fn rows(&self) -> impl Iterator<Item = (usize, Populations<Row<'a>>)> + '_ {
+        let histogram = self.histogram;
+        histogram
+            .spans
+            .iter()
+            .enumerate()
+            .filter_map(move |(row, (first, length))| {
+                let end = first + length;
+                let rows = Populations {
+                    control: histogram.control.row(row),
+                    canary: histogram.canary.row(row),
+                };
+                (end > self.from_interval).then_some((end - 1, rows))
+            })
+    }
+
+    /// The sums over the window. `together` leaves out the rows in which one population has no
+    /// requests: they would compare different times.
+    fn sums(&self, together: bool) -> Populations<Sums> {
+        let zero = || Sums {
+            cumulative: vec![0.0; self.finite_bounds().len()],
+            total: 0.0,
+        };
+        let mut sums = Populations {
+            control: zero(),
+            canary: zero(),
+        };
+        for (_, rows) in self.rows() {
+            if together && (total(&rows.control) <= 0.0 || total(&rows.canary) <= 0.0) {
+                continue;
+            }
+            add(&mut sums.control, &rows.control);
+            add(&mut sums.canary, &rows.canary);
+        }
+        sums
+    }
+
+    /// All requests of both populations.
     pub(super) fn totals(&self) -> Populations<f64> {
-        Populations {
-            control: self.control.total,
-            canary: self.canary.total,
-        }
+        self.sums(false).map(|sums| sums.total)
     }
 
-    fn tails(&self, index: usize) -> Populations<ArmCount> {
-        Populations {
-            control: self.control.tail(index),
-            canary: self.canary.tail(index),
-        }
-    }
-
-    /// What a report shows of both populations: the quantile, its interval and its bracket.
-    pub(super) fn reports(
-        &self,
-        quantile: f64,
-        confidence: Confidence,
-    ) -> Populations<Option<ArmReport>> {
-        let arms = Populations {
-            control: &self.control,
-            canary: &self.canary,
+    /// The control's tail shares over its first intervals, until enough of its requests lie
+    /// beyond the quantile. Frozen there: what comes later must not move the limits.
+    fn frozen_control_tails(&self) -> Option<Vec<f64>> {
+        let mut sums = Sums {
+            cumulative: vec![0.0; self.finite_bounds().len()],
+            total: 0.0,
         };
-        arms.map(|arm| self.report(arm, quantile, confidence))
-    }
-
-    fn report(
-        &self,
-        arm: &ArmHistogram,
-        quantile: f64,
-        confidence: Confidence,
-    ) -> Option<ArmReport> {
-        if arm.total <= 0.0 {
-            return None;
+        for (_, rows) in self.rows() {
+            add(&mut sums, &rows.control);
+            if sums.total * (1.0 - self.quantile) >= CONTROL_TAIL_NEEDED {
+                return Some(sums.tail_shares());
+            }
         }
-        let beyond = 1.0 - quantile;
-        let intervals: Vec<Option<Interval>> = (0..self.bounds.len())
-            .map(|index| Scale::Share.interval(arm.tail(index), confidence))
-            .collect();
-        let last_surely_below = intervals
-            .iter()
-            .rposition(|interval| interval.is_some_and(|tail| tail.lower() > beyond));
-        let first_surely_above = intervals
-            .iter()
-            .position(|interval| interval.is_some_and(|tail| tail.upper() < beyond));
-        let lower = last_surely_below
-            .and_then(|index| self.bounds.get(index))
-            .copied();
-        let upper = first_surely_above
-            .and_then(|index| self.bounds.get(index))
-            .copied();
-        let holder = (0..self.bounds.len()).find(|index| arm.tail_share(*index) <= beyond);
-        Some(ArmReport {
-            events: None,
-            total: Some(arm.total),
-            estimate: holder.and_then(|index| self.interpolated_quantile(arm, index, beyond)),
-            interval: Interval::new(lower.unwrap_or(0.0), upper.unwrap_or(f64::INFINITY)),
-            bracket: self.bracket(holder),
-        })
+        None
     }
 
-    /// The bounds of the bucket with an index; beyond the last bound when there is none.
-    fn bracket(&self, index: Option<usize>) -> Option<Interval> {
-        let bound = |index: usize| self.bounds.get(index).copied();
-        match index {
-            Some(0) => Interval::new(0.0_f64.min(bound(0)?), bound(0)?),
-            Some(index) => Interval::new(bound(index - 1)?, bound(index)?),
-            None => Interval::new(self.bounds.last().copied()?, f64::INFINITY),
-        }
-    }
-
-    /// Straight-line interpolation inside a bucket, as `histogram_quantile` does it: for display.
-    fn interpolated_quantile(&self, arm: &ArmHistogram, index: usize, beyond: f64) -> Option<f64> {
-        let bracket = self.bracket(Some(index))?;
-        let share_before = if index == 0 {
-            1.0
-        } else {
-            arm.tail_share(index - 1)
-        };
-        let share_at = arm.tail_share(index);
-        if share_before <= share_at {
-            return Some(bracket.upper());
-        }
-        let part = (share_before - beyond) / (share_before - share_at);
-        Some(bracket.lower() + (bracket.upper() - bracket.lower()) * part.clamp(0.0, 1.0))
-    }
-
-    /// The claims of a condition on a quantile, or why there are none.
-    pub(super) fn claims(
+    /// The limits of a condition on the quantile, or why there are none.
+    pub(super) fn limits(
         &self,
         condition: &Condition,
-        quantile: f64,
-        promote_ratio: f64,
-    ) -> Result<Claims, String> {
+        promote_ratio: Option<f64>,
+    ) -> Result<BoundLimits, String> {
         match *condition {
             Condition::Absolute { comparison, limit } => {
-                Ok(self.absolute_claims(comparison.wants_less(), limit, quantile))
+                Ok(self.absolute_limits(comparison.wants_less(), limit))
             }
             Condition::Relative {
                 comparison,
                 ratio,
                 offset,
             } if comparison.wants_less() => {
-                self.relative_claims(quantile, ratio, promote_ratio, offset)
+                self.relative_limits(ratio, promote_ratio.unwrap_or(ratio), offset)
             }
             Condition::Relative { .. } | Condition::Within { .. } => {
                 Err("a quantile can be compared with the baseline by < or <= only".to_owned())
@@ -205,150 +187,215 @@ impl WindowHistogram {
     /// `latency_p99 < limit`: the share of requests beyond a bound is held against `1 - q`. A
     /// bound at or above the limit can show that the quantile is above, one at or below it that
     /// it is below; where no bound equals the limit, the values between cannot be decided.
-    fn absolute_claims(&self, wants_less: bool, limit: f64, quantile: f64) -> Claims {
-        let (below, above) = self.bounds_around(limit);
-        let beyond = 1.0 - quantile;
-        let claim = |index: Option<usize>| {
-            index.map(|index| Claim {
-                limit: Limit::absolute(wants_less, beyond),
-                totals: self.tails(index),
-            })
+    fn absolute_limits(&self, wants_less: bool, limit: f64) -> BoundLimits {
+        let bounds = self.finite_bounds();
+        // A limit written as 0.3 and a bound of milliseconds scaled to 0.3 differ by an ulp.
+        let near = bounds
+            .iter()
+            .copied()
+            .find(|bound| (bound - limit).abs() <= limit.abs() * 1e-12);
+        let around = absolute_bounds(bounds, near.unwrap_or(limit));
+        let (below, above) = (around.for_compliance, around.for_violation);
+        let at = |index: Option<usize>| -> Vec<BoundLimit> {
+            let limit = Limit::absolute(wants_less, 1.0 - self.quantile);
+            index
+                .map(|index| BoundLimit { index, limit })
+                .into_iter()
+                .collect()
         };
         let (violation, compliance) = if wants_less {
             (above, below)
         } else {
             (below, above)
         };
-        Claims {
-            scale: Scale::Share,
-            violation: claim(violation),
-            compliance: claim(compliance),
+        let bound = |index: Option<usize>| index.and_then(|index| bounds.get(index)).copied();
+        let blind = if below.is_some() && below == above {
+            None
+        } else {
+            Interval::new(
+                bound(below).unwrap_or(0.0),
+                bound(above).unwrap_or(f64::INFINITY),
+            )
+        };
+        BoundLimits {
+            violation: at(violation),
+            compliance: at(compliance),
+            blind,
         }
     }
 
-    /// The index of the last bound at or below a limit and of the first at or above it.
-    fn bounds_around(&self, limit: f64) -> (Option<usize>, Option<usize>) {
-        // A limit written as 0.3 and a bound of milliseconds scaled to 0.3 differ by an ulp.
-        let slack = limit.abs() * 1e-12;
-        (
-            self.bounds
-                .iter()
-                .rposition(|bound| *bound <= limit + slack),
-            self.bounds.iter().position(|bound| *bound >= limit - slack),
-        )
-    }
-
-    /// What the buckets can decide of an absolute limit, when no bound equals it.
-    pub(super) fn undecidable_between(&self, limit: f64) -> Option<Interval> {
-        let (below, above) = self.bounds_around(limit);
-        if below.is_some() && below == above {
-            return None;
-        }
-        let bound = |index: Option<usize>| index.and_then(|index| self.bounds.get(index)).copied();
-        Interval::new(
-            bound(below).unwrap_or(0.0),
-            bound(above).unwrap_or(f64::INFINITY),
-        )
-    }
-
-    /// `latency_p99 < baseline * r + d`: at the bound whose control tail is nearest to `1 - q`
-    /// the share of slow canary requests is held against the share of control requests beyond
-    /// `(bound - d) / r`, which is the control's share at the bound times a ratio read off the
-    /// control's own histogram.
-    fn relative_claims(
+    /// `latency_p99 < baseline * r + d`: at bounds near the quantile the share of slow canary
+    /// requests is held against the share of control requests slower than `(bound - d) / r`, which
+    /// is the control's share at the bound times a ratio read off the control's own histogram.
+    fn relative_limits(
         &self,
-        quantile: f64,
         ratio: f64,
         promote_ratio: f64,
         offset: f64,
-    ) -> Result<Claims, String> {
-        let index = self.bound_nearest(1.0 - quantile).ok_or_else(|| {
+    ) -> Result<BoundLimits, String> {
+        let tails = self.frozen_control_tails().ok_or_else(|| {
             format!(
-                "the control has fewer than {CONTROL_TAIL_NEEDED} requests beyond every bucket \
-                 bound, too few to compare tails"
+                "the control has fewer than {CONTROL_TAIL_NEEDED} requests beyond its quantile yet, \
+                 too few to compare tails"
             )
         })?;
-        let totals = self.tails(index);
-        let claim = |factor: f64| {
-            let limit = self.tail_ratio(index, factor, offset)?;
-            Some(Claim {
-                limit: Limit::relative(true, limit, 0.0),
-                totals,
-            })
-        };
-        let compliance = claim(promote_ratio).filter(|_| {
-            // Beyond half of all requests no canary could be: it would prove compliance of
-            // anything.
-            self.bounds.get(index).is_some_and(|bound| {
-                self.control_tail_share_at((bound - offset) / promote_ratio)
-                    .is_some_and(|share| share <= 0.5)
-            })
-        });
-        Ok(Claims {
-            scale: Scale::Share,
-            violation: claim(ratio),
-            compliance,
-        })
-    }
-
-    /// The bound whose control tail share is nearest to a share on a logarithmic scale, among
-    /// those with enough control requests beyond.
-    fn bound_nearest(&self, share: f64) -> Option<usize> {
-        let mut nearest: Option<(usize, f64)> = None;
-        for index in 0..self.bounds.len() {
-            let tail = self.control.tail(index);
-            if tail.events < CONTROL_TAIL_NEEDED {
-                continue;
+        let bounds = self.finite_bounds();
+        let mut limits = BoundLimits::default();
+        for index in choose_bounds(bounds, &tails, self.quantile) {
+            let margin = |factor: f64| {
+                let bound = bounds.get(index)?;
+                // b / ((b - d) / r), the ratio of latencies at this bound.
+                let at_bound = bound * factor / (bound - offset);
+                tail_margin(bounds, &tails, index, at_bound)
+            };
+            let limit = |ratio| BoundLimit {
+                index,
+                limit: Limit::relative(true, ratio, 0.0),
+            };
+            if let Some(margin) = margin(ratio) {
+                limits.violation.push(limit(margin.ratio));
             }
-            let distance = libm::log(tail.events / tail.exposure / share).abs();
-            if nearest.is_none_or(|(_, best)| distance < best) {
-                nearest = Some((index, distance));
+            if let Some(margin) = margin(promote_ratio).filter(TailMargin::can_show_compliance) {
+                limits.compliance.push(limit(margin.ratio));
             }
         }
-        nearest.map(|(index, _)| index)
+        if limits.violation.is_empty() {
+            return Err("the buckets near the quantile are too wide to compare tails".to_owned());
+        }
+        // A single look takes one bound: the first is the one nearest to the quantile.
+        let nearness = |one: &BoundLimit| {
+            let share = tails.get(one.index).copied().unwrap_or(0.0);
+            libm::fabs(libm::log(share / (1.0 - self.quantile)))
+        };
+        for list in [&mut limits.violation, &mut limits.compliance] {
+            list.sort_by(|a, b| nearness(a).total_cmp(&nearness(b)));
+        }
+        Ok(limits)
     }
 
-    /// `S((bound - offset) / factor) / S(bound)`, with S the control's tail share.
-    fn tail_ratio(&self, index: usize, factor: f64, offset: f64) -> Option<f64> {
-        let bound = self.bounds.get(index)?;
-        let share = self.control.tail_share(index);
-        let wider = self.control_tail_share_at((bound - offset) / factor)?;
-        (share > 0.0).then(|| wider / share)
+    /// The claims of a single look, at the bound nearest to the quantile.
+    pub(super) fn claims(&self, limits: &BoundLimits) -> Claims {
+        let claim = |list: &[BoundLimit]| {
+            list.first().map(|one| {
+                let sums = self.sums(one.limit.needs_control());
+                Claim {
+                    limit: one.limit,
+                    totals: sums.map(|sums| sums.tail(one.index)),
+                }
+            })
+        };
+        Claims {
+            scale: Scale::Share,
+            violation: claim(&limits.violation),
+            compliance: claim(&limits.compliance),
+        }
     }
 
-    fn control_tail_share_at(&self, at: f64) -> Option<f64> {
-        let shares: Vec<f64> = (0..self.bounds.len())
-            .map(|index| self.control.tail_share(index))
-            .collect();
-        interpolated_tail_share(&self.bounds, &shares, at)
+    /// The tail counts of every interval, at every bound: for the violation and for compliance.
+    pub(super) fn held(&self, limits: &BoundLimits, intervals: usize) -> (Vec<Held>, Vec<Held>) {
+        let held = |list: &[BoundLimit]| {
+            let of = |one: &BoundLimit| Held {
+                limit: one.limit,
+                intervals: self.tail_intervals(one.index, intervals),
+            };
+            list.iter().map(of).collect()
+        };
+        (held(&limits.violation), held(&limits.compliance))
+    }
+
+    fn tail_intervals(&self, index: usize, intervals: usize) -> Vec<IntervalCounts> {
+        let mut counts = vec![IntervalCounts::default(); intervals];
+        for (last, rows) in self.rows() {
+            if let Some(slot) = counts.get_mut(last) {
+                slot.control = row_tail(&rows.control, index);
+                slot.canary = row_tail(&rows.canary, index);
+            }
+        }
+        counts
+    }
+
+    /// What a report shows of both populations: the quantile, its interval and its bracket.
+    pub(super) fn reports(&self, confidence: Confidence) -> Populations<Option<ArmReport>> {
+        self.sums(false).map(|sums| self.report(&sums, confidence))
+    }
+
+    fn report(&self, sums: &Sums, confidence: Confidence) -> Option<ArmReport> {
+        if sums.total <= 0.0 {
+            return None;
+        }
+        let bounds = self.finite_bounds();
+        let beyond = 1.0 - self.quantile;
+        let interval = |index| Scale::Share.interval(sums.tail(index), confidence);
+        let surely_below = (0..bounds.len())
+            .rposition(|index| interval(index).is_some_and(|tail| tail.lower() > beyond));
+        let surely_above = (0..bounds.len())
+            .position(|index| interval(index).is_some_and(|tail| tail.upper() < beyond));
+        let bound = |index: Option<usize>| index.and_then(|index| bounds.get(index)).copied();
+        let shares = sums.tail_shares();
+        let holder = shares.iter().position(|share| *share <= beyond);
+        let bracket = bracket(bounds, holder);
+        Some(ArmReport {
+            events: None,
+            total: Some(sums.total),
+            estimate: holder.and_then(|index| {
+                let before = index
+                    .checked_sub(1)
+                    .and_then(|before| shares.get(before))
+                    .copied();
+                Some(interpolated(
+                    bracket?,
+                    before.unwrap_or(1.0),
+                    *shares.get(index)?,
+                    beyond,
+                ))
+            }),
+            interval: Interval::new(
+                bound(surely_below).unwrap_or(0.0),
+                bound(surely_above).unwrap_or(f64::INFINITY),
+            ),
+            bracket,
+        })
     }
 }
 
-/// Returns the share of observations beyond `at`, between two bounds of a histogram: straight
-/// line interpolation of the normal quantile against the logarithm of the bound, which is exact
-/// for log-normal latencies.
-///
-/// With `b_i <= at < b_{i+1}` and `z = quantile(1 - S)`:
-/// `lambda = ln(b_{i+1} / at) / ln(b_{i+1} / b_i)`,
-/// `S(at) = 1 - cdf(lambda * z_i + (1 - lambda) * z_{i+1})`.
-///
-/// Nothing outside the bounds, or where a share is 0 or 1 without `at` being a bound.
-/// Source: the project's statistics design, section 7.
-fn interpolated_tail_share(bounds: &[f64], tail_shares: &[f64], at: f64) -> Option<f64> {
-    let upper = bounds.iter().position(|bound| *bound >= at)?;
-    let (upper_bound, upper_share) = (*bounds.get(upper)?, *tail_shares.get(upper)?);
-    if upper_bound <= at {
-        return Some(upper_share);
+type Row<'a> = ndarray::ArrayView1<'a, f64>;
+
+fn total(row: &Row<'_>) -> f64 {
+    row.last().copied().unwrap_or(0.0)
+}
+
+fn add(sums: &mut Sums, row: &Row<'_>) {
+    for (sum, value) in sums.cumulative.iter_mut().zip(row) {
+        *sum += value;
     }
-    let lower = upper.checked_sub(1)?;
-    let (lower_bound, lower_share) = (*bounds.get(lower)?, *tail_shares.get(lower)?);
-    let inside = |share: f64| share > 0.0 && share < 1.0;
-    if !(lower_bound > 0.0 && inside(lower_share) && inside(upper_share)) {
-        return None;
+    sums.total += total(row);
+}
+
+fn row_tail(row: &Row<'_>, index: usize) -> ArmCount {
+    let exposure = total(row);
+    let below = row.get(index).copied().unwrap_or(exposure);
+    ArmCount {
+        events: (exposure - below).max(0.0),
+        exposure,
     }
-    let lambda = libm::log(upper_bound / at) / libm::log(upper_bound / lower_bound);
-    let z_lower = normal_quantile(lower_share, Tail::Upper).ok()?;
-    let z_upper = normal_quantile(upper_share, Tail::Upper).ok()?;
-    let z = lambda * z_lower + (1.0 - lambda) * z_upper;
-    normal_tails(z).ok().map(|tails| tails.upper)
+}
+
+/// The bounds of the bucket with an index; beyond the last bound when there is none.
+fn bracket(bounds: &[f64], index: Option<usize>) -> Option<Interval> {
+    match index {
+        Some(0) => bounds
+            .first()
+            .and_then(|bound| Interval::new(bound.min(0.0), *bound)),
+        Some(index) => Interval::new(*bounds.get(index - 1)?, *bounds.get(index)?),
+        None => Interval::new(*bounds.last()?, f64::INFINITY),
+    }
+}
+
+/// Straight-line interpolation inside a bucket, as `histogram_quantile` does it: for display.
+fn interpolated(bracket: Interval, share_before: f64, share_at: f64, beyond: f64) -> f64 {
+    if share_before <= share_at {
+        return bracket.upper();
+    }
+    let part = (share_before - beyond) / (share_before - share_at);
+    bracket.lower() + (bracket.upper() - bracket.lower()) * part.clamp(0.0, 1.0)
 }

@@ -1,13 +1,18 @@
-//! What a check asks of two populations' counts, and whether their intervals show it.
+//! What a check asks of two populations' counts, and whether a single look at them shows it.
 //!
 //! Every condition of a pipeline becomes a [`Limit`] on the canary's share (or rate) in terms of
-//! the control's: `canary <= ratio * control + offset`. An absolute limit is one with ratio 0.
-//! A limit is decided by whether the intervals of both populations overlap after the control's
-//! is moved by the limit: the seed's `canary_statistical_analysis`, with its implicit ratio of 1
-//! made a parameter.
+//! the control's: `canary <= ratio * control + offset`. A limit is decided by whether the
+//! intervals of both populations overlap after the control's is moved by the limit: the seed's
+//! `canary_statistical_analysis`, with its implicit ratio of 1 made a parameter.
+//!
+//! Wilson's lower bound is too high for one to three events: one failure in the first 90
+//! requests would break a limit of 0.1 %, which happens to every twentieth canary that is twice as
+//! good as that. A violation therefore also needs an exact binomial tail as small as the
+//! confidence promises.
 
 use crate::interval::{Confidence, Count, Interval, poisson_rate_interval, wilson_interval};
 use crate::series::{ArmCount, Populations};
+use crate::special::regularized_beta;
 
 /// How an estimate is made of events and exposure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,33 @@ impl Scale {
                 .map(|estimate| estimate.interval),
         }
     }
+
+    /// The probability of at least as many events when the truth is `value`; for rates nothing,
+    /// because their intervals are exact already.
+    fn tail_at_least(self, arm: ArmCount, value: f64) -> Option<f64> {
+        if self == Self::Rate || arm.events <= 0.0 {
+            return None;
+        }
+        let value = value.clamp(0.0, 1.0);
+        // P(X >= x) = I_p(x, n - x + 1)
+        let others = arm.exposure - arm.events + 1.0;
+        regularized_beta(arm.events, others, value, 1.0 - value)
+            .ok()
+            .map(|tails| tails.lower)
+    }
+
+    /// The probability of at most as many events when the truth is `value`; for rates nothing.
+    fn tail_at_most(self, arm: ArmCount, value: f64) -> Option<f64> {
+        if self == Self::Rate || arm.events >= arm.exposure {
+            return None;
+        }
+        let value = value.clamp(0.0, 1.0);
+        // P(X <= x) = I_(1-p)(n - x, x + 1)
+        let others = arm.exposure - arm.events;
+        regularized_beta(others, arm.events + 1.0, 1.0 - value, value)
+            .ok()
+            .map(|tails| tails.lower)
+    }
 }
 
 /// The point estimate of one population.
@@ -44,17 +76,17 @@ pub(super) fn estimate(arm: ArmCount) -> Option<f64> {
 /// What the canary may be, in terms of the control.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Limit {
-    /// `canary <= ratio * control + offset`.
+    /// `canary <= ratio * control + offset`; without a ratio an absolute limit.
     AtMost {
-        /// Factor on the control's value; 0 for an absolute limit.
-        ratio: f64,
+        /// Factor on the control's value.
+        ratio: Option<f64>,
         /// Added to it.
         offset: f64,
     },
-    /// `canary >= ratio * control + offset`.
+    /// `canary >= ratio * control + offset`; without a ratio an absolute limit.
     AtLeast {
-        /// Factor on the control's value; 0 for an absolute limit.
-        ratio: f64,
+        /// Factor on the control's value.
+        ratio: Option<f64>,
         /// Added to it.
         offset: f64,
     },
@@ -68,87 +100,113 @@ pub(super) enum Limit {
 impl Limit {
     /// Returns an absolute limit.
     pub(super) fn absolute(wants_less: bool, limit: f64) -> Self {
-        Self::relative(wants_less, 0.0, limit)
+        if wants_less {
+            Self::AtMost {
+                ratio: None,
+                offset: limit,
+            }
+        } else {
+            Self::AtLeast {
+                ratio: None,
+                offset: limit,
+            }
+        }
     }
 
     /// Returns a limit relative to the control.
     pub(super) fn relative(wants_less: bool, ratio: f64, offset: f64) -> Self {
         if wants_less {
-            Self::AtMost { ratio, offset }
+            Self::AtMost {
+                ratio: Some(ratio),
+                offset,
+            }
         } else {
-            Self::AtLeast { ratio, offset }
+            Self::AtLeast {
+                ratio: Some(ratio),
+                offset,
+            }
         }
+    }
+
+    /// The two sides of a tolerance.
+    pub(super) fn sides_of(tolerance: f64) -> [Self; 2] {
+        [
+            Self::relative(true, 1.0 + tolerance, 0.0),
+            Self::relative(false, 1.0 - tolerance, 0.0),
+        ]
     }
 
     /// Whether the limit needs a control to compare with.
     pub(super) fn needs_control(self) -> bool {
         match self {
-            // Zero is written as a literal for absolute limits, never computed.
-            Self::AtMost { ratio, .. } | Self::AtLeast { ratio, .. } => ratio != 0.0,
+            Self::AtMost { ratio, .. } | Self::AtLeast { ratio, .. } => ratio.is_some(),
             Self::Within { .. } => true,
         }
     }
 
-    /// Whether the intervals show that the canary is beyond the limit.
-    pub(super) fn is_violated(self, intervals: Populations<Option<Interval>>) -> Option<bool> {
-        let canary = intervals.canary?;
-        Some(match self {
-            Self::AtMost { ratio, offset } => {
-                canary.lower() > moved(ratio, offset, intervals.control, Interval::upper)?
-            }
-            Self::AtLeast { ratio, offset } => {
-                canary.upper() < moved(ratio, offset, intervals.control, Interval::lower)?
-            }
-            Self::Within { tolerance } => {
-                let (upper, lower) = two_sided(tolerance);
-                upper.is_violated(intervals)? || lower.is_violated(intervals)?
-            }
-        })
+    /// Whether one look at the counts shows that the canary is beyond the limit. Not without the
+    /// populations that it needs.
+    pub(super) fn is_violated(
+        self,
+        scale: Scale,
+        totals: Populations<ArmCount>,
+        confidence: Confidence,
+    ) -> bool {
+        let Some(canary) = scale.interval(totals.canary, confidence) else {
+            return false;
+        };
+        let control = scale.interval(totals.control, confidence);
+        let is_small = |tail: Option<f64>| tail.is_none_or(|tail| tail <= confidence.tail());
+        match self {
+            Self::AtMost { ratio, offset } => moved(ratio, offset, control, Interval::upper)
+                .is_some_and(|limit| {
+                    canary.lower() > limit && is_small(scale.tail_at_least(totals.canary, limit))
+                }),
+            Self::AtLeast { ratio, offset } => moved(ratio, offset, control, Interval::lower)
+                .is_some_and(|limit| {
+                    canary.upper() < limit && is_small(scale.tail_at_most(totals.canary, limit))
+                }),
+            Self::Within { tolerance } => Self::sides_of(tolerance)
+                .into_iter()
+                .any(|side| side.is_violated(scale, totals, confidence)),
+        }
     }
 
-    /// Whether the intervals show that the canary keeps the limit.
-    pub(super) fn is_kept(self, intervals: Populations<Option<Interval>>) -> Option<bool> {
-        let canary = intervals.canary?;
-        Some(match self {
-            Self::AtMost { ratio, offset } => {
-                canary.upper() < moved(ratio, offset, intervals.control, Interval::lower)?
-            }
-            Self::AtLeast { ratio, offset } => {
-                canary.lower() > moved(ratio, offset, intervals.control, Interval::upper)?
-            }
-            Self::Within { tolerance } => {
-                let (upper, lower) = two_sided(tolerance);
-                upper.is_kept(intervals)? && lower.is_kept(intervals)?
-            }
-        })
+    /// Whether one look at the counts shows that the canary keeps the limit.
+    pub(super) fn is_kept(
+        self,
+        scale: Scale,
+        totals: Populations<ArmCount>,
+        confidence: Confidence,
+    ) -> bool {
+        let Some(canary) = scale.interval(totals.canary, confidence) else {
+            return false;
+        };
+        let control = scale.interval(totals.control, confidence);
+        match self {
+            Self::AtMost { ratio, offset } => moved(ratio, offset, control, Interval::lower)
+                .is_some_and(|limit| canary.upper() < limit),
+            Self::AtLeast { ratio, offset } => moved(ratio, offset, control, Interval::upper)
+                .is_some_and(|limit| canary.lower() > limit),
+            Self::Within { tolerance } => Self::sides_of(tolerance)
+                .into_iter()
+                .all(|side| side.is_kept(scale, totals, confidence)),
+        }
     }
-}
-
-fn two_sided(tolerance: f64) -> (Limit, Limit) {
-    (
-        Limit::AtMost {
-            ratio: 1.0 + tolerance,
-            offset: 0.0,
-        },
-        Limit::AtLeast {
-            ratio: 1.0 - tolerance,
-            offset: 0.0,
-        },
-    )
 }
 
 /// `ratio * control + offset` at one end of the control's interval. Nothing when the ratio asks
 /// for a control and there is none.
 fn moved(
-    ratio: f64,
+    ratio: Option<f64>,
     offset: f64,
     control: Option<Interval>,
     end: fn(Interval) -> f64,
 ) -> Option<f64> {
-    if ratio == 0.0 {
-        return Some(offset);
+    match ratio {
+        None => Some(offset),
+        Some(ratio) => control.map(|interval| ratio * end(interval) + offset),
     }
-    control.map(|interval| ratio * end(interval) + offset)
 }
 
 /// A limit and the counts that it is held against.
@@ -173,6 +231,15 @@ pub(super) struct Claims {
     pub(super) compliance: Option<Claim>,
 }
 
+/// How sure the judge must be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Levels {
+    /// Of a violation: the confidence after its share for the other checks of the stage.
+    pub(super) violation: Confidence,
+    /// Of compliance, of the environment's fault, and of the intervals that are reported.
+    pub(super) compliance: Confidence,
+}
+
 /// What the data shows of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
@@ -182,38 +249,51 @@ pub(super) enum Shown {
     BothViolated,
     /// Within the limit.
     Kept,
+    /// Not decided, but the control is beyond the limit.
+    ControlViolated,
     /// Neither.
     Open,
 }
 
+impl Shown {
+    /// Puts together what was found of both populations. A canary that keeps its limit while the
+    /// control does not may be the very fix of it: it passes.
+    pub(super) fn of(is_violated: bool, is_control_violated: bool, is_kept: bool) -> Self {
+        match (is_violated, is_control_violated, is_kept) {
+            (true, false, _) => Self::Violated,
+            (true, true, _) => Self::BothViolated,
+            (false, _, true) => Self::Kept,
+            (false, true, false) => Self::ControlViolated,
+            (false, false, false) => Self::Open,
+        }
+    }
+}
+
 impl Claims {
-    /// Decides the claims at two confidences: that of a violation, which is shared by all checks
-    /// of a stage, and that of compliance, which is not, because a promotion needs every check.
-    pub(super) fn shown(&self, violation: Confidence, compliance: Confidence) -> Shown {
-        let intervals = |claim: &Claim, confidence| {
-            claim.totals.map(|arm| self.scale.interval(arm, confidence))
+    /// Decides the claims in a single look.
+    pub(super) fn shown(&self, levels: Levels) -> Shown {
+        let violated = |totals, confidence| {
+            self.violation
+                .is_some_and(|claim| claim.limit.is_violated(self.scale, totals, confidence))
         };
-        if let Some(claim) = &self.violation {
-            let both = intervals(claim, violation);
-            if !claim.limit.needs_control() {
-                let control = Populations {
-                    control: None,
-                    canary: both.control,
-                };
-                if claim.limit.is_violated(control) == Some(true) {
-                    return Shown::BothViolated;
-                }
-            }
-            if claim.limit.is_violated(both) == Some(true) {
-                return Shown::Violated;
-            }
-        }
-        if let Some(claim) = &self.compliance
-            && claim.limit.is_kept(intervals(claim, compliance)) == Some(true)
-        {
-            return Shown::Kept;
-        }
-        Shown::Open
+        let is_absolute = self
+            .violation
+            .is_some_and(|claim| !claim.limit.needs_control());
+        let totals = self.violation.map(|claim| claim.totals).unwrap_or_default();
+        let control_alone = Populations {
+            canary: totals.control,
+            control: ArmCount::default(),
+        };
+        let is_kept = self.compliance.is_some_and(|claim| {
+            claim
+                .limit
+                .is_kept(self.scale, claim.totals, levels.compliance)
+        });
+        Shown::of(
+            violated(totals, levels.violation),
+            is_absolute && violated(control_alone, levels.compliance),
+            is_kept,
+        )
     }
 
     /// The same claims when `factor` times as much had been seen at the same shares.
@@ -237,21 +317,17 @@ impl Claims {
     /// How many times as much data it takes until the claims are decided, if the shares stay as
     /// they are: bisection over the factor, on a logarithmic scale. Nothing when even a million
     /// times as much would not do, because the value lies too near to its limit.
-    pub(super) fn factor_to_decide(
-        &self,
-        violation: Confidence,
-        compliance: Confidence,
-    ) -> Option<f64> {
+    pub(super) fn factor_to_decide(&self, levels: Levels) -> Option<f64> {
         const LARGEST_FACTOR: f64 = 1e6;
         const STEPS: u32 = 40;
-        let decided = |factor: f64| self.scaled(factor).shown(violation, compliance) != Shown::Open;
-        if !decided(LARGEST_FACTOR) {
+        let is_decided = |factor: f64| self.scaled(factor).shown(levels) != Shown::Open;
+        if !is_decided(LARGEST_FACTOR) {
             return None;
         }
         let (mut open, mut enough) = (0.0, libm::log(LARGEST_FACTOR));
         for _ in 0..STEPS {
             let middle = f64::midpoint(open, enough);
-            if decided(libm::exp(middle)) {
+            if is_decided(libm::exp(middle)) {
                 enough = middle;
             } else {
                 open = middle;
@@ -265,8 +341,14 @@ impl Claims {
 mod tests {
     use super::*;
 
-    fn confidence(value: f64) -> Confidence {
-        Confidence::new(value).unwrap()
+    const LEVELS: (f64, f64) = (0.99, 0.99);
+
+    fn levels() -> Levels {
+        let (violation, compliance) = LEVELS;
+        Levels {
+            violation: Confidence::new(violation).unwrap(),
+            compliance: Confidence::new(compliance).unwrap(),
+        }
     }
 
     fn totals(control: (f64, f64), canary: (f64, f64)) -> Populations<ArmCount> {
@@ -287,19 +369,12 @@ mod tests {
         }
     }
 
-    fn shown(claims: &Claims) -> Shown {
-        claims.shown(confidence(0.99), confidence(0.99))
-    }
-
     #[test]
     fn an_absolute_limit_is_kept_below_violated_above_and_open_between() {
         let limit = Limit::absolute(true, 0.001);
         let at = |events: f64| {
-            shown(&claims(
-                limit,
-                limit,
-                totals((10.0, 100_000.0), (events, 100_000.0)),
-            ))
+            let counts = totals((10.0, 100_000.0), (events, 100_000.0));
+            claims(limit, limit, counts).shown(levels())
         };
         assert_eq!(at(40.0), Shown::Kept);
         assert_eq!(at(100.0), Shown::Open);
@@ -307,10 +382,32 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_limit_that_the_control_breaks_too_blames_the_environment() {
+    fn one_failure_among_few_requests_violates_nothing() {
+        // Wilson's lower bound alone would say so for every n up to 150.
         let limit = Limit::absolute(true, 0.001);
-        let both = totals((2_000.0, 100_000.0), (2_000.0, 100_000.0));
-        assert_eq!(shown(&claims(limit, limit, both)), Shown::BothViolated);
+        for requests in [2.0, 10.0, 50.0, 90.0] {
+            let counts = totals((10.0, 100_000.0), (1.0, requests));
+            let shown = claims(limit, limit, counts).shown(levels());
+            let exact = 1.0 - libm::pow(0.999, requests);
+            assert_eq!(
+                shown == Shown::Violated,
+                exact <= 0.005,
+                "{requests} requests"
+            );
+        }
+    }
+
+    #[test]
+    fn the_environment_is_to_blame_when_the_control_breaks_the_limit_and_the_canary_does_not_keep_it()
+     {
+        let limit = Limit::absolute(true, 0.001);
+        let at = |events: f64| {
+            let counts = totals((2_000.0, 100_000.0), (events, 100_000.0));
+            claims(limit, limit, counts).shown(levels())
+        };
+        assert_eq!(at(2_000.0), Shown::BothViolated);
+        assert_eq!(at(100.0), Shown::ControlViolated);
+        assert_eq!(at(10.0), Shown::Kept, "a canary may be the fix");
     }
 
     #[test]
@@ -321,11 +418,8 @@ mod tests {
             Limit::relative(true, 2.0, 0.0),
         );
         let at = |events: f64| {
-            shown(&claims(
-                violation,
-                compliance,
-                totals((100.0, 100_000.0), (events, 1_000.0)),
-            ))
+            let counts = totals((100.0, 100_000.0), (events, 1_000.0));
+            claims(violation, compliance, counts).shown(levels())
         };
         assert_eq!(at(10.0), Shown::Violated);
         assert_eq!(at(1.0), Shown::Open);
@@ -335,7 +429,7 @@ mod tests {
     fn a_relative_limit_without_a_control_stays_open() {
         let limit = Limit::relative(true, 1.1, 0.0);
         let without = totals((0.0, 0.0), (500.0, 1_000.0));
-        assert_eq!(shown(&claims(limit, limit, without)), Shown::Open);
+        assert_eq!(claims(limit, limit, without).shown(levels()), Shown::Open);
     }
 
     #[test]
@@ -347,22 +441,22 @@ mod tests {
                 scale: Scale::Rate,
                 ..claims(limit, limit, counts)
             }
+            .shown(levels())
         };
-        assert_eq!(shown(&at(1_000_000.0)), Shown::Kept);
-        assert_eq!(shown(&at(900_000.0)), Shown::Violated);
-        assert_eq!(shown(&at(1_100_000.0)), Shown::Violated);
-        assert_eq!(shown(&at(951_000.0)), Shown::Open);
+        assert_eq!(at(1_000_000.0), Shown::Kept);
+        assert_eq!(at(900_000.0), Shown::Violated);
+        assert_eq!(at(1_100_000.0), Shown::Violated);
+        assert_eq!(at(951_000.0), Shown::Open);
     }
 
     #[test]
     fn the_factor_to_decide_is_enough_and_not_much_more_than_enough() {
         let limit = Limit::absolute(true, 0.001);
         let open = claims(limit, limit, totals((0.0, 0.0), (0.0, 1_000.0)));
-        let (high, level) = (confidence(0.99), confidence(0.99));
-        let factor = open.factor_to_decide(high, level).unwrap();
-        assert_eq!(open.scaled(factor).shown(high, level), Shown::Kept);
-        assert_eq!(open.scaled(factor * 0.999).shown(high, level), Shown::Open);
+        let factor = open.factor_to_decide(levels()).unwrap();
+        assert_eq!(open.scaled(factor).shown(levels()), Shown::Kept);
+        assert_eq!(open.scaled(factor * 0.999).shown(levels()), Shown::Open);
         let on_the_limit = claims(limit, limit, totals((0.0, 0.0), (1.0, 1_000.0)));
-        assert_eq!(on_the_limit.factor_to_decide(high, level), None);
+        assert_eq!(on_the_limit.factor_to_decide(levels()), None);
     }
 }

@@ -4,12 +4,18 @@
 //! no poll, no clock and no earlier verdict: who asks, and how often, changes nothing.
 
 mod check;
+mod conclude;
+mod evidence;
 mod gauge;
 mod kayenta;
 mod kill_switch;
 mod latency;
+mod levels;
 mod limit;
 mod model;
+mod needs;
+mod question;
+mod silence;
 mod stage;
 mod text;
 

@@ -38,6 +38,9 @@ pub struct StageData {
     /// What the source said about its own answers (partial data), by metric name; each is a
     /// reason to hold.
     pub source_warnings: BTreeMap<String, String>,
+    /// Whether the window starts with the stage. Without a start from the caller it does not, and
+    /// the stage's age is taken from the canary's first traffic.
+    pub starts_with_stage: bool,
 }
 
 /// The answer for a stage.
@@ -245,8 +248,25 @@ pub struct CheckReport {
     pub ratio: Option<RatioReport>,
     /// Wilson's overlap, on proportions.
     pub wilson: Option<WilsonReport>,
+    /// Evidence over time, of the sequential method.
+    pub evidence: Option<EvidenceReport>,
     /// What is still needed.
     pub needs: Option<NeedsReport>,
+}
+
+/// Evidence over time: e-values, which grow without bound as long as the claim is true.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvidenceReport {
+    /// Evidence that the canary is beyond its limit.
+    pub rollback: f64,
+    /// Where this check alone would roll back. The evidence of all checks counts together.
+    pub rollback_at: f64,
+    /// Evidence that the canary keeps the limit of a promotion, in this stage.
+    pub promote: Option<f64>,
+    /// Where the check passes.
+    pub promote_at: f64,
+    /// How many times the variance of the counts exceeds that of independent events; at least 1.
+    pub dispersion: Option<f64>,
 }
 
 /// Something the reader should know that does not decide.

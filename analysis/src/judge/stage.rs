@@ -2,20 +2,30 @@
 
 use std::fmt::Write;
 
-use crate::interval::Confidence;
 use crate::pipeline::{Method, OnInconclusive, Pipeline, Stage};
+use crate::sequential::ErrorRate;
 
-use super::check::{Levels, Situation, evaluate};
+use super::check::Situation;
+use super::evidence::Budget;
 use super::kill_switch::{KillSwitch, watch};
+use super::levels::{evaluate_all, rolls_back};
 use super::model::{
     CheckReport, MetricData, Outcome, ReasonCode, StageData, StageVerdict, Verdict, Warning,
 };
-use super::text;
+use super::question::Question;
+use super::{silence, text};
 
-/// Newest intervals without any data after which a metric counts as silent. Source: statistics
-/// design, section 2, rule 8.
-const SILENT_INTERVALS: usize = 5;
 const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
+/// No stage promotes before this many intervals, nor before this time unless it is shorter.
+/// Source: statistics design, section 11, row 7.
+const FEWEST_INTERVALS: usize = 8;
+const LEAST_MINUTES: f64 = 5.0;
+/// New pods are slow and busy at first: latency and gauges leave out this much of a stage, but
+/// no more than a tenth of it. Source: statistics design, section 2, rule 10.
+const WARM_UP_MINUTES: f64 = 2.0;
+const WARM_UP_SHARE: f64 = 0.1;
+/// Starts of a regression beyond this many intervals gain nothing and cost time.
+const LONGEST_INTERVALS: usize = 960;
 
 /// Judges one stage from its data.
 ///
@@ -24,13 +34,14 @@ const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// the stage's duration is not over, promote. A stage that reaches its longest duration undecided
 /// ends as the pipeline says.
 pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdict {
-    let elapsed_minutes =
-        (data.grid.end_ms() - data.grid.start_ms()) as f64 / MILLISECONDS_PER_MINUTE;
+    let age = Age::of(stage, data);
     let situation = Situation {
         pipeline,
         stage,
         data,
-        is_stage_over: elapsed_minutes >= stage.duration_minutes,
+        is_stage_over: age.is_over,
+        warm_up_intervals: warm_up_intervals(stage, data),
+        budget: budget(pipeline, stage, data),
     };
     let mut checks = evaluate_all(situation);
     let switches: Vec<KillSwitch> = pipeline
@@ -38,7 +49,7 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         .iter()
         .map(|switch| watch(switch, situation))
         .collect();
-    let mut decision = decide(situation, &checks, &switches, elapsed_minutes);
+    let mut decision = decide(situation, &checks, &switches, age);
     for switch in switches {
         if let KillSwitch::Fired(report)
         | KillSwitch::Environment(report)
@@ -47,14 +58,14 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
             checks.push(report);
         }
     }
-    if decision.verdict == Verdict::Hold && elapsed_minutes >= stage.max_duration_minutes {
+    if decision.verdict == Verdict::Hold && age.minutes >= stage.max_duration_minutes {
         decision = at_the_longest_duration(pipeline.analysis.on_inconclusive, stage, decision);
     }
     StageVerdict {
         verdict: decision.verdict,
         reason_code: decision.code,
         reason: text::one_line(&decision.reason),
-        progress: progress(pipeline, stage, elapsed_minutes),
+        progress: progress(pipeline, stage, age.minutes),
         rollback_to_percent: rollback_to_percent(pipeline, stage),
         intervals: data.grid.intervals(),
         missing_intervals: missing_intervals(data),
@@ -63,6 +74,68 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
     }
 }
 
+/// How old the stage is.
+#[derive(Debug, Clone, Copy)]
+struct Age {
+    minutes: f64,
+    is_over: bool,
+}
+
+impl Age {
+    /// From the window's start, or from the canary's first traffic where the caller did not say
+    /// when the stage began. The youngest interval is still within the lag, so a stage is over one
+    /// interval before the grid reaches its end.
+    fn of(stage: &Stage, data: &StageData) -> Self {
+        let grid = data.grid;
+        let first = if data.starts_with_stage {
+            0
+        } else {
+            let first = silence::first_canary_interval(data).unwrap_or(grid.intervals());
+            // The canary's first request need not fall into the window's first interval.
+            if first <= FEWEST_INTERVALS { 0 } else { first }
+        };
+        let elapsed_ms = grid.end_ms() - grid.boundary_ms(first);
+        let minutes = |milliseconds: i64| milliseconds as f64 / MILLISECONDS_PER_MINUTE;
+        Self {
+            minutes: minutes(elapsed_ms),
+            is_over: minutes(elapsed_ms + grid.interval_ms()) >= stage.duration_minutes,
+        }
+    }
+}
+
+fn warm_up_intervals(stage: &Stage, data: &StageData) -> usize {
+    let minutes = WARM_UP_MINUTES.min(WARM_UP_SHARE * stage.duration_minutes);
+    let interval_minutes = data.grid.interval_ms() as f64 / MILLISECONDS_PER_MINUTE;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 120"
+    )]
+    let intervals = libm::ceil(minutes / interval_minutes) as usize;
+    intervals
+}
+
+/// What the sequential method may spend in this stage. The accepted false rollbacks are those of
+/// the whole rollout: a stage that is judged on its own gets its part of them.
+fn budget(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Budget {
+    let settings = &pipeline.analysis;
+    let stages = pipeline.stages.len().max(1) as f64;
+    let interval_minutes = data.grid.interval_ms() as f64 / MILLISECONDS_PER_MINUTE;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped"
+    )]
+    let longest_intervals = libm::ceil(stage.max_duration_minutes / interval_minutes)
+        .clamp(1.0, LONGEST_INTERVALS as f64) as usize;
+    Budget {
+        longest_intervals,
+        rollback: ErrorRate::new(settings.false_rollback / stages).unwrap_or(ErrorRate::ROLLBACK),
+        promotion: ErrorRate::new(settings.false_promote).unwrap_or(ErrorRate::PROMOTION),
+    }
+}
+
+#[derive(Debug)]
 struct Decision {
     verdict: Verdict,
     code: ReasonCode,
@@ -79,50 +152,11 @@ impl Decision {
     }
 }
 
-/// Evaluates every check with Holm's step-down: each check is asked at the level that its number
-/// leaves of the whole, and once some are broken, the others at what these leave over. At the
-/// first step this is Bonferroni's bound, so whether *any* check is broken is unchanged by the
-/// later ones; they only name more culprits.
-fn evaluate_all(situation: Situation<'_>) -> Vec<CheckReport> {
-    let checks = &situation.stage.checks;
-    let confidence = situation.pipeline.analysis.confidence;
-    let Ok(compliance) = Confidence::new(confidence) else {
-        return Vec::new();
-    };
-    let can_roll_back = checks
-        .iter()
-        .filter(|check| !check.warn_only)
-        .count()
-        .max(1);
-    let mut broken = 0;
-    loop {
-        let share = can_roll_back.saturating_sub(broken).max(1) as f64;
-        let violation = Confidence::new(1.0 - (1.0 - confidence) / share).unwrap_or(compliance);
-        let levels = Levels {
-            violation,
-            compliance,
-        };
-        let reports: Vec<CheckReport> = checks
-            .iter()
-            .map(|check| evaluate(check, situation, levels))
-            .collect();
-        let now_broken = reports.iter().filter(|report| rolls_back(report)).count();
-        if now_broken <= broken || now_broken >= can_roll_back {
-            return reports;
-        }
-        broken = now_broken;
-    }
-}
-
-fn rolls_back(report: &CheckReport) -> bool {
-    report.counts && !report.warn_only && report.outcome == Outcome::Fail
-}
-
 fn decide(
     situation: Situation<'_>,
     checks: &[CheckReport],
     switches: &[KillSwitch],
-    elapsed_minutes: f64,
+    age: Age,
 ) -> Decision {
     if let Some(decision) = rollback(checks, switches) {
         return decision;
@@ -131,87 +165,112 @@ fn decide(
         let reason = "the stage has only just started: no whole interval is over yet";
         return Decision::hold(ReasonCode::WarmingUp, reason);
     }
-    let needed = |report: &&CheckReport| report.counts && report.critical && !report.warn_only;
+    let needed: Vec<&CheckReport> = checks.iter().filter(|report| is_needed(report)).collect();
     let blind = switches.iter().find_map(|switch| match switch {
         KillSwitch::Blind(report) => Some(report),
         _ => None,
     });
-    let without_data = checks
-        .iter()
-        .filter(needed)
-        .find(|report| report.outcome == Outcome::NoData)
-        .or(blind);
-    if let Some(report) = without_data {
+    let with_outcome = |outcome| {
+        needed
+            .iter()
+            .copied()
+            .find(|report| report.outcome == outcome)
+    };
+    let with_code = |code| {
+        needed
+            .iter()
+            .copied()
+            .find(|report| report.reason_code == code)
+    };
+    if let Some(report) = with_outcome(Outcome::NoData).or(blind) {
         return Decision::hold(report.reason_code, &report.reason);
     }
-    if let Some(report) = checks
-        .iter()
-        .filter(needed)
-        .find(|report| report.reason_code == ReasonCode::PartialData)
-    {
+    if let Some(report) = with_code(ReasonCode::PartialData) {
         return Decision::hold(ReasonCode::PartialData, &report.reason);
     }
-    if let Some(name) = silent_metric(situation.data) {
-        let reason = format!("{name}: no data in the newest {SILENT_INTERVALS} intervals");
+    if let Some(reason) = silent_metric(situation, &needed) {
         return Decision::hold(ReasonCode::NoData, reason);
     }
     let environment = switches.iter().find_map(|switch| match switch {
         KillSwitch::Environment(report) => Some(report),
         _ => None,
     });
-    let blamed = |report: &&CheckReport| report.reason_code == ReasonCode::Environment;
-    if let Some(report) = checks.iter().filter(needed).find(blamed).or(environment) {
+    if let Some(report) = with_code(ReasonCode::Environment).or(environment) {
         return Decision::hold(ReasonCode::Environment, &report.reason);
     }
-    if !checks
-        .iter()
-        .any(|report| report.counts && report.outcome == Outcome::Pass)
-    {
-        return nothing_passed(situation, checks, elapsed_minutes);
+    let may_promote = |report: &CheckReport| {
+        report.counts && !report.warn_only && report.outcome == Outcome::Pass
+    };
+    if !checks.iter().any(may_promote) {
+        return nothing_passed(situation, checks, age);
     }
-    if let Some(report) = checks
-        .iter()
-        .filter(needed)
-        .find(|report| report.outcome == Outcome::Undecided)
-    {
+    if let Some(report) = with_outcome(Outcome::Undecided) {
         return undecided(situation, report);
     }
     let stage = situation.stage;
-    if !situation.is_stage_over && !stage.promote_early {
+    if !age.is_over && !stage.promote_early {
         let reason = format!(
-            "every check passes so far; the stage lasts {}, {} are over",
+            "nothing is broken and all that is needed is shown; the stage lasts {}, {} are over",
             text::minutes(stage.duration_minutes),
-            text::minutes(elapsed_minutes)
+            text::minutes(age.minutes)
         );
         return Decision::hold(ReasonCode::WarmingUp, reason);
     }
-    let reason = promotion_reason(checks);
+    let least_minutes = LEAST_MINUTES.min(stage.duration_minutes);
+    if situation.data.grid.intervals() < FEWEST_INTERVALS || age.minutes < least_minutes {
+        let reason = format!(
+            "no stage is promoted before {FEWEST_INTERVALS} intervals and {} are over",
+            text::minutes(least_minutes)
+        );
+        return Decision::hold(ReasonCode::WarmingUp, reason);
+    }
     Decision {
         verdict: Verdict::Promote,
         code: ReasonCode::Passed,
-        reason,
+        reason: promotion_reason(checks),
     }
+}
+
+/// Whether a promotion needs this check to have shown what it must.
+fn is_needed(report: &CheckReport) -> bool {
+    report.counts && report.critical && !report.warn_only
+}
+
+/// Why the data of a needed check or a kill switch is not enough to go on, if it is not.
+fn silent_metric(situation: Situation<'_>, needed: &[&CheckReport]) -> Option<String> {
+    let pipeline = situation.pipeline;
+    let checked = situation
+        .stage
+        .checks
+        .iter()
+        .filter(|check| needed.iter().any(|report| report.condition == check.text));
+    checked.chain(&pipeline.kill_switch).find_map(|check| {
+        let question = Question::of_check(check, pipeline)?;
+        let why = silence::silence(situation.data, &question.metric.name)?;
+        Some(format!("{}: {why}", check.text))
+    })
 }
 
 /// Why a stage may promote: what passed, and what did not have to.
 fn promotion_reason(checks: &[CheckReport]) -> String {
-    let passed = |report: &&CheckReport| report.counts && report.outcome == Outcome::Pass;
-    let passed = checks.iter().filter(passed).count();
-    let stopped = checks.iter().filter(|report| !report.counts).count();
-    let open = checks.len() - passed - stopped;
+    let count = |test: fn(&CheckReport) -> bool| checks.iter().filter(|one| test(one)).count();
+    let passed = count(|report| report.counts && report.outcome == Outcome::Pass);
+    let stopped = count(|report| !report.counts);
+    let failed = count(|report| report.counts && report.outcome == Outcome::Fail);
+    let open = checks.len() - passed - stopped - failed;
     let mut reason = if passed == checks.len() {
         format!("all {passed} checks passed")
     } else {
         format!("{passed} of {} checks passed", checks.len())
     };
-    if stopped > 0 {
-        let _ = write!(
-            reason,
-            "; {stopped} compare with a control, of which none is left"
-        );
-    }
-    if open > 0 {
-        let _ = write!(reason, "; {open} open, but not critical");
+    for (number, what) in [
+        (stopped, "compare with a control, of which none is left"),
+        (failed, "broken, but only to warn"),
+        (open, "not shown, but not critical"),
+    ] {
+        if number > 0 {
+            let _ = write!(reason, "; {number} {what}");
+        }
     }
     reason
 }
@@ -246,11 +305,7 @@ fn rollback(checks: &[CheckReport], switches: &[KillSwitch]) -> Option<Decision>
 }
 
 /// Nothing is broken, but nothing is shown either: never a promotion.
-fn nothing_passed(
-    situation: Situation<'_>,
-    checks: &[CheckReport],
-    elapsed_minutes: f64,
-) -> Decision {
+fn nothing_passed(situation: Situation<'_>, checks: &[CheckReport], age: Age) -> Decision {
     if !checks.iter().any(|report| report.counts) {
         return Decision::hold(
             ReasonCode::NoControl,
@@ -263,7 +318,7 @@ fn nothing_passed(
         .find(|report| report.counts && report.outcome == Outcome::Undecided);
     open.map_or_else(
         || {
-            let reason = format!("nothing is shown after {}", text::minutes(elapsed_minutes));
+            let reason = format!("nothing is shown after {}", text::minutes(age.minutes));
             Decision::hold(ReasonCode::NoData, reason)
         },
         |report| undecided(situation, report),
@@ -314,31 +369,6 @@ fn at_the_longest_duration(rule: OnInconclusive, stage: &Stage, held: Decision) 
     }
 }
 
-/// A metric whose newest intervals are empty although it had data before.
-fn silent_metric(data: &StageData) -> Option<&str> {
-    let intervals = data.grid.intervals();
-    data.metrics.iter().find_map(|(name, metric)| {
-        let covered = match metric {
-            MetricData::Counts(counts) => counts
-                .intervals
-                .last()
-                .map(|interval| interval.first + interval.length),
-            MetricData::Histogram(histogram) => {
-                histogram.spans.last().map(|(first, length)| first + length)
-            }
-            MetricData::Gauge(gauge) => gauge
-                .intervals
-                .iter()
-                .rposition(|pair| pair.canary.is_some())
-                .map(|at| at + 1),
-            MetricData::Fault(_) => None,
-        };
-        covered
-            .is_some_and(|covered| covered + SILENT_INTERVALS <= intervals)
-            .then_some(name.as_str())
-    })
-}
-
 fn missing_intervals(data: &StageData) -> usize {
     let missing = |metric: &MetricData| match metric {
         MetricData::Counts(counts) => counts.quality.missing_intervals,
@@ -386,6 +416,7 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
             message: text::one_line(&format!("{metric}: {message}")),
         })
         .collect();
+    warnings.extend(quality_warnings(data));
     for report in checks {
         if report.warn_only && report.outcome == Outcome::Fail {
             let message = format!("{} (warns only)", report.reason);
@@ -395,10 +426,16 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
             });
         }
     }
+    let looks_once = |report: &CheckReport| report.method != Method::Sequential;
+    let is_kill_switch = |report: &CheckReport| {
+        pipeline
+            .kill_switch
+            .iter()
+            .any(|switch| switch.text == report.condition)
+    };
     if checks
         .iter()
-        .any(|report| report.method != Method::Sequential)
-        && !pipeline.stages.is_empty()
+        .any(|report| looks_once(report) && !is_kill_switch(report))
     {
         warnings.push(Warning {
             code: "single_look",
@@ -406,6 +443,38 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
                       roll back good releases more often than the confidence says"
                 .to_owned(),
         });
+    }
+    warnings
+}
+
+/// What the data leaves open, for the reader.
+fn quality_warnings(data: &StageData) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (name, metric) in &data.metrics {
+        let quality = match metric {
+            MetricData::Counts(counts) => counts.quality,
+            MetricData::Histogram(histogram) => histogram.quality,
+            MetricData::Gauge(gauge) => gauge.quality,
+            MetricData::Fault(_) => continue,
+        };
+        if quality.no_event_series {
+            warnings.push(Warning {
+                code: "no_event_series",
+                message: text::one_line(&format!(
+                    "{name}: neither population has a series of the events, which counts as none; \
+                     look whether their selector is right"
+                )),
+            });
+        }
+        if quality.missed_scrapes {
+            warnings.push(Warning {
+                code: "missed_scrapes",
+                message: text::one_line(&format!(
+                    "{name}: the window is too long to read every scrape; what was counted just \
+                     before a restart may be lost"
+                )),
+            });
+        }
     }
     warnings
 }

@@ -5,11 +5,32 @@ use crate::pipeline::Dimension;
 /// Writes a value with three significant digits and the unit that suits its size.
 pub(super) fn value(number: f64, dimension: Dimension) -> String {
     match dimension {
-        Dimension::Fraction => format!("{} %", digits(number * 100.0)),
+        Dimension::Fraction => format!("{} %", percent(number * 100.0)),
         Dimension::Seconds if number.abs() < 1.0 => format!("{} ms", digits(number * 1e3)),
         Dimension::Seconds => format!("{} s", digits(number)),
         Dimension::Bytes => bytes(number),
         Dimension::Number => digits(number),
+    }
+}
+
+/// Near 100 the distance to it is what matters: 99.96 must not be told as 100.
+fn percent(number: f64) -> String {
+    let distance = (100.0 - number).abs();
+    if !(50.0..100.0).contains(&number) || distance < 1e-6 {
+        return digits(number);
+    }
+    let magnitude = libm::floor(libm::log10(distance));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 7"
+    )]
+    let decimals = (1.0 - magnitude).max(0.0) as usize;
+    let text = format!("{number:.decimals$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 
@@ -121,6 +142,8 @@ mod tests {
     #[test]
     fn values_carry_the_unit_that_suits_their_size() {
         assert_eq!(value(0.000_42, Dimension::Fraction), "0.042 %");
+        assert_eq!(value(0.999_612, Dimension::Fraction), "99.961 %");
+        assert_eq!(value(1.0, Dimension::Fraction), "100 %");
         assert_eq!(value(0.123_456, Dimension::Seconds), "123 ms");
         assert_eq!(value(2.5, Dimension::Seconds), "2.5 s");
         assert_eq!(value(536_870_912.0, Dimension::Bytes), "512 MiB");

@@ -32,7 +32,8 @@ pub(super) fn read_check(
 ) -> Option<Check> {
     if !matches!(cursor.value(), Value::Mapping(_)) {
         let check = read_condition(cursor, metrics, Use::Check, problems)?;
-        check_promote_ratio(cursor, &check, settings, problems);
+        check_promote_ratio(cursor, &check, metrics, settings, problems);
+        check_kayenta(cursor, &check, settings, problems);
         return Some(check);
     }
     let fields = cursor.fields("a check", CHECK_KEYS, problems)?;
@@ -64,19 +65,15 @@ pub(super) fn read_check(
         .get("promote_ratio")
         .and_then(|value| read_promote_ratio(value, problems));
     let mut check = condition?;
-    if let Some((value, Method::Kayenta)) = method
-        && matches!(check.condition, Condition::Absolute { .. })
-    {
-        let message = "kayenta compares with the control: an absolute limit needs method wilson";
-        value.problem(problems, message);
-    }
     check.critical = critical;
     check.weight = weight;
     check.warn_only = warn_only;
     check.method = method.map(|(_, method)| method);
     check.promote_ratio = promote_ratio;
     let place = fields.get("promote_ratio").unwrap_or(text);
-    check_promote_ratio(place, &check, settings, problems);
+    check_promote_ratio(place, &check, metrics, settings, problems);
+    let place = fields.get("method").unwrap_or(text);
+    check_kayenta(place, &check, settings, problems);
     Some(check)
 }
 
@@ -421,10 +418,22 @@ fn check_direction(metric: &Metric, condition: Condition, used_as: Use) -> Resul
 fn check_promote_ratio(
     place: &Cursor<'_>,
     check: &Check,
+    metrics: &KnownMetrics,
     settings: &AnalysisSettings,
     problems: &mut Problems,
 ) {
     let own = check.promote_ratio;
+    if let (Some(own), Some(limit)) = (own, impact_limit(check, metrics)) {
+        // Added and not subtracted: 0.9 and 0.1 are exactly 1.
+        if own >= 1.0 || own + limit > 1.0 {
+            let message = format!(
+                "promote_ratio {own} can never be shown: of an impact it is the share of the \
+                 control's value that must be kept, below 1 and at most 1 less the limit {limit}"
+            );
+            place.problem(problems, message);
+        }
+        return;
+    }
     let Condition::Relative {
         comparison, ratio, ..
     } = check.condition
@@ -432,7 +441,7 @@ fn check_promote_ratio(
         if own.is_some() {
             place.problem(
                 problems,
-                "promote_ratio is for limits with baseline and one side: remove it",
+                "promote_ratio is for impacts and for limits with baseline and one side: remove it",
             );
         }
         return;
@@ -459,5 +468,42 @@ fn check_promote_ratio(
     };
     if let Some(message) = message {
         place.problem(problems, message);
+    }
+}
+
+/// The limit of a check of an impact, `(control - canary) / control < limit`.
+fn impact_limit(check: &Check, metrics: &KnownMetrics) -> Option<f64> {
+    let metric = metrics.by_name.get(&check.metric)?;
+    match (&metric.kind, check.condition) {
+        (MetricKind::Impact { .. }, Condition::Absolute { limit, .. }) => Some(limit),
+        _ => None,
+    }
+}
+
+/// Tells a check that is decided by kayenta and cannot be. Its test compares the canary's values
+/// with the control's times a factor, and with nothing else.
+fn check_kayenta(
+    place: &Cursor<'_>,
+    check: &Check,
+    settings: &AnalysisSettings,
+    problems: &mut Problems,
+) {
+    if check.method.unwrap_or(settings.method) != Method::Kayenta {
+        return;
+    }
+    match check.condition {
+        // Under the pipeline's method, an absolute limit is decided by wilson.
+        Condition::Absolute { .. } if check.method.is_some() => place.problem(
+            problems,
+            "kayenta compares with the control: an absolute limit needs method wilson",
+        ),
+        Condition::Relative { ratio, offset, .. } if offset != 0.0 => {
+            let message = format!(
+                "kayenta knows only a factor of the control: write baseline * {ratio} without \
+                 the offset, or give the check method wilson"
+            );
+            place.problem(problems, message);
+        }
+        _ => {}
     }
 }

@@ -23,3 +23,4 @@ pub use file::parse;
 pub use model::*;
 pub use names::nearest_name;
 pub use presets::{DEFAULT_PRESET, PRESET_NAMES, preset_metrics};
+pub use schedule::MOST_INTERVALS;

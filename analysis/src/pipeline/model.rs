@@ -171,7 +171,7 @@ pub struct AnalysisSettings {
 impl Default for AnalysisSettings {
     fn default() -> Self {
         Self {
-            method: Method::Wilson,
+            method: Method::Sequential,
             false_rollback: 0.01,
             false_promote: 0.05,
             confidence: 0.99,

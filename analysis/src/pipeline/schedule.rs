@@ -1,6 +1,7 @@
 //! The steps of a stage: lists and curves of traffic and duration, expanded.
 
 use super::cursor::{Cursor, Field, Fields, Problems, checked};
+use super::model::AnalysisSettings;
 use super::stages::{MAX_STAGES, read_minutes, read_traffic};
 use super::yaml::Value;
 
@@ -22,6 +23,8 @@ pub(super) struct Step<'a> {
 /// How many times the duration a stage lasts at most when the file does not say.
 const MAX_DURATION_FACTOR: f64 = 2.0;
 
+const SECONDS_PER_MINUTE: f64 = 60.0;
+
 /// The names of curves.
 #[derive(Debug, Clone, Copy)]
 enum Curve {
@@ -38,10 +41,20 @@ const CURVES: &[(&str, Curve)] = &[
 /// still be looked at. Zero, so that no longest duration is shorter than it.
 const PLACEHOLDER_MINUTES: f64 = 0.0;
 
+/// The most intervals of one window, and so of one stage: a week of 30 s. Longer ones would ask
+/// Prometheus for more than anybody waits for.
+pub const MOST_INTERVALS: usize = 20_160;
+
+/// The lengths of an interval that are proposed, in seconds: those that people think in.
+const USUAL_INTERVALS_SECONDS: &[f64] = &[
+    2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0,
+];
+
 /// Reads the steps of a stage. Nothing is returned when a mistake leaves no step to be made.
 pub(super) fn read_schedule<'a>(
     entry: &Field<'a>,
     fields: &Fields<'a>,
+    settings: &AnalysisSettings,
     problems: &mut Problems,
 ) -> Vec<Step<'a>> {
     if fields.lacks("duration_minutes") {
@@ -52,12 +65,15 @@ pub(super) fn read_schedule<'a>(
         );
     }
     match (fields.get("traffic_percent"), fields.get("traffic_curve")) {
-        (Some(traffic), None) => return read_lists(traffic, fields, problems),
-        (None, Some(curve)) => return read_curve(curve, fields, problems),
-        (Some(_), Some(curve)) => curve.problem(
-            problems,
-            "\"traffic_curve\" stands in place of \"traffic_percent\": remove one of the two",
-        ),
+        (Some(_), None) => return read_lists(fields, settings, problems),
+        (None, Some(curve)) => return read_curve(curve, fields, settings, problems),
+        (Some(_), Some(curve)) => {
+            curve.problem(
+                problems,
+                "\"traffic_curve\" stands in place of \"traffic_percent\": remove one of the two",
+            );
+            read_shares(curve, problems);
+        }
         (None, None) if !fields.lacks("traffic_percent") || !fields.lacks("traffic_curve") => {}
         (None, None) => problems.add(
             entry.key_position,
@@ -65,13 +81,15 @@ pub(super) fn read_schedule<'a>(
             "no \"traffic_percent\": say which share of the traffic the canary takes",
         ),
     }
+    // No step can be made of it, but what stands there can be wrong, too.
+    read_lists(fields, settings, problems);
     Vec::new()
 }
 
 /// Scalars, or lists of equal length; a scalar beside a list stands for each of its items.
 fn read_lists<'a>(
-    traffic: &Cursor<'a>,
     fields: &Fields<'a>,
+    settings: &AnalysisSettings,
     problems: &mut Problems,
 ) -> Vec<Step<'a>> {
     let column = |key: &'static str| Some((key, fields.get(key)?.clone()));
@@ -83,32 +101,40 @@ fn read_lists<'a>(
     .into_iter()
     .filter_map(column)
     .collect();
-    let Some(count) = common_length(&columns, problems) else {
-        return Vec::new();
-    };
-    let places = traffic.items_or_self();
+    let common = common_length(&columns, problems);
+    let places = items(fields, "traffic_percent");
     let shares: Vec<Option<f64>> = places
         .iter()
         .map(|item| read_traffic(item, problems))
         .collect();
     let durations = read_durations(fields, "duration_minutes", problems);
     let longest = read_durations(fields, "max_duration_minutes", problems);
+    let Some(count) = common else {
+        return Vec::new();
+    };
     let mut steps = Vec::new();
     for index in 0..count.unwrap_or(1) {
+        let duration = repeated(&durations, index);
+        let duration_minutes = duration
+            .and_then(|(_, minutes)| *minutes)
+            .unwrap_or(PLACEHOLDER_MINUTES);
+        let max_duration_minutes = match (repeated(&longest, index), duration) {
+            (Some((item, Some(minutes))), _) => {
+                check_longest(item, *minutes, duration_minutes, problems);
+                check_intervals(item, *minutes, settings, problems);
+                *minutes
+            }
+            (None, Some((item, Some(minutes)))) => {
+                let longest = MAX_DURATION_FACTOR * minutes;
+                check_intervals(item, longest, settings, problems);
+                longest
+            }
+            _ => MAX_DURATION_FACTOR * duration_minutes,
+        };
         let (Some(Some(traffic_percent)), Some(place)) =
             (repeated(&shares, index), repeated(&places, index))
         else {
             continue;
-        };
-        let duration_minutes = repeated(&durations, index)
-            .and_then(|(_, minutes)| *minutes)
-            .unwrap_or(PLACEHOLDER_MINUTES);
-        let max_duration_minutes = match repeated(&longest, index) {
-            Some((item, Some(minutes))) => {
-                check_longest(item, *minutes, duration_minutes, problems);
-                *minutes
-            }
-            _ => MAX_DURATION_FACTOR * duration_minutes,
         };
         steps.push(Step {
             number: count.map(|_| index + 1),
@@ -128,15 +154,48 @@ fn read_durations<'a>(
     problems: &mut Problems,
 ) -> Vec<(Cursor<'a>, Option<f64>)> {
     let mut durations = Vec::new();
-    for item in fields
-        .get(key)
-        .map(Cursor::items_or_self)
-        .unwrap_or_default()
-    {
+    for item in items(fields, key) {
         let minutes = read_minutes(&item, problems);
         durations.push((item, minutes));
     }
     durations
+}
+
+/// The items under a key; none when there is no such key.
+fn items<'a>(fields: &Fields<'a>, key: &str) -> Vec<Cursor<'a>> {
+    fields
+        .get(key)
+        .map(Cursor::items_or_self)
+        .unwrap_or_default()
+}
+
+/// Tells a step that cannot be judged as a whole, because its window would have too many
+/// intervals before `longest` minutes are over.
+fn check_intervals(
+    item: &Cursor<'_>,
+    longest: f64,
+    settings: &AnalysisSettings,
+    problems: &mut Problems,
+) {
+    let most = MOST_INTERVALS as f64;
+    let seconds = longest * SECONDS_PER_MINUTE;
+    let intervals = (seconds / f64::from(settings.interval_seconds)).ceil();
+    if intervals <= most {
+        return;
+    }
+    let fitting = USUAL_INTERVALS_SECONDS
+        .iter()
+        .find(|usual| seconds / **usual <= most);
+    let advice = match fitting {
+        Some(fitting) => format!("set interval under \"analysis\" to {fitting}s"),
+        None => "make the stage shorter".to_owned(),
+    };
+    let message = format!(
+        "the stage lasts up to {longest} minutes, which are {intervals} intervals of {} s, more \
+         than {MOST_INTERVALS}: {advice}",
+        settings.interval_seconds
+    );
+    item.problem(problems, message);
 }
 
 fn check_longest(item: &Cursor<'_>, longest: f64, duration: f64, problems: &mut Problems) {
@@ -194,23 +253,35 @@ fn common_length(columns: &[(&str, Cursor<'_>)], problems: &mut Problems) -> Opt
 fn read_curve<'a>(
     curve: &Cursor<'a>,
     fields: &Fields<'a>,
+    settings: &AnalysisSettings,
     problems: &mut Problems,
 ) -> Vec<Step<'a>> {
     let shares = read_shares(curve, problems).unwrap_or_default();
+    // The least that a curve has, where the file's own number is wrong.
+    let count = (shares.len() as f64).max(2.0);
     let minutes_of = |key: &str, problems: &mut Problems| {
         let value = fields.get(key)?;
         Some((value, read_minutes(value, problems)?))
     };
-    let duration = minutes_of("duration_minutes", problems)
-        .map_or(PLACEHOLDER_MINUTES, |(_, minutes)| minutes);
-    let longest = match minutes_of("max_duration_minutes", problems) {
-        Some((value, minutes)) => {
+    let given = minutes_of("duration_minutes", problems);
+    let duration = given
+        .as_ref()
+        .map_or(PLACEHOLDER_MINUTES, |(_, minutes)| *minutes);
+    let longest = match (minutes_of("max_duration_minutes", problems), given) {
+        (Some((value, minutes)), _) => {
             check_longest(value, minutes, duration, problems);
+            check_intervals(value, minutes / count, settings, problems);
             minutes
         }
-        None => MAX_DURATION_FACTOR * duration,
+        (None, Some((value, minutes))) => {
+            let longest = MAX_DURATION_FACTOR * minutes;
+            if fields.get("max_duration_minutes").is_none() {
+                check_intervals(value, longest / count, settings, problems);
+            }
+            longest
+        }
+        (None, None) => MAX_DURATION_FACTOR * duration,
     };
-    let count = shares.len() as f64;
     shares
         .iter()
         .zip(1..)

@@ -2,7 +2,6 @@
 
 use super::cursor::{Cursor, Problems, checked};
 use super::model::{AnalysisSettings, Method, OnInconclusive};
-use super::yaml::Value;
 
 const KEYS: &[&str] = &[
     "method",
@@ -15,7 +14,11 @@ const KEYS: &[&str] = &[
     "promote_ratio",
 ];
 
-const METHODS: &[(&str, Method)] = &[("wilson", Method::Wilson), ("kayenta", Method::Kayenta)];
+const METHODS: &[(&str, Method)] = &[
+    ("sequential", Method::Sequential),
+    ("wilson", Method::Wilson),
+    ("kayenta", Method::Kayenta),
+];
 
 const ON_INCONCLUSIVE: &[(&str, OnInconclusive)] = &[
     ("hold", OnInconclusive::Hold),
@@ -73,15 +76,8 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
     settings
 }
 
-/// Reads the name of a method that this version has.
+/// Reads the name of a method.
 pub(super) fn read_method(value: &Cursor<'_>, problems: &mut Problems) -> Option<Method> {
-    if matches!(value.value(), Value::Text(text) if text.trim() == Method::Sequential.name()) {
-        value.problem(
-            problems,
-            "this version does not have the method sequential yet: use wilson",
-        );
-        return None;
-    }
     value.choice(METHODS, problems)
 }
 

@@ -130,7 +130,7 @@ impl StageReader<'_> {
             }
             self.inherited.clone()
         };
-        let steps = read_schedule(entry, &fields, problems);
+        let steps = read_schedule(entry, &fields, self.settings, problems);
         self.check_traffic(&steps, problems);
         for step in &steps {
             let id = match step.number {

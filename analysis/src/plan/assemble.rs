@@ -16,6 +16,7 @@ const QUERY_CHARACTERS: usize = 140;
 pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
     let mut data = StageData {
         grid: plan.grid,
+        starts_with_stage: true,
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
     };
@@ -32,8 +33,11 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
             (Populations::default(), vec![told])
         }
     };
+    let missed_scrapes = scrape_period_ms(heartbeats.as_ref())
+        .is_some_and(|period_ms| !series::sees_every_scrape(plan.step_ms, period_ms));
     let assembly = Assembly {
         grid: &plan.grid,
+        missed_scrapes,
         canary_percent: plan.canary_percent,
         readings,
         heartbeats: heartbeats.as_ref(),
@@ -67,9 +71,18 @@ pub(super) fn heartbeats(
     Ok((found, read.warnings))
 }
 
+/// The usual time between two scrapes: the shorter of both populations'.
+pub(super) fn scrape_period_ms(heartbeats: Populations<&Heartbeats>) -> Option<i64> {
+    [heartbeats.control, heartbeats.canary]
+        .into_iter()
+        .filter_map(Heartbeats::scrape_period_ms)
+        .min()
+}
+
 /// Everything that was read, ready to be counted.
 struct Assembly<'a> {
     grid: &'a Grid,
+    missed_scrapes: bool,
     canary_percent: f64,
     readings: BTreeMap<&'a ReadingKey, (&'a Reading, Result<Read<'a>, DataFault>)>,
     heartbeats: Populations<&'a Heartbeats>,
@@ -90,7 +103,8 @@ impl Assembly<'_> {
                 histogram, scale, ..
             } => {
                 let buckets = self.canary_seen(&ReadingKey::Histogram(histogram.clone()))?;
-                let counted = series::histogram(self.grid, buckets, self.heartbeats, *scale);
+                let mut counted = series::histogram(self.grid, buckets, self.heartbeats, *scale);
+                counted.quality.missed_scrapes = self.missed_scrapes;
                 Ok(MetricData::Histogram(counted))
             }
             MetricKind::Gauge { expression } => {
@@ -104,7 +118,9 @@ impl Assembly<'_> {
     fn proportion(&self, events: &str, total: &str) -> Result<MetricData, DataFault> {
         let total = self.canary_seen(&ReadingKey::Counter(total.to_owned()))?;
         let events = self.finite(&ReadingKey::Counter(events.to_owned()))?;
-        let counts = series::proportion(self.grid, events, total, self.heartbeats);
+        let mut counts = series::proportion(self.grid, events, total, self.heartbeats);
+        counts.quality.no_event_series = is_empty(events.control) && is_empty(events.canary);
+        counts.quality.missed_scrapes = self.missed_scrapes;
         Ok(MetricData::Counts(counts))
     }
 
@@ -125,7 +141,9 @@ impl Assembly<'_> {
                 canary_percent: self.canary_percent,
             },
         };
-        let counts: PairedCounts = series::event_rate(self.grid, found, self.heartbeats, exposure);
+        let mut counts: PairedCounts =
+            series::event_rate(self.grid, found, self.heartbeats, exposure);
+        counts.quality.missed_scrapes = self.missed_scrapes;
         Ok(MetricData::Counts(counts))
     }
 

@@ -14,7 +14,7 @@ use crate::judge::{DataFault, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{MetricKind, Pipeline, Stage};
 use crate::query::{self, QueryError};
-use crate::series::{Grid, Populations, Series, fine_step_ms};
+use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms};
 
 pub use question::{PlannedQuestion, QuestionTime};
 use question::{Questions, pieces};
@@ -23,6 +23,10 @@ use reading::{Reading, Source};
 /// How long before the grid the scrapes are asked for: as long as Prometheus repeats a sample, so
 /// that the scrape behind the first value is among them.
 const LOOKBACK_SECONDS: i64 = 300;
+
+/// Most instants at which one counter is read over the whole window: twenty queries of the longest
+/// that a Prometheus answers.
+const MOST_INSTANTS: usize = 200_000;
 
 /// The share of the traffic from which on nothing is left for the control, in percent.
 const ALL_TRAFFIC_PERCENT: f64 = 100.0;
@@ -62,6 +66,7 @@ pub enum PlanError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     grid: Grid,
+    step_ms: i64,
     canary_percent: f64,
     questions: Questions,
     readings: BTreeMap<ReadingKey, Reading>,
@@ -83,7 +88,8 @@ impl Plan {
     /// Asked for are the metrics of the stage's checks and of the pipeline's kill switches, and
     /// those that an impact is of. `populations` select control and canary; the stage's regions
     /// are added. `step_ms` is the distance of the instants at which counters are read (see
-    /// [`fine_step_ms`]; one that does not divide the interval is replaced by its default).
+    /// [`fine_step_ms`]; one that does not divide the interval is replaced by its default, and
+    /// one that is too fine for a long window by one that is not).
     ///
     /// Where one label tells the populations apart, one query at the same instants answers for
     /// both. At 100 % of the traffic there is no control, and it is not asked for. An empty grid
@@ -117,19 +123,21 @@ impl Plan {
             return Err(errors);
         }
         let divides = step_ms > 0 && grid.interval_ms() % step_ms == 0;
+        let step_ms = if divides {
+            step_ms
+        } else {
+            fine_step_ms(grid.interval_ms(), None)
+        };
+        let step_ms = affordable_step_ms(&grid, step_ms, MOST_INSTANTS);
         let mut plan = Self {
             grid,
+            step_ms,
             canary_percent: stage.traffic_percent,
             questions: Questions::default(),
             readings: BTreeMap::new(),
             metrics,
         };
         if grid.intervals() > 0 {
-            let step_ms = if divides {
-                step_ms
-            } else {
-                fine_step_ms(grid.interval_ms(), None)
-            };
             plan.ask(&Asker::new(pipeline, stage, populations, grid, step_ms))?;
         }
         Ok(plan)
@@ -140,13 +148,19 @@ impl Plan {
         self.questions.as_slice()
     }
 
+    /// The distance of the instants at which counters are read, in milliseconds.
+    pub fn step_ms(&self) -> i64 {
+        self.step_ms
+    }
+
     /// Puts the answers together. `answers` are in the order of [`Plan::questions`]; one that is
     /// missing is one that was not ready in time.
     ///
     /// A fault of a question is a fault of each metric that needs it. The canary must have series
     /// of every metric, but may have none of the events of a proportion: a healthy service has no
     /// failed requests. The heartbeats may be missing: what they would tell is then taken from
-    /// the counters as far as possible. What the source said about its answers, and a fault of the
+    /// the counters as far as possible. The window is taken to start with the stage; who knows
+    /// better says so in [`StageData::starts_with_stage`]. What the source said about its answers, and a fault of the
     /// heartbeats, is told as a warning of every metric concerned.
     pub fn assemble(&self, answers: &[Answered]) -> StageData {
         assemble::assemble(self, answers)
@@ -156,10 +170,7 @@ impl Plan {
     /// of both populations'. It makes the next plan's step ([`fine_step_ms`]).
     pub fn scrape_period_ms(&self, answers: &[Answered]) -> Option<i64> {
         let heartbeats = assemble::heartbeats(self, answers).ok()?.0;
-        [heartbeats.control, heartbeats.canary]
-            .iter()
-            .filter_map(crate::series::Heartbeats::scrape_period_ms)
-            .min()
+        assemble::scrape_period_ms(heartbeats.as_ref())
     }
 
     fn ask(&mut self, asker: &Asker) -> Result<(), Vec<PlanError>> {

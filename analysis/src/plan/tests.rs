@@ -6,6 +6,7 @@ use crate::matchers::Matcher;
 use crate::pipeline::{
     AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric,
 };
+use crate::series::DataQuality;
 
 const START_MS: i64 = 1_700_000_010_000;
 const STEP_MS: i64 = 10_000;
@@ -197,6 +198,14 @@ fn counts(data: &StageData, metric: &str) -> [(f64, f64); 2] {
             let sums = counts.totals();
             [sums.canary, sums.control].map(|arm| (arm.events, arm.exposure))
         }
+        other => panic!("no counts but {other:?}"),
+    }
+}
+
+fn quality(data: &StageData, metric: &str) -> DataQuality {
+    match data.metrics.get(metric) {
+        Some(MetricData::Counts(counts)) => counts.quality,
+        Some(MetricData::Histogram(histogram)) => histogram.quality,
         other => panic!("no counts but {other:?}"),
     }
 }
@@ -484,6 +493,100 @@ fn a_service_without_a_series_of_errors_has_none() {
     let data = plan.assemble(&answers(&plan, &[("http_requests", requests())]));
     assert_eq!(counts(&data, "error_rate"), [(0.0, 10.0), (0.0, 90.0)]);
     assert!(data.source_warnings.is_empty());
+}
+
+/// A selector that is wrong looks the same as a service that never fails: it is noted.
+#[test]
+fn events_of_which_neither_population_has_a_series_are_noted() {
+    let is_noted = |plan: &Plan, events: Vec<Series>| {
+        let given = [("http_errors", ok(events)), ("http_requests", requests())];
+        quality(&plan.assemble(&answers(plan, &given)), "error_rate").no_event_series
+    };
+    for pipeline in [pipeline(), apart()] {
+        assert!(is_noted(
+            &plan_of(&pipeline, &stage(&["error_rate"])),
+            Vec::new()
+        ));
+    }
+    let plan = plan(&["error_rate"]);
+    assert!(is_noted(&plan, vec![counter("3", &[], [1.0; 4])]));
+    for version in ["1", "2"] {
+        assert!(!is_noted(&plan, vec![counter(version, &[], [1.0; 4])]));
+    }
+}
+
+/// Raw samples of the start of one process, scraped every so often by two Prometheus servers.
+fn scraped_twice(period_ms: i64, apart_ms: i64) -> Vec<Series> {
+    let scraped = |replica: &str, first_ms: i64| {
+        let times: Vec<i64> = (0..20).map(|n| first_ms + n * period_ms).collect();
+        Series {
+            values: vec![(START_MS - 900_000) as f64 / 1_000.0; times.len()],
+            timestamps_ms: times,
+            ..counter("2", &[("replica", replica)], [0.0; 4])
+        }
+    };
+    vec![scraped("a", START_MS), scraped("b", START_MS + apart_ms)]
+}
+
+#[test]
+fn a_target_that_two_servers_scrape_is_scraped_as_often_as_by_one() {
+    let plan = plan(&["error_rate"]);
+    let given = answers(
+        &plan,
+        &[
+            ("process_start", ok(scraped_twice(15_000, 40))),
+            ("http_requests", requests()),
+        ],
+    );
+    assert_eq!(plan.scrape_period_ms(&given), Some(15_000));
+    assert!(!quality(&plan.assemble(&given), "error_rate").missed_scrapes);
+}
+
+#[test]
+fn scrapes_between_the_instants_are_noted() {
+    let plan = plan(&["error_rate", "latency_p99", "orders"]);
+    let mut buckets = counter("2", &[("le", "+Inf")], [0.0, 1.0, 2.0, 3.0]);
+    buckets.labels.remove("pod");
+    let given = answers(
+        &plan,
+        &[
+            ("process_start", ok(scraped_twice(1_000, 40))),
+            ("http_requests", requests()),
+            ("http_seconds", ok(vec![buckets])),
+            ("orders", requests()),
+        ],
+    );
+    let data = plan.assemble(&given);
+    for metric in ["error_rate", "latency_p99", "orders"] {
+        assert!(quality(&data, metric).missed_scrapes, "{metric}");
+    }
+}
+
+#[test]
+fn a_step_that_is_too_fine_for_a_long_window_is_coarsened() {
+    let pipeline = pipeline();
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    let stage = stage(&["error_rate"]);
+    let plan = |intervals| Plan::new(&pipeline, &stage, populations, grid(intervals), 250).unwrap();
+    assert_eq!(plan(1_000).step_ms(), 250);
+    assert_eq!(plan(20_160).step_ms(), 3_750);
+    let instants: i64 = plan(20_160)
+        .questions()
+        .iter()
+        .filter(|question| question.promql.contains("http_requests"))
+        .map(|question| match question.time {
+            QuestionTime::Range {
+                start_ms,
+                end_ms,
+                step_ms,
+            } => (end_ms - start_ms) / step_ms + 1,
+            QuestionTime::Instant { .. } => 1,
+        })
+        .sum();
+    assert_eq!(instants, 20_160 * 8 + 1);
 }
 
 #[test]

@@ -205,6 +205,7 @@ fn log_evidence<E>(terms: &[Term<E>], dispersion: Dispersion) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "corner cases are exact")]
 mod tests {
     use super::*;
 

@@ -13,6 +13,7 @@ pub enum Side {
 
 impl Side {
     /// The other one.
+    #[must_use]
     pub fn opposite(self) -> Self {
         match self {
             Self::Above => Self::Below,

@@ -102,6 +102,7 @@ fn exponential(distance: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "corner cases are exact")]
 mod tests {
     use super::*;
 

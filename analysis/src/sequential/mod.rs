@@ -29,6 +29,7 @@ mod counts;
 mod dispersion;
 mod evidence;
 mod gauge;
+mod growth;
 mod history;
 mod increment;
 mod limit;
@@ -52,6 +53,7 @@ pub use gauge::{
     integrated_autocorrelation_time, mean_margin, normal_mixture_log_evidence,
     smallest_gauge_log_evidence,
 };
+pub use growth::{ExpectedTraffic, absolute_growth, relative_growth};
 pub use history::{BlockDispersion, NoiseHistory};
 pub use increment::{absolute_increment, relative_increment};
 pub use limit::{AbsoluteLimit, CountLaw, ErrorRate, RelativeLimit, Side};
@@ -60,10 +62,7 @@ pub use multiplicity::{
     WeightedEvidence, adjusted_log_evidence, combined_log_evidence, false_discovery_list,
 };
 pub use noise::NoiseState;
-pub use planning::{
-    ExpectedTraffic, Plan, absolute_growth, evidence_needed_to_promote,
-    evidence_needed_to_roll_back, relative_growth,
-};
+pub use planning::{Plan, evidence_needed_to_promote, evidence_needed_to_roll_back};
 pub use ratio::ratio_interval;
 pub use tail::{
     LimitBounds, StrictMargin, TailMargin, absolute_bounds, choose_bounds, strict_margin, tail_at,

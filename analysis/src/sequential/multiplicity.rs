@@ -110,6 +110,7 @@ pub fn false_discovery_list(log_evidence: &[f64], error_rate: ErrorRate) -> Vec<
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "corner cases are exact")]
 mod tests {
     use super::super::log_space::log_mean_exp;
     use super::*;

@@ -66,7 +66,7 @@ pub(super) struct Start {
 /// What all starts have in common after an interval.
 #[derive(Debug, Clone)]
 pub(super) struct Present {
-    priors: Vec<Prior>,
+    priors: [Prior; HISTORY_BLOCK_LENGTHS.len()],
     /// The dispersion of the rollout as one piece.
     of_all: Dispersion,
 }
@@ -189,7 +189,9 @@ impl NoiseState {
             canary_events: x,
             expected_events: odds * y,
             variance: odds * (x + y),
-            weight: odds * both,
+            // In this order: the effective number of blocks is compared with 1, and a single block has
+            // 1 but for rounding.
+            weight: n * both / m,
             canary_exposure: n,
             control_exposure: m,
         };
@@ -318,16 +320,21 @@ impl NoiseState {
     /// What all starts share after the newest interval.
     pub(super) fn present(&self) -> Present {
         let event_variance = self.event_variance / self.intervals_with_data.max(1.0);
-        let prior = |(index, blocks): (usize, &Blocks)| match (&self.history, blocks.history) {
-            (Some(history), Some(measured)) => Prior::from_history(
-                measured,
-                history,
-                self.largest_effective_exposure,
-                event_variance,
-            ),
-            _ => Prior::assumed(event_variance, index == 0),
-        };
-        let priors: Vec<Prior> = self.blocks.iter().enumerate().map(prior).collect();
+        // The shortest length always counts.
+        let mut is_always_usable = true;
+        let mut priors = [Prior::assumed(event_variance, false); HISTORY_BLOCK_LENGTHS.len()];
+        for (prior, blocks) in priors.iter_mut().zip(&self.blocks) {
+            *prior = match (&self.history, blocks.history) {
+                (Some(history), Some(measured)) => Prior::from_history(
+                    measured,
+                    history,
+                    self.largest_effective_exposure,
+                    event_variance,
+                ),
+                _ => Prior::assumed(event_variance, is_always_usable),
+            };
+            is_always_usable = false;
+        }
         let ratio = self.ratio(&Sums::default(), &self.last());
         let fits = priors
             .iter()

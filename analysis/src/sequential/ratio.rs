@@ -41,7 +41,7 @@ pub fn ratio_interval(
     let sum = |part: fn(&IntervalCounts) -> f64| comparable.iter().map(part).sum::<f64>();
     let canary = rate(sum(|c| c.canary.events), sum(|c| c.canary.exposure));
     let control = rate(sum(|c| c.control.events), sum(|c| c.control.exposure));
-    let value = (control > 0.0).then_some(canary / control);
+    let value = Some(canary / control).filter(|ratio| control > 0.0 && ratio.is_finite());
     let threshold = libm::log(2.0 / error_rate.value() + 1.0);
     let search = Search {
         with_events: comparable

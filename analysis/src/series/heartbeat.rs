@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Series;
+use super::{Grid, Series};
 
 /// How much two reported start times of one process may differ. The start is computed from the
 /// kernel's boot time in whole seconds, which moves by one when the clock is adjusted.
@@ -16,6 +16,10 @@ const START_JITTER_MS: i64 = 1_000;
 /// How far the clocks of a target and of Prometheus may be apart. A start time that changes to
 /// one further before the last scrape is a correction of the clock, not a new process.
 const CLOCK_SKEW_MS: i64 = 60_000;
+
+/// The shortest step, in milliseconds: sees every scrape of a target that is scraped each second,
+/// which few are.
+const SHORTEST_STEP_MS: i64 = 250;
 
 /// What is scraped: the labels that Prometheus itself gives to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,11 +68,18 @@ impl Beat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TargetBeats {
     beats: Vec<Beat>,
+    spacings_ms: Vec<i64>,
     period_ms: Option<i64>,
 }
 
 impl TargetBeats {
-    fn new(mut beats: Vec<Beat>, merged: bool) -> Self {
+    /// Makes one of the series of a target, each in the order of time.
+    fn new(sources: &[Vec<Beat>]) -> Self {
+        // A value is seen until the next scrape of the same series: two Prometheus servers that
+        // scrape one target a moment apart do not scrape more often than each of them.
+        let mut spacings_ms: Vec<i64> = sources.iter().flat_map(|one| spacings_ms(one)).collect();
+        let merged = sources.len() > 1;
+        let mut beats = sources.concat();
         beats.sort_by_key(|beat| (beat.time_ms, beat.start_ms));
         beats.dedup_by_key(|beat| beat.time_ms);
         // Several series of one target follow each other when its labels changed with a restart.
@@ -78,19 +89,16 @@ impl TargetBeats {
                 beat.start_ms = None;
             }
         }
-        let mut target = Self {
+        if spacings_ms.is_empty() {
+            // Labels that change with each scrape.
+            spacings_ms.extend(self::spacings_ms(&beats));
+        }
+        let period_ms = ranked(spacings_ms.clone(), 2);
+        Self {
             beats,
-            period_ms: None,
-        };
-        target.period_ms = ranked(target.spacings_ms().collect(), 2);
-        target
-    }
-
-    fn spacings_ms(&self) -> impl Iterator<Item = i64> {
-        self.beats.windows(2).filter_map(|pair| match pair {
-            [earlier, later] => Some(later.time_ms - earlier.time_ms),
-            _ => None,
-        })
+            spacings_ms,
+            period_ms,
+        }
     }
 
     /// The scrapes, in the order of time.
@@ -119,10 +127,9 @@ impl Heartbeats {
     /// Values that are not finite or not positive are left out. The window should begin some
     /// minutes before the grid, so that the scrape before the first boundary is known.
     pub fn from_series(series: &[Series]) -> Self {
-        let mut collected = BTreeMap::<Target, (Vec<Beat>, usize)>::new();
+        let mut collected = BTreeMap::<Target, Vec<Vec<Beat>>>::new();
         for one in series {
-            let (beats, sources) = collected.entry(Target::of(one)).or_default();
-            *sources += 1;
+            let mut beats = Vec::with_capacity(one.values.len());
             for (&time_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {
                 if let Some(start_ms) = milliseconds(value) {
                     beats.push(Beat {
@@ -131,14 +138,15 @@ impl Heartbeats {
                     });
                 }
             }
+            collected.entry(Target::of(one)).or_default().push(beats);
         }
         let mut targets: BTreeMap<_, _> = collected
             .into_iter()
-            .filter(|(_, (beats, _))| !beats.is_empty())
-            .map(|(target, (beats, sources))| (target, TargetBeats::new(beats, sources > 1)))
+            .filter(|(_, sources)| sources.iter().any(|beats| !beats.is_empty()))
+            .map(|(target, sources)| (target, TargetBeats::new(&sources)))
             .collect();
-        let spacings = targets.values().flat_map(TargetBeats::spacings_ms);
-        let shortest_period_ms = ranked(spacings.collect(), 10);
+        let spacings = targets.values().flat_map(|target| &target.spacings_ms);
+        let shortest_period_ms = ranked(spacings.copied().collect(), 10);
         let usual_period_ms = usual_period_ms(&targets);
         for target in targets.values_mut() {
             // A target that was scraped once is scraped like the others.
@@ -184,8 +192,9 @@ impl Heartbeats {
 ///
 /// A sample is visible from its scrape to the next one, so a step below the period, with a tenth
 /// for jitter, meets each. When the period is not known, half the interval is assumed, the longest
-/// that a grid should have: 10 s for intervals of 30 s. The result is at least 1, and the interval
-/// itself when it is not positive.
+/// that a grid should have: 10 s for intervals of 30 s. The result is at least 250 ms, however
+/// often is scraped: a finer step would ask for more than anybody waits for. Intervals that are
+/// shorter than that, or not positive, are the step themselves.
 pub fn fine_step_ms(interval_ms: i64, scrape_period_ms: Option<i64>) -> i64 {
     if interval_ms <= 1 {
         return interval_ms;
@@ -194,12 +203,43 @@ pub fn fine_step_ms(interval_ms: i64, scrape_period_ms: Option<i64>) -> i64 {
         .filter(|&period| period > 0)
         .unwrap_or(interval_ms / 2)
         .max(1);
-    let enough = |parts: &i64| {
-        let step = interval_ms / parts;
-        interval_ms % parts == 0 && step.saturating_mul(10) <= period.saturating_mul(9)
-    };
-    let parts = (1..=interval_ms).find(enough).unwrap_or(interval_ms);
+    let most_parts = (interval_ms / SHORTEST_STEP_MS).max(1);
+    let mut finest = interval_ms;
+    for parts in (1..=most_parts).filter(|parts| interval_ms % parts == 0) {
+        finest = interval_ms / parts;
+        if sees_every_scrape(finest, period) {
+            break;
+        }
+    }
+    finest
+}
+
+/// Whether every scrape meets an instant of a range query, where instants are `step_ms` apart
+/// and scrapes `scrape_period_ms`, with a tenth of it for jitter.
+pub fn sees_every_scrape(step_ms: i64, scrape_period_ms: i64) -> bool {
+    step_ms.saturating_mul(10) <= scrape_period_ms.saturating_mul(9)
+}
+
+/// Returns the step that divides the interval, is at least `step_ms`, and reads the grid at no
+/// more than `most_instants` instants: `step_ms` itself where that is so already. A grid with more
+/// intervals than that is read at each of its boundaries all the same.
+pub fn affordable_step_ms(grid: &Grid, step_ms: i64, most_instants: usize) -> i64 {
+    let interval_ms = grid.interval_ms();
+    let most = i64::try_from(most_instants / grid.intervals().max(1)).unwrap_or(i64::MAX);
+    let wanted = interval_ms / step_ms.max(1);
+    let parts = (1..=wanted.min(most))
+        .rev()
+        .find(|parts| interval_ms % parts == 0)
+        .unwrap_or(1);
     interval_ms / parts
+}
+
+/// The times between the scrapes of one series.
+fn spacings_ms(beats: &[Beat]) -> impl Iterator<Item = i64> {
+    beats.windows(2).filter_map(|pair| match pair {
+        [earlier, later] => Some(later.time_ms - earlier.time_ms),
+        _ => None,
+    })
 }
 
 /// The median over the targets of the usual time between two scrapes.

@@ -34,7 +34,7 @@ mod rate;
 mod walker;
 
 pub use gauge::gauge;
-pub use heartbeat::{Heartbeats, fine_step_ms};
+pub use heartbeat::{Heartbeats, affordable_step_ms, fine_step_ms, sees_every_scrape};
 pub use histogram::histogram;
 pub use model::*;
 pub use proportion::proportion;

@@ -159,6 +159,13 @@ pub struct DataQuality {
     pub control_series: usize,
     /// Series seen in the canary.
     pub canary_series: usize,
+    /// Of a proportion: neither population has any series of the events. They count as none; it
+    /// may as well be that their selector is wrong.
+    pub no_event_series: bool,
+    /// Whether scrapes were closer together than the instants at which the counters were read,
+    /// because the window is too long to read them all: what a target counted between the last
+    /// instant and its restart is then lost.
+    pub missed_scrapes: bool,
 }
 
 /// Events against exposure, interval by interval, of both populations.

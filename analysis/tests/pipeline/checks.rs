@@ -107,6 +107,7 @@ canary_pipeline:
       - {check: cpu_usage < 70%, warn_only: true}
       - {check: memory_usage < 1GB, critical: false, method: wilson}
       - {check: conversion > baseline * 0.9, promote_ratio: 0.8}
+      - {check: business_kpi_impact < 5%, promote_ratio: 0.95}
 ",
     );
     let stage = &pipeline.stages[0];
@@ -132,6 +133,7 @@ canary_pipeline:
             (false, 1.0, true, None, None),
             (false, 1.0, false, Some(Method::Wilson), None),
             (true, 1.0, false, None, Some(0.8)),
+            (true, 1.0, false, None, Some(0.95)),
         ]
     );
 }

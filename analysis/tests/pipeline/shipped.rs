@@ -1,6 +1,6 @@
 //! What ships with the reader: presets, pipelines, the reference of the format.
 
-use serinus_analysis::pipeline::{MetricKind, PRESET_NAMES, preset_metrics};
+use serinus_analysis::pipeline::{MOST_INTERVALS, MetricKind, PRESET_NAMES, preset_metrics};
 use serinus_analysis::query::{check_counter_selector, check_gauge_expression};
 
 use crate::support::{SEED, read};
@@ -60,6 +60,11 @@ fn every_shipped_pipeline_can_be_read() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let pipeline = read(&std::fs::read_to_string(&path).unwrap());
+        for stage in &pipeline.stages {
+            let seconds = stage.max_duration_minutes * 60.0;
+            let intervals = seconds / f64::from(pipeline.analysis.interval_seconds);
+            assert!(intervals <= MOST_INTERVALS as f64, "{name}: {}", stage.id);
+        }
         // The seed has no name; the others are named like their file.
         if name != "canary_pipeline" {
             assert_eq!(pipeline.name, name);

@@ -232,3 +232,11 @@ fn json_is_read_as_yaml_is() {
         Matchers::from([Matcher::regex("pod", "a/b \"c\" \\\\d \u{1f600}")])
     );
 }
+
+/// Each step of a curve is judged over a window of its own.
+#[test]
+fn the_whole_of_a_curve_may_last_longer_than_a_window() {
+    let curve = "traffic_curve: {steps: 20}, duration_minutes: 100000";
+    let text = format!("canary_pipeline: {{a: {{{curve}, metrics: [error_rate < 1%]}}}}");
+    assert_eq!(read(&text).stages.len(), 20);
+}

@@ -144,7 +144,7 @@ fn the_absolute_increments_of_the_specification_are_met() {
         0.376_555_898_688_316_24,
         0.865_749_001_363_691_8,
         1.527_450_498_889_774_1,
-        2.466_236_569_716_193_5,
+        2.466_235_569_716_193_5,
         3.495_058_780_667_492_6,
         4.055_168_292_633_049,
     ];
@@ -261,6 +261,29 @@ fn the_expectation_on_the_line_is_at_most_one() {
                 assert_near(expectation, expected.as_f64().unwrap(), 1e-10, key);
             }
         }
+    }
+}
+
+/// Section 5: the form of shares must not be used for rates.
+#[test]
+fn rates_need_the_poisson_form() {
+    for (level, exposure, expected) in [(0.1, 100.0, 5.9), (0.5, 20.0, 463.0)] {
+        let expectation = |law| {
+            let limit = AbsoluteLimit::new(level, Side::Above, law).unwrap();
+            let mean: f64 = level * exposure;
+            let mut mass = (-mean).exp();
+            let mut sum = 0.0;
+            for events in 0..400 {
+                let events = f64::from(events);
+                let count = ArmCount { events, exposure };
+                sum += mass * absolute_increment(&count, &limit, 3.0).exp();
+                mass *= mean / (events + 1.0);
+            }
+            sum
+        };
+        assert_near(expectation(CountLaw::Poisson), 1.0, 1e-12, "Poisson");
+        let of_shares: f64 = expectation(CountLaw::Bernoulli);
+        assert!((of_shares / expected - 1.0).abs() < 0.01, "{of_shares}");
     }
 }
 

@@ -1,7 +1,16 @@
 //! The sequential method: its reference vectors, the numbers of its specification, its properties.
 
+#![expect(
+    clippy::float_cmp,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic; corner cases and replays are exact"
+)]
+
 mod decisions;
 mod evidence;
 mod formulas;
-mod properties;
+mod invariants;
+
 mod support;

@@ -460,6 +460,9 @@ fn the_fine_step_divides_the_interval_and_is_shorter_than_the_scrape_period() {
     assert_eq!(fine_step_ms(30_000, Some(1_000)), 750);
     assert_eq!(fine_step_ms(60_000, Some(15_000)), 12_000);
     assert_eq!(fine_step_ms(7_000, Some(5_000)), 3_500);
+    assert_eq!(fine_step_ms(30_000, Some(40)), 250);
+    assert_eq!(fine_step_ms(1_000, Some(1)), 250);
+    assert_eq!(fine_step_ms(100, Some(1)), 100);
     for nonsense in [0, -5, 1] {
         assert_eq!(fine_step_ms(nonsense, Some(3)), nonsense);
     }

@@ -214,7 +214,7 @@ pub struct Check {
     /// What was shown.
     pub outcome: Outcome,
     /// The test that decided: `sequential`, `wilson` or `kayenta`.
-    #[schema(example = "wilson")]
+    #[schema(example = "sequential")]
     pub method: String,
     /// Why, as a token.
     pub reason_code: ReasonCode,
@@ -243,10 +243,37 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub wilson: Option<Wilson>,
+    /// Evidence over time, of the sequential method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub evidence: Option<Evidence>,
+    /// How many times the variance of the counts exceeds that of independent events; at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub dispersion: Option<Number>,
     /// What is still needed, while undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub needs: Option<Needs>,
+}
+
+/// Evidence over time: it starts at 1, and the chance that it ever grows to 100 although the claim
+/// is false is at most 1 %, however often one looks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Evidence {
+    /// Evidence that the canary is beyond its limit.
+    #[schema(example = 0.8)]
+    pub rollback: Number,
+    /// Where this check alone would roll back. The evidence of all checks counts together.
+    #[schema(example = 101.0)]
+    pub rollback_at: Number,
+    /// Evidence that the canary keeps the limit of a promotion, in this stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 0.6)]
+    pub promote: Option<Number>,
+    /// Where the check passes.
+    #[schema(example = 21.0)]
+    pub promote_at: Number,
 }
 
 /// Something to know that does not decide.
@@ -280,14 +307,9 @@ pub struct Query {
 pub struct Inputs {
     /// The queries asked.
     pub queries: Vec<Query>,
-    /// Names the exact data judged: the same digest gives the same answer to the byte. Absent
-    /// when the data was not there in time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(
-        nullable = false,
-        example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-    )]
-    pub digest: Option<String>,
+    /// Names the exact data judged: the same digest gives the same answer to the byte.
+    #[schema(example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    pub digest: String,
 }
 
 /// A stage's verdict with its evidence. Always 200, whatever the verdict.

@@ -7,8 +7,8 @@ use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Grid;
 
 use super::{
-    AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Gate, Inputs, Needs, Outcome,
-    Ratio, Verdict, Warning, Wilson, Window,
+    AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Evidence, Gate, Inputs, Needs,
+    Outcome, Ratio, Verdict, Warning, Wilson, Window,
 };
 use crate::number::Number;
 
@@ -126,9 +126,24 @@ impl From<&judge::CheckReport> for Check {
             canary: report.canary.as_ref().map(Arm::from),
             ratio: report.ratio.as_ref().map(Ratio::from),
             wilson: report.wilson.as_ref().map(Wilson::from),
+            evidence: report.evidence.as_ref().and_then(evidence),
+            dispersion: report
+                .evidence
+                .as_ref()
+                .and_then(|evidence| evidence.dispersion)
+                .and_then(Number::new),
             needs: report.needs.as_ref().map(Needs::from),
         }
     }
+}
+
+fn evidence(report: &judge::EvidenceReport) -> Option<Evidence> {
+    Some(Evidence {
+        rollback: Number::new(report.rollback)?,
+        rollback_at: Number::new(report.rollback_at)?,
+        promote: report.promote.and_then(Number::new),
+        promote_at: Number::new(report.promote_at)?,
+    })
 }
 
 impl From<&judge::ArmReport> for Arm {

@@ -171,13 +171,8 @@ fn tree(file: &str, pipeline: &Pipeline) -> String {
             ("├─", "│ ")
         };
         lines.push(format!("{branch} {:width$}  {}", stage.id, headline(stage)));
-        let origin = if stage.inherits_checks {
-            "   (from the stages before)"
-        } else {
-            ""
-        };
         for check in &stage.checks {
-            lines.push(format!("{trunk}   {}{origin}", check.text));
+            lines.push(format!("{trunk}   {}", check.text));
         }
     }
     if !pipeline.kill_switch.is_empty() {
@@ -200,7 +195,12 @@ fn headline(stage: &Stage) -> String {
     if stage.shadow {
         parts.push("judging without acting".to_owned());
     }
-    format!("{}: {}", stage.name, parts.join(" "))
+    let origin = if stage.inherits_checks {
+        ", with the checks of the stages before"
+    } else {
+        ""
+    };
+    format!("{}: {}{origin}", stage.name, parts.join(" "))
 }
 
 /// `4 h`, `1 h 30 min`, `45 min`.

@@ -99,7 +99,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command) -> ExitCode {
     let (result, failed) = match command {
         Command::Serve(arguments) => (serve::run(*arguments), FAILED),
-        Command::Demo(arguments) => (demo::run(&arguments), FAILED),
         Command::Lint(arguments) => (lint::run(&arguments), FAILED),
         Command::Analyze(arguments) => {
             // A panic would end in 101, which the contract does not know.
@@ -107,6 +106,7 @@ fn run(command: Command) -> ExitCode {
             let result = result.unwrap_or_else(|_| Err(Failure("serinus failed".to_owned())));
             (result, analyze::COULD_NOT_ASK)
         }
+        Command::Demo(arguments) => (demo::run(&arguments), FAILED),
         Command::Simulate(arguments) => (simulate::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),
         Command::Healthcheck(arguments) => (healthcheck::run(&arguments), FAILED),

@@ -36,9 +36,7 @@ pub(super) fn of(answer: &AnalysisAnswer) -> String {
         let share = answer.rollback_to_percent.get();
         lines.push(format!("go back to {share} % of the traffic"));
     }
-    if let Some(digest) = &answer.inputs.digest {
-        lines.push(format!("data {digest}"));
-    }
+    lines.push(format!("data {}", answer.inputs.digest));
     lines.join("\n")
 }
 

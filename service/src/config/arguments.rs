@@ -12,7 +12,7 @@ use crate::prometheus::SourceUrl;
 /// Which Prometheus is asked.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SourceArguments {
-    /// The Prometheus to read: the source named `default` [default: <http://localhost:9090>]
+    /// The Prometheus to read: the source named `default` [default: `http://localhost:9090`]
     #[arg(
         long,
         value_name = "URL",

@@ -1,5 +1,7 @@
 //! The name of exactly what was judged.
 
+use std::fmt::Write;
+
 use serinus_analysis::judge::{MetricData, StageData};
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::{ArmCount, DataQuality};
@@ -17,6 +19,7 @@ pub(super) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> St
     hash.text(&stage.id);
     hash.integers(&[data.grid.start_ms(), data.grid.interval_ms()]);
     hash.size(data.grid.intervals());
+    hash.size(usize::from(data.starts_with_stage));
     for (name, metric) in &data.metrics {
         hash.text(name);
         hash.metric(metric);
@@ -25,9 +28,12 @@ pub(super) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> St
         hash.text(name);
         hash.text(warning);
     }
-    let bytes = hash.0.finalize();
-    let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hexadecimal}")
+    let mut name = "sha256:".to_owned();
+    for byte in hash.0.finalize() {
+        // A text takes whatever is written to it.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
 }
 
 struct Hash(Sha256);
@@ -106,5 +112,34 @@ impl Hash {
                 self.text(&fault.message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serinus_analysis::pipeline::parse;
+    use serinus_analysis::series::Grid;
+
+    use super::*;
+
+    /// The same counts can be judged otherwise when nobody knows how long the stage has lasted.
+    #[test]
+    fn a_window_that_starts_with_the_stage_has_another_name() {
+        let stage = "{traffic_percent: 5, duration_minutes: 5, metrics: [error_rate < 1%]}";
+        let pipeline = parse(&format!("canary_pipeline: {{a: {stage}}}"), "test").unwrap();
+        let named = |starts_with_stage| {
+            let data = StageData {
+                grid: Grid::covering(0, 300_000, 30_000),
+                starts_with_stage,
+                metrics: BTreeMap::new(),
+                source_warnings: BTreeMap::new(),
+            };
+            digest(&pipeline, &pipeline.stages[0], &data)
+        };
+        assert_eq!(named(true), named(true));
+        assert_ne!(named(true), named(false));
+        assert_eq!(named(true).len(), "sha256:".len() + 64);
     }
 }

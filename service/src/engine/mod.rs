@@ -1,19 +1,25 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
+mod apart;
+mod aside;
 mod digest;
+mod late;
 mod reading;
 mod window;
 
 use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use serinus_analysis::plan::PlanError;
 use serinus_analysis::series::{Grid, Populations};
 
 use crate::clock::SharedClock;
 use crate::prometheus::Sources;
 
-use reading::{Reader, Reading};
+use apart::check_apart;
+use aside::aside;
+use reading::Reader;
+use window::Window;
 
 /// What shall be analysed.
 #[derive(Debug, Clone)]
@@ -47,7 +53,7 @@ pub enum AnalysisError {
     /// The window makes no sense.
     #[error("{0}")]
     Window(String),
-    /// The populations make no sense: the same for both, or a matcher that cannot be used.
+    /// The populations make no sense: one within the other, or a matcher that cannot be used.
     #[error("{0}")]
     Populations(String),
 }
@@ -123,31 +129,69 @@ impl Engine {
                 known: self.sources.names().collect::<Vec<_>>().join(", "),
             })?;
         let now_ms = self.clock.now_ms();
-        let grid = window::resolve(
+        let Window {
+            grid,
+            starts_with_stage,
+        } = window::resolve(
             input.start_ms,
             input.end_ms,
             now_ms,
             &pipeline.analysis,
             stage,
         )?;
-        if input.populations.control == input.populations.canary {
-            return Err(AnalysisError::Populations(
-                "control and canary are selected by the same matchers: a population compared \
-                 with itself always passes; give each its own"
-                    .to_owned(),
-            ));
-        }
-        let Reading { data, queries } = self
+        check_populations(input)?;
+        check_apart(input.populations.as_ref())?;
+        let reading = self
             .reader
             .read(source, pipeline, stage, input.populations.as_ref(), grid)
             .await?;
-        Ok(Analysis {
-            verdict: judge(pipeline, stage, &data),
-            grid,
-            queries,
-            digest: digest::digest(pipeline, stage, &data),
-        })
+        // Over a long window this takes long enough to keep other requests waiting.
+        let (pipeline, stage) = (pipeline.clone(), stage.clone());
+        let analysis = aside(move || {
+            let mut data = reading.plan.assemble(&reading.answers);
+            data.starts_with_stage = starts_with_stage;
+            Analysis {
+                verdict: judge(&pipeline, &stage, &data),
+                grid,
+                queries: reading.queries(),
+                digest: digest::digest(&pipeline, &stage, &data),
+            }
+        });
+        Ok(analysis.await)
     }
+}
+
+/// Refuses populations that would make a verdict about something else than the canary.
+fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
+    let Populations { control, canary } = &input.populations;
+    let wrong = |message: &str| Err(AnalysisError::Populations(message.to_owned()));
+    if canary.is_empty() {
+        return wrong(
+            "nothing selects the canary, so everything would be judged: give `canary`, such as \
+             {\"track\": \"canary\"}",
+        );
+    }
+    if control == canary {
+        return wrong(
+            "control and canary are selected by the same matchers: a population compared with \
+             itself always passes; give each its own",
+        );
+    }
+    let needs_control = |check: &Check| {
+        let of_impact = input
+            .pipeline
+            .metrics
+            .get(&check.metric)
+            .is_some_and(|metric| matches!(metric.kind, MetricKind::Impact { .. }));
+        of_impact || !matches!(check.condition, Condition::Absolute { .. })
+    };
+    if control.is_empty() && input.stage.checks.iter().any(needs_control) {
+        return wrong(
+            "nothing selects the control, so the canary would be compared with everything: give \
+             `control`, such as {\"track\": \"stable\"}",
+        );
+    }
+    Ok(())
 }
 
 impl From<Vec<PlanError>> for AnalysisError {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serinus_analysis::judge::{DataFault, ReasonCode, StageData};
+use serinus_analysis::judge::{DataFault, ReasonCode};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::plan::{Answered, Plan, PlannedQuestion};
@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::prometheus::{Question, Source};
 
+use super::aside::aside;
 use super::{AnalysisError, QueryRecord};
 
 /// Most populations of which the scrape period is remembered; beyond, all are forgotten.
@@ -20,10 +21,38 @@ const MOST_REMEMBERED: usize = 10_000;
 
 /// What was read for a stage.
 pub(super) struct Reading {
-    /// For the judge.
-    pub(super) data: StageData,
-    /// For the answer.
-    pub(super) queries: Vec<QueryRecord>,
+    /// What was asked.
+    pub(super) plan: Plan,
+    /// The answers, in the order of its questions.
+    pub(super) answers: Vec<Answered>,
+}
+
+impl Reading {
+    /// The queries, for the answer.
+    pub(super) fn queries(&self) -> Vec<QueryRecord> {
+        self.plan
+            .questions()
+            .iter()
+            .zip(&self.answers)
+            .map(|(question, answer)| {
+                let series = answer
+                    .as_ref()
+                    .map(|(series, _)| series.as_slice())
+                    .unwrap_or_default();
+                QueryRecord {
+                    metric: question
+                        .metrics
+                        .iter()
+                        .cloned()
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                    promql: question.promql.clone(),
+                    series: series.len(),
+                    samples: series.iter().map(|one| one.values.len()).sum(),
+                }
+            })
+            .collect()
+    }
 }
 
 /// Which scrapes a period was seen of: the source's name and both populations.
@@ -50,19 +79,28 @@ impl Reader {
         let step_ms = fine_step_ms(grid.interval_ms(), self.remembered(&seen));
         let plan = Plan::new(pipeline, stage, populations, grid, step_ms)?;
         let answers = ask_all(source, plan.questions()).await;
-        let Some(period_ms) = plan.scrape_period_ms(&answers) else {
-            return Ok(reading(&plan, &answers));
+        let (first, period_ms) = aside(move || {
+            let period_ms = plan.scrape_period_ms(&answers);
+            (Reading { plan, answers }, period_ms)
+        })
+        .await;
+        let Some(period_ms) = period_ms else {
+            return Ok(first);
         };
         self.remember(seen, period_ms);
         let finer_step_ms = fine_step_ms(grid.interval_ms(), Some(period_ms));
-        if finer_step_ms >= step_ms {
-            return Ok(reading(&plan, &answers));
+        let finer = Plan::new(pipeline, stage, populations, grid, finer_step_ms)?;
+        // Not always finer: a long window is not read at each of its scrapes.
+        if finer.step_ms() >= first.plan.step_ms() {
+            return Ok(first);
         }
         // Between two instants more than one scrape may lie, and a restart between them would
         // lose counts.
-        let finer = Plan::new(pipeline, stage, populations, grid, finer_step_ms)?;
         let answers = ask_all(source, finer.questions()).await;
-        Ok(reading(&finer, &answers))
+        Ok(Reading {
+            plan: finer,
+            answers,
+        })
     }
 
     fn remembered(&self, seen: &Seen) -> Option<i64> {
@@ -82,34 +120,6 @@ impl Reader {
             periods.clear();
         }
         periods.insert(seen, period_ms);
-    }
-}
-
-fn reading(plan: &Plan, answers: &[Answered]) -> Reading {
-    let queries = plan
-        .questions()
-        .iter()
-        .zip(answers)
-        .map(|(question, answer)| {
-            let series = answer
-                .as_ref()
-                .map(|(series, _)| series.as_slice())
-                .unwrap_or_default();
-            QueryRecord {
-                metric: question
-                    .metrics
-                    .iter()
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                promql: question.promql.clone(),
-                series: series.len(),
-                samples: series.iter().map(|one| one.values.len()).sum(),
-            }
-        });
-    Reading {
-        queries: queries.collect(),
-        data: plan.assemble(answers),
     }
 }
 

@@ -1,17 +1,24 @@
 //! Which stretch of time an analysis looks at.
 
-use serinus_analysis::pipeline::{AnalysisSettings, Stage};
+use serinus_analysis::pipeline::{AnalysisSettings, MOST_INTERVALS, Stage};
 use serinus_analysis::series::Grid;
 
 use super::AnalysisError;
 
 const MILLISECONDS_PER_SECOND: i64 = 1_000;
 const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
-/// Longest window in intervals: a week of 30 s. Longer ones would ask Prometheus for more than
-/// anybody waits for.
-const MOST_INTERVALS: usize = 20_160;
 
-/// Returns the grid of an analysis.
+/// The stretch of time that an analysis looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    /// Its intervals.
+    pub(super) grid: Grid,
+    /// Whether it starts with the stage, because the caller said when: a window that was only
+    /// made as long as the stage does not show that the stage is over.
+    pub(super) starts_with_stage: bool,
+}
+
+/// Returns the window of an analysis.
 ///
 /// Without an end the window reaches to now less the lag, without a start it is as long as the
 /// stage. What is younger than the lag is left out whatever was asked for: late samples must not
@@ -27,7 +34,7 @@ pub(super) fn resolve(
     now_ms: i64,
     settings: &AnalysisSettings,
     stage: &Stage,
-) -> Result<Grid, AnalysisError> {
+) -> Result<Window, AnalysisError> {
     let interval_ms = i64::from(settings.interval_seconds) * MILLISECONDS_PER_SECOND;
     let sealed_ms = now_ms - i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND;
     for (name, value) in [("start", start_ms), ("end", end_ms)] {
@@ -68,10 +75,13 @@ pub(super) fn resolve(
             settings.interval_seconds
         ));
     }
-    Ok(grid)
+    Ok(Window {
+        grid,
+        starts_with_stage: start_ms.is_some(),
+    })
 }
 
-fn wrong(message: String) -> Result<Grid, AnalysisError> {
+fn wrong(message: String) -> Result<Window, AnalysisError> {
     Err(AnalysisError::Window(message))
 }
 
@@ -111,6 +121,10 @@ mod tests {
     }
 
     fn window(start_ms: Option<i64>, end_ms: Option<i64>) -> Result<Grid, AnalysisError> {
+        resolved(start_ms, end_ms).map(|window| window.grid)
+    }
+
+    fn resolved(start_ms: Option<i64>, end_ms: Option<i64>) -> Result<Window, AnalysisError> {
         resolve(
             start_ms,
             end_ms,
@@ -125,6 +139,15 @@ mod tests {
         let grid = window(None, None).unwrap();
         assert_eq!(grid.end_ms(), NOW_MS - 30_000);
         assert_eq!(grid.intervals(), 120);
+    }
+
+    /// As long as the stage, but nobody said when the stage began.
+    #[test]
+    fn a_window_starts_with_the_stage_only_if_the_caller_says_so() {
+        let starts_with_stage = |start, end| resolved(start, end).unwrap().starts_with_stage;
+        assert!(!starts_with_stage(None, None));
+        assert!(!starts_with_stage(None, Some(NOW_MS - 60_000)));
+        assert!(starts_with_stage(Some(NOW_MS - 600_000), None));
     }
 
     #[test]

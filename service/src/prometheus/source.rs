@@ -187,8 +187,14 @@ impl Source {
         if error.is_timeout {
             return Failure::lasting(self.faults().slow(self.timeout));
         }
+        let fault = if error.is_cut {
+            self.faults().cut()
+        } else {
+            self.faults().unavailable(&error.cause)
+        };
+        // A connection that was kept open may have been closed meanwhile.
         Failure {
-            fault: self.faults().unavailable(&error.cause),
+            fault,
             is_transient: true,
         }
     }

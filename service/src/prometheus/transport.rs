@@ -4,6 +4,7 @@
 //! a grid of parts of a second goes out by the same client with parameters of ours.
 
 use std::error::Error as StdError;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,9 @@ const CONNECT_SHARE: f64 = 0.4;
 pub(super) struct SendError {
     /// Whether it timed out once the source was reached.
     pub(super) is_timeout: bool,
+    /// Whether the source was reached, and the connection broke before the head of the answer
+    /// was there.
+    pub(super) is_cut: bool,
     /// The innermost cause. Never names the address.
     pub(super) cause: String,
 }
@@ -230,6 +234,7 @@ fn unusable(field: &str, path: &Path, error: &reqwest::Error) -> String {
 fn send_error(error: &reqwest::Error) -> SendError {
     SendError {
         is_timeout: error.is_timeout() && !error.is_connect(),
+        is_cut: !error.is_connect() && is_broken_connection(error),
         cause: innermost(error),
     }
 }
@@ -237,8 +242,34 @@ fn send_error(error: &reqwest::Error) -> SendError {
 fn other_error(error: &prometheus_http_query::Error) -> SendError {
     SendError {
         is_timeout: false,
+        is_cut: false,
         cause: innermost(error),
     }
+}
+
+/// Whether the other side closed or reset the connection.
+fn is_broken_connection(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(http) = cause.downcast_ref::<hyper::Error>()
+            && http.is_incomplete_message()
+        {
+            return true;
+        }
+        if let Some(socket) = cause.downcast_ref::<std::io::Error>()
+            && matches!(
+                socket.kind(),
+                ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+                    | ErrorKind::UnexpectedEof
+            )
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// The innermost cause: `Connection refused` in place of `error sending request for url (...)`,

@@ -25,8 +25,8 @@ pub enum Method {
     /// allowed increase. The root tolerance is taken relative: with Kayenta's absolute one it is blind
     /// for rates.
     Kayenta,
-    /// A threshold on the failure rate of the newest interval, as Argo Rollouts and Flagger are set up
-    /// by their tutorials.
+    /// A threshold on the failure rate of the newest interval: the kind of check that Argo Rollouts and
+    /// Flagger make.
     ThresholdGate {
         /// The largest failure rate that passes.
         limit: f64,

@@ -37,12 +37,12 @@ use crate::wire;
     request_body(
         content = AnalysisRequest,
         examples(
-            ("good" = (
+            ("canary_as_good" = (
                 summary = "A canary as good as its control",
                 value = json!(examples::good_canary())
             )),
-            ("bad" = (summary = "A canary that is worse", value = json!(examples::bad_canary()))),
-            ("inline" = (
+            ("canary_worse" = (summary = "A canary that is worse", value = json!(examples::bad_canary()))),
+            ("inline_pipeline" = (
                 summary = "A pipeline sent with the request",
                 value = json!(examples::inline_pipeline())
             )),
@@ -129,22 +129,17 @@ async fn answer(app: &App, input: &AnalysisInput<'_>) -> Result<AnalysisAnswer, 
         let _turn = app.analysis_turns().acquire().await;
         app.engine().analyse(input).await
     };
-    match tokio::time::timeout(limit, work).await {
-        Ok(analysis) => Ok(wire::answer(input, &analysis?)),
-        Err(_elapsed) => {
-            tracing::warn!(
-                pipeline.name = input.pipeline.name,
-                stage.id = input.stage.id,
-                duration_ms = limit.as_millis(),
-                "the analysis of {} {} was not ready in time: hold",
-                input.pipeline.name,
-                input.stage.id
-            );
-            Ok(wire::still_collecting(
-                input,
-                app.engine().clock().now_ms(),
-                limit,
-            ))
-        }
-    }
+    let analysis = if let Ok(in_time) = tokio::time::timeout(limit, work).await {
+        in_time?
+    } else {
+        let (pipeline, stage) = (&input.pipeline.name, &input.stage.id);
+        tracing::warn!(
+            pipeline.name = pipeline,
+            stage.id = stage,
+            duration_ms = limit.as_millis(),
+            "hold of {pipeline} at stage {stage}: the data was not there in time"
+        );
+        app.engine().still_collecting(input, limit)?
+    };
+    Ok(wire::answer(input, &analysis))
 }

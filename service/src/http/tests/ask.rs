@@ -63,13 +63,17 @@ impl TestServer {
         })
     }
 
+    /// Port 1 of this machine: nobody listens there.
     pub(super) fn with(limits: Limits) -> Self {
+        Self::on("http://127.0.0.1:1", limits)
+    }
+
+    pub(super) fn on(prometheus_url: &str, limits: Limits) -> Self {
         install_crypto_provider();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("checkout.yaml"), PIPELINE).unwrap();
         let pipelines = Arc::new(Folder::open(folder.path()).unwrap());
-        // Port 1 of this machine: nobody listens there.
-        let config = SourceConfig::new("http://127.0.0.1:1".parse().unwrap());
+        let config = SourceConfig::new(prometheus_url.parse().unwrap());
         let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
         let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
         let app = Arc::new(App::new(engine, pipelines, limits, None));

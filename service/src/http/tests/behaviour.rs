@@ -3,6 +3,7 @@
 use std::fs;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
@@ -10,7 +11,7 @@ use hyper::body::Frame;
 use serde_json::json;
 
 use super::ask::{PIPELINE, TestServer};
-use crate::http::layers;
+use crate::http::{Limits, layers};
 
 /// A body that never says anything.
 pub(super) struct NeverEnding;
@@ -159,6 +160,75 @@ async fn a_broken_file_is_served_in_its_last_good_form_and_told() {
     let detail = server.get("/v1/pipelines/checkout").await.json();
     assert_eq!(detail["stages"].as_array().unwrap().len(), 3);
     assert!(detail["problem"]["diagnostics"][0]["line"].is_number());
+}
+
+#[tokio::test]
+async fn a_source_that_refuses_is_a_hold_and_never_stored() {
+    let server = TestServer::new();
+    let body = json!({"pipeline": "checkout", "stage": "first"}).to_string();
+    let answered = server.post("/v1/analyses", body).await;
+    assert_eq!(answered.status, StatusCode::OK);
+    assert_eq!(answered.header("content-type"), "application/json");
+    assert_eq!(answered.header("cache-control"), "no-store");
+    let answer = answered.json();
+    assert_eq!(answer["verdict"], "hold");
+    assert_eq!(answer["gate"]["verdict"], "hold");
+    assert_eq!(answer["reason_code"], "source_unavailable");
+    assert_eq!(answer["stage"], "first");
+    assert!(!answer["progress"].as_str().unwrap().is_empty());
+    assert_eq!(answer["checks"][0]["outcome"], "no_data");
+}
+
+#[tokio::test]
+async fn a_late_analysis_is_a_hold_within_the_time() {
+    // Accepts connections and never answers: slower than the time for an analysis.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let limits = Limits {
+        analysis_time: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let server = TestServer::on(&url, limits);
+    let body = json!({"pipeline": "checkout", "stage": "first"}).to_string();
+    let started_at = tokio::time::Instant::now();
+    let answered = server.post("/v1/analyses", body).await;
+    assert!(started_at.elapsed() < Duration::from_secs(2));
+    assert_eq!(answered.status, StatusCode::OK);
+    let answer = answered.json();
+    assert_eq!(answer["verdict"], "hold");
+    assert_eq!(answer["reason_code"], "still_collecting");
+    assert!(
+        answer["inputs"]["digest"]
+            .as_str()
+            .unwrap()
+            .starts_with("sha256:")
+    );
+}
+
+#[tokio::test]
+async fn an_analysis_that_waits_for_its_turn_is_a_hold_within_the_time() {
+    let limits = Limits {
+        analysis_time: Duration::from_millis(200),
+        concurrent_analyses: 1,
+        ..Limits::default()
+    };
+    let server = TestServer::with(limits);
+    let _the_only_turn = server.app.analysis_turns().acquire().await.unwrap();
+    let body = json!({"pipeline": "checkout", "stage": "first"}).to_string();
+    let answer = server.post("/v1/analyses", body).await.json();
+    assert_eq!(answer["reason_code"], "still_collecting");
+}
+
+#[tokio::test]
+async fn a_pipeline_that_does_not_act_says_promote_and_tells_the_truth_beside_it() {
+    let server = TestServer::new();
+    let yaml = format!("dry_run: true\n{PIPELINE}");
+    let body = json!({"pipeline_yaml": yaml, "stage": "first"}).to_string();
+    let answer = server.post("/v1/analyses", body).await.json();
+    assert_eq!(answer["verdict"], "promote", "{answer}");
+    assert_eq!(answer["gate"]["verdict"], "promote");
+    assert_eq!(answer["true_verdict"], "hold");
+    assert_eq!(answer["dry_run"], true);
 }
 
 #[tokio::test]

@@ -64,6 +64,30 @@ problem!(unknown_operator, s => s.post(
     ANALYSES,
     json!({"pipeline": "checkout", "stage": "first", "canary": {"a": {"~=": "x"}}}).to_string()
 ));
+problem!(unknown_source, s => s.post(
+    ANALYSES,
+    json!({"pipeline": "checkout", "stage": "first", "source": "defalt"}).to_string()
+));
+problem!(population_that_selects_everything, s => s.post(
+    ANALYSES, json!({"pipeline": "checkout", "stage": "first", "canary": {}}).to_string()
+));
+problem!(the_same_population_twice, s => s.post(
+    ANALYSES,
+    json!({"pipeline": "checkout", "stage": "first", "canary": {"track": "stable"}}).to_string()
+));
+problem!(regular_expression_that_is_none, s => s.post(
+    ANALYSES,
+    json!({"pipeline": "checkout", "stage": "first", "canary": {"pod": {"=~": "web-(.*"}}})
+        .to_string()
+));
+problem!(inverted_window, s => s.post(
+    ANALYSES,
+    json!({
+        "pipeline": "checkout", "stage": "first",
+        "start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"
+    })
+    .to_string()
+));
 problem!(body_that_is_no_text, s => s.post(ANALYSES, vec![b'{', 0xff]));
 problem!(body_too_large, s => s.post(ANALYSES, " ".repeat(2_001)));
 problem!(body_that_says_it_is_too_large, s => s.ask(

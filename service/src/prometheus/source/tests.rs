@@ -179,15 +179,25 @@ async fn an_unreachable_source_is_unavailable() {
     unknown.timeout_seconds = 2.0;
     let fault = fault_of(&source(unknown)).await;
     assert_eq!(fault.code, ReasonCode::SourceUnavailable);
+}
 
-    let upstream = Upstream::start(vec![Reply::Bytes(Vec::new())]).await;
-    let fault = fault_of(&source(config(&upstream))).await;
-    assert_eq!(fault.code, ReasonCode::SourceUnavailable);
-    assert_eq!(
-        upstream.requests().len(),
-        3,
-        "a lost connection is tried again"
-    );
+#[tokio::test]
+async fn a_connection_that_closes_after_the_question_is_an_answer_cut() {
+    for reply in [
+        Reply::Bytes(Vec::new()),
+        Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-ty".to_vec()),
+        Reply::Reset,
+    ] {
+        let shown = format!("{reply:?}");
+        let upstream = Upstream::start(vec![reply]).await;
+        let fault = fault_of(&source(config(&upstream))).await;
+        assert_eq!(fault.code, ReasonCode::SourceAnswerCut, "{shown}: {fault}");
+        assert_eq!(
+            upstream.requests().len(),
+            3,
+            "a lost connection is tried again"
+        );
+    }
 }
 
 #[tokio::test]

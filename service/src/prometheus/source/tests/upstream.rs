@@ -21,6 +21,8 @@ pub(super) enum Reply {
     Hang,
     /// Sends these bytes and then nothing more.
     Stall(Vec<u8>),
+    /// Resets the connection while the request is read.
+    Reset,
 }
 
 /// A whole response with the given status, type and body.
@@ -118,6 +120,12 @@ async fn serve(
     let mut bytes = Vec::new();
     while !is_whole(&bytes) {
         let mut chunk = [0; 4096];
+        if matches!(replies, [Reply::Reset]) {
+            let _ = stream.read(&mut chunk[..1]).await;
+            seen.lock().unwrap().push(String::new());
+            // The close of a socket with unread bytes is a reset.
+            return;
+        }
         match stream.read(&mut chunk).await {
             Ok(0) | Err(_) => return,
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
@@ -140,7 +148,7 @@ async fn serve(
             sleep(delay).await;
             stream.write_all(&reply).await.unwrap_or_default();
         }
-        Reply::Hang => sleep(forever).await,
+        Reply::Hang | Reply::Reset => sleep(forever).await,
         Reply::Stall(reply) => {
             stream.write_all(&reply).await.unwrap_or_default();
             sleep(forever).await;

@@ -66,8 +66,6 @@ fn is_near(actual: f64, expected: f64, tolerance: f64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
-
     #[test]
     fn evidence_is_finite_whatever_is_pushed(
         intervals in wild_intervals(),
@@ -220,7 +218,9 @@ proptest! {
     #[test]
     fn the_interval_of_the_ratio_holds_the_ratio(intervals in traffic()) {
         let mut noise = NoiseState::relative(None);
-        intervals.iter().for_each(|counts| noise.push(counts));
+        for counts in &intervals {
+            noise.push(counts);
+        }
         let shown = ratio_interval(&intervals, noise.dispersion(0), ErrorRate::PROMOTION);
         let Some(shown) = shown else { return Ok(()) };
         prop_assert!(shown.interval.lower() <= shown.interval.upper());

@@ -1,0 +1,273 @@
+//! The sequential method on a check's data: evidence after every interval of the grid, so that
+//! the verdict is the same for one who asks at every interval and one who asks once.
+
+use crate::sequential::{
+    AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, ErrorRate, EvidenceConfig,
+    IntervalCounts, NoiseState, RelativeCompliance, RelativeEvidence, RelativeLimit, Side,
+    TwoSidedEvidence, log_mean_exp, smallest_gauge_log_evidence,
+};
+use crate::series::PairedGauge;
+
+use super::gauge;
+use super::limit::{Limit, Scale};
+
+/// How long and how sure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Budget {
+    /// Longest duration of the stage, in intervals.
+    pub(super) longest_intervals: usize,
+    /// The share of good canaries that this stage may roll back.
+    pub(super) rollback: ErrorRate,
+    /// The share of bad canaries that this stage may promote.
+    pub(super) promotion: ErrorRate,
+}
+
+/// What the data of one check proves.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Proof {
+    /// `ln E` of a violation after each interval of the grid.
+    pub(super) violation: Vec<f64>,
+    /// The same for the control, for absolute limits.
+    pub(super) control_violation: Option<Vec<f64>>,
+    /// `ln E'` of compliance now.
+    pub(super) compliance: Option<f64>,
+    /// Whether compliance is shown.
+    pub(super) is_kept: bool,
+    /// The noise of the counts.
+    pub(super) dispersion: Option<f64>,
+    /// Whether the evidence may roll back, or only hold.
+    pub(super) may_roll_back: bool,
+}
+
+/// A limit with the counts of every interval that it is held against.
+pub(super) struct Held {
+    pub(super) limit: Limit,
+    pub(super) intervals: Vec<IntervalCounts>,
+}
+
+/// Evidence on counts. Each of the violation's claims (one, or one for each bound of a histogram)
+/// gives evidence, of which the mean counts; each of the compliance's must be shown.
+pub(super) fn of_counts(
+    scale: Scale,
+    violation: &[Held],
+    compliance: &[Held],
+    budget: Budget,
+) -> Proof {
+    let law = match scale {
+        Scale::Share => CountLaw::Bernoulli,
+        Scale::Rate => CountLaw::Poisson,
+    };
+    let config = EvidenceConfig {
+        longest_rollout_intervals: budget.longest_intervals,
+        history: None,
+    };
+    let found: Vec<Found> = violation
+        .iter()
+        .filter_map(|held| violation_path(held, law, &config))
+        .collect();
+    let shown: Option<Vec<(f64, bool)>> = compliance
+        .iter()
+        .map(|held| compliance_now(held, law, budget.promotion))
+        .collect();
+    let shown = shown.unwrap_or_default();
+    let controls: Option<Vec<&[f64]>> = found.iter().map(|one| one.control.as_deref()).collect();
+    Proof {
+        violation: mean_path(
+            &found
+                .iter()
+                .map(|one| one.path.as_slice())
+                .collect::<Vec<_>>(),
+        ),
+        control_violation: controls
+            .filter(|paths| !paths.is_empty())
+            .map(|paths| mean_path(&paths)),
+        compliance: shown
+            .iter()
+            .map(|(log_evidence, _)| *log_evidence)
+            .reduce(f64::min),
+        is_kept: !shown.is_empty() && shown.iter().all(|(_, is_shown)| *is_shown),
+        dispersion: found.iter().map(|one| one.dispersion).reduce(f64::max),
+        may_roll_back: true,
+    }
+}
+
+struct Found {
+    path: Vec<f64>,
+    control: Option<Vec<f64>>,
+    dispersion: f64,
+}
+
+fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option<Found> {
+    let (ratio, offset, side) = match held.limit {
+        Limit::AtMost { ratio, offset } => (ratio, offset, Side::Above),
+        Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Below),
+        Limit::Within { tolerance } => {
+            let mut evidence = TwoSidedEvidence::new(tolerance, config).ok()?;
+            let path = held
+                .intervals
+                .iter()
+                .map(|counts| evidence.push(counts))
+                .collect();
+            let dispersion = evidence.noise().dispersion(0).value;
+            return Some(Found {
+                path,
+                control: None,
+                dispersion,
+            });
+        }
+    };
+    if let Some(ratio) = ratio {
+        let limit = RelativeLimit::new(ratio, offset, side).ok()?;
+        let mut evidence = RelativeEvidence::new(limit, config);
+        let path = held
+            .intervals
+            .iter()
+            .map(|counts| evidence.push(counts))
+            .collect();
+        return Some(Found {
+            path,
+            control: None,
+            dispersion: evidence.dispersion().value,
+        });
+    }
+    let limit = AbsoluteLimit::new(offset, side, law).ok()?;
+    let mut canary = AbsoluteEvidence::new(limit, config);
+    let path = held
+        .intervals
+        .iter()
+        .map(|counts| canary.push(&counts.canary))
+        .collect();
+    let mut control = AbsoluteEvidence::new(limit, config);
+    let control = held
+        .intervals
+        .iter()
+        .map(|counts| control.push(&counts.control))
+        .collect();
+    Some(Found {
+        path,
+        control: Some(control),
+        dispersion: canary.dispersion().value,
+    })
+}
+
+/// `ln E'` now, and whether the limit is shown to be kept; nothing when it never can be.
+fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f64, bool)> {
+    let (ratio, offset, side) = match held.limit {
+        Limit::AtMost { ratio, offset } => (ratio, offset, Side::Below),
+        Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Above),
+        Limit::Within { tolerance } => {
+            let sides = Limit::sides_of(tolerance).map(|limit| {
+                let held = Held {
+                    limit,
+                    intervals: held.intervals.clone(),
+                };
+                compliance_now(&held, law, promotion)
+            });
+            let [Some((upper, upper_shown)), Some((lower, lower_shown))] = sides else {
+                return None;
+            };
+            return Some((upper.min(lower), upper_shown && lower_shown));
+        }
+    };
+    if let Some(ratio) = ratio {
+        let limit = RelativeLimit::new(ratio, offset, side).ok()?;
+        let mut compliance = RelativeCompliance::new(limit, 0).ok()?;
+        let mut noise = NoiseState::relative(None);
+        for counts in &held.intervals {
+            compliance.push(counts);
+            noise.push(counts);
+        }
+        let log_evidence = compliance.log_evidence(&noise);
+        return Some((log_evidence, compliance.is_shown(&noise, promotion)));
+    }
+    let limit = AbsoluteLimit::new(offset, side, law).ok()?;
+    let mut compliance = AbsoluteCompliance::new(limit, 0);
+    let mut noise = NoiseState::absolute(&limit, None);
+    for counts in &held.intervals {
+        compliance.push(&counts.canary);
+        noise.push_single(&counts.canary);
+    }
+    let log_evidence = compliance.log_evidence(&noise);
+    Some((log_evidence, compliance.is_shown(&noise, promotion)))
+}
+
+/// The mean of the evidence at each interval.
+fn mean_path(paths: &[&[f64]]) -> Vec<f64> {
+    let length = paths.first().map_or(0, |path| path.len());
+    (0..length)
+        .map(|interval| {
+            let values: Vec<f64> = paths
+                .iter()
+                .filter_map(|path| path.get(interval).copied())
+                .collect();
+            log_mean_exp(&values)
+        })
+        .collect()
+}
+
+/// Evidence on a gauge, from the means of blocks of paired differences.
+pub(super) fn of_gauge(
+    values: &PairedGauge,
+    violation: Limit,
+    compliance: Limit,
+    budget: Budget,
+) -> Proof {
+    let path = |limit: Limit, rate: ErrorRate, sign: f64| -> Vec<Vec<f64>> {
+        let sides = match limit {
+            Limit::Within { tolerance } => Limit::sides_of(tolerance).to_vec(),
+            one => vec![one],
+        };
+        let path = |side| gauge_path(values, side, rate, sign, budget);
+        sides.into_iter().map(path).collect()
+    };
+    let violated = path(violation, budget.rollback, 1.0);
+    let kept = path(compliance, budget.promotion, -1.0);
+    let now = kept
+        .iter()
+        .map(|side| side.last().copied().unwrap_or(0.0))
+        .reduce(f64::min);
+    let threshold = budget.promotion.log_threshold();
+    let control_violation = (!violation.needs_control()).then(|| {
+        gauge_path(
+            &gauge::swapped(values),
+            violation,
+            budget.rollback,
+            1.0,
+            budget,
+        )
+    });
+    Proof {
+        violation: mean_path(&violated.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+        control_violation,
+        compliance: now,
+        is_kept: now.is_some_and(|log_evidence| log_evidence >= threshold),
+        dispersion: None,
+        may_roll_back: gauge::may_roll_back(violation),
+    }
+}
+
+/// `ln E` after each interval that a limit is broken (`sign` 1) or kept (`sign` -1).
+fn gauge_path(
+    values: &PairedGauge,
+    limit: Limit,
+    rate: ErrorRate,
+    sign: f64,
+    budget: Budget,
+) -> Vec<f64> {
+    /// Evidence only moves when a block is complete.
+    const SHORTEST_BLOCK: usize = 10;
+    let differences: Vec<Option<f64>> = gauge::excesses(values, limit)
+        .into_iter()
+        .map(|excess| excess.map(|excess| sign * excess))
+        .collect();
+    let mut path = Vec::with_capacity(differences.len());
+    let mut log_evidence = 0.0;
+    for count in 1..=differences.len() {
+        if count.is_multiple_of(SHORTEST_BLOCK) {
+            let seen = differences.get(..count).unwrap_or_default();
+            log_evidence = smallest_gauge_log_evidence(seen, budget.longest_intervals, None, rate);
+        }
+        path.push(log_evidence);
+    }
+    path
+}

@@ -1,0 +1,161 @@
+//! How much longer, or how much more traffic, an undecided check takes.
+
+use crate::pipeline::MetricKind;
+use crate::sequential::{
+    AbsoluteLimit, CountLaw, ExpectedTraffic, Plan, Side, absolute_growth,
+    evidence_needed_to_promote, evidence_needed_to_roll_back,
+};
+use crate::series::Grid;
+
+use super::check::Situation;
+use super::conclude::{undecided, values_text};
+use super::evidence::Proof;
+use super::limit::{Claims, Limit, Scale, estimate};
+use super::model::{CheckReport, NeedsReport};
+use super::question::Question;
+use super::text;
+
+/// Tells an open check what it needs, given the intervals until it is decided at today's traffic;
+/// nothing when no amount would do.
+pub(super) fn told(
+    mut report: CheckReport,
+    question: &Question<'_>,
+    intervals_to_decide: Option<f64>,
+    grid: Grid,
+) -> CheckReport {
+    let values = values_text(&report, question.dimension());
+    let seen = report
+        .canary
+        .as_ref()
+        .and_then(|canary| canary.total)
+        .unwrap_or(0.0);
+    let elapsed = grid.intervals() as f64;
+    let Some(intervals) = intervals_to_decide else {
+        let no_events = question.is_relative()
+            && report
+                .control
+                .as_ref()
+                .is_some_and(|control| control.events == Some(0.0));
+        let why = if no_events {
+            format!(
+                "undecided, {values}: the control has no events to compare with; allow some by \
+                 a limit such as \"baseline + 0.001\""
+            )
+        } else {
+            format!("undecided, {values}: too near to its limits to decide at this traffic")
+        };
+        return undecided(report, &why);
+    };
+    let needed = seen * intervals / elapsed.max(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, far beyond any rollout"
+    )]
+    let projected_at_ms = grid
+        .start_ms()
+        .saturating_add((grid.interval_ms() as f64 * intervals) as i64);
+    report.needs = Some(NeedsReport {
+        canary_total: needed,
+        projected_at_ms: Some(projected_at_ms),
+    });
+    let unit = match question.metric.kind {
+        MetricKind::EventRate { .. } => "units of exposure of the canary",
+        _ => "canary requests",
+    };
+    let why = if seen > 0.0 && needed > seen {
+        let (seen, needed) = (text::count(seen), text::about(needed));
+        format!("undecided, {seen} of about {needed} {unit}; {values}")
+    } else {
+        format!("undecided, {values}")
+    };
+    undecided(report, &why)
+}
+
+/// Intervals from the start of the window until the sequential method decides, if traffic and
+/// estimates stay as they are: the sooner of rollback and promotion.
+///
+/// Source: the growth of evidence, statistics design, section 12.
+pub(super) fn intervals_to_decide(
+    question: &Question<'_>,
+    claims: &Claims,
+    proof: &Proof,
+    situation: Situation<'_>,
+) -> Option<f64> {
+    let budget = situation.budget;
+    let intervals = situation.data.grid.intervals().max(1) as f64;
+    let violation = claims.violation?;
+    let totals = violation.totals;
+    let canary = estimate(totals.canary)?;
+    let options = if violation.limit.needs_control() {
+        let control = estimate(totals.control)?;
+        let traffic = ExpectedTraffic::new(
+            totals.canary.exposure / intervals,
+            totals.control.exposure / intervals,
+            control,
+        )
+        .ok()?;
+        let plan = Plan::new(traffic, proof.dispersion, budget.rollback, budget.promotion);
+        let ratio = canary / control;
+        match (violation.limit, claims.compliance.map(|claim| claim.limit)) {
+            (
+                Limit::AtMost {
+                    ratio: Some(broken),
+                    ..
+                },
+                kept,
+            ) => [
+                plan.intervals_to_roll_back(broken, ratio),
+                relative(kept).and_then(|kept| plan.intervals_to_promote(kept, ratio)),
+            ],
+            (
+                Limit::AtLeast {
+                    ratio: Some(broken),
+                    ..
+                },
+                kept,
+            ) => {
+                let plan = plan.where_more_is_better();
+                [
+                    plan.intervals_to_roll_back(broken, ratio),
+                    relative(kept).and_then(|kept| plan.intervals_to_promote(kept, ratio)),
+                ]
+            }
+            _ => [None, None],
+        }
+    } else {
+        let (offset, bad) = match violation.limit {
+            Limit::AtMost { offset, .. } => (offset, Side::Above),
+            Limit::AtLeast { offset, .. } => (offset, Side::Below),
+            Limit::Within { .. } => return None,
+        };
+        let law = match question.scale() {
+            Scale::Share => CountLaw::Bernoulli,
+            Scale::Rate => CountLaw::Poisson,
+        };
+        let exposure = totals.canary.exposure / intervals;
+        let dispersion = proof.dispersion.unwrap_or(1.0);
+        let after = |side: Side, needed: f64| {
+            let limit = AbsoluteLimit::new(offset, side, law).ok()?;
+            let growth = absolute_growth(&limit, exposure, canary)?;
+            (growth > 0.0).then(|| needed * dispersion / growth)
+        };
+        [
+            after(bad, evidence_needed_to_roll_back(budget.rollback)),
+            after(bad.opposite(), evidence_needed_to_promote(budget.promotion)),
+        ]
+    };
+    options
+        .into_iter()
+        .flatten()
+        .filter(|intervals| intervals.is_finite())
+        .reduce(f64::min)
+        // What is not decided yet takes at least one interval more.
+        .map(|needed| needed.max(intervals + 1.0))
+}
+
+fn relative(limit: Option<Limit>) -> Option<f64> {
+    match limit? {
+        Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => ratio,
+        Limit::Within { .. } => None,
+    }
+}

@@ -1,0 +1,138 @@
+//! What must hold of every verdict, whatever the data.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn any_number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        8 => 0.0..1e5_f64,
+        1 => Just(0.0),
+        1 => Just(f64::NAN),
+        1 => Just(f64::INFINITY),
+        1 => Just(-1.0),
+        1 => Just(1e300),
+    ]
+}
+
+fn any_counts() -> impl Strategy<Value = MetricData> {
+    let arm = || {
+        (any_number(), any_number()).prop_map(|(events, exposure)| ArmCount { events, exposure })
+    };
+    let pairs = proptest::collection::vec((arm(), arm()), 1..40);
+    pairs.prop_map(|pairs| {
+        let interval = |(first, (control, canary))| PairedInterval {
+            first,
+            length: 1,
+            control,
+            canary,
+        };
+        MetricData::Counts(PairedCounts {
+            intervals: pairs.into_iter().enumerate().map(interval).collect(),
+            quality: DataQuality::default(),
+        })
+    })
+}
+
+fn any_method() -> impl Strategy<Value = Method> {
+    prop_oneof![
+        Just(Method::Wilson),
+        Just(Method::Sequential),
+        Just(Method::Kayenta)
+    ]
+}
+
+fn all_checks() -> Vec<Check> {
+    vec![
+        check(
+            "error_rate",
+            "error_rate < baseline * 1.1",
+            below_baseline(1.1),
+        ),
+        check("error_rate", "error_rate < 1%", below(0.01)),
+        check(
+            "error_rate",
+            "error_rate within 5% of baseline",
+            Condition::Within { tolerance: 0.05 },
+        ),
+        check("kpi_impact", "kpi_impact < 1%", below(0.01)),
+    ]
+}
+
+fn with_method(method: Method) -> Pipeline {
+    let mut pipeline = pipeline(all_checks());
+    pipeline.analysis.method = method;
+    pipeline.kill_switch = vec![check(
+        "error_rate",
+        "error_rate > 50%",
+        Condition::Absolute {
+            comparison: Comparison::Greater,
+            limit: 0.5,
+        },
+    )];
+    pipeline
+}
+
+proptest! {
+    #[test]
+    fn no_data_panics_and_no_reported_number_is_nan(
+        errors in any_counts(), conversions in any_counts(), method in any_method(),
+    ) {
+        let pipeline = with_method(method);
+        let data = data(40, vec![("error_rate", errors), ("conversion", conversions)]);
+        let verdict = second_stage(&pipeline, &data);
+        for check in &verdict.checks {
+            if let Some(evidence) = &check.evidence {
+                prop_assert!(evidence.rollback.is_finite());
+            }
+            prop_assert!(check.reason.chars().count() <= 300);
+        }
+    }
+
+    #[test]
+    fn populations_that_do_the_same_are_never_rolled_back(
+        rows in proptest::collection::vec((0_u32..50, 1_000_u32..2_000), 10..120),
+        method in any_method(),
+    ) {
+        let pipeline = with_method(method);
+        let same = |(first, (events, exposure)): (usize, (u32, u32))| {
+            let arm = ArmCount { events: f64::from(events), exposure: f64::from(exposure) };
+            PairedInterval { first, length: 1, control: arm, canary: arm }
+        };
+        let intervals: Vec<_> = rows.into_iter().enumerate().map(same).collect();
+        let length = intervals.len();
+        let counts = MetricData::Counts(PairedCounts { intervals, quality: DataQuality::default() });
+        let data = data(length, vec![("error_rate", counts.clone()), ("conversion", counts)]);
+        prop_assert_ne!(second_stage(&pipeline, &data).verdict, Verdict::Rollback);
+    }
+
+    #[test]
+    fn more_failures_never_turn_a_rollback_into_a_promotion(
+        control in 0_u32..500, canary in 0_u32..500, more in 1_u32..500, method in any_method(),
+    ) {
+        let pipeline = with_method(method);
+        let verdict = |failures: u32| {
+            let of = ((f64::from(control), 90_000.0), (f64::from(failures), 10_000.0));
+            let mut data = errors(STAGE_INTERVALS, of);
+            let fine = counts(STAGE_INTERVALS, (27_000.0, 900_000.0), (3_000.0, 100_000.0));
+            data.metrics.insert("conversion".to_owned(), fine);
+            second_stage(&pipeline, &data).verdict
+        };
+        if verdict(canary) == Verdict::Rollback {
+            prop_assert_ne!(verdict(canary + more), Verdict::Promote);
+        }
+    }
+
+    #[test]
+    fn what_the_source_calls_partial_never_decides(
+        control in 0_u32..500, canary in 0_u32..500, method in any_method(),
+    ) {
+        let pipeline = with_method(method);
+        let of = ((f64::from(control), 90_000.0), (f64::from(canary), 10_000.0));
+        let mut data = errors(STAGE_INTERVALS, of);
+        let fine = counts(STAGE_INTERVALS, (27_000.0, 900_000.0), (3_000.0, 100_000.0));
+        data.metrics.insert("conversion".to_owned(), fine);
+        data.source_warnings.insert("error_rate".to_owned(), "partial".to_owned());
+        prop_assert_eq!(second_stage(&pipeline, &data).verdict, Verdict::Hold);
+    }
+}

@@ -1,0 +1,163 @@
+//! How fast evidence grows in the traffic that is expected.
+
+use super::SequentialError;
+use super::limit::{AbsoluteLimit, CountLaw, Side};
+
+/// `2 * 0.6^2`: the noise assumed without history.
+const ASSUMED_DISPERSION_PER_EVENT: f64 = 0.72;
+
+/// The traffic of one interval, as it is expected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExpectedTraffic {
+    canary_exposure: f64,
+    control_exposure: f64,
+    base_rate: f64,
+}
+
+impl ExpectedTraffic {
+    /// Returns the traffic of one interval with the control's events per exposure.
+    ///
+    /// # Errors
+    ///
+    /// [`SequentialError::Traffic`] unless all three are positive and not beyond 1e30.
+    pub fn new(
+        canary_exposure: f64,
+        control_exposure: f64,
+        base_rate: f64,
+    ) -> Result<Self, SequentialError> {
+        let is_valid = [canary_exposure, control_exposure, base_rate]
+            .iter()
+            .all(|value| (1e-30..=1e30).contains(value));
+        is_valid
+            .then_some(Self {
+                canary_exposure,
+                control_exposure,
+                base_rate,
+            })
+            .ok_or(SequentialError::Traffic {
+                canary_exposure,
+                control_exposure,
+                base_rate,
+            })
+    }
+
+    /// Exposure of the canary in an interval.
+    pub fn canary_exposure(&self) -> f64 {
+        self.canary_exposure
+    }
+
+    /// `mu_c`: events of a canary that is as good as the control.
+    fn canary_events(&self) -> f64 {
+        self.canary_exposure * self.base_rate
+    }
+
+    /// `mu_y`: events of the control.
+    fn control_events(&self) -> f64 {
+        self.control_exposure * self.base_rate
+    }
+
+    /// The dispersion assumed without history: `1 + 0.72 (mu_c + mu_y) phi (1 - phi)`.
+    pub fn assumed_dispersion(&self) -> f64 {
+        let share = self.canary_exposure / (self.canary_exposure + self.control_exposure);
+        let events = self.canary_events() + self.control_events();
+        1.0 + ASSUMED_DISPERSION_PER_EVENT * events * share * (1.0 - share)
+    }
+}
+
+/// Returns how much `ln E` grows in an interval, for the effect that is there, when the canary's rate is
+/// `true_ratio` times the control's and the evidence is for one side of `ratio`; nothing when the truth
+/// is not on that side.
+///
+/// Above, with `lambda` the true ratio: `lambda mu_c ln(lambda / r) - (lambda mu_c + mu_y)
+/// ln(1 + (lambda / r - 1) phi_r)`. Below: `mu_y ln(r / lambda) - (lambda mu_c + mu_y)
+/// ln(1 + (r / lambda - 1) psi)`.
+///
+/// Source: the Kullback-Leibler divergence of the conditional binomial (S. Kullback and R. Leibler,
+/// "On information and sufficiency", Annals of Mathematical Statistics 22 (1951)).
+///
+/// ```
+/// use serinus_analysis::sequential::{ExpectedTraffic, Side, relative_growth};
+///
+/// let traffic = ExpectedTraffic::new(300.0, 2700.0, 0.001).unwrap();
+/// let growth = relative_growth(&traffic, Side::Above, 1.25, 3.0).unwrap();
+/// assert!((growth - 0.22045766448561066).abs() < 1e-14);
+/// ```
+pub fn relative_growth(
+    traffic: &ExpectedTraffic,
+    side: Side,
+    ratio: f64,
+    true_ratio: f64,
+) -> Option<f64> {
+    let in_range = |value: f64| (1e-6..=1e6).contains(&value);
+    if !in_range(ratio) || !in_range(true_ratio) {
+        return None;
+    }
+    let (canary, control) = (
+        true_ratio * traffic.canary_events(),
+        traffic.control_events(),
+    );
+    let weighted = ratio * traffic.canary_exposure;
+    let both = weighted + traffic.control_exposure;
+    let (events, effect, share) = match side {
+        Side::Above => (canary, true_ratio / ratio, weighted / both),
+        Side::Below => (control, ratio / true_ratio, traffic.control_exposure / both),
+    };
+    if effect <= 1.0 {
+        return None;
+    }
+    let growth =
+        events * libm::log(effect) - (canary + control) * libm::log1p((effect - 1.0) * share);
+    (growth > 0.0).then_some(growth)
+}
+
+/// Returns how much `ln E` grows in an interval with this exposure against an absolute limit, for the
+/// effect that is there, when the rate is `true_rate`; nothing when that is not on the limit's side.
+///
+/// The divergence of the Bernoulli law with `true_rate` from that with the limit, or of the Poisson law,
+/// times the exposure.
+pub fn absolute_growth(limit: &AbsoluteLimit, exposure: f64, true_rate: f64) -> Option<f64> {
+    let (rate, line) = (true_rate, limit.limit());
+    let is_on_side = match limit.side() {
+        Side::Above => rate > line,
+        Side::Below => rate < line,
+    };
+    if !is_on_side || rate < 0.0 || exposure.is_nan() || exposure <= 0.0 {
+        return None;
+    }
+    let events = if rate > 0.0 {
+        rate * libm::log(rate / line)
+    } else {
+        0.0
+    };
+    let rest = match limit.law() {
+        CountLaw::Poisson => line - rate,
+        CountLaw::Bernoulli if rate < 1.0 => {
+            (1.0 - rate) * (libm::log1p(-rate) - libm::log1p(-line))
+        }
+        CountLaw::Bernoulli if rate > 1.0 => return None,
+        CountLaw::Bernoulli => 0.0,
+    };
+    let growth = exposure * (events + rest);
+    (growth > 0.0 && growth.is_finite()).then_some(growth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_against_an_absolute_limit_is_the_divergence() {
+        let limit = |side, law| AbsoluteLimit::new(0.01, side, law).unwrap();
+        let above = limit(Side::Above, CountLaw::Bernoulli);
+        let growth = absolute_growth(&above, 1000.0, 0.02).unwrap();
+        let expected = 1000.0 * (0.02 * 2.0_f64.ln() + 0.98 * (0.98_f64 / 0.99).ln());
+        assert!((growth - expected).abs() < 1e-10);
+        assert_eq!(absolute_growth(&above, 1000.0, 0.01), None);
+        assert_eq!(absolute_growth(&above, f64::NAN, 0.02), None);
+        assert_eq!(absolute_growth(&above, 1000.0, 1.5), None);
+        assert!(absolute_growth(&above, 1000.0, 1.0).is_some());
+        let below = limit(Side::Below, CountLaw::Poisson);
+        let growth = absolute_growth(&below, 1000.0, 0.0).unwrap();
+        assert!((growth - 10.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,68 @@
+//! What is answered when the data was not there in time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serinus_analysis::judge::{DataFault, MetricData, ReasonCode, StageData, judge};
+use serinus_analysis::pipeline::{MetricKind, Pipeline};
+
+use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest, window};
+
+impl Engine {
+    /// Returns what the judge says when nothing has been read yet: a `hold` with the reason
+    /// `still_collecting`. Takes no time.
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError`] for the window, as [`Engine::analyse`].
+    pub fn still_collecting(
+        &self,
+        input: &AnalysisInput<'_>,
+        waited: Duration,
+    ) -> Result<Analysis, AnalysisError> {
+        let (pipeline, stage) = (input.pipeline, input.stage);
+        let window = window::resolve(
+            input.start_ms,
+            input.end_ms,
+            self.clock.now_ms(),
+            &pipeline.analysis,
+            stage,
+        )?;
+        let fault = DataFault {
+            code: ReasonCode::StillCollecting,
+            message: format!(
+                "not all data was there within {:.1} s",
+                waited.as_secs_f64()
+            ),
+        };
+        let checks = stage.checks.iter().chain(&pipeline.kill_switch);
+        let names = checks.flat_map(|check| read_for(pipeline, &check.metric));
+        let grid = window.grid;
+        let data = StageData {
+            grid,
+            starts_with_stage: window.starts_with_stage,
+            metrics: names
+                .map(|name| (name.to_owned(), MetricData::Fault(fault.clone())))
+                .collect(),
+            source_warnings: BTreeMap::new(),
+        };
+        Ok(Analysis {
+            verdict: judge(pipeline, stage, &data),
+            grid,
+            queries: Vec::new(),
+            digest: digest::digest(pipeline, stage, &data),
+        })
+    }
+}
+
+/// A metric, and the one that it is the impact of.
+fn read_for<'a>(pipeline: &'a Pipeline, metric: &'a str) -> impl Iterator<Item = &'a str> {
+    let of = pipeline
+        .metrics
+        .get(metric)
+        .and_then(|found| match &found.kind {
+            MetricKind::Impact { of } => Some(of.as_str()),
+            _ => None,
+        });
+    std::iter::once(metric).chain(of)
+}

@@ -43,6 +43,10 @@ prove-counts: tools ## Holds the counts against a fleet of known truth for two w
 	@$(CARGO) build $(LOCKED) --package serinus
 	@SERINUS_COUNTS_SECONDS=120 $(CARGO) test $(LOCKED) --package serinus-tests --test integration -- --nocapture true_counts::
 
+.PHONY: prove-operating-characteristics
+prove-operating-characteristics: ## Simulates 1000 rollouts in each cell and writes docs/operating-characteristics.md
+	@$(CARGO) run $(LOCKED) --quiet --package serinus -- simulate --table --replicates 1000 --write docs/operating-characteristics.md $(ARGS)
+
 .PHONY: measure
 measure: tools ## Measures start, memory and size when idle, and an analysis against its slowest query
 	@$(CARGO) build $(LOCKED) --release --package serinus

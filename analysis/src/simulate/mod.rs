@@ -5,8 +5,12 @@
 //! samples, however fast the clock runs and in whatever order somebody asks. The counts are drawn
 //! exactly (Poisson, binomial, multinomial), never rounded from a normal curve, because a canary
 //! is judged by a handful of errors.
+//!
+//! [`operating`] needs no fleet: it draws the counts of whole rollouts, thousands of them, and measures
+//! how often a method of judging is wrong.
 
 mod latency;
+pub mod operating;
 mod pod;
 mod random;
 mod sample;

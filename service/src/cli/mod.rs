@@ -7,6 +7,7 @@ mod lint;
 mod openapi;
 mod output;
 mod serve;
+mod simulate;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ enum Command {
     Demo(demo::Arguments),
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
+    Simulate(Box<simulate::Arguments>),
     Openapi(openapi::Arguments),
     Healthcheck(healthcheck::Arguments),
 }
@@ -105,6 +107,7 @@ fn run(command: Command) -> ExitCode {
             (result, analyze::COULD_NOT_ASK)
         }
         Command::Demo(arguments) => (demo::run(&arguments), FAILED),
+        Command::Simulate(arguments) => (simulate::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),
         Command::Healthcheck(arguments) => (healthcheck::run(&arguments), FAILED),
     };

@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -191,7 +192,10 @@ fn build_clients(url: &Url, connect_timeout: Duration, tls: &TlsFiles) -> Result
         // A query that is redirected is answered by something else: a login page, mostly.
         .redirect(redirect::Policy::none())
         // No configuration by the environment.
-        .no_proxy();
+        .no_proxy()
+        // On the way to another host compression saves more than it costs; within one it only
+        // costs, and the source pays most of it.
+        .gzip(!is_this_host(url));
     if url.scheme() == "http" {
         // No certificate is needed: saves reading the system's.
         builder = builder.tls_certs_only([]);
@@ -296,6 +300,16 @@ fn decimal_seconds(milliseconds: i64) -> String {
     } else {
         format!("{sign}{seconds}.{rest:03}")
     }
+}
+
+/// Whether an address is one of this host's own.
+fn is_this_host(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -78,11 +78,20 @@ async fn a_good_canary_is_promoted_and_a_bad_one_rolled_back() -> anyhow::Result
     assert!(rolled_back.number("/rollback_to_percent")? >= 0.0);
 
     let mut over_time = pipeline.clone();
-    set(&mut over_time, "analysis", json!({"method": "sequential", "interval": "5s", "lag": "2s"}));
+    set(
+        &mut over_time,
+        "analysis",
+        json!({"method": "sequential", "interval": "5s", "lag": "2s"}),
+    );
     let mut bad = request(&over_time, Some(window))?;
     set(&mut bad, "canary", json!({"track": "bad"}));
     let rolled_back = analyse(&serinus, &bad).await?;
-    assert_eq!(rolled_back.text("/verdict"), "rollback", "{}", rolled_back.body);
+    assert_eq!(
+        rolled_back.text("/verdict"),
+        "rollback",
+        "{}",
+        rolled_back.body
+    );
     assert_eq!(rolled_back.text("/checks/1/method"), "sequential");
     let evidence = |name: &str| rolled_back.number(&format!("/checks/1/evidence/{name}"));
     assert!(evidence("rollback")? >= evidence("rollback_at")?);

@@ -10,7 +10,7 @@ use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Popula
 use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
 use super::evidence::{self, Budget, Held, Proof};
 use super::latency::Latency;
-use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
+use super::limit::{Claim, Claims, Levels, Limit, Scale, Shown, estimate};
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, MetricData, NeedsReport, Outcome, RatioReport,
     ReasonCode, StageData, WilsonReport,
@@ -366,7 +366,10 @@ fn conclude_proof(
     });
     let shown = Shown::of(false, is_control_violated, proof.is_kept);
     let mut report = conclude(report, question, shown);
-    if shown == Shown::Open {
+    let can_be_planned = claims
+        .violation
+        .is_some_and(|claim| !matches!(claim.limit, Limit::Within { .. }));
+    if shown == Shown::Open && can_be_planned {
         let intervals = needs::intervals_to_decide(question, claims, &proof, situation);
         report = needs::told(report, question, intervals, situation.data.grid);
     }

@@ -124,10 +124,17 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
     let threshold = situation.budget.rollback.log_threshold();
     let is_beyond = |log_evidence: &f64| *log_evidence >= threshold;
     // Weights are fixed by the pipeline, also for a check without data, whose evidence is 1.
+    // One that may only hold, such as a gauge with a tight limit, takes nothing from the others.
+    let votes_at_all = |(check, one): &(&Check, &Evaluated)| {
+        method_of(check, situation.pipeline) == Method::Sequential
+            && one.proof.as_ref().is_none_or(|proof| proof.may_roll_back)
+    };
     let total = weight_of(
         checks
             .iter()
-            .filter(|check| method_of(check, situation.pipeline) == Method::Sequential),
+            .zip(evaluated.iter())
+            .filter(votes_at_all)
+            .map(|(check, _)| check),
     );
     let votes: Vec<Vote<'_>> = checks
         .iter()
@@ -161,7 +168,9 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
         });
         is_beyond(&combined_log_evidence(&evidence))
     });
+    let shares: Vec<(usize, f64)> = votes.iter().map(|vote| (vote.index, vote.weight)).collect();
     let Some(interval) = crossed else {
+        tell_shares(&shares, threshold, evaluated);
         mark_warnings(checks, situation, evaluated);
         return;
     };
@@ -183,12 +192,25 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
         .filter(|((vote, _), adjusted)| is_beyond(adjusted) || Some(vote.index) == largest)
         .map(|((vote, log_evidence), _)| (vote.index, *log_evidence, vote.weight))
         .collect();
+    tell_shares(&shares, threshold, evaluated);
     for (index, log_evidence, weight) in blamed {
         if let Some(one) = evaluated.get_mut(index) {
             blame(one, log_evidence, weight, situation);
         }
     }
     mark_warnings(checks, situation, evaluated);
+}
+
+/// Tells each check where its evidence alone would be enough.
+fn tell_shares(shares: &[(usize, f64)], threshold: f64, evaluated: &mut [Evaluated]) {
+    for (index, weight) in shares {
+        if let Some(told) = evaluated
+            .get_mut(*index)
+            .and_then(|one| one.report.evidence.as_mut())
+        {
+            told.rollback_at = super::check::e_value(threshold) / weight;
+        }
+    }
 }
 
 fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situation<'_>) {
@@ -228,7 +250,10 @@ fn mark_warnings(checks: &[Check], situation: Situation<'_>, evaluated: &mut [Ev
             .as_ref()
             .is_some_and(|proof| proof.violation.iter().any(|log| *log >= threshold));
         if check.warn_only && is_broken && one.report.reason_code != ReasonCode::Environment {
-            blame(one, threshold, 1.0, situation);
+            let largest = one.proof.as_ref().map_or(threshold, |proof| {
+                proof.violation.iter().copied().fold(threshold, f64::max)
+            });
+            blame(one, largest, 1.0, situation);
         }
     }
 }

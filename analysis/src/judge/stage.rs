@@ -426,6 +426,15 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
             });
         }
     }
+    let is_sequential = |report: &CheckReport| report.method == Method::Sequential;
+    if !data.starts_with_stage && checks.iter().any(is_sequential) {
+        warnings.push(Warning {
+            code: "sliding_window",
+            message: "without a start every answer looks at another window; polled, give the \
+                      stage's start, or good releases are rolled back more often than promised"
+                .to_owned(),
+        });
+    }
     let looks_once = |report: &CheckReport| report.method != Method::Sequential;
     let is_kill_switch = |report: &CheckReport| {
         pipeline

@@ -82,6 +82,26 @@ enum ReadingKey {
     Gauge(String),
 }
 
+/// What a text was written for: the reading, the matchers, the labels it is grouped by, and the
+/// length of the window where that matters.
+type TextName = (ReadingKey, Matchers, Vec<String>, Option<i64>);
+
+/// Queries that were written before. The same question always has the same text.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct QueryTexts(BTreeMap<TextName, String>);
+
+impl QueryTexts {
+    /// Most texts that are kept; beyond, all are forgotten and written again.
+    const MOST_TEXTS: usize = 4_096;
+
+    fn remember(&mut self, name: TextName, text: &str) {
+        if self.0.len() >= Self::MOST_TEXTS {
+            self.0.clear();
+        }
+        self.0.insert(name, text.to_owned());
+    }
+}
+
 impl Plan {
     /// Plans the questions for a stage.
     ///
@@ -104,6 +124,24 @@ impl Plan {
         populations: Populations<&Matchers>,
         grid: Grid,
         step_ms: i64,
+    ) -> Result<Self, Vec<PlanError>> {
+        let mut texts = QueryTexts::default();
+        Self::with_texts(pipeline, stage, populations, grid, step_ms, &mut texts)
+    }
+
+    /// As [`Plan::new`], with texts that were written before: parsing and printing PromQL takes
+    /// longer than all the rest of a plan.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`].
+    pub fn with_texts(
+        pipeline: &Pipeline,
+        stage: &Stage,
+        populations: Populations<&Matchers>,
+        grid: Grid,
+        step_ms: i64,
+        texts: &mut QueryTexts,
     ) -> Result<Self, Vec<PlanError>> {
         let mut errors = matcher_errors(populations);
         let mut metrics = BTreeMap::new();
@@ -138,7 +176,8 @@ impl Plan {
             metrics,
         };
         if grid.intervals() > 0 {
-            plan.ask(&Asker::new(pipeline, stage, populations, grid, step_ms))?;
+            let mut asker = Asker::new(pipeline, stage, populations, grid, step_ms, texts);
+            plan.ask(&mut asker)?;
         }
         Ok(plan)
     }
@@ -173,7 +212,7 @@ impl Plan {
         assemble::scrape_period_ms(heartbeats.as_ref())
     }
 
-    fn ask(&mut self, asker: &Asker) -> Result<(), Vec<PlanError>> {
+    fn ask(&mut self, asker: &mut Asker<'_>) -> Result<(), Vec<PlanError>> {
         let mut errors = Vec::new();
         for (metric, kind) in self.metrics.clone() {
             for key in reading_keys(&kind) {
@@ -193,7 +232,12 @@ impl Plan {
     }
 
     /// Adds a reading that a metric needs.
-    fn read(&mut self, asker: &Asker, metric: &str, key: &ReadingKey) -> Result<(), QueryError> {
+    fn read(
+        &mut self,
+        asker: &mut Asker<'_>,
+        metric: &str,
+        key: &ReadingKey,
+    ) -> Result<(), QueryError> {
         if !self.readings.contains_key(key) {
             let reading = asker.reading(key, &mut self.questions)?;
             self.readings.insert(key.clone(), reading);
@@ -208,7 +252,8 @@ impl Plan {
 }
 
 /// Writes the questions of readings.
-struct Asker {
+struct Asker<'a> {
+    texts: &'a mut QueryTexts,
     populations: Populations<Matchers>,
     combined: Option<query::Combined>,
     has_control: bool,
@@ -216,13 +261,14 @@ struct Asker {
     step_ms: i64,
 }
 
-impl Asker {
+impl<'a> Asker<'a> {
     fn new(
         pipeline: &Pipeline,
         stage: &Stage,
         populations: Populations<&Matchers>,
         grid: Grid,
         step_ms: i64,
+        texts: &'a mut QueryTexts,
     ) -> Self {
         let region = query::region_matcher(&pipeline.region_label, &stage.regions);
         let populations = populations.map(|matchers| {
@@ -235,6 +281,7 @@ impl Asker {
             .then(|| query::combine(&populations.control, &populations.canary))
             .flatten();
         Self {
+            texts,
             populations,
             combined,
             has_control,
@@ -243,10 +290,14 @@ impl Asker {
         }
     }
 
-    fn reading(&self, key: &ReadingKey, questions: &mut Questions) -> Result<Reading, QueryError> {
+    fn reading(
+        &mut self,
+        key: &ReadingKey,
+        questions: &mut Questions,
+    ) -> Result<Reading, QueryError> {
         let times = self.times(key);
         // The mean of a gauge is taken by the source, for each population.
-        if let Some(combined) = &self.combined
+        if let Some(combined) = self.combined.clone()
             && !matches!(key, ReadingKey::Gauge(_))
         {
             let promql = self.text(key, &combined.matchers, &[&combined.label])?;
@@ -263,10 +314,11 @@ impl Asker {
             };
             return Ok(Reading { sources, promql });
         }
-        let canary = self.text(key, &self.populations.canary, &[])?;
+        let populations = self.populations.clone();
+        let canary = self.text(key, &populations.canary, &[])?;
         let control = self
             .has_control
-            .then(|| self.text(key, &self.populations.control, &[]))
+            .then(|| self.text(key, &populations.control, &[]))
             .transpose()?;
         let mut source = |promql: &str| Source {
             questions: questions.ask(promql, &times),
@@ -294,7 +346,27 @@ impl Asker {
         }
     }
 
+    /// The text of a query: one written before, or a new one.
     fn text(
+        &mut self,
+        key: &ReadingKey,
+        matchers: &Matchers,
+        group_by: &[&str],
+    ) -> Result<String, QueryError> {
+        let groups: Vec<String> = group_by.iter().map(|&label| label.to_owned()).collect();
+        // What the heartbeats ask for depends on the window's length, too.
+        let seconds = matches!(key, ReadingKey::Heartbeats)
+            .then(|| self.grid.end_ms().saturating_sub(self.grid.start_ms()));
+        let name = (key.clone(), matchers.clone(), groups, seconds);
+        if let Some(text) = self.texts.0.get(&name) {
+            return Ok(text.clone());
+        }
+        let text = self.write(key, matchers, group_by)?;
+        self.texts.remember(name, &text);
+        Ok(text)
+    }
+
+    fn write(
         &self,
         key: &ReadingKey,
         matchers: &Matchers,

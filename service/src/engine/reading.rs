@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serinus_analysis::judge::{DataFault, ReasonCode};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
-use serinus_analysis::plan::{Answered, Plan, PlannedQuestion};
+use serinus_analysis::plan::{Answered, Plan, PlannedQuestion, QueryTexts};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::task::JoinSet;
 
@@ -63,6 +63,7 @@ type Seen = (String, Populations<Matchers>);
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     scrape_periods_ms: Mutex<BTreeMap<Seen, i64>>,
+    texts: Mutex<QueryTexts>,
 }
 
 impl Reader {
@@ -77,7 +78,7 @@ impl Reader {
     ) -> Result<Reading, AnalysisError> {
         let seen = (source.name().to_owned(), populations.map(Clone::clone));
         let step_ms = fine_step_ms(grid.interval_ms(), self.remembered(&seen));
-        let plan = Plan::new(pipeline, stage, populations, grid, step_ms)?;
+        let plan = self.plan(pipeline, stage, populations, grid, step_ms)?;
         let answers = ask_all(source, plan.questions()).await;
         let (first, period_ms) = aside(move || {
             let period_ms = plan.scrape_period_ms(&answers);
@@ -89,7 +90,10 @@ impl Reader {
         };
         self.remember(seen, period_ms);
         let finer_step_ms = fine_step_ms(grid.interval_ms(), Some(period_ms));
-        let finer = Plan::new(pipeline, stage, populations, grid, finer_step_ms)?;
+        if finer_step_ms >= first.plan.step_ms() {
+            return Ok(first);
+        }
+        let finer = self.plan(pipeline, stage, populations, grid, finer_step_ms)?;
         // Not always finer: a long window is not read at each of its scrapes.
         if finer.step_ms() >= first.plan.step_ms() {
             return Ok(first);
@@ -101,6 +105,25 @@ impl Reader {
             plan: finer,
             answers,
         })
+    }
+
+    fn plan(
+        &self,
+        pipeline: &Pipeline,
+        stage: &Stage,
+        populations: Populations<&Matchers>,
+        grid: Grid,
+        step_ms: i64,
+    ) -> Result<Plan, AnalysisError> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Plan::with_texts(
+            pipeline,
+            stage,
+            populations,
+            grid,
+            step_ms,
+            &mut texts,
+        )?)
     }
 
     fn remembered(&self, seen: &Seen) -> Option<i64> {

@@ -113,6 +113,13 @@ impl Vote<'_> {
         }
         self.proof.violation.get(interval).copied().unwrap_or(0.0)
     }
+
+    /// The strongest evidence at any interval so far.
+    fn strongest(&self, intervals: usize) -> f64 {
+        (0..intervals)
+            .map(|interval| self.at(interval))
+            .fold(0.0, f64::max)
+    }
 }
 
 /// The evidence of all checks at the same interval, weighted: a rollback when it ever crosses
@@ -185,12 +192,20 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
             share(a).total_cmp(&share(b))
         })
         .map(|(vote, _)| vote.index);
+    // To blame are those proven when all together first were, and those proven on their own since.
     let blamed: Vec<(usize, f64, f64)> = votes
         .iter()
         .zip(&at_crossing)
         .zip(&adjusted)
-        .filter(|((vote, _), adjusted)| is_beyond(adjusted) || Some(vote.index) == largest)
-        .map(|((vote, log_evidence), _)| (vote.index, *log_evidence, vote.weight))
+        .filter_map(|((vote, log_evidence), adjusted)| {
+            let strongest = vote.strongest(situation.data.grid.intervals());
+            let is_proven_alone = is_beyond(&(strongest + libm::log(vote.weight)));
+            (is_beyond(adjusted) || Some(vote.index) == largest || is_proven_alone).then_some((
+                vote.index,
+                strongest.max(*log_evidence),
+                vote.weight,
+            ))
+        })
         .collect();
     tell_shares(&shares, threshold, evaluated);
     for (index, log_evidence, weight) in blamed {

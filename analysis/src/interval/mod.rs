@@ -21,7 +21,6 @@ pub use proportion::{newcombe_difference, wilson_interval};
 pub use rate::{poisson_rate_interval, rate_ratio};
 pub use ratio::{RatioEstimate, proportion_ratio};
 
-use crate::judge::Classification;
 use crate::pipeline::Better;
 
 /// A closed interval of numbers.
@@ -93,6 +92,28 @@ pub enum IntervalError {
         /// The value.
         value: f64,
     },
+}
+
+/// How the canary's interval lies to the control's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Classification {
+    /// The canary is worse, without overlap.
+    Regression,
+    /// The canary is better, without overlap.
+    Improvement,
+    /// The intervals overlap.
+    Neutral,
+}
+
+impl Classification {
+    /// The name used in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regression => "regression",
+            Self::Improvement => "improvement",
+            Self::Neutral => "neutral",
+        }
+    }
 }
 
 /// Returns how the canary's interval lies to the control's: a regression or an improvement when they

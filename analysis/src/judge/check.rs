@@ -370,7 +370,8 @@ fn conclude_proof(
         .violation
         .is_some_and(|claim| !matches!(claim.limit, Limit::Within { .. }));
     if shown == Shown::Open && can_be_planned {
-        let intervals = needs::intervals_to_decide(question, claims, &proof, situation);
+        let intervals =
+            needs::intervals_to_decide(question, claims, &proof, budget, situation.data.grid);
         report = needs::told(report, question, intervals, situation.data.grid);
     }
     Evaluated {

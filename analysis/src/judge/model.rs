@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::interval::Classification;
 use crate::interval::Interval;
 use crate::pipeline::Method;
 use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
@@ -175,28 +176,6 @@ pub struct RatioReport {
     pub interval: Option<Interval>,
     /// Confidence of the interval.
     pub confidence: f64,
-}
-
-/// How the canary's interval lies to the control's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Classification {
-    /// The canary is worse, without overlap.
-    Regression,
-    /// The canary is better, without overlap.
-    Improvement,
-    /// The intervals overlap.
-    Neutral,
-}
-
-impl Classification {
-    /// The name used in answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Regression => "regression",
-            Self::Improvement => "improvement",
-            Self::Neutral => "neutral",
-        }
-    }
 }
 
 /// The classification of the seed's `canary_statistical_analysis`, on every proportion.

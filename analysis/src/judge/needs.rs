@@ -7,9 +7,8 @@ use crate::sequential::{
 };
 use crate::series::Grid;
 
-use super::check::Situation;
 use super::conclude::{undecided, values_text};
-use super::evidence::Proof;
+use super::evidence::{Budget, Proof};
 use super::limit::{Claims, Limit, Scale, estimate};
 use super::model::{CheckReport, NeedsReport};
 use super::question::Question;
@@ -79,10 +78,10 @@ pub(super) fn intervals_to_decide(
     question: &Question<'_>,
     claims: &Claims,
     proof: &Proof,
-    situation: Situation<'_>,
+    budget: Budget,
+    grid: Grid,
 ) -> Option<f64> {
-    let budget = situation.budget;
-    let intervals = situation.data.grid.intervals().max(1) as f64;
+    let intervals = grid.intervals().max(1) as f64;
     let violation = claims.violation?;
     let totals = violation.totals;
     let canary = estimate(totals.canary)?;

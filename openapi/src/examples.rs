@@ -94,6 +94,7 @@ pub fn hold_answer() -> Value {
             "reason": "error_rate undecided: 1,140 of about 5,200 canary requests",
             "critical": true,
             "warn_only": false,
+            "may_roll_back": true,
             "counts": true,
             "control": {
                 "events": 812, "total": 402_113, "estimate": 0.002_019,

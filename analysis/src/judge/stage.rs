@@ -366,7 +366,13 @@ fn undecided(situation: Situation<'_>, report: &CheckReport) -> Decision {
         ))
     });
     let longest = situation.stage.max_duration_minutes;
+    let is_at_the_end = situation.data.grid.intervals() as f64 >= situation.stage_intervals;
     let reason = match needed_minutes {
+        Some((needs, needed)) if needed > longest && is_at_the_end => format!(
+            "{}: undecided; {} would do",
+            report.condition,
+            what_would_do(needs, needed)
+        ),
         Some((needs, needed)) if needed > longest => format!(
             "{}: undecided; at this traffic that takes {}, and the stage ends after {}: {} would \
              do",
@@ -423,7 +429,7 @@ fn at_the_longest_duration(
         OnInconclusive::Hold => (Verdict::Hold, "hold"),
         OnInconclusive::Promote => (
             Verdict::Promote,
-            "promote, a business decision and not a statistical one",
+            "promote (a business decision, not a statistical one)",
         ),
         OnInconclusive::Rollback => (Verdict::Rollback, "rollback"),
     };
@@ -435,13 +441,15 @@ fn at_the_longest_duration(
         .filter_map(|report| Some((report, report.detectable_ratio?)))
         .map(|(report, ratio)| {
             let ratio = text::digits(ratio);
-            format!("; of {} it could detect {ratio} x control", report.metric)
+            format!(
+                ", and of {} only {ratio} x control would be seen",
+                report.metric
+            )
         })
         .next()
         .unwrap_or_default();
     let reason = format!(
-        "on_inconclusive is {rule}: the stage's {longest} are over and not all is \
-         shown{blindness}; {}",
+        "on_inconclusive is {rule}: after {longest} not all is shown{blindness}; {}",
         held.reason
     );
     Decision {

@@ -129,13 +129,13 @@ fn a_check_of_the_highest_share_of_the_budget_sees_most() {
 #[test]
 fn a_stage_without_hope_says_at_the_first_answer_what_would_do() {
     let pipeline = sequential();
-    let verdict = second_stage(&pipeline, &errors_of(2, 3_000.0, 0.000_5, 1.0));
+    let verdict = second_stage(&pipeline, &errors_of(2, 300.0, 0.000_5, 1.0));
     let needs = verdict.checks[0].needs.as_ref().unwrap();
     assert!(needs.traffic_factor.unwrap() > 1.0);
     assert!(needs.provable_ratio.unwrap() > 2.0);
     insta::assert_snapshot!("a_stage_without_hope", verdict.reason);
     // A canary without an error is no reason to give up.
-    let none = second_stage(&pipeline, &errors_of(2, 3_000.0, 0.000_5, 0.0));
+    let none = second_stage(&pipeline, &errors_of(2, 300.0, 0.000_5, 0.0));
     assert!(none.checks[0].needs.is_some(), "{}", none.reason);
     // With traffic there is hope, and nothing to be told.
     let busy = second_stage(&pipeline, &errors_of(10, 300_000.0, 0.01, 1.0));
@@ -147,14 +147,14 @@ fn a_stage_without_hope_says_at_the_first_answer_what_would_do() {
 fn more_traffic_as_told_is_enough() {
     let pipeline = sequential();
     let at = |requests| second_stage(&pipeline, &errors_of(60, requests, 0.000_5, 1.0));
-    let short = at(3_000.0);
+    let short = at(300.0);
     let factor = short.checks[0]
         .needs
         .as_ref()
         .unwrap()
         .traffic_factor
         .unwrap();
-    let enough = at(3_000.0 * factor * 1.01);
+    let enough = at(300.0 * factor * 1.05);
     let needs = enough.checks[0].needs.as_ref().unwrap();
     assert_eq!(needs.traffic_factor, None, "{}", enough.reason);
     let ends_at = grid(60).boundary_ms(240);
@@ -164,7 +164,7 @@ fn more_traffic_as_told_is_enough() {
 #[test]
 fn at_the_longest_duration_the_answer_says_what_the_stage_could_see() {
     let mut pipeline = sequential();
-    let open = errors_of(2 * STAGE_INTERVALS, 3_000.0, 0.000_5, 1.0);
+    let open = errors_of(2 * STAGE_INTERVALS, 300.0, 0.000_5, 1.0);
     let mut reasons = Vec::new();
     for rule in [
         OnInconclusive::Hold,
@@ -198,9 +198,4 @@ fn a_latency_that_cannot_be_compared_yet_is_told_when_it_can() {
     let at_ms = needs.projected_at_ms.unwrap();
     let expected = grid(20).start_ms() as f64 + 20.0 * INTERVAL_MS as f64 * 500.0 / (16.0 * 4.5);
     assert!((at_ms as f64 - expected).abs() < 1_000.0, "{at_ms}");
-    assert!(
-        verdict.reason.contains("the stage ends after"),
-        "{}",
-        verdict.reason
-    );
 }

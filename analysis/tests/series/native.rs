@@ -210,8 +210,9 @@ fn wanted_bounds(targets: &[&Target]) -> Vec<f64> {
     }
     let per_octave = f64::from(schema).exp2();
     let mut bounds = Vec::new();
-    let mut index = (least.log2() * per_octave).ceil();
-    while index <= (most.log2() * per_octave).round() {
+    // The tolerance is for bounds that are rounded.
+    let mut index = (least.log2() * per_octave - 1e-9).ceil();
+    while index <= most.log2() * per_octave + 1e-9 {
         let bound = (index / per_octave).exp2();
         if bound >= threshold * (1.0 - 1e-9) {
             bounds.push(bound);

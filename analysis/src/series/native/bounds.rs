@@ -274,8 +274,8 @@ mod tests {
         let wide = at_schema(8, &[-5_000, 5_000]);
         let found = bounds(&wide, &[]);
         assert!(found.len() > 160 && found.len() <= 322, "{}", found.len());
-        // Of schema 2: four to a doubling.
-        assert!((found[1] / found[0] - 0.25_f64.exp2()).abs() < 1e-12);
+        // Of schema 3: eight to a doubling.
+        assert!((found[1] / found[0] - 0.125_f64.exp2()).abs() < 1e-12);
         let extreme = [
             Bucket::new(f64::MIN_POSITIVE / 4.0, f64::MIN_POSITIVE / 2.0),
             Bucket::new(f64::MAX / 2.0, f64::MAX),

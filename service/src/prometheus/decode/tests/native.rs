@@ -155,7 +155,7 @@ fn too_many_buckets_stop_the_reading() {
     }
     // Cut behind the limit: nobody reads so far. The same buckets again are no new ones.
     assert_eq!(decode(body.as_bytes(), 2), Err(DecodeError::Cut));
-    let more = body.replace(r#""2","3""#, r#""2","3"],[0,"2","2.5","1""#);
+    let more = body.replace(r#"[0,"2","3","1"]"#, r#"[0,"2","3","1"],[0,"2","2.5","1"]"#);
     assert_eq!(
         decode(more.as_bytes(), 2),
         Err(DecodeError::TooManyBuckets { limit: 40 })

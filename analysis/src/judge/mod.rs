@@ -16,6 +16,7 @@ mod model;
 mod needs;
 mod question;
 mod silence;
+mod slice;
 mod stage;
 mod text;
 

@@ -31,6 +31,7 @@ mod ledger;
 mod model;
 mod proportion;
 mod rate;
+mod slice;
 mod walker;
 
 pub use gauge::gauge;

@@ -7,6 +7,7 @@ mod check;
 mod conclude;
 mod evidence;
 mod gauge;
+mod history;
 mod kayenta;
 mod kill_switch;
 mod latency;
@@ -23,5 +24,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use check::method_of;
+pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use model::*;
 pub use stage::judge;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::{DataFault, MetricData, ReasonCode, StageData};
+use crate::judge::{DataFault, History, MetricData, ReasonCode, StageData};
 use crate::pipeline::{Exposure, MetricKind};
 use crate::series::{self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Series};
 
@@ -36,6 +36,7 @@ pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64
         starts_with_stage: true,
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
+        history: History::default(),
     };
     let (heartbeats, heartbeat_warnings) = match readings.get(&ReadingKey::Heartbeats) {
         // Nothing needs them.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::{DataFault, ReasonCode, StageData};
+use crate::judge::{ControlSplit, DataFault, ReasonCode, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{Check, MetricKind, Pipeline};
 use crate::query;
@@ -11,7 +11,7 @@ use crate::series::{Grid, Populations, Series};
 
 use super::assemble::{Taken, put_together, take};
 use super::question::Questions;
-use super::split::{ControlSplit, Splitter, growth, target_name};
+use super::split::{Splitter, growth, target_name};
 use super::{Answered, Asker, Plan, PlanError, QueryTexts, ReadingKey, add_metric, usable_step_ms};
 
 /// How much of a past is asked for at once, so that no single query is heavy. Whole intervals.

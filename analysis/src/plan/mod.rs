@@ -21,7 +21,6 @@ use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms}
 pub use question::{PlannedQuestion, QuestionTime};
 use question::{Questions, overlapping_pieces, pieces};
 use reading::{Reading, Source};
-pub use split::ControlSplit;
 
 /// How long before the grid the scrapes are asked for: as long as Prometheus repeats a sample, so
 /// that the scrape behind the first value is among them.

@@ -7,18 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::judge::ControlSplit;
 use crate::series::{Populations, Series};
-
-/// How the control was split into two groups, to measure the noise between them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ControlSplit {
-    /// Targets that played the canary.
-    pub canary_targets: usize,
-    /// Targets that played the control.
-    pub control_targets: usize,
-    /// The share of the exposure that those which played the canary had, in (0, 1).
-    pub canary_share: f64,
-}
 
 /// A target's place in the fixed order of all names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -57,9 +57,8 @@ fn cut_for(question: &PlannedQuestion, whole: &[Series]) -> Vec<Series> {
 /// A series of a pod from a time on, growing at each step by what the function gives for it.
 fn grown(pod: &str, from_ms: i64, at_step: impl Fn(i64) -> f64) -> Series {
     let labels = [("instance", pod), ("pod", pod)];
-    let timestamps_ms: Vec<i64> = (0..)
+    let timestamps_ms: Vec<i64> = (0..=(END_MS - from_ms) / STEP_MS)
         .map(|step| from_ms + step * STEP_MS)
-        .take_while(|at_ms| *at_ms <= END_MS)
         .collect();
     Series {
         labels: labels

@@ -15,15 +15,16 @@ use serinus_analysis::judge::{
 };
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Method, MetricKind, Pipeline, Stage};
-use serinus_analysis::plan::{Answered, Plan, PlannedQuestion};
+use serinus_analysis::plan::Plan;
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::prometheus::{Question, Source};
+use crate::prometheus::Source;
 
 use super::aside::aside;
+use super::pieces::Pieces;
 use super::reading::{Reader, ask_all};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -383,103 +384,6 @@ fn cannot_plan() -> History {
     History::Absent("the questions about the control's past cannot be written".to_owned())
 }
 
-/// The answers so far.
-#[derive(Debug, Default)]
-struct Pieces(BTreeMap<Question, Answered>);
-
-impl Pieces {
-    /// Takes an answer in.
-    ///
-    /// # Errors
-    ///
-    /// The history that a fault, or partial data, makes of it.
-    fn take(&mut self, question: &PlannedQuestion, answer: Answered) -> Result<(), History> {
-        match &answer {
-            Err(fault) => return Err(faulty(fault)),
-            Ok((_, warnings)) if !warnings.is_empty() => {
-                return Err(late(ReasonCode::PartialData, &warnings.join("; ")));
-            }
-            Ok(_) => {}
-        }
-        self.0.insert(asked(question), answer);
-        Ok(())
-    }
-
-    fn samples(&self) -> usize {
-        self.0
-            .values()
-            .filter_map(|answer| answer.as_ref().ok())
-            .flat_map(|(series, _)| series)
-            .map(|one| one.values.len())
-            .sum()
-    }
-
-    /// The questions without an answer, by the end of their piece.
-    fn missing(&self, plan: &Plan) -> BTreeMap<i64, Vec<PlannedQuestion>> {
-        let mut missing = BTreeMap::<i64, Vec<PlannedQuestion>>::new();
-        for question in plan.questions() {
-            if !self.0.contains_key(&asked(question)) {
-                let piece = missing.entry(question.time.end_ms()).or_default();
-                piece.push(question.clone());
-            }
-        }
-        missing
-    }
-
-    /// The answers to a plan's questions, in their order.
-    fn answers(&self, plan: &Plan) -> Vec<Answered> {
-        plan.questions()
-            .iter()
-            .map(|question| {
-                let answer = self.0.get(&asked(question));
-                answer.cloned().unwrap_or_else(not_there)
-            })
-            .collect()
-    }
-
-    /// As [`Pieces::answers`], without a copy of a day.
-    fn into_answers(mut self, plan: &Plan) -> Vec<Answered> {
-        plan.questions()
-            .iter()
-            .map(|question| self.0.remove(&asked(question)).unwrap_or_else(not_there))
-            .collect()
-    }
-}
-
-fn not_there() -> Answered {
-    Err(DataFault {
-        code: ReasonCode::StillCollecting,
-        message: "the answer was not ready in time".to_owned(),
-    })
-}
-
-fn asked(question: &PlannedQuestion) -> Question {
-    Question {
-        promql: question.promql.clone(),
-        at: question.time,
-    }
-}
-
-/// What a fault of the source makes of a history: one that would come again is its last word.
-fn faulty(fault: &DataFault) -> History {
-    match fault.code {
-        ReasonCode::SourceRejectedQuery
-        | ReasonCode::TooManySeries
-        | ReasonCode::AnswerTooLarge => History::Refused(fault.clone()),
-        code => late(code, &fault.message),
-    }
-}
-
-fn late(code: ReasonCode, message: &str) -> History {
-    History::Late(DataFault {
-        code,
-        message: format!(
-            "the control's history cannot be read now (without one: analysis.history: off): \
-             {message}"
-        ),
-    })
-}
-
 /// Whole hours that may be read when the newest ones have this many samples.
 fn affordable_hours(newest_samples: usize, grid: &Grid) -> i64 {
     let newest_hours = SHORTEST_HISTORY_MS / HOUR_MS;
@@ -531,25 +435,6 @@ mod tests {
         assert_eq!(affordable_hours(MOST_SAMPLES / 6, &past), 24);
         assert_eq!(affordable_hours(MOST_SAMPLES / 2, &past), 8);
         assert_eq!(affordable_hours(10 * MOST_SAMPLES, &past), 4);
-    }
-
-    #[test]
-    fn a_source_that_refuses_has_said_its_last_word_and_one_that_is_slow_has_not() {
-        for code in ReasonCode::ALL.iter().copied() {
-            let fault = DataFault {
-                code,
-                message: "m".to_owned(),
-            };
-            let is_final = matches!(
-                code.token(),
-                "source_rejected_query" | "too_many_series" | "answer_too_large"
-            );
-            match faulty(&fault) {
-                History::Refused(told) => assert!(is_final && told == fault),
-                History::Late(told) => assert!(!is_final && told.code == code),
-                other => panic!("{other:?}"),
-            }
-        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod aside;
 mod digest;
 mod history;
 mod late;
+mod pieces;
 mod reading;
 mod window;
 

@@ -50,8 +50,10 @@ struct Upstream {
 type Parameters = BTreeMap<String, String>;
 
 fn milliseconds(parameters: &Parameters, name: &str) -> Option<i64> {
-    let seconds: f64 = parameters.get(name)?.parse().ok()?;
-    Some((seconds * 1_000.0).round() as i64)
+    let text = parameters.get(name)?;
+    let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
+    let (seconds, rest): (i64, i64) = (whole.parse().ok()?, format!("{rest:0<3}").parse().ok()?);
+    Some(seconds * 1_000 + rest)
 }
 
 /// The matrix of four pods of the control and one canary, all scraped at the same times: each

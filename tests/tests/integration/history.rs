@@ -72,7 +72,7 @@ fn past(pods: &[(String, &str)], from_seconds: i64, until_seconds: i64) -> Strin
 
 /// The answer once the history was read: until then it is a hold that says so.
 async fn settled(serinus: &SerinusProcess, request: &Value) -> anyhow::Result<Value> {
-    wait_until("the history is read", Duration::from_secs(60), async || {
+    wait_until("the history is read", Duration::from_mins(1), async || {
         let reply = analyse(serinus, request).await?;
         let is_waiting = reply.text("/reason_code") == "still_collecting";
         Ok((!is_waiting).then_some(reply.body))

@@ -10,12 +10,13 @@ use crate::sequential::{
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
 use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
-use super::evidence::{self, Budget, Held, Proof};
+use super::evidence::{self, Budget, Held, Past, Proof};
+use super::history::{History, HistoryData};
 use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Limit, Plannable, Scale, Shown, estimate};
 use super::model::{
-    ArmReport, CheckReport, EvidenceReport, MetricData, NeedsReport, Outcome, RatioReport,
-    ReasonCode, StageData, WilsonReport,
+    ArmReport, CheckReport, DataFault, EvidenceReport, MetricData, NeedsReport, Outcome,
+    RatioReport, ReasonCode, StageData, WilsonReport,
 };
 use super::needs::{self, Outlook};
 use super::question::Question;
@@ -39,6 +40,24 @@ pub(super) struct Situation<'a> {
     pub(super) stage_intervals: f64,
     /// What the sequential method may spend.
     pub(super) budget: Budget,
+}
+
+impl<'a> Situation<'a> {
+    /// The time before the rollout, where it is known.
+    fn past(&self) -> Option<&'a HistoryData> {
+        match &self.data.history {
+            History::Seen(past) => Some(past),
+            _ => None,
+        }
+    }
+
+    /// Why counts cannot be judged by the sequential method yet, although they are there.
+    fn late_history(&self) -> Option<&'a DataFault> {
+        match &self.data.history {
+            History::Late(fault) => Some(fault),
+            _ => None,
+        }
+    }
 }
 
 /// A check's report, and what it proves over time when its method is the sequential one.
@@ -74,7 +93,14 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         return without_data(report, ReasonCode::NoControl, reason).into();
     }
     let name = &question.metric.name;
-    let evaluated = match situation.data.metrics.get(name) {
+    let found = situation.data.metrics.get(name);
+    if report.method == Method::Sequential
+        && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
+        && let Some(fault) = situation.late_history()
+    {
+        return without_data(report, fault.code, &fault.message).into();
+    }
+    let evaluated = match found {
         None => {
             return without_data(
                 report,
@@ -166,10 +192,15 @@ fn on_counts(
         Method::Sequential => {
             let grid = situation.data.grid;
             let intervals = on_every_interval(&counts.intervals, grid.intervals());
+            let past = situation
+                .past()
+                .and_then(|past| past.counts(&question.metric.name))
+                .map(Past::new);
             let held = |limit| {
                 vec![Held {
                     limit,
                     intervals: intervals.clone(),
+                    past: past.clone(),
                 }]
             };
             let (violation, compliance) = (held(question.violation()), held(question.compliance()));
@@ -258,7 +289,10 @@ fn on_histogram(
     };
     let claims = latency.claims(&limits);
     let mut evaluated = if report.method == Method::Sequential {
-        let (violation, compliance) = latency.held(&limits, situation.data.grid.intervals());
+        let (violation, compliance) =
+            latency.held(&limits, situation.data.grid.intervals(), |bound| {
+                situation.past()?.tails(&question.metric.name, bound)
+            });
         let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget);
         conclude_proof(
             report,
@@ -403,6 +437,7 @@ fn conclude_proof(
         promote: proof.compliance.map(e_value),
         promote_at: e_value(budget.promotion.log_threshold()),
         dispersion: proof.dispersion,
+        dispersion_from: proof.dispersion_from,
     });
     let shown = Shown::of(false, is_control_violated, proof.is_kept);
     Evaluated {

@@ -82,12 +82,15 @@ pub enum MetricKind {
         /// What the events are counted against.
         per: Exposure,
     },
-    /// A quantile of a classic histogram.
+    /// A quantile of a histogram.
     Quantile {
         /// The quantile, in (0, 1).
         quantile: f64,
         /// Selector of the histogram, without the suffix `_bucket`.
         histogram: String,
+        /// Whether it is a native histogram: one series with exponential buckets, in place of a
+        /// series for each bucket.
+        is_native: bool,
         /// Base units in one unit of the bucket bounds: 0.001 for a histogram of milliseconds.
         scale: f64,
     },

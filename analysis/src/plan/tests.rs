@@ -61,6 +61,7 @@ fn pipeline() -> Pipeline {
             MetricKind::Quantile {
                 quantile: 0.99,
                 histogram: "http_seconds".to_owned(),
+                is_native: false,
                 scale: 1.0,
             },
         ),

@@ -57,6 +57,7 @@ canary_pipeline:
         MetricKind::Quantile {
             quantile: 0.9,
             histogram: "wait_ms{job=\"a\"}".to_owned(),
+            is_native: false,
             scale: 0.001
         }
     );

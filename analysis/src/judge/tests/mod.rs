@@ -92,6 +92,7 @@ pub(super) fn pipeline(checks: Vec<Check>) -> Pipeline {
     let quantile = MetricKind::Quantile {
         quantile: 0.99,
         histogram: "duration_seconds".to_owned(),
+        is_native: false,
         scale: 1.0,
     };
     let gauge = MetricKind::Gauge {

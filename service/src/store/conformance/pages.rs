@@ -99,7 +99,9 @@ pub(in crate::store) async fn a_page_fits_everything_that_is_asked(store: Store)
                                 && state.is_none_or(|asked| {
                                     asked == RolloutState::RolledBack && number % 3 == 0
                                 })
-                                && since_ms.is_none_or(|asked| i128::from(asked) <= *number as i128)
+                                && since_ms.is_none_or(|asked| {
+                                    i128::from(asked) <= i128::try_from(*number).unwrap()
+                                })
                         })
                         .collect();
                     assert_eq!(numbers(&store, &filter, 2).await, expected, "{filter:?}");

@@ -17,6 +17,7 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
     let mut data = StageData {
         grid: plan.grid,
         starts_with_stage: true,
+        canary_starts_ms: None,
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
     };
@@ -33,6 +34,7 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
             (Populations::default(), vec![told])
         }
     };
+    data.canary_starts_ms = heartbeats.canary.process_starts_ms(&plan.grid);
     let missed_scrapes = scrape_period_ms(heartbeats.as_ref())
         .is_some_and(|period_ms| !series::sees_every_scrape(plan.step_ms, period_ms));
     let assembly = Assembly {

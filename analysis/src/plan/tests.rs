@@ -34,6 +34,7 @@ fn check(metric: &str) -> Check {
         warn_only: false,
         method: None,
         promote_ratio: None,
+        rollback: None,
     }
 }
 

@@ -23,4 +23,4 @@ mod text;
 mod tests;
 
 pub use model::*;
-pub use stage::judge;
+pub use stage::{judge, rollback_to_percent};

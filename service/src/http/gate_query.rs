@@ -65,7 +65,11 @@ pub(super) fn check_key(key: Option<&str>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn both<T: PartialEq>(name: &str, asked: Option<T>, sent: Option<T>) -> Result<Option<T>, ApiError> {
+fn both<T: PartialEq>(
+    name: &str,
+    asked: Option<T>,
+    sent: Option<T>,
+) -> Result<Option<T>, ApiError> {
     match (asked, sent) {
         (Some(asked), Some(sent)) if asked != sent => Err(invalid(&format!(
             "`{name}` is given in the query and in the body, with different values: give it once"
@@ -118,12 +122,7 @@ fn population(name: &str, labels: Map<String, Value>) -> Result<Option<Populatio
     }
     serde_json::from_value(Value::Object(labels))
         .map(Some)
-        .map_err(|error| {
-            ApiError::new(
-                ProblemType::InvalidPopulation,
-                format!("{name}: {error}"),
-            )
-        })
+        .map_err(|error| ApiError::new(ProblemType::InvalidPopulation, format!("{name}: {error}")))
 }
 
 fn unknown(name: &str) -> ApiError {

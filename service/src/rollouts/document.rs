@@ -82,7 +82,7 @@ impl Document {
 }
 
 /// The stage of that id, with its place.
-pub fn stage_of<'a>(pipeline: &'a Pipeline, id: &str) -> Option<(usize, &'a Stage)> {
+pub(super) fn stage_of<'a>(pipeline: &'a Pipeline, id: &str) -> Option<(usize, &'a Stage)> {
     pipeline
         .stages
         .iter()

@@ -167,12 +167,7 @@ impl Rollouts {
         if present.state != RolloutState::Open {
             return Ok(());
         }
-        let news = transition::judged(
-            &present.document,
-            &live.pipeline,
-            &judgement,
-            self.now_ms(),
-        );
+        let news = transition::judged(&present.document, &live.pipeline, &judgement, self.now_ms());
         let Some(change) = news else {
             live.note(judgement);
             return Ok(());

@@ -7,7 +7,6 @@ use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::{ReasonCode, Verdict};
-use serinus_openapi::rollout::AdvanceMode;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -128,6 +127,13 @@ impl Live {
         })
     }
 
+    /// The share of the traffic to go back to from a stage, in percent.
+    pub fn rollback_to_percent(&self, stage: &str) -> f64 {
+        stage_of(&self.pipeline, stage).map_or(0.0, |(_, stage)| {
+            serinus_analysis::judge::rollback_to_percent(&self.pipeline, stage)
+        })
+    }
+
     /// What is known now.
     pub fn present(&self) -> Arc<Present> {
         Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
@@ -189,7 +195,30 @@ fn read_document(stored: &StoredRollout) -> Result<Document, Unreadable> {
     })
 }
 
+impl Told {
+    /// What the caller is to do, and why: under a dry run always `promote`.
+    pub fn acted_on(&self) -> (Verdict, String) {
+        if !self.dry_run {
+            return (self.verdict, self.reason.clone());
+        }
+        let name = match self.verdict {
+            Verdict::Promote => "promote",
+            Verdict::Hold => "hold",
+            Verdict::Rollback => "rollback",
+        };
+        let reason = format!("dry run, the verdict is {name}: {}", self.reason);
+        (Verdict::Promote, reason)
+    }
+}
+
 impl Present {
+    /// Whether the rollout is at a stage before this one, and goes on.
+    pub fn is_at_an_earlier_stage(&self, pipeline: &Pipeline, stage: &str) -> bool {
+        let place = |id: &str| stage_of(pipeline, id).map(|(place, _)| place);
+        let at = self.document.current().and_then(|at| place(&at.stage));
+        self.state == RolloutState::Open && at < place(stage)
+    }
+
     /// The stage that waits for its judgement, if there is one.
     pub fn open_stage<'a>(&self, pipeline: &'a Pipeline) -> Option<(&'a Stage, i64)> {
         let current = self.document.current()?;
@@ -221,7 +250,12 @@ impl Present {
         };
         let decided = |verdict, decision: &Decision| {
             let code = decision.reason_code.clone();
-            told(verdict, code, decision.reason.clone(), Some(&decision.progress))
+            told(
+                verdict,
+                code,
+                decision.reason.clone(),
+                Some(&decision.progress),
+            )
         };
         match (self.state, &self.document.decision) {
             (RolloutState::RolledBack, Some(decision)) => {
@@ -232,13 +266,18 @@ impl Present {
                 return told(Verdict::Rollback, ReasonCode::OVERRIDE, reason, None);
             }
             (RolloutState::Cancelled | RolloutState::Closed, _) => {
-                let reason = format!("the rollout is over ({})", self.state.name());
+                let reason = format!("the rollout is over ({})", self.state.as_str());
                 return told(Verdict::Hold, ReasonCode::CANCELLED, reason, None);
             }
             (RolloutState::Promoted, _) => {
                 let progress = format!("all {} stages passed", pipeline.stages.len());
                 let reason = format!("every stage of {} has passed", pipeline.name);
-                return told(Verdict::Promote, ReasonCode::PASSED, reason, Some(&progress));
+                return told(
+                    Verdict::Promote,
+                    ReasonCode::PASSED,
+                    reason,
+                    Some(&progress),
+                );
             }
             (RolloutState::Open, _) => {}
         }
@@ -276,10 +315,5 @@ impl Present {
                 None,
             ),
         }
-    }
-
-    /// Whether the caller moves the rollout.
-    pub fn is_moved_by_caller(&self) -> bool {
-        self.document.advance == AdvanceMode::Caller
     }
 }

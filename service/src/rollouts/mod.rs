@@ -11,6 +11,8 @@ mod judging;
 mod live;
 mod recorded;
 mod transition;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::HashMap;
@@ -27,8 +29,8 @@ use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-pub use transition::{JUDGE, Refused};
 use transition::{Change, TrailEntry};
+pub use transition::{JUDGE, Refused};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::engine::{AnalysisError, AnalysisInput, Engine};
@@ -214,10 +216,7 @@ impl Rollouts {
     }
 
     /// Takes what the store holds into memory, unless it is there.
-    fn adopt(
-        &self,
-        stored: &crate::store::StoredRollout,
-    ) -> Result<Arc<Live>, RolloutError> {
+    fn adopt(&self, stored: &crate::store::StoredRollout) -> Result<Arc<Live>, RolloutError> {
         let read = Arc::new(Live::read(stored)?);
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let live = Arc::clone(index.by_id.entry(stored.id).or_insert(read));
@@ -430,7 +429,9 @@ impl Rollouts {
     ) -> Result<(), RolloutError> {
         self.change(live, |present| {
             let (document, is_current) = (&present.document, present.is_current);
-            Ok(transition::ended(document, is_current, end, reason, caused_by))
+            Ok(transition::ended(
+                document, is_current, end, reason, caused_by,
+            ))
         })
         .await
     }
@@ -522,9 +523,5 @@ impl Rollouts {
 pub fn new_id(now_ms: i64) -> Uuid {
     let now_ms = u64::try_from(now_ms).unwrap_or(0);
     let nanoseconds = u32::try_from(now_ms % 1000 * 1_000_000).unwrap_or(0);
-    Uuid::new_v7(Timestamp::from_unix(
-        NoContext,
-        now_ms / 1000,
-        nanoseconds,
-    ))
+    Uuid::new_v7(Timestamp::from_unix(NoContext, now_ms / 1000, nanoseconds))
 }

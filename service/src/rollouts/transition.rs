@@ -33,7 +33,7 @@ pub struct Judgement {
 
 /// What is remembered next.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub(super) struct Change {
     /// The state of the rollout.
     pub state: RolloutState,
     /// Whether a call with its key still means it.
@@ -46,7 +46,7 @@ pub struct Change {
 
 /// An entry of the trail, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrailEntry {
+pub(super) struct TrailEntry {
     /// What happened.
     pub kind: EventKind,
     /// The stage it happened in.
@@ -69,7 +69,7 @@ pub struct TrailEntry {
 
 impl TrailEntry {
     /// An entry without a verdict.
-    pub fn new(kind: EventKind, stage: &str, caused_by: &str) -> Self {
+    pub(super) fn new(kind: EventKind, stage: &str, caused_by: &str) -> Self {
         Self {
             kind,
             stage: stage.to_owned(),
@@ -103,7 +103,7 @@ pub enum Refused {
 
 /// What a judgement changes. Nothing when it says what was recorded before: a poll, or another
 /// interval without news, leaves no trace.
-pub fn judged(
+pub(super) fn judged(
     document: &Document,
     pipeline: &Pipeline,
     judgement: &Judgement,
@@ -163,11 +163,9 @@ fn pass(change: &mut Change, pipeline: &Pipeline, caused_by: &str, next_ms: i64,
     };
     current.passed_ms = Some(at_ms);
     let stage = current.stage.clone();
-    change.trail.push(TrailEntry::new(
-        EventKind::StagePassed,
-        &stage,
-        caused_by,
-    ));
+    change
+        .trail
+        .push(TrailEntry::new(EventKind::StagePassed, &stage, caused_by));
     let next = stage_of(pipeline, &stage)
         .and_then(|(place, _)| pipeline.stages.get(place + 1))
         .map(|next| next.id.clone());
@@ -201,7 +199,7 @@ fn begin(change: &mut Change, stage: &str, caused_by: &str, started_ms: i64) {
 /// # Errors
 ///
 /// [`Refused`] when the rollout is over, or when the stage lies before the one it is at.
-pub fn advanced(
+pub(super) fn advanced(
     document: &Document,
     state: RolloutState,
     pipeline: &Pipeline,
@@ -210,15 +208,16 @@ pub fn advanced(
     started_ms: i64,
 ) -> Result<Option<Change>, Refused> {
     if state != RolloutState::Open {
-        return Err(Refused::Over { state: state.name() });
+        return Err(Refused::Over {
+            state: state.as_str(),
+        });
     }
     let place_of = |id: &str| stage_of(pipeline, id).map(|(place, _)| place);
     let current = document.current().map_or("", |record| &record.stage);
     let here = place_of(current).unwrap_or(0);
     let to = match stage {
-        Some(stage) => place_of(stage).ok_or_else(|| {
-            Refused::Stage(format!("the pipeline has no stage {stage:?}"))
-        })?,
+        Some(stage) => place_of(stage)
+            .ok_or_else(|| Refused::Stage(format!("the pipeline has no stage {stage:?}")))?,
         None => here + 1,
     };
     let Some(next) = pipeline.stages.get(to) else {
@@ -250,7 +249,7 @@ pub fn advanced(
 /// # Errors
 ///
 /// [`Refused`] when the rollout is over for good.
-pub fn overridden(
+pub(super) fn overridden(
     document: &Document,
     state: RolloutState,
     pipeline: &Pipeline,
@@ -260,7 +259,9 @@ pub fn overridden(
     at_ms: i64,
 ) -> Result<Change, Refused> {
     if !matches!(state, RolloutState::Open | RolloutState::RolledBack) {
-        return Err(Refused::Over { state: state.name() });
+        return Err(Refused::Over {
+            state: state.as_str(),
+        });
     }
     let stage = document.current().map_or("", |record| &record.stage);
     let verdict_told = match verdict {
@@ -300,7 +301,7 @@ pub fn overridden(
 
 /// What it changes when a rollout is cancelled, or when its caller says that it is over: a call
 /// with its key then starts another. Nothing when that was said before.
-pub fn ended(
+pub(super) fn ended(
     document: &Document,
     is_current: bool,
     end: RolloutState,

@@ -127,8 +127,12 @@ async fn answer(
     let rollouts = app.rollouts();
     let found = rollouts.current(call.pipeline, call.key).await;
     let told = match found {
-        Ok(Some(live)) => known(app, &live, &call).await.map(|told| (Some(live), told)),
-        Ok(None) => first(app, &call).await.map(|(live, told)| (Some(live), told)),
+        Ok(Some(live)) => known(app, &live, &call)
+            .await
+            .map(|told| (Some(live), told)),
+        Ok(None) => first(app, &call)
+            .await
+            .map(|(live, told)| (Some(live), told)),
         Err(error) => {
             // Nothing can be told of it, but that it may be asked for.
             let _known = usable_pipeline(app, &call).await?;
@@ -140,7 +144,13 @@ async fn answer(
         Err(GateError::Api(error)) => return Err(error),
         Err(GateError::Rollout(error)) => (None, store_unavailable(error)?),
     };
-    Ok(no_store(Json(wire(app, &call, live.as_deref(), told, headers))))
+    Ok(no_store(Json(wire(
+        app,
+        &call,
+        live.as_deref(),
+        told,
+        headers,
+    ))))
 }
 
 /// What keeps a gate from telling a verdict.
@@ -164,15 +174,22 @@ impl From<RolloutError> for GateError {
 /// A call of a rollout that is known.
 async fn known(app: &App, live: &Arc<Live>, call: &Call<'_>) -> Result<Told, GateError> {
     Rollouts::same_populations(live, &call.given)?;
-    if !live.pipeline.stages.iter().any(|stage| stage.id == call.stage) {
-        return Err(resolve::stage_at_path(&live.pipeline, call.stage).err().map_or_else(
-            || GateError::Rollout(RolloutError::Busy),
-            GateError::Api,
-        ));
+    if !live
+        .pipeline
+        .stages
+        .iter()
+        .any(|stage| stage.id == call.stage)
+    {
+        return Err(resolve::stage_at_path(&live.pipeline, call.stage)
+            .err()
+            .map_or_else(|| GateError::Rollout(RolloutError::Busy), GateError::Api));
     }
     let rollouts = app.rollouts();
     // A caller that asks for a later stage has moved the traffic there.
-    if live.present().is_at_an_earlier_stage(&live.pipeline, call.stage) {
+    if live
+        .present()
+        .is_at_an_earlier_stage(&live.pipeline, call.stage)
+    {
         rollouts
             .advance(live, Some(call.stage), call.start_ms, call.caller)
             .await?;
@@ -185,7 +202,8 @@ async fn known(app: &App, live: &Arc<Live>, call: &Call<'_>) -> Result<Told, Gat
 async fn first(app: &App, call: &Call<'_>) -> Result<(Arc<Live>, Told), GateError> {
     let found = usable_pipeline(app, call).await?;
     let stage = resolve::stage_at_path(&found.pipeline, call.stage)?;
-    let own = |given: &Option<Matchers>, own: &Matchers| given.clone().unwrap_or_else(|| own.clone());
+    let own =
+        |given: &Option<Matchers>, own: &Matchers| given.clone().unwrap_or_else(|| own.clone());
     let start = NewStart {
         pipeline: &found.pipeline,
         pipeline_yaml: &found.text,
@@ -223,7 +241,10 @@ async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, Ap
 
 /// A gate holds while nothing can be recorded: it never answers 5xx by choice.
 fn store_unavailable(error: RolloutError) -> Result<Told, ApiError> {
-    if matches!(error, RolloutError::PopulationsDiffer(_) | RolloutError::Refused(_)) {
+    if matches!(
+        error,
+        RolloutError::PopulationsDiffer(_) | RolloutError::Refused(_)
+    ) {
         return Err(error.into());
     }
     tracing::error!(error = %error, "a gate holds: {error}");

@@ -1,8 +1,27 @@
 //! From an analysis to the answer on the wire, for the server and the command line alike.
 
+use serinus_analysis::judge::{StageData, StageVerdict};
+use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisSubject, Inputs, Query};
 
-use crate::engine::{Analysis, AnalysisInput};
+use crate::engine::{Analysis, AnalysisInput, digest};
+
+/// Returns the answer that tells a verdict which was computed again.
+pub fn replayed(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+    verdict: &StageVerdict,
+    queries: Vec<Query>,
+) -> AnalysisAnswer {
+    let subject = AnalysisSubject {
+        pipeline,
+        stage,
+        grid: data.grid,
+    };
+    let digest = digest(pipeline, stage, data);
+    AnalysisAnswer::new(subject, verdict, Inputs { queries, digest })
+}
 
 /// Returns the answer that tells an analysis.
 pub fn answer(input: &AnalysisInput<'_>, analysis: &Analysis) -> AnalysisAnswer {

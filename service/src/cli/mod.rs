@@ -6,6 +6,7 @@ mod healthcheck;
 mod lint;
 mod openapi;
 mod output;
+mod replay;
 mod serve;
 mod simulate;
 mod table;
@@ -52,6 +53,7 @@ enum Command {
     Simulate(Box<simulate::Arguments>),
     Openapi(openapi::Arguments),
     Wait(Box<wait::Arguments>),
+    Replay(replay::Arguments),
     Healthcheck(healthcheck::Arguments),
 }
 
@@ -116,6 +118,7 @@ fn run(command: Command) -> ExitCode {
             let result = result.unwrap_or_else(|_| Err(Failure("serinus failed".to_owned())));
             (result, wait::COULD_NOT_ASK)
         }
+        Command::Replay(arguments) => (replay::run(&arguments), FAILED),
         Command::Demo(arguments) => (demo::run(&arguments), FAILED),
         Command::Simulate(arguments) => (simulate::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),

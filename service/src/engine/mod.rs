@@ -20,6 +20,7 @@ use crate::prometheus::{Source, Sources};
 
 use apart::check_apart;
 use aside::aside;
+pub use digest::digest;
 use reading::Reader;
 use window::Window;
 
@@ -172,7 +173,7 @@ impl Engine {
                 verdict: judge(&pipeline, &stage, &data),
                 grid,
                 queries: reading.queries(),
-                digest: digest::digest(&pipeline, &stage, &data),
+                digest: digest(&pipeline, &stage, &data),
                 data: Arc::new(data),
             }
         });

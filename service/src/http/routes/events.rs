@@ -1,5 +1,7 @@
 //! What happened to a rollout and why: as JSON, or as it happens.
 
+#![expect(unused_qualifications, reason = "the macro that documents a query names it by its path")]
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;

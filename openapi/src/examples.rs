@@ -132,11 +132,31 @@ pub fn hold_answer() -> Value {
     })
 }
 
+/// A call of a gate.
+pub fn gate_request() -> Value {
+    json!({
+        "key": "6d4f9.7",
+        "control": {"track": "stable"},
+        "canary": {"track": "canary"},
+    })
+}
+
+/// A rollout to start.
+pub fn start_request() -> Value {
+    json!({
+        "pipeline": "canary_pipeline",
+        "key": "6d4f9.7",
+        "control": {"track": "stable"},
+        "canary": {"track": "canary"},
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::analysis::{AnalysisAnswer, AnalysisRequest};
     use crate::pipeline::ValidateRequest;
+    use crate::rollout::{GateRequest, StartRequest};
 
     #[test]
     fn the_examples_are_what_the_operations_take() {
@@ -150,6 +170,13 @@ mod tests {
             let request: ValidateRequest = serde_json::from_value(example).unwrap();
             assert!(request.pipeline_yaml.is_some());
         }
+    }
+
+    #[test]
+    fn the_examples_of_rollouts_are_what_the_operations_take() {
+        let call: GateRequest = serde_json::from_value(gate_request()).unwrap();
+        let start: StartRequest = serde_json::from_value(start_request()).unwrap();
+        assert_eq!(call.key, Some(start.key));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod operations;
 pub mod pipeline;
 pub mod population;
 pub mod problem;
+pub mod rollout;
 
 pub use number::Number;
 pub use problem::{Problem, ProblemType};

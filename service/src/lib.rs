@@ -9,6 +9,7 @@ pub mod engine;
 pub mod http;
 pub mod pipelines;
 pub mod prometheus;
+pub mod rollouts;
 pub mod store;
 pub mod telemetry;
 pub mod wire;

@@ -29,5 +29,5 @@ mod tests;
 
 pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use model::*;
-pub use stage::judge;
+pub use stage::{judge, rollback_to_percent};
 pub use votes::method_of;

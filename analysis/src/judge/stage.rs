@@ -486,7 +486,7 @@ fn progress(pipeline: &Pipeline, stage: &Stage, elapsed_minutes: f64) -> String 
 
 /// The traffic of the last safe point before a stage: the last stage marked as a rollback point
 /// where the pipeline marks any, else the stage before. Without one, no traffic.
-fn rollback_to_percent(pipeline: &Pipeline, stage: &Stage) -> f64 {
+pub fn rollback_to_percent(pipeline: &Pipeline, stage: &Stage) -> f64 {
     let before = pipeline
         .stages
         .iter()

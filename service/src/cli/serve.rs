@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Failure;
 use crate::clock::SystemClock;
@@ -14,7 +16,17 @@ use crate::http::server::{ServerLimits, serve, stop_signal};
 use crate::http::{App, Limits, router};
 use crate::pipelines::Folder;
 use crate::prometheus::{Sources, install_crypto_provider};
+use crate::rollouts::{self, Rollouts};
+use crate::store::{Retention, Store};
 use crate::telemetry;
+
+const MILLISECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1_000;
+
+/// Most rollouts that are over which the store keeps.
+const MOST_CLOSED: u64 = 100_000;
+
+/// How long judgements that run are given to end.
+const WORKER_GRACE: Duration = Duration::from_secs(5);
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -83,9 +95,40 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         ..Limits::default()
     };
     let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
-    let app = Arc::new(App::new(engine, pipelines, limits, config.public_url));
+    let store = Store::open(&config.store).await.map_err(|error| {
+        let store = &config.store;
+        Failure(format!(
+            "cannot open the store {store}: {error}; choose another place with --store"
+        ))
+    })?;
+    let settings = rollouts::Settings {
+        is_store_shared: config.is_store_shared,
+        ..rollouts::Settings::default()
+    };
+    let rollouts = Arc::new(Rollouts::new(store.clone(), Arc::clone(&engine), settings));
+    let count = rollouts.resume().await?;
+    tracing::info!(count, store = %config.store, "going on with {count} open rollouts");
+    let stop_working = CancellationToken::new();
+    let worker = TaskTracker::new();
+    let retention = Retention {
+        closed_for_ms: i64::from(config.keep_days) * MILLISECONDS_PER_DAY,
+        most_closed: MOST_CLOSED,
+    };
+    worker.spawn(Arc::clone(&rollouts).work(retention, stop_working.clone()));
+    worker.close();
+    let app = Arc::new(App::new(
+        engine,
+        pipelines,
+        rollouts,
+        limits,
+        config.public_url,
+    ));
     let routes = router(Arc::clone(&app));
     serve(listener, routes, app, ServerLimits::default(), stop).await;
+    stop_working.cancel();
+    // What is judged now is recorded, or judged again by the next process.
+    let _ = tokio::time::timeout(WORKER_GRACE, worker.wait()).await;
+    store.close().await;
     Ok(0)
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::LogFormat;
 use crate::prometheus::SourceUrl;
+use crate::store::StoreUrl;
 
 /// Which Prometheus is asked.
 #[derive(Debug, Clone, Default, Args)]
@@ -99,6 +100,19 @@ pub struct ServeArguments {
     /// A folder of pipelines (*.yaml, *.yml), read again when a file changes
     #[arg(long, value_name = "FOLDER", env = "SERINUS_PIPELINES")]
     pub pipelines: Option<PathBuf>,
+
+    /// Where rollouts are remembered: sqlite:FILE, or sqlite::memory: to forget them at the end
+    /// [default: sqlite:serinus.db]
+    #[arg(long, value_name = "URL", env = "SERINUS_STORE")]
+    pub store: Option<StoreUrl>,
+
+    /// Other processes use the same store: look for their changes on every poll
+    #[arg(long, env = "SERINUS_SHARED_STORE", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub shared_store: Option<bool>,
+
+    /// How long rollouts that are over are kept, in days [default: 90]
+    #[arg(long, value_name = "DAYS", env = "SERINUS_KEEP_DAYS")]
+    pub keep_days: Option<u32>,
 
     /// Largest accepted body, in bytes [default: 1048576]
     #[arg(long, value_name = "BYTES", env = "SERINUS_MAX_BODY_BYTES")]

@@ -23,6 +23,12 @@ pub struct ConfigFile {
     pub default_source: Option<String>,
     /// The folder of pipelines.
     pub pipelines: Option<PathBuf>,
+    /// Where rollouts are remembered.
+    pub store: Option<String>,
+    /// Whether other processes use the same store.
+    pub shared_store: Option<bool>,
+    /// How long rollouts that are over are kept, in days.
+    pub keep_days: Option<u32>,
     /// Largest accepted body, in bytes.
     pub max_body_bytes: Option<usize>,
     /// Where clients reach the server.

@@ -16,12 +16,16 @@ pub use file::ConfigFile;
 use serde::Deserialize;
 
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
+use crate::store::{StoreError, StoreUrl};
 
 /// Where the server listens unless told otherwise: this machine only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
 /// What is asked when no source is configured: where a Prometheus listens by default.
 pub const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
+
+/// Where rollouts are remembered unless told otherwise: a file beside the process.
+pub const DEFAULT_STORE: &str = "sqlite:serinus.db";
 
 /// The name of the source that `--prometheus` gives.
 const DEFAULT_SOURCE: &str = "default";
@@ -83,6 +87,12 @@ pub struct Config {
     pub default_source: Option<String>,
     /// The folder of pipelines.
     pub pipelines: Option<PathBuf>,
+    /// Where rollouts are remembered.
+    pub store: StoreUrl,
+    /// Whether other processes use the same store.
+    pub is_store_shared: bool,
+    /// How long rollouts that are over are kept, in days.
+    pub keep_days: u32,
     /// Largest accepted body, in bytes.
     pub max_body_bytes: usize,
     /// Where clients reach the server, when it is not where it listens.
@@ -106,6 +116,9 @@ impl Config {
             listen,
             sources,
             pipelines,
+            store,
+            shared_store,
+            keep_days,
             max_body_bytes,
             public_url,
             drain_seconds,
@@ -132,6 +145,9 @@ impl Config {
             default_source: sources.default_source.clone().or(file.default_source),
             sources: merged_sources(sources, file.prometheus, file.sources),
             pipelines: pipelines.or(file.pipelines),
+            store: store_url(store, file.store.as_deref())?,
+            is_store_shared: shared_store.or(file.shared_store).unwrap_or(false),
+            keep_days: keep_days.or(file.keep_days).unwrap_or(90),
             max_body_bytes,
             public_url,
             drain_seconds: drain_seconds.or(file.drain_seconds).unwrap_or(10),
@@ -198,6 +214,18 @@ fn read_file(path: Option<&Path>) -> Result<ConfigFile, ConfigError> {
     }
     let text = fs::read_to_string(path).map_err(unreadable)?;
     ConfigFile::parse(&text).map_err(invalid)
+}
+
+fn store_url(flag: Option<StoreUrl>, file: Option<&str>) -> Result<StoreUrl, ConfigError> {
+    if let Some(url) = flag {
+        return Ok(url);
+    }
+    file.unwrap_or(DEFAULT_STORE)
+        .parse()
+        .map_err(|error: StoreError| ConfigError::Setting {
+            name: "store",
+            detail: error.to_string(),
+        })
 }
 
 fn checked_public_url(text: &str) -> Result<String, ConfigError> {

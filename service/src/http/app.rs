@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::engine::Engine;
 use crate::pipelines::Folder;
+use crate::rollouts::{Rollouts, new_id};
 
 /// What a client may ask of the server. All have defaults.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Limits {
     pub analysis_time: Duration,
     /// Most analyses that run at the same time. More wait for their turn.
     pub concurrent_analyses: usize,
+    /// Longest time that a gate waits for the first judgement of a stage.
+    pub gate_wait: Duration,
 }
 
 impl Default for Limits {
@@ -32,6 +34,7 @@ impl Default for Limits {
             // Half a second less than the 8 s promised, to write the answer.
             analysis_time: Duration::from_millis(7_500),
             concurrent_analyses: 64,
+            gate_wait: Duration::from_millis(1_800),
         }
     }
 }
@@ -41,6 +44,7 @@ impl Default for Limits {
 pub struct App {
     engine: Arc<Engine>,
     pipelines: Arc<Folder>,
+    rollouts: Arc<Rollouts>,
     limits: Limits,
     public_url: Option<String>,
     analysis_turns: Semaphore,
@@ -52,12 +56,14 @@ impl App {
     pub fn new(
         engine: Arc<Engine>,
         pipelines: Arc<Folder>,
+        rollouts: Arc<Rollouts>,
         limits: Limits,
         public_url: Option<String>,
     ) -> Self {
         Self {
             engine,
             pipelines,
+            rollouts,
             analysis_turns: Semaphore::new(limits.concurrent_analyses.max(1)),
             limits,
             public_url,
@@ -73,6 +79,11 @@ impl App {
     /// The pipelines known by name.
     pub fn pipelines(&self) -> &Arc<Folder> {
         &self.pipelines
+    }
+
+    /// The rollouts.
+    pub fn rollouts(&self) -> &Arc<Rollouts> {
+        &self.rollouts
     }
 
     /// What a client may ask.
@@ -102,9 +113,6 @@ impl App {
 
     /// Returns a new id for a request: a UUID of version 7, which sorts by time.
     pub(super) fn new_request_id(&self) -> String {
-        let now_ms = u64::try_from(self.engine.clock().now_ms()).unwrap_or(0);
-        let nanoseconds = u32::try_from(now_ms % 1000 * 1_000_000).unwrap_or(0);
-        let timestamp = Timestamp::from_unix(NoContext, now_ms / 1000, nanoseconds);
-        Uuid::new_v7(timestamp).to_string()
+        new_id(self.engine.clock().now_ms()).to_string()
     }
 }

@@ -46,6 +46,10 @@ pub fn document(public_url: Option<&str>) -> OpenApi {
                 "pipelines",
                 "What a rollout goes through: look it up, look it through.",
             ),
+            tag(
+                "rollouts",
+                "A canary on its way through a pipeline: ask its gate, again and again.",
+            ),
             tag("operations", "For those who run Serinus."),
         ]))
         .build();

@@ -7,8 +7,10 @@ mod app;
 mod body;
 mod document;
 mod error;
+mod gate_query;
 mod layers;
 mod resolve;
+mod rollout_view;
 mod routes;
 pub mod server;
 #[cfg(test)]

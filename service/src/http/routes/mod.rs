@@ -1,9 +1,13 @@
 //! The routes, one file a resource.
 
 mod analyses;
+mod caller;
 pub(super) mod docs;
+mod events;
+mod gate;
 mod operations;
 mod pipelines;
+mod rollouts;
 
 use std::sync::Arc;
 
@@ -19,6 +23,13 @@ pub(super) fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(pipelines::validate))
         .routes(routes!(pipelines::list))
         .routes(routes!(pipelines::show))
+        .routes(routes!(gate::ask, gate::post))
+        .routes(routes!(rollouts::start, rollouts::list))
+        .routes(routes!(rollouts::show))
+        .routes(routes!(rollouts::advance))
+        .routes(routes!(rollouts::decide))
+        .routes(routes!(rollouts::cancel))
+        .routes(routes!(events::events))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::openapi))

@@ -17,6 +17,8 @@ use crate::engine::Engine;
 use crate::http::{App, Limits, router};
 use crate::pipelines::Folder;
 use crate::prometheus::{SourceConfig, Sources, install_crypto_provider};
+use crate::rollouts::{self, Rollouts};
+use crate::store::{Store, StoreUrl};
 
 pub(super) const PIPELINE: &str = "\
 control: {track: stable}
@@ -55,20 +57,21 @@ pub(super) struct TestServer {
 }
 
 impl TestServer {
-    pub(super) fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(Limits {
             body_bytes: 2_000,
             body_time: Duration::from_millis(200),
             ..Limits::default()
         })
+        .await
     }
 
     /// Port 1 of this machine: nobody listens there.
-    pub(super) fn with(limits: Limits) -> Self {
-        Self::on("http://127.0.0.1:1", limits)
+    pub(super) async fn with(limits: Limits) -> Self {
+        Self::on("http://127.0.0.1:1", limits).await
     }
 
-    pub(super) fn on(prometheus_url: &str, limits: Limits) -> Self {
+    pub(super) async fn on(prometheus_url: &str, limits: Limits) -> Self {
         install_crypto_provider();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("checkout.yaml"), PIPELINE).unwrap();
@@ -76,7 +79,10 @@ impl TestServer {
         let config = SourceConfig::new(prometheus_url.parse().unwrap());
         let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
         let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
-        let app = Arc::new(App::new(engine, pipelines, limits, None));
+        let store = Store::open(&StoreUrl::memory()).await.unwrap();
+        let settings = rollouts::Settings::default();
+        let rollouts = Arc::new(Rollouts::new(store, Arc::clone(&engine), settings));
+        let app = Arc::new(App::new(engine, pipelines, rollouts, limits, None));
         Self {
             router: router(Arc::clone(&app)),
             app,

@@ -24,7 +24,7 @@ struct Running {
 }
 
 async fn run(limits: ServerLimits, drain_delay: Duration) -> Running {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();

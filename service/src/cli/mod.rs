@@ -11,6 +11,7 @@ mod simulate;
 mod table;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::ffi::OsString;
 use std::panic;
@@ -49,6 +50,7 @@ enum Command {
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
     Simulate(Box<simulate::Arguments>),
+    Token(token::Arguments),
     Openapi(openapi::Arguments),
     Healthcheck(healthcheck::Arguments),
 }
@@ -108,6 +110,7 @@ fn run(command: Command) -> ExitCode {
         }
         Command::Demo(arguments) => (demo::run(&arguments), FAILED),
         Command::Simulate(arguments) => (simulate::run(&arguments), FAILED),
+        Command::Token(arguments) => (token::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),
         Command::Healthcheck(arguments) => (healthcheck::run(&arguments), FAILED),
     };

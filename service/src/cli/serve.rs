@@ -7,11 +7,13 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::Failure;
+use crate::access::{Access, TokensFile};
 use crate::clock::SystemClock;
 use crate::config::{Config, ServeArguments};
 use crate::engine::Engine;
 use crate::http::server::{ServerLimits, serve, stop_signal};
 use crate::http::{App, Limits, router};
+use crate::metrics::Metrics;
 use crate::pipelines::Folder;
 use crate::prometheus::{Sources, install_crypto_provider};
 use crate::telemetry;
@@ -20,15 +22,20 @@ const AFTER_HELP: &str = "\
 Examples:
   serinus serve --prometheus http://prometheus:9090 --pipelines ./pipelines
   serinus serve --config serinus.yaml
-  SERINUS_LISTEN=0.0.0.0:8080 SERINUS_LOG_FORMAT=json serinus serve
+  SERINUS_LISTEN=0.0.0.0:8080 SERINUS_TOKENS_FILE=tokens.yaml SERINUS_LOG_FORMAT=json serinus serve
 
 The file says the same things, and what a flag cannot:
   listen: 0.0.0.0:8080
+  tokens_file: /etc/serinus/tokens.yaml
   pipelines: /etc/serinus/pipelines
   default_source: eu
   sources:
     eu: {url: http://prometheus.eu:9090}
     us: {url: https://mimir.us/prometheus, headers: {X-Scope-OrgID: team}, bearer_token_file: /run/token}
+
+The tokens file is a list of {name, sha256, scopes}, and is read again when it changes; `serinus
+token` makes the entries. Without it everybody may ask everything, and only addresses of this machine
+are listened on unless --insecure is given.
 
 A flag counts before a variable, a variable before the file, the file before the default.
 SIGTERM: /readyz answers 503, requests are served for the drain time, running answers are finished.
@@ -72,6 +79,12 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         .map(|(name, source)| format!("{name}={}", source.url))
         .collect();
     let sources = Sources::new(config.sources, config.default_source.as_deref())?;
+    let access = match &config.tokens_file {
+        Some(path) => Access::Tokens(Arc::new(TokensFile::open(path)?)),
+        None => Access::Everybody,
+    };
+    let metrics = Arc::new(Metrics::new());
+    sources.measured_by(&metrics);
     let folder = match &config.pipelines {
         Some(path) => Folder::open(path)?,
         None => Folder::none(),
@@ -80,12 +93,23 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
     log_start(config.public_url.as_deref(), listen, &named, &pipelines);
     let limits = Limits {
         body_bytes: config.max_body_bytes,
+        requests_per_second: config.rate_limit_per_second,
+        burst_requests: config.rate_limit_burst,
+        requests_in_flight: config.max_requests_in_flight,
+        gates_in_flight: config.max_requests_in_flight,
         ..Limits::default()
     };
     let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
-    let app = Arc::new(App::new(engine, pipelines, limits, config.public_url));
+    let app = App::new(engine, pipelines, limits, config.public_url)
+        .with_access(access)
+        .with_metrics(metrics);
+    let app = Arc::new(app);
     let routes = router(Arc::clone(&app));
-    serve(listener, routes, app, ServerLimits::default(), stop).await;
+    let server_limits = ServerLimits {
+        connections: config.max_connections,
+        ..ServerLimits::default()
+    };
+    serve(listener, routes, app, server_limits, stop).await;
     Ok(0)
 }
 

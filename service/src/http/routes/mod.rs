@@ -1,25 +1,25 @@
 //! The routes, one file a resource.
 
 mod analyses;
-pub(super) mod docs;
+mod docs;
 mod operations;
 mod pipelines;
 
-use std::sync::Arc;
-
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::routing::Routes;
+use crate::access::Scope;
 
-/// All routes that the document knows.
-pub(super) fn all() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::default()
-        .routes(routes!(analyses::analyse))
-        .routes(routes!(pipelines::validate))
-        .routes(routes!(pipelines::list))
-        .routes(routes!(pipelines::show))
-        .routes(routes!(operations::healthz))
-        .routes(routes!(operations::readyz))
-        .routes(routes!(operations::openapi))
+/// All routes, each with the scope that it needs.
+pub(super) fn all() -> Routes {
+    let routes = Routes::new()
+        .needs(Scope::Read, routes!(analyses::analyse))
+        .needs(Scope::Read, routes!(pipelines::validate))
+        .needs(Scope::Read, routes!(pipelines::list))
+        .needs(Scope::Read, routes!(pipelines::show))
+        .open(routes!(operations::healthz))
+        .open(routes!(operations::readyz))
+        .needs(Scope::Read, routes!(operations::metrics))
+        .needs(Scope::Read, routes!(operations::openapi));
+    docs::add_to(routes)
 }

@@ -58,6 +58,7 @@ fn limits() -> ServerLimits {
         idle_time: Duration::from_secs(30),
         connections: 3,
         grace: Duration::from_millis(500),
+        ..ServerLimits::default()
     }
 }
 

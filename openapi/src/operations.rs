@@ -45,7 +45,7 @@ pub struct ReadinessCheck {
 #[schema(example = json!({"status": "ready", "sources": ["default"], "pipelines": 1, "checks": [
     {"name": "running", "ok": true, "required": true},
     {"name": "pipelines", "ok": false, "required": false,
-     "message": "the pipelines folder has 1 problems: GET /v1/pipelines tells them"}
+     "message": "files of the pipelines folder with mistakes: 1; GET /v1/pipelines tells them"}
 ]}))]
 pub struct Ready {
     /// `ready` with status 200, `draining` and `not_ready` with 503.

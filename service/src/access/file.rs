@@ -174,7 +174,7 @@ mod tests {
         for broken in ["- {name: a", ""] {
             fs::write(&path, broken).unwrap();
             assert!(file.tokens().await.find("one").is_some());
-            assert!(file.problem().unwrap().contains("list of tokens"));
+            assert!(file.problem().unwrap().contains("write each entry like"));
         }
         fs::remove_file(&path).unwrap();
         assert!(file.tokens().await.find("one").is_some());

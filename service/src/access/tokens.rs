@@ -215,7 +215,7 @@ mod tests {
         let secret = "hunter2-and-more";
         let good = file(&[("argo", "a", "gate")]);
         for (text, expected) in [
-            (String::new(), "list of tokens"),
+            (String::new(), "names no token"),
             ("[]".to_owned(), "names no token"),
             (secret.to_owned(), "list of tokens"),
             (format!("- {secret}"), "line 1"),

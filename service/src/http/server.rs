@@ -23,7 +23,7 @@ pub use self::signals::{Hurry, Stop, stop_signal};
 use super::App;
 
 /// How often what need not be remembered is forgotten.
-const TIDY_INTERVAL: Duration = Duration::from_secs(60);
+const TIDY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How connections are served and ended. All have defaults.
 #[derive(Debug, Clone, Copy)]

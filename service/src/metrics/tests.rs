@@ -9,7 +9,7 @@ fn what_happened_is_counted_where_it_belongs() {
     let metrics = Metrics::new();
     let route: Arc<str> = "/v1/pipelines/{pipeline}".into();
     metrics.request(&route, "GET", 200, Duration::from_millis(3));
-    metrics.request(&route, "GET", 200, Duration::from_secs(60));
+    metrics.request(&route, "GET", 200, Duration::from_mins(1));
     metrics.request(&route, "GET", 404, Duration::ZERO);
     metrics.verdict(Verdict::Rollback);
     metrics.source_asked(

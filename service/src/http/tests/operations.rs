@@ -60,7 +60,7 @@ async fn a_broken_pipeline_is_a_warning_that_quotes_nothing_of_it() {
     assert_eq!(check["name"], "pipelines");
     assert_eq!(check["ok"], false);
     assert_eq!(check["required"], false);
-    assert!(check["message"].as_str().unwrap().contains("1 problems"));
+    assert!(check["message"].as_str().unwrap().contains("mistakes: 1"));
     assert!(!answered.body.contains("hunter2"));
 }
 

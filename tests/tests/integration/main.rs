@@ -6,6 +6,7 @@ mod cli;
 mod contract;
 mod demo;
 mod helpers;
+mod native_histograms;
 mod swagger;
 mod true_counts;
 mod upstream_faults;

@@ -91,6 +91,17 @@ impl SerinusProcess {
         Self::start(command).await
     }
 
+    /// Starts `serinus serve` with those arguments beside the address.
+    ///
+    /// # Errors
+    ///
+    /// As [`SerinusProcess::serve`].
+    pub async fn serve_with(arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new(serinus_binary()?);
+        command.arg("serve").args(arguments);
+        Self::start(command).await
+    }
+
     /// Starts `serinus demo`, which stays up.
     ///
     /// # Errors

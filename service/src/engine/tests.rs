@@ -15,10 +15,10 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use serinus_analysis::judge::History;
 use super::*;
 use crate::clock::Clock;
 use crate::prometheus::{SourceConfig, install_crypto_provider};
+use serinus_analysis::judge::History;
 
 /// 20 minutes after a whole hour.
 const START_MS: i64 = 1_800_000_000_000 / 3_600_000 * 3_600_000 + 1_200_000;

@@ -1,5 +1,6 @@
 //! The integration tests: one module a subject.
 
+mod access;
 mod bad_input;
 mod cli;
 mod contract;

@@ -1,5 +1,6 @@
 //! What is asked, and what is made of the answers.
 
+mod control;
 mod native;
 
 use super::*;
@@ -36,6 +37,7 @@ fn check(metric: &str) -> Check {
         warn_only: false,
         method: None,
         promote_ratio: None,
+        rollback: None,
     }
 }
 

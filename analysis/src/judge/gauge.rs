@@ -174,12 +174,22 @@ pub(super) enum Newest {
     Within,
 }
 
-/// What the newest intervals of both populations show of the limit that a kill switch watches.
-pub(super) fn newest(gauge: &PairedGauge, limit: Limit, is_inclusive: bool) -> Populations<Newest> {
-    let look = |gauge: &PairedGauge| {
-        let excesses = excesses(gauge, limit);
-        let from = excesses.len().saturating_sub(NEWEST_INTERVALS);
-        let newest = excesses.get(from..).unwrap_or_default();
+/// What the newest of the first `count` intervals of both populations show of the limit that a kill
+/// switch watches.
+pub(super) fn newest(
+    gauge: &PairedGauge,
+    limit: Limit,
+    is_inclusive: bool,
+    count: usize,
+) -> Populations<Newest> {
+    let seen = gauge.intervals.get(..count).unwrap_or(&gauge.intervals);
+    let from = seen.len().saturating_sub(NEWEST_INTERVALS);
+    let newest = PairedGauge {
+        intervals: seen.get(from..).unwrap_or_default().to_vec(),
+        quality: gauge.quality,
+    };
+    let look = |newest: &PairedGauge| {
+        let newest = excesses(newest, limit);
         if newest.iter().all(Option::is_none) {
             return Newest::Unknown;
         }
@@ -200,8 +210,8 @@ pub(super) fn newest(gauge: &PairedGauge, limit: Limit, is_inclusive: bool) -> P
         }
     };
     Populations {
-        control: look(&swapped(gauge)),
-        canary: look(gauge),
+        control: look(&swapped(&newest)),
+        canary: look(&newest),
     }
 }
 
@@ -295,12 +305,12 @@ mod tests {
     fn one_spike_is_not_beyond_a_kill_switch_and_three_values_are() {
         let limit = Limit::absolute(true, 10.0);
         let spike = gauge([(1.0, 1.0), (1.0, 1.0), (1.0, 99.0)].into_iter());
-        assert_eq!(newest(&spike, limit, true).canary, Newest::Within);
+        assert_eq!(newest(&spike, limit, true, usize::MAX).canary, Newest::Within);
         let flood = gauge((0..3).map(|_| (1.0, 99.0)));
-        assert_eq!(newest(&flood, limit, true).canary, Newest::Beyond);
-        assert_eq!(newest(&flood, limit, true).control, Newest::Within);
+        assert_eq!(newest(&flood, limit, true, usize::MAX).canary, Newest::Beyond);
+        assert_eq!(newest(&flood, limit, true, usize::MAX).control, Newest::Within);
         let mut gone = flood.clone();
         gone.intervals.extend([Populations::default(); 3]);
-        assert_eq!(newest(&gone, limit, true).canary, Newest::Unknown);
+        assert_eq!(newest(&gone, limit, true, usize::MAX).canary, Newest::Unknown);
     }
 }

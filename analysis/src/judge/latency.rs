@@ -19,8 +19,10 @@ const CONTROL_TAIL_NEEDED: f64 = 500.0;
 pub(super) struct Latency<'a> {
     histogram: &'a PairedHistogram,
     quantile: f64,
-    /// Rows that begin before this grid interval are left out.
+    /// Rows that end before this grid interval are left out.
     from_interval: usize,
+    /// Rows that reach beyond the start of this one, too.
+    until_interval: usize,
 }
 
 /// A limit on the tail shares at one bound.
@@ -87,6 +89,15 @@ impl<'a> Latency<'a> {
             histogram,
             quantile,
             from_interval,
+            until_interval: usize::MAX,
+        }
+    }
+
+    /// Looks at no row that ends after the start of a grid interval: what was known there.
+    pub(super) fn until(self, until_interval: usize) -> Self {
+        Self {
+            until_interval,
+            ..self
         }
     }
 
@@ -105,18 +116,18 @@ impl<'a> Latency<'a> {
     /// The rows looked at: the last grid interval that each covers, control and canary.
     fn rows(&self) -> impl Iterator<Item = (usize, Populations<Row<'a>>)> + '_ {
         let histogram = self.histogram;
-        histogram
-            .spans
-            .iter()
-            .enumerate()
-            .filter_map(move |(row, (first, length))| {
-                let end = first + length;
-                let rows = Populations {
-                    control: histogram.control.row(row),
-                    canary: histogram.canary.row(row),
-                };
-                (end > self.from_interval).then_some((end - 1, rows))
-            })
+        let ends_by =
+            |interval: usize| move |(first, length): &(usize, usize)| first + length <= interval;
+        let from = histogram.spans.partition_point(ends_by(self.from_interval));
+        let until = histogram.spans.partition_point(ends_by(self.until_interval));
+        let spans = histogram.spans.get(from..until).unwrap_or_default();
+        (from..).zip(spans).map(move |(row, (first, length))| {
+            let rows = Populations {
+                control: histogram.control.row(row),
+                canary: histogram.canary.row(row),
+            };
+            (first + length - 1, rows)
+        })
     }
 
     /// The sums over the window. `together` leaves out the rows in which one population has no

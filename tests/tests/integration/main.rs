@@ -5,6 +5,7 @@ mod cli;
 mod contract;
 mod demo;
 mod helpers;
+mod polling;
 mod swagger;
 mod true_counts;
 mod upstream_faults;

@@ -213,7 +213,8 @@ fn on_histogram(
         )
         .into();
     };
-    let latency = Latency::new(histogram, quantile, situation.warm_up_intervals);
+    let latency = Latency::new(histogram, quantile, situation.warm_up_intervals)
+        .lasting(situation.budget.longest_intervals);
     let arms = latency.reports(levels.compliance);
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
@@ -233,7 +234,8 @@ fn on_histogram(
     let claims = latency.claims(&limits);
     let mut evaluated = if report.method == Method::Sequential {
         let (violation, compliance) = latency.held(&limits, situation.data.grid.intervals());
-        let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget);
+        let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget)
+            .known_from(limits.known_from);
         conclude_proof(report, question, proof, &claims, situation)
     } else {
         conclude_claims(report, question, &claims, situation, levels).into()
@@ -244,6 +246,11 @@ fn on_histogram(
             let reason = &evaluated.report.reason;
             evaluated.report.reason = text::one_line(&format!(
                 "{reason}; the buckets decide nothing inside {between}"
+            ));
+        } else if limits.is_strict {
+            let reason = &evaluated.report.reason;
+            evaluated.report.reason = text::one_line(&format!(
+                "{reason}; the control has too few slow requests to show that the limit is kept"
             ));
         } else if !limits.can_be_kept() {
             let reason = &evaluated.report.reason;
@@ -266,8 +273,14 @@ fn on_gauge(
         intervals: values
             .intervals
             .iter()
-            .skip(situation.warm_up_intervals)
-            .copied()
+            .enumerate()
+            .map(|(interval, pair)| {
+                if interval < situation.warm_up_intervals {
+                    Populations::default()
+                } else {
+                    *pair
+                }
+            })
             .collect(),
         quality: values.quality,
     };
@@ -304,7 +317,9 @@ fn on_gauge(
         return undecided(report, &why).into();
     }
     if report.method == Method::Sequential {
-        let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget);
+        let known_from = gauge::usable_from(&warm, violation.needs_control());
+        let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget)
+            .known_from(known_from);
         let nothing = Claims {
             scale: Scale::Rate,
             violation: None,

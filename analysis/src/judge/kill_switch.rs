@@ -131,7 +131,11 @@ fn on_counts(
         let from = counts.intervals.partition_point(ends_by(from));
         let until = counts.intervals.partition_point(ends_by(count));
         let newest = PairedCounts {
-            intervals: counts.intervals.get(from..until).unwrap_or_default().to_vec(),
+            intervals: counts
+                .intervals
+                .get(from..until)
+                .unwrap_or_default()
+                .to_vec(),
             quality: counts.quality,
         };
         let totals = super::check::totals(&newest, question.is_relative());

@@ -360,8 +360,16 @@ fn scrape(pod: &Pod, canary: &Canary, start: i64, families: &mut [Family; 5]) {
         }
         let all = format!("duration_milliseconds_bucket{{{labels},le=\"+Inf\"}}");
         durations.sample(&all, served, at);
-        durations.sample(&format!("duration_milliseconds_count{{{labels}}}"), served, at);
-        durations.sample(&format!("duration_milliseconds_sum{{{labels}}}"), slow_sum, at);
+        durations.sample(
+            &format!("duration_milliseconds_count{{{labels}}}"),
+            served,
+            at,
+        );
+        durations.sample(
+            &format!("duration_milliseconds_sum{{{labels}}}"),
+            slow_sum,
+            at,
+        );
         let usual = if is_in_trouble { canary.queue } else { 100 };
         let waiting = usual * (80 + draw(&mut random, 41)) / 100;
         queue.sample(&format!("queue_depth{{{labels}}}"), waiting, at);

@@ -175,7 +175,11 @@ fn a_kill_switch_that_fired_stays_fired_when_the_newest_data_is_calm_again() {
     }
     let cpu = |interval| Populations {
         control: Some(0.3),
-        canary: Some(if (60..63).contains(&interval) { 0.95 } else { 0.3 }),
+        canary: Some(if (60..63).contains(&interval) {
+            0.95
+        } else {
+            0.3
+        }),
     };
     let gauge = PairedGauge {
         intervals: (0..STAGE_INTERVALS).map(cpu).collect(),

@@ -10,10 +10,10 @@ exist: without a canary, and without a control, nothing may be promoted. Fails i
     scripts/prove-real-data.py FOLDER [--binary target/debug/serinus] [--method sequential ...] [--quiet]
 
 The checks are made of what a case has: `error_rate < baseline * 1.1` of `errors_total` and
-`requests_total`; `latency_p95 < baseline * 1.25` of the histogram `request_duration_seconds`, or
-else of the gauge `latency_p95_seconds`, which may roll back from this ratio on. The interval is
-the step, the stage as long as the data, and its traffic the canary's measured share: nobody wrote
-down what was configured, so the check of the split has nothing to compare and is off.
+`requests_total`; `latency_p95 < baseline * 1.1` of the histogram `request_duration_seconds`, or else
+`< baseline * 1.25` of the gauge `latency_p95_seconds`, which may roll back from this ratio on. The interval is
+the step, the stage as long as the data, and its traffic the canary's measured share, because
+nobody wrote down what was configured.
 
 `threshold` is what a plain gate does: the same checks on the means of the window, without a test.
 """
@@ -36,7 +36,8 @@ import time
 import urllib.request
 
 ERROR_RATIO = 1.1
-LATENCY_RATIO = 1.25
+HISTOGRAM_RATIO = 1.1
+GAUGE_RATIO = 1.25
 QUANTILE = 0.95
 METHODS = ["sequential", "wilson", "kayenta", "threshold"]
 VERDICTS = ["rollback", "hold", "promote"]
@@ -137,10 +138,10 @@ class Case:
             checks.append(f"error_rate < baseline * {ERROR_RATIO}")
         if self.has("request_duration_seconds_bucket"):
             metrics["latency_p95"] = {"quantile": QUANTILE, "histogram": "request_duration_seconds"}
-            checks.append(f"latency_p95 < baseline * {LATENCY_RATIO}")
+            checks.append(f"latency_p95 < baseline * {HISTOGRAM_RATIO}")
         elif self.has("latency_p95_seconds"):
             metrics["latency_p95"] = {"gauge": "latency_p95_seconds"}
-            checks.append(f"latency_p95 < baseline * {LATENCY_RATIO}")
+            checks.append(f"latency_p95 < baseline * {GAUGE_RATIO}")
         return metrics, checks
 
 
@@ -154,7 +155,8 @@ def threshold(case):
         quantiles = [float(v) for v in case.samples[track].get("latency_p95_seconds", {}).values()]
         if quantiles := [v for v in quantiles if math.isfinite(v)]:
             value[track]["latency_p95"] = sum(quantiles) / len(quantiles)
-    limits = {"error_rate": ERROR_RATIO, "latency_p95": LATENCY_RATIO}
+    latency = HISTOGRAM_RATIO if case.has("request_duration_seconds_bucket") else GAUGE_RATIO
+    limits = {"error_rate": ERROR_RATIO, "latency_p95": latency}
     for metric, canary in value["canary"].items():
         control = value["control"].get(metric, math.inf)
         if canary > limits[metric] * control:

@@ -120,7 +120,8 @@ async fn ask(
 
 fn verdict(answer: &str) -> anyhow::Result<String> {
     let answer: Value = serde_json::from_str(answer)?;
-    Ok(answer["verdict"].as_str().unwrap_or_default().to_owned())
+    let verdict = answer.pointer("/verdict").and_then(Value::as_str);
+    Ok(verdict.unwrap_or_default().to_owned())
 }
 
 /// What a canary does wrong, and from which to which minute of the stage.

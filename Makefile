@@ -27,7 +27,7 @@ test: tools ## Installs what the tests need where it is missing, and runs them a
 	@scripts/run-tests.sh
 
 .PHONY: tools
-tools: ## Installs Prometheus and Chromium from the system's packages where they are missing
+tools: ## Installs Prometheus, Chromium and Python from the system's packages where they are missing
 	@scripts/install-test-tools.sh
 
 .PHONY: lint
@@ -52,6 +52,14 @@ prove-real-data: tools ## Judges recorded canaries whose truth is known (DATA=fo
 	@test -n "$(DATA)" || { echo "say where the cases are: make prove-real-data DATA=folder"; exit 2; }
 	@$(CARGO) build $(LOCKED) --package serinus
 	@scripts/prove-real-data.py "$(DATA)" $(ARGS)
+
+.PHONY: notebooks
+notebooks: tools ## Executes the notebooks, and holds docs/pictures against what they draw
+	@scripts/run-notebooks.sh check $(ARGS)
+
+.PHONY: pictures
+pictures: tools ## Executes the notebooks and writes docs/pictures
+	@scripts/run-notebooks.sh write $(ARGS)
 
 .PHONY: measure
 measure: tools ## Measures start, memory and size when idle, and an analysis against its slowest query

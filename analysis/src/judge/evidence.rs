@@ -2,9 +2,9 @@
 //! the verdict is the same for one who asks at every interval and one who asks once.
 
 use crate::sequential::{
-    AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, ErrorRate, EvidenceConfig,
-    IntervalCounts, NoiseState, RelativeCompliance, RelativeEvidence, RelativeLimit, Side,
-    TwoSidedEvidence, log_mean_exp, smallest_gauge_log_evidence,
+    AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, Dispersion, ErrorRate,
+    EvidenceConfig, IntervalCounts, NoiseState, RelativeCompliance, RelativeEvidence,
+    RelativeLimit, Side, TwoSidedEvidence, log_mean_exp, smallest_gauge_log_evidence,
 };
 use crate::series::PairedGauge;
 
@@ -35,8 +35,8 @@ pub(super) struct Proof {
     pub(super) is_kept: bool,
     /// The noise of the counts.
     pub(super) dispersion: Option<f64>,
-    /// Whether the evidence may roll back, or only hold.
-    pub(super) may_roll_back: bool,
+    /// The noise by which a comparison with the control is divided, since the window's start.
+    pub(super) relative_noise: Option<Dispersion>,
 }
 
 impl Proof {
@@ -101,7 +101,7 @@ pub(super) fn of_counts(
             .reduce(f64::min),
         is_kept: !shown.is_empty() && shown.iter().all(|(_, is_shown)| *is_shown),
         dispersion: found.iter().map(|one| one.dispersion).reduce(f64::max),
-        may_roll_back: true,
+        relative_noise: found.iter().find_map(|one| one.relative_noise),
     }
 }
 
@@ -109,6 +109,7 @@ struct Found {
     path: Vec<f64>,
     control: Option<Vec<f64>>,
     dispersion: f64,
+    relative_noise: Option<Dispersion>,
 }
 
 fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option<Found> {
@@ -122,11 +123,12 @@ fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option
                 .iter()
                 .map(|counts| evidence.push(counts))
                 .collect();
-            let dispersion = evidence.noise().dispersion(0).value;
+            let noise = evidence.noise().dispersion(0);
             return Some(Found {
                 path,
                 control: None,
-                dispersion,
+                dispersion: noise.value,
+                relative_noise: Some(noise),
             });
         }
     };
@@ -142,6 +144,7 @@ fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option
             path,
             control: None,
             dispersion: evidence.dispersion().value,
+            relative_noise: Some(evidence.dispersion()),
         });
     }
     let limit = AbsoluteLimit::new(offset, side, law).ok()?;
@@ -161,6 +164,7 @@ fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option
         path,
         control: Some(control),
         dispersion: canary.dispersion().value,
+        relative_noise: None,
     })
 }
 
@@ -256,7 +260,7 @@ pub(super) fn of_gauge(
         compliance: now,
         is_kept: now.is_some_and(|log_evidence| log_evidence >= threshold),
         dispersion: None,
-        may_roll_back: gauge::may_roll_back(violation),
+        relative_noise: None,
     }
 }
 

@@ -16,6 +16,7 @@ use super::limit::{Claim, Claims, Levels, Shown, estimate};
 use super::model::{CheckReport, MetricData, Outcome, ReasonCode};
 use super::question::Question;
 use super::text;
+use super::warm_up::LookedAt;
 
 /// The newest intervals that a kill switch looks at: five minutes of the usual 30 s.
 const NEWEST_INTERVALS: usize = 10;
@@ -173,7 +174,7 @@ fn on_histogram(
             "its data is a histogram, it is not",
         );
     };
-    let whole = Latency::new(histogram, quantile, 0);
+    let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
     if whole.totals().canary <= 0.0 {
         return blind(
             switch,
@@ -192,9 +193,9 @@ fn on_histogram(
     };
     ever_fired(situation, |count| {
         let from = count.saturating_sub(NEWEST_INTERVALS);
-        let latency = Latency::new(histogram, quantile, from).until(count);
+        let latency = whole.between(from, count);
         told(switch, &latency.claims(&limits), || {
-            let mut seen = empty_report(switch, Method::Wilson);
+            let mut seen = empty_report(switch, Method::Wilson, true);
             if let Some(levels) = levels() {
                 seen.canary = latency.reports(levels.compliance).canary;
             }
@@ -240,7 +241,7 @@ fn blind(switch: &Check, code: ReasonCode, why: &str) -> KillSwitch {
 }
 
 fn report(switch: &Check, outcome: Outcome, code: ReasonCode, why: &str) -> CheckReport {
-    let mut report = empty_report(switch, Method::Wilson);
+    let mut report = empty_report(switch, Method::Wilson, true);
     report.outcome = outcome;
     report.reason_code = code;
     with_sentence(report, why)

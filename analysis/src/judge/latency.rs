@@ -9,8 +9,9 @@ use crate::sequential::{
 use crate::series::{ArmCount, PairedHistogram, Populations};
 
 use super::evidence::Held;
-use super::limit::{Claim, Claims, Limit, Scale};
+use super::limit::{Claim, Claims, Limit, Plannable, Scale};
 use super::model::ArmReport;
+use super::warm_up::LookedAt;
 
 /// Observations beyond the quantile that the control must have before its tail shares are
 /// trusted. Source: the project's statistics design, section 7.
@@ -26,6 +27,7 @@ const WAITING_SHARE: f64 = 0.5;
 pub(super) struct Latency<'a> {
     histogram: &'a PairedHistogram,
     quantile: f64,
+    looked_at: LookedAt<'a>,
     /// Rows that end before this grid interval are left out.
     from_interval: usize,
     /// Rows that reach beyond the start of this one, too.
@@ -101,12 +103,17 @@ impl Sums {
 }
 
 impl<'a> Latency<'a> {
-    /// Looks at the rows of a histogram that begin at or after a grid interval, or reach into it.
-    pub(super) fn new(histogram: &'a PairedHistogram, quantile: f64, from_interval: usize) -> Self {
+    /// Looks at a part of the rows of a histogram.
+    pub(super) fn new(
+        histogram: &'a PairedHistogram,
+        quantile: f64,
+        looked_at: LookedAt<'a>,
+    ) -> Self {
         Self {
             histogram,
             quantile,
-            from_interval,
+            looked_at,
+            from_interval: 0,
             until_interval: usize::MAX,
             longest_intervals: usize::MAX,
         }
@@ -121,9 +128,11 @@ impl<'a> Latency<'a> {
         }
     }
 
-    /// Looks at no row that ends after the start of a grid interval: what was known there.
-    pub(super) fn until(self, until_interval: usize) -> Self {
+    /// Looks at no row that ends before one grid interval, nor at any that ends after the start of
+    /// another: at the newest of what was known there.
+    pub(super) fn between(self, from_interval: usize, until_interval: usize) -> Self {
         Self {
+            from_interval,
             until_interval,
             ..self
         }
@@ -141,17 +150,23 @@ impl<'a> Latency<'a> {
             .unwrap_or_default()
     }
 
+    /// The rows looked at: index, first grid interval and number of intervals.
+    fn spans(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let spans = &self.histogram.spans;
+        let ends_by =
+            |interval: usize| move |(first, length): &(usize, usize)| first + length <= interval;
+        let from = spans.partition_point(ends_by(self.from_interval));
+        let until = spans.partition_point(ends_by(self.until_interval));
+        (from..)
+            .zip(spans.get(from..until).unwrap_or_default())
+            .map(|(row, (first, length))| (row, *first, *length))
+            .filter(move |(_, first, length)| self.looked_at.keeps(*first, *length))
+    }
+
     /// The rows looked at: the last grid interval that each covers, control and canary.
     fn rows(&self) -> impl Iterator<Item = (usize, Populations<Row<'a>>)> + '_ {
         let histogram = self.histogram;
-        let ends_by =
-            |interval: usize| move |(first, length): &(usize, usize)| first + length <= interval;
-        let from = histogram.spans.partition_point(ends_by(self.from_interval));
-        let until = histogram
-            .spans
-            .partition_point(ends_by(self.until_interval));
-        let spans = histogram.spans.get(from..until).unwrap_or_default();
-        (from..).zip(spans).map(move |(row, (first, length))| {
+        self.spans().map(move |(row, first, length)| {
             let rows = Populations {
                 control: histogram.control.row(row),
                 canary: histogram.canary.row(row),
@@ -342,9 +357,10 @@ impl<'a> Latency<'a> {
     /// Whether the control's tail will be known in good time, at the traffic that it had up to the
     /// end of an interval.
     fn will_know_the_tail(&self, settled: usize) -> bool {
-        let until = self.until(settled + 1);
-        let beyond = until.totals().control * (1.0 - self.quantile);
-        let intervals = CONTROL_TAIL_NEEDED / beyond * (settled + 1) as f64;
+        let settling = self.between(self.from_interval, settled + 1);
+        let beyond = settling.totals().control * (1.0 - self.quantile);
+        let looked_at: usize = settling.spans().map(|(_, _, length)| length).sum();
+        let intervals = CONTROL_TAIL_NEEDED / beyond * looked_at as f64;
         intervals <= WAITING_SHARE * self.longest_intervals as f64
     }
 
@@ -388,27 +404,46 @@ impl<'a> Latency<'a> {
 
     /// The claims of a single look, at the bound nearest to the quantile.
     pub(super) fn claims(&self, limits: &BoundLimits) -> Claims {
-        let claim = |list: &[BoundLimit]| {
-            list.first().map(|one| {
-                let seen = Self {
-                    from_interval: self.from_interval.max(one.from_interval),
-                    ..*self
-                };
-                let sums = seen.sums(one.limit.needs_control());
-                Claim {
-                    limit: one.limit,
-                    totals: Populations {
-                        control: sums.control.tail(one.control_index),
-                        canary: sums.canary.tail(one.index),
-                    },
-                }
-            })
-        };
+        let nearest = |list: &[BoundLimit]| list.first().map(|one| self.claim(one));
         Claims {
             scale: Scale::Share,
-            violation: claim(&limits.violation),
-            compliance: claim(&limits.compliance),
+            violation: nearest(&limits.violation),
+            compliance: nearest(&limits.compliance),
         }
+    }
+
+    /// The claims at every bound: what the sequential method decides on.
+    pub(super) fn plannable(&self, limits: &BoundLimits) -> Plannable {
+        let claims = |list: &[BoundLimit]| list.iter().map(|one| self.claim(one)).collect();
+        Plannable {
+            violation: claims(&limits.violation),
+            compliance: claims(&limits.compliance),
+        }
+    }
+
+    fn claim(&self, one: &BoundLimit) -> Claim {
+        let from = self.from_interval.max(one.from_interval);
+        let sums = self
+            .between(from, self.until_interval)
+            .sums(one.limit.needs_control());
+        Claim {
+            limit: one.limit,
+            totals: Populations {
+                control: sums.control.tail(one.control_index),
+                canary: sums.canary.tail(one.index),
+            },
+        }
+    }
+
+    /// How many times as much of the control it takes until a relative limit can be stated.
+    pub(super) fn factor_to_state_limits(&self) -> Option<f64> {
+        let seen = self.totals().control * (1.0 - self.quantile);
+        let needed = if self.will_know_the_tail(usize::MAX - 1) {
+            CONTROL_TAIL_NEEDED
+        } else {
+            CONTROL_TAIL_TO_SETTLE
+        };
+        (seen > 0.0 && seen < needed).then(|| needed / seen)
     }
 
     /// The tail counts of every interval, at every bound: for the violation and for compliance.

@@ -16,8 +16,11 @@ mod model;
 mod needs;
 mod question;
 mod silence;
+mod split;
 mod stage;
 mod text;
+mod votes;
+mod warm_up;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
     let mut data = StageData {
         grid: plan.grid,
         starts_with_stage: true,
+        canary_starts_ms: None,
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
     };
@@ -33,6 +34,7 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
             (Populations::default(), vec![told])
         }
     };
+    data.canary_starts_ms = heartbeats.canary.process_starts_ms(&plan.grid);
     let missed_scrapes = scrape_period_ms(heartbeats.as_ref())
         .is_some_and(|period_ms| !series::sees_every_scrape(plan.step_ms, period_ms));
     let assembly = Assembly {
@@ -41,6 +43,7 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
         canary_percent: plan.canary_percent,
         readings,
         heartbeats: heartbeats.as_ref(),
+        limits: &plan.limits,
     };
     for (metric, kind) in &plan.metrics {
         let mut warnings = assembly.warnings(kind);
@@ -51,7 +54,9 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
             let told = warnings.join("; ");
             data.source_warnings.insert(metric.clone(), told);
         }
-        let found = assembly.metric(kind).unwrap_or_else(MetricData::Fault);
+        let found = assembly
+            .metric(metric, kind)
+            .unwrap_or_else(MetricData::Fault);
         data.metrics.insert(metric.clone(), found);
     }
     data
@@ -86,10 +91,11 @@ struct Assembly<'a> {
     canary_percent: f64,
     readings: BTreeMap<&'a ReadingKey, (&'a Reading, Result<Read<'a>, DataFault>)>,
     heartbeats: Populations<&'a Heartbeats>,
+    limits: &'a BTreeMap<String, Vec<f64>>,
 }
 
 impl Assembly<'_> {
-    fn metric(&self, kind: &MetricKind) -> Result<MetricData, DataFault> {
+    fn metric(&self, name: &str, kind: &MetricKind) -> Result<MetricData, DataFault> {
         if self.grid.intervals() == 0 {
             let seconds = self.grid.interval_ms() as f64 / 1_000.0;
             return Err(no_data(format!(
@@ -100,10 +106,19 @@ impl Assembly<'_> {
             MetricKind::Proportion { events, total } => self.proportion(events, total),
             MetricKind::EventRate { events, per } => self.event_rate(events, *per),
             MetricKind::Quantile {
-                histogram, scale, ..
+                histogram,
+                is_native,
+                scale,
+                ..
             } => {
-                let buckets = self.canary_seen(&ReadingKey::Histogram(histogram.clone()))?;
-                let mut counted = series::histogram(self.grid, buckets, self.heartbeats, *scale);
+                let read = self.canary_seen(&super::histogram_key(histogram, *is_native))?;
+                let (grid, heartbeats) = (self.grid, self.heartbeats);
+                let mut counted = if *is_native {
+                    let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
+                    series::native_histogram(grid, read, heartbeats, *scale, limits)
+                } else {
+                    series::histogram(grid, read, heartbeats, *scale)
+                };
                 counted.quality.missed_scrapes = self.missed_scrapes;
                 Ok(MetricData::Histogram(counted))
             }
@@ -151,10 +166,14 @@ impl Assembly<'_> {
     fn canary_seen(&self, key: &ReadingKey) -> Result<Populations<&[Series]>, DataFault> {
         let found = self.finite(key)?;
         if is_empty(found.canary) {
-            return Err(no_data(format!(
-                "no series of the canary answers {}",
-                self.shown(key)
-            )));
+            let shown = self.shown(key);
+            return Err(no_data(match key {
+                ReadingKey::NativeHistogram(_) => format!(
+                    "no native histogram of the canary answers {shown}: Prometheus stores them \
+                     only where that feature is on; leave out native to read classic buckets"
+                ),
+                _ => format!("no series of the canary answers {shown}"),
+            }));
         }
         Ok(found)
     }

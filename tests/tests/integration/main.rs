@@ -5,6 +5,7 @@ mod cli;
 mod contract;
 mod demo;
 mod helpers;
+mod native_histograms;
 mod polling;
 mod swagger;
 mod true_counts;

@@ -96,6 +96,10 @@ fn pipeline() -> Value {
         json!({"method": "sequential", "interval": format!("{INTERVAL_SECONDS}s")}),
     );
     set(&mut pipeline, "kill_switch", json!(["queue_depth > 300"]));
+    // One pod of four, as the split check wants.
+    if let Some(stage) = pipeline.pointer_mut("/canary_pipeline/only") {
+        set(stage, "traffic_percent", json!(25));
+    }
     pipeline
 }
 

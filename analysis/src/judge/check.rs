@@ -260,7 +260,8 @@ fn on_histogram(
         .into();
     };
     let looked_at = LookedAt::without(situation.left_out);
-    let latency = Latency::new(histogram, quantile, looked_at);
+    let latency =
+        Latency::new(histogram, quantile, looked_at).lasting(situation.budget.longest_intervals);
     let arms = latency.reports(levels.compliance);
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
@@ -293,7 +294,8 @@ fn on_histogram(
             latency.held(&limits, situation.data.grid.intervals(), |bound| {
                 situation.past()?.tails(&question.metric.name, bound)
             });
-        let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget);
+        let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget)
+            .known_from(limits.known_from);
         conclude_proof(
             report,
             question,
@@ -310,6 +312,11 @@ fn on_histogram(
             let reason = &evaluated.report.reason;
             evaluated.report.reason = text::one_line(&format!(
                 "{reason}; the buckets decide nothing inside {between}"
+            ));
+        } else if limits.is_strict {
+            let reason = &evaluated.report.reason;
+            evaluated.report.reason = text::one_line(&format!(
+                "{reason}; the control has too few slow requests to show that the limit is kept"
             ));
         } else if !limits.can_be_kept() {
             let reason = &evaluated.report.reason;
@@ -382,7 +389,9 @@ fn on_gauge(
         return undecided(report, &why).into();
     }
     if report.method == Method::Sequential {
-        let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget);
+        let known_from = gauge::usable_from(&warm, violation.needs_control());
+        let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget)
+            .known_from(known_from);
         return conclude_proof(report, question, proof, Plannable::default(), situation);
     }
     let shown = gauge::shown(

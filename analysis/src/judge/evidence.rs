@@ -45,6 +45,20 @@ pub(super) struct Proof {
     pub(super) dispersion_from: Option<NoiseSource>,
 }
 
+impl Proof {
+    /// Takes back what was proven before the end of an interval, where the check could not be asked
+    /// for yet: what was answered then must not change.
+    pub(super) fn known_from(mut self, interval: usize) -> Self {
+        let paths = [Some(&mut self.violation), self.control_violation.as_mut()];
+        for path in paths.into_iter().flatten() {
+            for log_evidence in path.iter_mut().take(interval) {
+                *log_evidence = 0.0;
+            }
+        }
+        self
+    }
+}
+
 /// A limit with the counts of every interval that it is held against.
 pub(super) struct Held {
     pub(super) limit: Limit,

@@ -8,6 +8,7 @@ mod demo;
 mod helpers;
 mod history;
 mod native_histograms;
+mod polling;
 mod swagger;
 mod true_counts;
 mod upstream_faults;

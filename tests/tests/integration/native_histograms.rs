@@ -9,7 +9,7 @@ use serinus_tests::{
     Window, now_ms,
 };
 
-use crate::contract::{analyse, pipeline_with, request};
+use crate::contract::{analyse, pipeline_with, request, set};
 
 /// The pods' schemas differ; this is the lowest.
 const LOWEST_SCHEMA: i32 = 2;
@@ -19,7 +19,12 @@ const OCTAVES: i32 = 12;
 
 const SCRAPE_BOUND: Duration = Duration::from_secs(20);
 
-const INTERVAL_MS: i64 = 5_000;
+/// The least that a grid of scrapes once a second has.
+const INTERVAL_MS: i64 = 2_000;
+
+/// The duration of the stage, and the tenth of it in which a pod is new.
+const STAGE_MINUTES: f64 = 0.5;
+const WARM_UP_MS: i64 = 3_000;
 
 /// What was observed, value and number of times.
 type Observed = Vec<(f64, u64)>;
@@ -27,31 +32,29 @@ type Observed = Vec<(f64, u64)>;
 #[tokio::test]
 async fn native_histograms_count_what_was_observed_and_are_judged_as_classic_ones()
 -> anyhow::Result<()> {
-    let start_ms = (now_ms() / INTERVAL_MS + 1) * INTERVAL_MS;
-    tokio::time::sleep(Duration::from_millis(u64::try_from(start_ms - now_ms())?)).await;
+    let start_ms = sleep_to_boundary(0).await?;
     let mut stable = [pod("stable", 3).await?, pod("stable", LOWEST_SCHEMA).await?];
     let mut canary = [pod("canary", 4).await?, pod("canary", 3).await?];
+    let prometheus = start_prometheus(stable.iter().chain(&canary)).await?;
+    wait_for_scrapes(stable.iter().chain(&canary)).await?;
+    // What new pods do is not judged.
+    sleep_to_boundary(WARM_UP_MS).await?;
     let mut control_truth = observe(&stable, 1.0);
     let mut canary_truth = observe(&canary, 2.0);
-    let prometheus = start_prometheus(stable.iter().chain(&canary)).await?;
-    for pod in stable.iter().chain(&canary) {
-        pod.wait_for_scrape(SCRAPE_BOUND).await?;
-    }
-    // One restarts with more than it had before, the other with less in some buckets only.
+    wait_for_scrapes(stable.iter().chain(&canary)).await?;
+    sleep_to_boundary(0).await?;
     stable[0].restart().await?;
     canary[1].restart().await?;
+    wait_for_scrapes(stable.iter().chain(&canary)).await?;
+    sleep_to_boundary(WARM_UP_MS).await?;
     control_truth.extend(observe(&stable, 1.3));
     canary_truth.extend(observe(&canary, 2.6));
     stable[1].observe(0.0, 300);
     control_truth.push((0.0, 300));
-    for pod in stable.iter_mut().chain(&mut canary) {
-        // The second scrape began after the first was answered.
-        pod.wait_for_scrape(SCRAPE_BOUND).await?;
-        pod.wait_for_scrape(SCRAPE_BOUND).await?;
-    }
-    let end_ms = (now_ms() / INTERVAL_MS + 1) * INTERVAL_MS;
-    let wait_ms = u64::try_from(end_ms + 4_000 - now_ms())?;
-    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    wait_for_scrapes(stable.iter().chain(&canary)).await?;
+    let end_ms = sleep_to_boundary(0).await?;
+    // The pipeline's lag.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let window = Window { start_ms, end_ms };
     let serinus = SerinusProcess::serve(prometheus.url()).await?;
 
@@ -158,6 +161,24 @@ fn configuration<'a>(pods: impl Iterator<Item = &'a NativePod>) -> String {
     )
 }
 
+/// Sleeps to the first boundary of the grid that is at least that long from now, and returns it.
+async fn sleep_to_boundary(at_least_ms: i64) -> anyhow::Result<i64> {
+    let now = now_ms();
+    let boundary_ms = ((now + at_least_ms) / INTERVAL_MS + 1) * INTERVAL_MS;
+    tokio::time::sleep(Duration::from_millis(u64::try_from(boundary_ms - now)?)).await;
+    Ok(boundary_ms)
+}
+
+/// Waits until every pod has answered a scrape that began after now, and it is seen.
+async fn wait_for_scrapes(pods: impl Iterator<Item = &NativePod>) -> anyhow::Result<()> {
+    for pod in pods {
+        // The second begins after the first is stored.
+        pod.wait_for_scrape(SCRAPE_BOUND).await?;
+        pod.wait_for_scrape(SCRAPE_BOUND).await?;
+    }
+    Ok(())
+}
+
 async fn start_prometheus(
     pods: impl Iterator<Item = &NativePod>,
 ) -> anyhow::Result<RealPrometheus> {
@@ -183,8 +204,15 @@ async fn ask(
         metrics.insert(format!("q{index}"), metric);
         checks.push(format!("q{index} {condition}"));
     }
-    let minutes = (window.end_ms - window.start_ms) as f64 / 60_000.0;
-    let pipeline = pipeline_with(&Value::Object(metrics), &json!(checks), minutes);
+    let metrics = Value::Object(metrics);
+    let mut pipeline = pipeline_with(&metrics, &json!(checks), STAGE_MINUTES);
+    if let Some(analysis) = pipeline.get_mut("analysis") {
+        set(
+            analysis,
+            "interval",
+            json!(format!("{}s", INTERVAL_MS / 1_000)),
+        );
+    }
     analyse(serinus, &request(&pipeline, Some(window))?).await
 }
 

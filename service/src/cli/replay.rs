@@ -1,8 +1,8 @@
 //! `serinus replay`: computes stored decisions again, from their stored inputs.
 
 use clap::Args;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::Table;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serinus_analysis::judge::judge;
@@ -77,9 +77,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 fn tell(replayed: &[Replayed]) {
     let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_header(["event", "stage", "verdict", "computed again"]);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+        "event",
+        "stage",
+        "verdict",
+        "computed again",
+    ]);
     for one in replayed {
         table.add_row([
             one.sequence.to_string(),
@@ -92,7 +95,10 @@ fn tell(replayed: &[Replayed]) {
     }
     output::line(&table.to_string());
     let same = replayed.iter().filter(|one| one.is_same).count();
-    output::line(&format!("{same} of {} decisions are the same", replayed.len()));
+    output::line(&format!(
+        "{same} of {} decisions are the same",
+        replayed.len()
+    ));
 }
 
 async fn replay(arguments: &Arguments) -> Result<Vec<Replayed>, Failure> {

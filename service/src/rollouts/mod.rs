@@ -10,9 +10,9 @@ pub mod inputs;
 mod judging;
 mod live;
 mod recorded;
-mod transition;
 #[cfg(test)]
 mod tests;
+mod transition;
 mod worker;
 
 use std::collections::HashMap;

@@ -90,10 +90,17 @@ fn the_next_stage_begins_where_the_judged_data_ends() {
     let change = judged(&document(AdvanceMode::Automatic), "one", Verdict::Promote).unwrap();
     assert_eq!(
         kinds(&change),
-        [EventKind::Decided, EventKind::StagePassed, EventKind::StageStarted]
+        [
+            EventKind::Decided,
+            EventKind::StagePassed,
+            EventKind::StageStarted
+        ]
     );
     let current = change.document.current().unwrap();
-    assert_eq!((current.stage.as_str(), current.started_ms), ("two", 3_600_000));
+    assert_eq!(
+        (current.stage.as_str(), current.started_ms),
+        ("two", 3_600_000)
+    );
 }
 
 #[test]
@@ -184,7 +191,10 @@ fn a_stage_is_held_until_its_promotion_is_recorded() {
     let collecting = (Verdict::Hold, "still_collecting".to_owned());
     assert_eq!(told(&live, Some("one")), collecting);
     live.note(judgement("one", Verdict::Hold));
-    assert_eq!(told(&live, Some("one")), (Verdict::Hold, "no_data".to_owned()));
+    assert_eq!(
+        told(&live, Some("one")),
+        (Verdict::Hold, "no_data".to_owned())
+    );
     // A judgement that could not be recorded must not be told: it may be lost.
     live.note(judgement("one", Verdict::Promote));
     assert_eq!(told(&live, Some("one")), collecting);
@@ -195,9 +205,16 @@ fn a_stage_is_held_until_its_promotion_is_recorded() {
 fn a_stage_that_passed_stays_passed() {
     let change = judged(&document(AdvanceMode::Automatic), "one", Verdict::Promote).unwrap();
     let live = live(&change.document, change.state);
-    assert_eq!(told(&live, Some("one")), (Verdict::Promote, "passed".to_owned()));
+    assert_eq!(
+        told(&live, Some("one")),
+        (Verdict::Promote, "passed".to_owned())
+    );
     assert_eq!(told(&live, Some("two")).0, Verdict::Hold);
-    assert_eq!(told(&live, None).0, Verdict::Hold, "not all stages have passed");
+    assert_eq!(
+        told(&live, None).0,
+        Verdict::Hold,
+        "not all stages have passed"
+    );
 }
 
 #[test]
@@ -217,15 +234,24 @@ fn a_dry_run_always_lets_pass_and_tells_the_truth() {
     let live = live(&change.document, change.state);
     let told = live.present().told(&live.pipeline, Some("one"));
     let (acted_on, reason) = told.acted_on();
-    assert_eq!((acted_on, told.verdict), (Verdict::Promote, Verdict::Rollback));
-    assert!(reason.starts_with("dry run, the verdict is rollback: "), "{reason}");
+    assert_eq!(
+        (acted_on, told.verdict),
+        (Verdict::Promote, Verdict::Rollback)
+    );
+    assert!(
+        reason.starts_with("dry run, the verdict is rollback: "),
+        "{reason}"
+    );
 }
 
 #[test]
 fn a_document_survives_its_text() {
     let change = judged(&document(AdvanceMode::Automatic), "one", Verdict::Promote).unwrap();
     let text = serde_json::to_string(&change.document).unwrap();
-    assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), change.document);
+    assert_eq!(
+        serde_json::from_str::<Document>(&text).unwrap(),
+        change.document
+    );
     assert_eq!(change.trail[0].caused_by, JUDGE);
     let pipeline = change.document.pipeline("checkout").unwrap();
     assert_eq!(Arc::new(pipeline).stages.len(), 3);

@@ -48,7 +48,9 @@ impl Client {
             }
         }
         if arguments.key.is_empty() {
-            return Err(Failure("the key is empty: give the rollout a name".to_owned()));
+            return Err(Failure(
+                "the key is empty: give the rollout a name".to_owned(),
+            ));
         }
         Ok(Self {
             client: reqwest::Client::builder()
@@ -167,9 +169,8 @@ fn population(name: &str, given: &[String]) -> Result<Option<Value>, Failure> {
 fn authorization(arguments: &Arguments) -> Result<Option<HeaderValue>, Failure> {
     let token = match (&arguments.token, &arguments.token_file) {
         (Some(token), _) => token.clone(),
-        (None, Some(path)) => fs::read_to_string(path).map_err(|error| {
-            Failure(format!("cannot read the token file {path:?}: {error}"))
-        })?,
+        (None, Some(path)) => fs::read_to_string(path)
+            .map_err(|error| Failure(format!("cannot read the token file {path:?}: {error}")))?,
         (None, None) => return Ok(None),
     };
     let mut header = HeaderValue::from_str(&format!("Bearer {}", token.trim()))

@@ -47,7 +47,12 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// Where Serinus is
-    #[arg(long, value_name = "URL", env = "SERINUS_SERVER", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SERINUS_SERVER",
+        default_value = "http://127.0.0.1:8080"
+    )]
     server: String,
 
     /// The pipeline

@@ -40,7 +40,9 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         rest = after;
     }
     if total.is_zero() || total > LONGEST {
-        return Err(format!("{text:?} is out of range: give more than 0 and up to 100d"));
+        return Err(format!(
+            "{text:?} is out of range: give more than 0 and up to 100d"
+        ));
     }
     Ok(total)
 }
@@ -81,7 +83,9 @@ mod tests {
         assert_eq!(seconds("4h50m"), Ok(17_400.0));
         assert_eq!(seconds("1.5m"), Ok(90.0));
         assert_eq!(seconds("500ms"), Ok(0.5));
-        for text in ["", "5", "-1s", "1x", "s", "1h-2m", "0s", "1e9d", "101d", "1 h"] {
+        for text in [
+            "", "5", "-1s", "1x", "s", "1h-2m", "0s", "1e9d", "101d", "1 h",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

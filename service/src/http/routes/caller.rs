@@ -7,11 +7,11 @@ use axum::http::request::Parts;
 
 /// The name of whoever calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caller(String);
+pub(in crate::http) struct Caller(String);
 
 impl Caller {
     /// The name.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::http) fn name(&self) -> &str {
         &self.0
     }
 }

@@ -1,6 +1,9 @@
 //! What happened to a rollout and why: as JSON, or as it happens.
 
-#![expect(unused_qualifications, reason = "the macro that documents a query names it by its path")]
+#![expect(
+    unused_qualifications,
+    reason = "the macro that documents a query names it by its path"
+)]
 
 use std::convert::Infallible;
 use std::sync::Arc;

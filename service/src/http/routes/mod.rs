@@ -1,11 +1,11 @@
 //! The routes, one file a resource.
 
 mod analyses;
-mod caller;
+pub(super) mod caller;
 pub(super) mod docs;
 mod events;
-mod gate;
-mod operations;
+pub(super) mod gate;
+pub(super) mod operations;
 mod pipelines;
 mod rollouts;
 
@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
+use super::adapters::flagger;
 
 /// All routes that the document knows.
 pub(super) fn all() -> OpenApiRouter<Arc<App>> {
@@ -30,6 +31,9 @@ pub(super) fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(rollouts::decide))
         .routes(routes!(rollouts::cancel))
         .routes(routes!(events::events))
+        .routes(routes!(flagger::advance))
+        .routes(routes!(flagger::rollback))
+        .routes(routes!(flagger::finished))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::openapi))

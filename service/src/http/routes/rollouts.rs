@@ -1,6 +1,9 @@
 //! Rollouts: start, look at, move, override, cancel.
 
-#![expect(unused_qualifications, reason = "the macro that documents a query names it by its path")]
+#![expect(
+    unused_qualifications,
+    reason = "the macro that documents a query names it by its path"
+)]
 
 use std::sync::Arc;
 

@@ -207,7 +207,10 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
         return Ok(());
     };
     tokio::time::sleep(answer.first_byte_after).await;
-    let mut head = format!("HTTP/1.1 {} Scripted\r\nConnection: close\r\n", answer.status);
+    let mut head = format!(
+        "HTTP/1.1 {} Scripted\r\nConnection: close\r\n",
+        answer.status
+    );
     if answer.status != 204 {
         head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
     }

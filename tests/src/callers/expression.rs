@@ -59,7 +59,8 @@ mod tests {
         assert_eq!(evaluate("r?.gate?.verdict == 'x'", ("r", &gate)), no);
         assert_eq!(evaluate("r.gate.other == 'x'", ("r", &gate)), no);
         assert_eq!(evaluate("r.other?.verdict == 'x'", ("r", &gate)), no);
-        let fails = |text: &str, root: &Value| matches!(evaluate(text, ("r", root)), Outcome::Error(_));
+        let fails =
+            |text: &str, root: &Value| matches!(evaluate(text, ("r", root)), Outcome::Error(_));
         assert!(fails("r.other.verdict == 'x'", &gate));
         assert!(fails("r.verdict == 'x'", &json!("a text")));
         assert!(fails("r?.verdict == 'x'", &json!("a text")));

@@ -164,9 +164,11 @@ fn client() -> anyhow::Result<reqwest::Client> {
 /// When the address is none.
 pub fn moved_to(url: &str, server: &str) -> anyhow::Result<String> {
     let parsed: Url = url.parse().with_context(|| format!("no address: {url}"))?;
-    let origin_end = url
-        .find("://")
-        .and_then(|scheme| url.get(scheme + 3..)?.find('/').map(|path| scheme + 3 + path));
+    let origin_end = url.find("://").and_then(|scheme| {
+        url.get(scheme + 3..)?
+            .find('/')
+            .map(|path| scheme + 3 + path)
+    });
     let rest = origin_end.and_then(|end| url.get(end..)).unwrap_or("");
     debug_assert!(parsed.has_host());
     Ok(format!("{server}{rest}"))

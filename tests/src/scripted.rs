@@ -1,6 +1,7 @@
 //! A server that answers what it is told, byte by byte: what callers make of it is the question.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -207,15 +208,16 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<(
         return Ok(());
     };
     tokio::time::sleep(answer.first_byte_after).await;
+    // Writing to a string cannot fail.
     let mut head = format!(
         "HTTP/1.1 {} Scripted\r\nConnection: close\r\n",
         answer.status
     );
     if answer.status != 204 {
-        head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+        let _ = write!(head, "Content-Length: {}\r\n", answer.body.len());
     }
     for (name, value) in &answer.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await?;

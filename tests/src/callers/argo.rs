@@ -294,7 +294,7 @@ impl Metric {
             }
             (_, Ok(Some(true))) | (Ok(Some(false)), Ok(None)) => Phase::Failed,
             (Ok(Some(false)), Ok(Some(false))) => Phase::Inconclusive,
-            (Ok(Some(true)), Ok(_)) | (Ok(None), Ok(_)) => Phase::Successful,
+            (Ok(Some(true) | None), Ok(_)) => Phase::Successful,
         };
         Measurement { phase, value }
     }

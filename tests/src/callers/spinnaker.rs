@@ -10,18 +10,18 @@ use super::Pace;
 use super::http::{Answer, Broken, Redirects, Request, moved_to, send};
 
 /// How long a start is tried again. It cannot be changed.
-const START_TIME: Duration = Duration::from_secs(300);
+const START_TIME: Duration = Duration::from_mins(5);
 
 /// Pause between two tries of a start.
 const START_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long polling is fast, and how fast.
-const FAST_TIME: Duration = Duration::from_secs(60);
+const FAST_TIME: Duration = Duration::from_mins(1);
 const FAST_PAUSE: Duration = Duration::from_secs(1);
 const SLOW_PAUSE: Duration = Duration::from_secs(15);
 
 /// How long a stage lasts unless overridden.
-const STAGE_TIME: Duration = Duration::from_secs(3_600);
+const STAGE_TIME: Duration = Duration::from_hours(1);
 
 /// What the stage, or one task of it, came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -123,7 +123,7 @@ async fn aw07_thirty_one_errors_abort() -> anyhow::Result<()> {
     let run = played(letters(&[("E", 31)]), |_| ()).await?;
     expect(&run, Phase::Error, 31);
     assert_eq!(run.phase.rollout(), "aborts");
-    assert_eq!(run.waited, Duration::from_secs(300));
+    assert_eq!(run.waited, Duration::from_mins(5));
     Ok(())
 }
 
@@ -425,7 +425,7 @@ async fn aw26_two_replicas_polled_in_turn_say_what_one_says() -> anyhow::Result<
         let body = json!({"key": canary, "canary": {"track": canary}, "start": seconds_ago(4)});
         let mut heard: Vec<String> = Vec::new();
         while heard.len() < 100 && heard.iter().filter(|known| *known == verdict).count() < 6 {
-            let serinus = if heard.len() % 2 == 0 {
+            let serinus = if heard.len().is_multiple_of(2) {
                 &bench.serinus
             } else {
                 &other

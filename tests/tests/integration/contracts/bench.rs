@@ -1,5 +1,6 @@
 //! A real Prometheus with a past and a future, and the real Serinus on it.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -214,11 +215,13 @@ fn history() -> String {
                 let value = half * rate / 2;
                 let at = now - PAST_SECONDS + half / 2;
                 let part = if half % 2 == 0 { "000" } else { "500" };
-                text.push_str(&format!(
+                // Writing to a string cannot fail.
+                let _ = writeln!(
+                    text,
                     "http_requests_total{{track=\"{track}\",rollouts_pod_template_hash=\"{track}\",\
                      version=\"{track}\",app=\"{track}\",instance=\"{track}-1\",code=\"{code}\"}} \
-                     {value} {at}.{part}\n"
-                ));
+                     {value} {at}.{part}"
+                );
             }
         }
     }

@@ -64,11 +64,13 @@ async fn post(bench: &Bench, pipeline: &str, hook: &str, body: &Value) -> anyhow
 async fn fl01_every_stage_promotes_with_six_calls_to_advance() -> anyhow::Result<()> {
     let bench = Bench::start().await?;
     let mut canary = canary(bench.serinus.url(), "four", &[1, 5, 25, 50], "good")?;
-    for _ in 0..5 {
+    // Five ticks; more where a busy machine judges a stage a little late.
+    for _ in 0..8 {
         canary.tick().await?;
-        if canary.phase == Phase::Progressing {
-            tokio::time::sleep(TICK).await;
+        if canary.phase == Phase::Succeeded {
+            break;
         }
+        tokio::time::sleep(TICK).await;
     }
     let calls = &canary.calls;
     assert_eq!(canary.phase, Phase::Succeeded, "{calls:?}");
@@ -173,13 +175,8 @@ async fn fl05_fl07_a_rollback_fails_the_canary_and_the_same_spec_starts_afresh()
     let mut canary = canary(bench.serinus.url(), "slow", &[25, 50], "bad")?;
     canary.tick().await?;
     assert_eq!((canary.weight, canary.last("rollback")), (25, Some(409)));
-    for _ in 0..20 {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        canary.tick().await?;
-        if canary.phase == Phase::Failed {
-            break;
-        }
-    }
+    tokio::time::sleep(TICK).await;
+    canary.tick().await?;
     assert_eq!(canary.phase, Phase::Failed, "{:?}", canary.calls);
     assert_eq!(canary.last("rollback"), Some(200));
     assert_eq!(canary.last("post-rollout"), Some(200));
@@ -289,7 +286,7 @@ async fn fl11_retry_after_is_obeyed_without_a_cap_so_it_is_never_sent() -> anyho
     let server = ScriptedServer::start(vec![busy]).await?;
     let mut asleep = canary(server.url(), "slow", &[5, 50], "good")?;
     asleep.tick().await?;
-    assert_eq!(asleep.slept, Duration::from_secs(3_600));
+    assert_eq!(asleep.slept, Duration::from_hours(1));
 
     // `post` looks at the header of every answer: good ones, holds, mistakes.
     let mut bench = Bench::start().await?;
@@ -335,7 +332,12 @@ async fn a_named_stage_is_judged_before_the_traffic_may_go_on() -> anyhow::Resul
         "{}",
         first.body
     );
-    tokio::time::sleep(TICK).await;
+    let path = "/v1/pipelines/checkout/stages/stage_1/gate?key=shop/checkout@good";
+    serinus_tests::wait_until("the stage passes", 3 * TICK, async || {
+        let reply = bench.serinus.get(path).await?;
+        Ok((reply.text("/verdict") == "promote").then_some(()))
+    })
+    .await?;
     let passed = post(&bench, "checkout", "advance", &body).await?;
     assert_eq!(
         (passed.status, passed.text("/stage")),
@@ -349,16 +351,16 @@ async fn a_named_stage_is_judged_before_the_traffic_may_go_on() -> anyhow::Resul
 #[tokio::test]
 async fn a_dry_run_always_advances_and_never_rolls_back() -> anyhow::Result<()> {
     let bench = Bench::start().await?;
-    for _ in 0..2 {
-        let reply = post(&bench, "dry", "advance", &call("bad")).await?;
-        assert_eq!(
-            (reply.status, reply.body["dry_run"].as_bool()),
-            (200, Some(true))
-        );
-        tokio::time::sleep(TICK).await;
-        let reply = post(&bench, "dry", "rollback", &call("bad")).await?;
-        assert_eq!(reply.status, 409, "{}", reply.body);
-        assert_eq!(reply.text("/true_verdict"), "rollback", "{}", reply.body);
-    }
+    let opened = post(&bench, "dry", "advance", &call("bad")).await?;
+    assert_eq!(
+        (opened.status, opened.body["dry_run"].as_bool()),
+        (200, Some(true))
+    );
+    tokio::time::sleep(TICK).await;
+    let stays = post(&bench, "dry", "rollback", &call("bad")).await?;
+    assert_eq!(stays.status, 409, "{}", stays.body);
+    assert_eq!(stays.text("/true_verdict"), "rollback", "{}", stays.body);
+    let goes_on = post(&bench, "dry", "advance", &call("bad")).await?;
+    assert_eq!(goes_on.status, 200, "{}", goes_on.body);
     Ok(())
 }

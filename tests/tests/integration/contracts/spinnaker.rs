@@ -43,15 +43,14 @@ async fn is_terminal(answer: Scripted) -> anyhow::Result<bool> {
 
 /// A gate's answer with one field changed; `null` takes it away.
 fn with(pointer: &str, field: &str, value: Value) -> Scripted {
-    let mut body: Value = serde_json::from_slice(&Scripted::verdict("hold").body).unwrap();
-    let fields = body
-        .pointer_mut(pointer)
-        .and_then(Value::as_object_mut)
-        .unwrap();
-    if value.is_null() {
-        fields.remove(field);
-    } else {
-        fields.insert(field.to_owned(), value);
+    let mut body: Value =
+        serde_json::from_slice(&Scripted::verdict("hold").body).unwrap_or_default();
+    if let Some(fields) = body.pointer_mut(pointer).and_then(Value::as_object_mut) {
+        if value.is_null() {
+            fields.remove(field);
+        } else {
+            fields.insert(field.to_owned(), value);
+        }
     }
     Scripted::json(&body)
 }

@@ -114,7 +114,7 @@ async fn cl06_refused_at_first_and_then_promote_exits_with_0() -> anyhow::Result
     let url = format!("http://127.0.0.1:{port}");
     let waiting = wait(&url, &["--timeout", "20s"]);
     let starting = async {
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         ScriptedServer::start_on(port, Scripted::play("P")).await
     };
     let (output, server) = tokio::join!(waiting, starting);

@@ -15,7 +15,7 @@ use super::model::ArmReport;
 
 /// Observations beyond the quantile that the control must have before its tail shares are
 /// trusted. Source: the project's statistics design, section 7.
-const CONTROL_TAIL_NEEDED: f64 = 500.0;
+pub(super) const CONTROL_TAIL_NEEDED: f64 = 500.0;
 
 /// A histogram and the part of its window that is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +43,11 @@ pub(super) struct BoundLimits {
 }
 
 impl BoundLimits {
+    /// The indices of the bounds at which a violation is looked for, in the order of the limits.
+    pub(super) fn violation_bounds(&self) -> impl Iterator<Item = usize> {
+        self.violation.iter().map(|one| one.index)
+    }
+
     /// Whether any data could break the condition.
     pub(super) fn can_be_broken(&self) -> bool {
         !self.violation.is_empty()
@@ -93,7 +98,7 @@ impl<'a> Latency<'a> {
         }
     }
 
-    fn finite_bounds(&self) -> &'a [f64] {
+    pub(super) fn finite_bounds(&self) -> &'a [f64] {
         let finite = self
             .histogram
             .upper_bounds
@@ -146,6 +151,11 @@ impl<'a> Latency<'a> {
     /// All requests of both populations.
     pub(super) fn totals(&self) -> Populations<f64> {
         self.sums(false).map(|sums| sums.total)
+    }
+
+    /// The control's tail shares over the whole window.
+    pub(super) fn control_tails(&self) -> Vec<f64> {
+        self.sums(false).control.tail_shares()
     }
 
     /// The control's tail shares over its first intervals, until enough of its requests lie

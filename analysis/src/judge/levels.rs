@@ -1,7 +1,7 @@
 //! How the checks of a stage share its accepted errors.
 
 use crate::interval::Confidence;
-use crate::pipeline::{Check, Method};
+use crate::pipeline::{Check, Method, Pipeline};
 use crate::sequential::{WeightedEvidence, adjusted_log_evidence, combined_log_evidence};
 
 use super::check::{Evaluated, Situation, evaluate, method_of};
@@ -97,6 +97,23 @@ fn weight_of<'a>(checks: impl Iterator<Item = &'a Check>) -> f64 {
         .sum()
 }
 
+/// The weight of all sequential checks that may roll back, each with whether its data allows it.
+///
+/// Weights are fixed by the pipeline, also for a check without data, whose evidence is 1. One that
+/// may only hold, such as a gauge with a tight limit, takes nothing from the others.
+pub(super) fn voting_weight<'a>(
+    checks: impl Iterator<Item = (&'a Check, bool)>,
+    pipeline: &Pipeline,
+) -> f64 {
+    weight_of(
+        checks
+            .filter(|(check, may_vote)| {
+                *may_vote && method_of(check, pipeline) == Method::Sequential
+            })
+            .map(|(check, _)| check),
+    )
+}
+
 /// One check's part in the evidence of all.
 struct Vote<'a> {
     index: usize,
@@ -130,18 +147,13 @@ impl Vote<'_> {
 fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut [Evaluated]) {
     let threshold = situation.budget.rollback.log_threshold();
     let is_beyond = |log_evidence: &f64| *log_evidence >= threshold;
-    // Weights are fixed by the pipeline, also for a check without data, whose evidence is 1.
-    // One that may only hold, such as a gauge with a tight limit, takes nothing from the others.
-    let votes_at_all = |(check, one): &(&Check, &Evaluated)| {
-        method_of(check, situation.pipeline) == Method::Sequential
-            && one.proof.as_ref().is_none_or(|proof| proof.may_roll_back)
-    };
-    let total = weight_of(
+    let may_vote = |one: &Evaluated| one.proof.as_ref().is_none_or(|proof| proof.may_roll_back);
+    let total = voting_weight(
         checks
             .iter()
             .zip(evaluated.iter())
-            .filter(votes_at_all)
-            .map(|(check, _)| check),
+            .map(|(check, one)| (check, may_vote(one))),
+        situation.pipeline,
     );
     let votes: Vec<Vote<'_>> = checks
         .iter()

@@ -1,15 +1,13 @@
 //! How much longer, or how much more traffic, an undecided check takes.
 
 use crate::pipeline::MetricKind;
-use crate::sequential::{
-    AbsoluteLimit, CountLaw, ExpectedTraffic, Plan, Side, absolute_growth,
-    evidence_needed_to_promote, evidence_needed_to_roll_back,
-};
-use crate::series::Grid;
+use crate::sequential::Pace;
+use crate::series::{ArmCount, Grid};
 
 use super::conclude::{undecided, values_text};
 use super::evidence::{Budget, Proof};
-use super::limit::{Claims, Limit, Scale, estimate};
+use super::growth::{Claimed, growth};
+use super::limit::Claims;
 use super::model::{CheckReport, NeedsReport};
 use super::question::Question;
 use super::text;
@@ -83,66 +81,21 @@ pub(super) fn intervals_to_decide(
 ) -> Option<f64> {
     let intervals = grid.intervals().max(1) as f64;
     let violation = claims.violation?;
-    let totals = violation.totals;
-    let canary = estimate(totals.canary)?;
-    let options = if violation.limit.needs_control() {
-        let control = estimate(totals.control)?;
-        let traffic = ExpectedTraffic::new(
-            totals.canary.exposure / intervals,
-            totals.control.exposure / intervals,
-            control,
-        )
-        .ok()?;
-        let plan = Plan::new(traffic, proof.dispersion, budget.rollback, budget.promotion);
-        let ratio = canary / control;
-        match (violation.limit, claims.compliance.map(|claim| claim.limit)) {
-            (
-                Limit::AtMost {
-                    ratio: Some(broken),
-                    ..
-                },
-                kept,
-            ) => [
-                plan.intervals_to_roll_back(broken, ratio),
-                relative(kept).and_then(|kept| plan.intervals_to_promote(kept, ratio)),
-            ],
-            (
-                Limit::AtLeast {
-                    ratio: Some(broken),
-                    ..
-                },
-                kept,
-            ) => {
-                let plan = plan.where_more_is_better();
-                [
-                    plan.intervals_to_roll_back(broken, ratio),
-                    relative(kept).and_then(|kept| plan.intervals_to_promote(kept, ratio)),
-                ]
-            }
-            _ => [None, None],
-        }
-    } else {
-        let (offset, bad) = match violation.limit {
-            Limit::AtMost { offset, .. } => (offset, Side::Above),
-            Limit::AtLeast { offset, .. } => (offset, Side::Below),
-            Limit::Within { .. } => return None,
-        };
-        let law = match question.scale() {
-            Scale::Share => CountLaw::Bernoulli,
-            Scale::Rate => CountLaw::Poisson,
-        };
-        let exposure = totals.canary.exposure / intervals;
-        let dispersion = proof.dispersion.unwrap_or(1.0);
-        let after = |side: Side, needed: f64| {
-            let limit = AbsoluteLimit::new(offset, side, law).ok()?;
-            let growth = absolute_growth(&limit, exposure, canary)?;
-            (growth > 0.0).then(|| needed * dispersion / growth)
-        };
-        [
-            after(bad, evidence_needed_to_roll_back(budget.rollback)),
-            after(bad.opposite(), evidence_needed_to_promote(budget.promotion)),
-        ]
-    };
+    let per_interval = violation.totals.map(|arm| ArmCount {
+        events: arm.events / intervals,
+        exposure: arm.exposure / intervals,
+    });
+    let scale = question.scale();
+    let dispersion = proof.dispersion.unwrap_or(1.0);
+    let pace = Pace::new(dispersion, budget.rollback, budget.promotion);
+    let broken = growth(violation.limit, Claimed::Broken, scale, &per_interval);
+    let kept = claims
+        .compliance
+        .and_then(|claim| growth(claim.limit, Claimed::Kept, scale, &per_interval));
+    let options = [
+        broken.map(|growth| pace.intervals_to_roll_back(growth)),
+        kept.map(|growth| pace.intervals_to_promote(growth)),
+    ];
     options
         .into_iter()
         .flatten()
@@ -150,11 +103,4 @@ pub(super) fn intervals_to_decide(
         .reduce(f64::min)
         // What is not decided yet takes at least one interval more.
         .map(|needed| needed.max(intervals + 1.0))
-}
-
-fn relative(limit: Option<Limit>) -> Option<f64> {
-    match limit? {
-        Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => ratio,
-        Limit::Within { .. } => None,
-    }
 }

@@ -16,11 +16,11 @@ use super::model::{
 use super::question::Question;
 use super::{silence, text};
 
-const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
+pub(super) const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// No stage promotes before this many intervals, nor before this time unless it is shorter.
 /// Source: statistics design, section 11, row 7.
 const FEWEST_INTERVALS: usize = 8;
-const LEAST_MINUTES: f64 = 5.0;
+pub(super) const LEAST_MINUTES: f64 = 5.0;
 /// New pods are slow and busy at first: latency and gauges leave out this much of a stage, but
 /// no more than a tenth of it. Source: statistics design, section 2, rule 10.
 const WARM_UP_MINUTES: f64 = 2.0;
@@ -41,8 +41,8 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         stage,
         data,
         is_stage_over: age.is_over,
-        warm_up_intervals: warm_up_intervals(stage, data),
-        budget: budget(pipeline, stage, data),
+        warm_up_intervals: warm_up_intervals(stage, data.grid.interval_ms()),
+        budget: budget(pipeline, stage, data.grid.interval_ms()),
     };
     let mut checks = evaluate_all(situation);
     let switches: Vec<KillSwitch> = pipeline
@@ -104,9 +104,10 @@ impl Age {
     }
 }
 
-fn warm_up_intervals(stage: &Stage, data: &StageData) -> usize {
+/// Intervals at the stage's start that latency and gauges leave out.
+pub(super) fn warm_up_intervals(stage: &Stage, interval_ms: i64) -> usize {
     let minutes = WARM_UP_MINUTES.min(WARM_UP_SHARE * stage.duration_minutes);
-    let interval_minutes = data.grid.interval_ms() as f64 / MILLISECONDS_PER_MINUTE;
+    let interval_minutes = interval_ms as f64 / MILLISECONDS_PER_MINUTE;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -118,10 +119,10 @@ fn warm_up_intervals(stage: &Stage, data: &StageData) -> usize {
 
 /// What the sequential method may spend in this stage. The accepted false rollbacks are those of
 /// the whole rollout: a stage that is judged on its own gets its part of them.
-fn budget(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Budget {
+pub(super) fn budget(pipeline: &Pipeline, stage: &Stage, interval_ms: i64) -> Budget {
     let settings = &pipeline.analysis;
     let stages = pipeline.stages.len().max(1) as f64;
-    let interval_minutes = data.grid.interval_ms() as f64 / MILLISECONDS_PER_MINUTE;
+    let interval_minutes = interval_ms as f64 / MILLISECONDS_PER_MINUTE;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -1,11 +1,14 @@
 //! The command line, one file a command.
 
 mod analyze;
+mod calibrate;
 mod demo;
 mod healthcheck;
 mod lint;
 mod openapi;
 mod output;
+mod past;
+mod plan;
 mod serve;
 mod simulate;
 mod table;
@@ -48,6 +51,8 @@ enum Command {
     Demo(demo::Arguments),
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
+    Plan(Box<plan::Arguments>),
+    Calibrate(Box<calibrate::Arguments>),
     Simulate(Box<simulate::Arguments>),
     Openapi(openapi::Arguments),
     Healthcheck(healthcheck::Arguments),
@@ -107,6 +112,8 @@ fn run(command: Command) -> ExitCode {
             (result, analyze::COULD_NOT_ASK)
         }
         Command::Demo(arguments) => (demo::run(&arguments), FAILED),
+        Command::Plan(arguments) => (plan::run(*arguments), FAILED),
+        Command::Calibrate(arguments) => (calibrate::run(*arguments), FAILED),
         Command::Simulate(arguments) => (simulate::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),
         Command::Healthcheck(arguments) => (healthcheck::run(&arguments), FAILED),

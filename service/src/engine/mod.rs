@@ -5,6 +5,7 @@ mod aside;
 mod digest;
 mod history;
 mod late;
+mod past;
 mod pieces;
 mod reading;
 mod window;
@@ -18,11 +19,12 @@ use serinus_analysis::plan::PlanError;
 use serinus_analysis::series::{Grid, Populations};
 
 use crate::clock::SharedClock;
-use crate::prometheus::Sources;
+use crate::prometheus::{Source, Sources};
 
 use apart::check_apart;
 use aside::aside;
 use history::Histories;
+pub use past::{PastInput, PastReading};
 use reading::Reader;
 use window::Window;
 
@@ -121,6 +123,20 @@ impl Engine {
         self.sources.names()
     }
 
+    /// The source of a name, or the default one.
+    fn source(&self, name: Option<&str>) -> Result<&Arc<Source>, AnalysisError> {
+        self.sources
+            .get(name)
+            .ok_or_else(|| AnalysisError::UnknownSource {
+                name: name.unwrap_or_default().to_owned(),
+                known: self.sources.names().collect::<Vec<_>>().join(", "),
+            })
+    }
+
+    fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// Analyses one stage over one window. What the source does wrong is a `hold` in the answer,
     /// not an error.
     ///
@@ -130,13 +146,7 @@ impl Engine {
     pub async fn analyse(&self, input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
         let name = input.source.or(pipeline.source.as_deref());
-        let source = self
-            .sources
-            .get(name)
-            .ok_or_else(|| AnalysisError::UnknownSource {
-                name: name.unwrap_or_default().to_owned(),
-                known: self.sources.names().collect::<Vec<_>>().join(", "),
-            })?;
+        let source = self.source(name)?;
         let now_ms = self.clock.now_ms();
         let Window {
             grid,

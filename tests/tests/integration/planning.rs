@@ -150,6 +150,7 @@ async fn identical_releases_are_replayed_and_counted() -> anyhow::Result<()> {
     );
     assert_eq!(stage["windows_with_history"], 12, "{stage}");
     assert_eq!(stage["windows_missing"], 0, "{stage}");
+    assert_eq!(stage["windows_overlap"], false, "{stage}");
     assert_eq!(
         stage["canary_targets"].as_array().map(Vec::len),
         Some(1),
@@ -172,5 +173,13 @@ async fn identical_releases_are_replayed_and_counted() -> anyhow::Result<()> {
         again.stdout.contains("of 12 identical releases"),
         "{again:?}"
     );
+    let many = shop
+        .ask(
+            "calibrate",
+            &["--days=0.5", "--stage=first", "--windows=20"],
+        )
+        .await?;
+    assert!(many.stdout.contains("of 20 identical releases"), "{many:?}");
+    assert!(many.stdout.contains("the windows overlap"), "{many:?}");
     Ok(())
 }

@@ -45,6 +45,9 @@ pub(super) struct StageReport {
     windows_with_history: usize,
     /// Not judged, because data is missing.
     windows_missing: usize,
+    /// Whether windows have a part of the time in common, so that the shares are known less well than
+    /// their intervals say.
+    windows_overlap: bool,
     /// Why, for the first of them.
     missing_reason: Option<String>,
     rolled_back: Rolled,
@@ -162,6 +165,7 @@ impl StageReport {
             windows,
             windows_with_history: judged().filter(|(replay, ..)| replay.has_history).count(),
             windows_missing: replays.len() - windows,
+            windows_overlap: do_overlap(stage, replays),
             missing_reason,
             rolled_back,
             checks,
@@ -189,6 +193,12 @@ impl StageReport {
             lines.push(self.table());
         }
         lines.push(self.sentence.clone());
+        if self.windows_overlap {
+            lines.push(
+                "the windows overlap: the share is known less well than its interval says"
+                    .to_owned(),
+            );
+        }
         let without = self.windows - self.windows_with_history;
         if without > 0 {
             lines.push(format!(
@@ -270,6 +280,15 @@ fn sentence(stage: &Stage, rolled_back: &Rolled, windows: usize) -> String {
         rolled_back.count,
         rolled_back.text()
     )
+}
+
+/// Whether a window begins before the one before it ends.
+fn do_overlap(stage: &Stage, replays: &[Replay]) -> bool {
+    let window_ms = stage.max_duration_minutes * 60_000.0;
+    replays
+        .iter()
+        .zip(replays.iter().skip(1))
+        .any(|(one, next)| ((next.start_ms - one.start_ms) as f64) < window_ms)
 }
 
 /// `1 pod`, `7 pods`.

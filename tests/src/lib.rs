@@ -9,6 +9,7 @@
 mod browser;
 mod faulty;
 mod fleet;
+mod native;
 mod network;
 mod process;
 mod prometheus;
@@ -17,6 +18,7 @@ mod serinus;
 pub use browser::Browser;
 pub use faulty::{Fault, FaultyUpstream};
 pub use fleet::{Miss, PodId, PodPlan, TrackTruth, TruthFleet, Window};
+pub use native::{CLASSIC_NAME, NATIVE_NAME, NativePlan, NativePod};
 pub use network::{free_port, http_client, now_ms, wait_until};
 pub use process::{ChildProcess, CommandOutput, run_command};
 pub use prometheus::RealPrometheus;

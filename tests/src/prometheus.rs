@@ -33,7 +33,17 @@ impl RealPrometheus {
     ///
     /// When the program is not installed, refuses the configuration, or is not ready in time.
     pub async fn start(configuration: &str) -> anyhow::Result<Self> {
-        Self::start_in(tempfile::tempdir()?, configuration).await
+        Self::start_in(tempfile::tempdir()?, configuration, &[]).await
+    }
+
+    /// Starts a Prometheus that scrapes and keeps native histograms.
+    ///
+    /// # Errors
+    ///
+    /// As [`RealPrometheus::start`].
+    pub async fn start_with_native_histograms(configuration: &str) -> anyhow::Result<Self> {
+        let arguments = ["--enable-feature=native-histograms"];
+        Self::start_in(tempfile::tempdir()?, configuration, &arguments).await
     }
 
     /// Starts Prometheus on a history given in the `OpenMetrics` text format (with timestamps in
@@ -60,10 +70,14 @@ impl RealPrometheus {
             let told = String::from_utf8_lossy(&output.stderr);
             bail!("promtool refuses the history: {told}");
         }
-        Self::start_in(folder, configuration).await
+        Self::start_in(folder, configuration, &[]).await
     }
 
-    async fn start_in(folder: TempDir, configuration: &str) -> anyhow::Result<Self> {
+    async fn start_in(
+        folder: TempDir,
+        configuration: &str,
+        more_arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let program = find_program("prometheus")?;
         let configuration_file = folder.path().join("prometheus.yml");
         std::fs::write(&configuration_file, configuration)?;
@@ -81,7 +95,8 @@ impl RealPrometheus {
                     ))
                     .arg("--storage.tsdb.retention.time=15d")
                     .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-                    .arg("--log.level=warn"),
+                    .arg("--log.level=warn")
+                    .args(more_arguments),
             )?;
             let ready_url = format!("{url}/-/ready");
             let ready = wait_until("Prometheus is ready", READY_BOUND, async || {

@@ -5,9 +5,9 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use crate::sequential::{
-    AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, ErrorRate, EvidenceConfig,
-    IntervalCounts, NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence, RelativeLimit,
-    Side, TwoSidedEvidence, log_mean_exp, smallest_gauge_log_evidence,
+    AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, Dispersion, ErrorRate,
+    EvidenceConfig, IntervalCounts, NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence,
+    RelativeLimit, Side, TwoSidedEvidence, log_mean_exp, smallest_gauge_log_evidence,
 };
 use crate::series::{ArmCount, PairedGauge};
 
@@ -48,10 +48,10 @@ pub(super) struct Proof {
     pub(super) is_kept: bool,
     /// The noise of the counts.
     pub(super) dispersion: Option<f64>,
+    /// The noise by which a comparison with the control is divided, since the window's start.
+    pub(super) relative_noise: Option<Dispersion>,
     /// What it began with.
     pub(super) dispersion_from: Option<NoiseSource>,
-    /// Whether the evidence may roll back, or only hold.
-    pub(super) may_roll_back: bool,
 }
 
 /// A limit with the counts of every interval that it is held against.
@@ -151,6 +151,7 @@ pub(super) fn of_counts(
             .reduce(f64::min),
         is_kept: !shown.is_empty() && shown.iter().all(|(_, is_shown)| *is_shown),
         dispersion: found.iter().map(|one| one.dispersion).reduce(f64::max),
+        relative_noise: found.iter().find_map(|one| one.relative_noise),
         dispersion_from: found
             .iter()
             .map(|one| one.has_history)
@@ -162,7 +163,6 @@ pub(super) fn of_counts(
                     NoiseSource::Assumed
                 }
             }),
-        may_roll_back: true,
     }
 }
 
@@ -170,6 +170,7 @@ struct Found {
     path: Vec<f64>,
     control: Option<Vec<f64>>,
     dispersion: f64,
+    relative_noise: Option<Dispersion>,
     has_history: bool,
 }
 
@@ -189,11 +190,12 @@ fn violation_path(held: &Held, law: CountLaw, longest_intervals: usize) -> Optio
                 .iter()
                 .map(|counts| evidence.push(counts))
                 .collect();
-            let dispersion = evidence.noise().dispersion(0).value;
+            let noise = evidence.noise().dispersion(0);
             return Some(Found {
                 path,
                 control: None,
-                dispersion,
+                dispersion: noise.value,
+                relative_noise: Some(noise),
                 has_history: config.history.is_some(),
             });
         }
@@ -211,6 +213,7 @@ fn violation_path(held: &Held, law: CountLaw, longest_intervals: usize) -> Optio
             path,
             control: None,
             dispersion: evidence.dispersion().value,
+            relative_noise: Some(evidence.dispersion()),
             has_history: config.history.is_some(),
         });
     }
@@ -232,6 +235,7 @@ fn violation_path(held: &Held, law: CountLaw, longest_intervals: usize) -> Optio
         path,
         control: Some(control),
         dispersion: canary.dispersion().value,
+        relative_noise: None,
         has_history: config.history.is_some(),
     })
 }
@@ -329,8 +333,8 @@ pub(super) fn of_gauge(
         compliance: now,
         is_kept: now.is_some_and(|log_evidence| log_evidence >= threshold),
         dispersion: None,
+        relative_noise: None,
         dispersion_from: None,
-        may_roll_back: gauge::may_roll_back(violation),
     }
 }
 

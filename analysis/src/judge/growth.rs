@@ -23,6 +23,9 @@ pub(super) enum Claimed {
 /// Returns how much `ln E` grows in an interval in which both populations do what is expected;
 /// nothing when what is claimed is not true, or the limit has two sides.
 ///
+/// Where a limit is kept, the effects that are mixed end at its square: a canary without any event
+/// is seen as fast as one with the inverse of the limit.
+///
 /// Source: statistics design, sections 5 and 12.
 pub(super) fn growth(
     limit: Limit,
@@ -51,7 +54,11 @@ pub(super) fn growth(
     let control = estimate(expected.control)?;
     let traffic =
         ExpectedTraffic::new(expected.canary.exposure, expected.control.exposure, control).ok()?;
-    let true_ratio = (canary / control).max(SMALLEST_RATIO);
+    let true_ratio = match (claimed, side) {
+        (Claimed::Kept, Side::Below) => (canary / control).max(1.0 / ratio),
+        (Claimed::Kept, Side::Above) => (canary / control).min(1.0 / ratio),
+        (Claimed::Broken, _) => (canary / control).max(SMALLEST_RATIO),
+    };
     relative_growth(&traffic, side, ratio, true_ratio)
 }
 

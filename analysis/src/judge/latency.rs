@@ -10,8 +10,9 @@ use crate::sequential::{IntervalCounts, TailMargin, absolute_bounds, choose_boun
 use crate::series::{ArmCount, PairedHistogram, Populations};
 
 use super::evidence::{Held, Past};
-use super::limit::{Claim, Claims, Limit, Scale};
+use super::limit::{Claim, Claims, Limit, Plannable, Scale};
 use super::model::ArmReport;
+use super::warm_up::LookedAt;
 
 /// Observations beyond the quantile that the control must have before its tail shares are
 /// trusted. Source: the project's statistics design, section 7.
@@ -22,8 +23,7 @@ pub(super) const CONTROL_TAIL_NEEDED: f64 = 500.0;
 pub(super) struct Latency<'a> {
     histogram: &'a PairedHistogram,
     quantile: f64,
-    /// Rows that begin before this grid interval are left out.
-    from_interval: usize,
+    looked_at: LookedAt<'a>,
 }
 
 /// A limit on the tail shares at one bound.
@@ -89,12 +89,16 @@ impl Sums {
 }
 
 impl<'a> Latency<'a> {
-    /// Looks at the rows of a histogram that begin at or after a grid interval, or reach into it.
-    pub(super) fn new(histogram: &'a PairedHistogram, quantile: f64, from_interval: usize) -> Self {
+    /// Looks at a part of the rows of a histogram.
+    pub(super) fn new(
+        histogram: &'a PairedHistogram,
+        quantile: f64,
+        looked_at: LookedAt<'a>,
+    ) -> Self {
         Self {
             histogram,
             quantile,
-            from_interval,
+            looked_at,
         }
     }
 
@@ -117,13 +121,13 @@ impl<'a> Latency<'a> {
             .spans
             .iter()
             .enumerate()
-            .filter_map(move |(row, (first, length))| {
-                let end = first + length;
+            .filter(move |(_, (first, length))| self.looked_at.keeps(*first, *length))
+            .map(move |(row, (first, length))| {
                 let rows = Populations {
                     control: histogram.control.row(row),
                     canary: histogram.canary.row(row),
                 };
-                (end > self.from_interval).then_some((end - 1, rows))
+                (first + length - 1, rows)
             })
     }
 
@@ -302,6 +306,29 @@ impl<'a> Latency<'a> {
             violation: claim(&limits.violation),
             compliance: claim(&limits.compliance),
         }
+    }
+
+    /// The claims at every bound: what the sequential method decides on.
+    pub(super) fn plannable(&self, limits: &BoundLimits) -> Plannable {
+        let claims = |list: &[BoundLimit]| {
+            let of = |one: &BoundLimit| Claim {
+                limit: one.limit,
+                totals: self
+                    .sums(one.limit.needs_control())
+                    .map(|sums| sums.tail(one.index)),
+            };
+            list.iter().map(of).collect()
+        };
+        Plannable {
+            violation: claims(&limits.violation),
+            compliance: claims(&limits.compliance),
+        }
+    }
+
+    /// How many times as much of the control it takes until a relative limit can be stated.
+    pub(super) fn factor_to_state_limits(&self) -> Option<f64> {
+        let seen = self.totals().control * (1.0 - self.quantile);
+        (seen > 0.0 && seen < CONTROL_TAIL_NEEDED).then(|| CONTROL_TAIL_NEEDED / seen)
     }
 
     /// The tail counts of every interval, at every bound: for the violation and for compliance.

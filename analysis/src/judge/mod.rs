@@ -21,15 +21,18 @@ mod question;
 mod replay;
 mod silence;
 mod slice;
+mod split;
 mod stage;
 mod text;
+mod votes;
+mod warm_up;
 
 #[cfg(test)]
 mod tests;
 
-pub use check::method_of;
 pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use model::*;
 pub use outlook::*;
 pub use replay::{Replay, WindowOutcome, replay};
 pub use stage::judge;
+pub use votes::method_of;

@@ -1,13 +1,12 @@
-//! How much longer, or how much more traffic, an undecided check takes.
+//! How much longer, or how much more traffic, an undecided check takes, and what its stage can see.
 
 use crate::pipeline::MetricKind;
-use crate::sequential::Pace;
+use crate::sequential::{ErrorRate, ExpectedTraffic, IntervalCounts, Pace, Plan};
 use crate::series::{ArmCount, Grid};
 
 use super::conclude::{undecided, values_text};
-use super::evidence::{Budget, Proof};
 use super::growth::{Claimed, growth};
-use super::limit::Claims;
+use super::limit::{Claim, Limit, Plannable, Scale, estimate};
 use super::model::{CheckReport, NeedsReport};
 use super::question::Question;
 use super::text;
@@ -21,12 +20,7 @@ pub(super) fn told(
     grid: Grid,
 ) -> CheckReport {
     let values = values_text(&report, question.dimension());
-    let seen = report
-        .canary
-        .as_ref()
-        .and_then(|canary| canary.total)
-        .unwrap_or(0.0);
-    let elapsed = grid.intervals() as f64;
+    let seen = seen(&report);
     let Some(intervals) = intervals_to_decide else {
         let no_events = question.is_relative()
             && report
@@ -43,18 +37,9 @@ pub(super) fn told(
         };
         return undecided(report, &why);
     };
-    let needed = seen * intervals / elapsed.max(1.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "saturates, far beyond any rollout"
-    )]
-    let projected_at_ms = grid
-        .start_ms()
-        .saturating_add((grid.interval_ms() as f64 * intervals) as i64);
-    report.needs = Some(NeedsReport {
-        canary_total: needed,
-        projected_at_ms: Some(projected_at_ms),
-    });
+    let needs = projected(&report, intervals, grid);
+    let needed = needs.canary_total;
+    report.needs = Some(needs);
     let unit = match question.metric.kind {
         MetricKind::EventRate { .. } => "units of exposure of the canary",
         _ => "canary requests",
@@ -68,39 +53,186 @@ pub(super) fn told(
     undecided(report, &why)
 }
 
-/// Intervals from the start of the window until the sequential method decides, if traffic and
-/// estimates stay as they are: the sooner of rollback and promotion.
+/// What the canary was counted against so far.
+fn seen(report: &CheckReport) -> f64 {
+    let canary = report.canary.as_ref();
+    canary.and_then(|canary| canary.total).unwrap_or(0.0)
+}
+
+/// What it takes when so many intervals from the window's start are needed.
+pub(super) fn projected(report: &CheckReport, intervals: f64, grid: Grid) -> NeedsReport {
+    let elapsed = grid.intervals() as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, far beyond any rollout"
+    )]
+    let after_ms = (grid.interval_ms() as f64 * intervals) as i64;
+    NeedsReport {
+        canary_total: seen(report) * intervals / elapsed.max(1.0),
+        projected_at_ms: Some(grid.start_ms().saturating_add(after_ms)),
+        traffic_factor: None,
+        provable_ratio: None,
+    }
+}
+
+/// What a check's stage can see at today's traffic: the growth of evidence, if traffic and
+/// estimates stay as they are.
 ///
-/// Source: the growth of evidence, statistics design, section 12.
-pub(super) fn intervals_to_decide(
-    question: &Question<'_>,
-    claims: &Claims,
-    proof: &Proof,
-    budget: Budget,
-    grid: Grid,
-) -> Option<f64> {
-    let intervals = grid.intervals().max(1) as f64;
-    let violation = claims.violation?;
-    let per_interval = violation.totals.map(|arm| ArmCount {
-        events: arm.events / intervals,
-        exposure: arm.exposure / intervals,
-    });
-    let scale = question.scale();
-    let dispersion = proof.dispersion.unwrap_or(1.0);
-    let pace = Pace::new(dispersion, budget.rollback, budget.promotion);
-    let broken = growth(violation.limit, Claimed::Broken, scale, &per_interval);
-    let kept = claims
-        .compliance
-        .and_then(|claim| growth(claim.limit, Claimed::Kept, scale, &per_interval));
-    let options = [
-        broken.map(|growth| pace.intervals_to_roll_back(growth)),
-        kept.map(|growth| pace.intervals_to_promote(growth)),
-    ];
-    options
-        .into_iter()
-        .flatten()
-        .filter(|intervals| intervals.is_finite())
-        .reduce(f64::min)
-        // What is not decided yet takes at least one interval more.
-        .map(|needed| needed.max(intervals + 1.0))
+/// Source: statistics design, section 12.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Outlook {
+    /// The law of the counts.
+    pub(super) scale: Scale,
+    /// Intervals seen.
+    pub(super) intervals: usize,
+    /// Intervals of the stage's longest duration.
+    pub(super) longest_intervals: f64,
+    /// The noise that was measured.
+    pub(super) dispersion: Option<f64>,
+    /// The accepted false rollbacks of this check alone.
+    pub(super) rollback: ErrorRate,
+    /// The accepted false promotions.
+    pub(super) promotion: ErrorRate,
+}
+
+/// A plan against the control, and its limit as a ratio.
+struct Relative {
+    plan: Plan,
+    limit: f64,
+}
+
+impl Outlook {
+    /// Intervals from the start of the window until the sequential method decides: the sooner of
+    /// rollback and promotion. Nothing when no amount of traffic would do.
+    pub(super) fn intervals_to_decide(&self, claims: &Plannable) -> Option<f64> {
+        // The mean of k claims' evidence is at least that of one, divided by k.
+        let rollback = share_of(self.rollback, claims.violation.len());
+        let to_roll_back = claims
+            .violation
+            .iter()
+            .filter_map(|claim| self.intervals_to_roll_back(*claim, rollback))
+            .reduce(f64::min);
+        // Every claim must be kept.
+        let to_promote: Option<Vec<f64>> = claims
+            .compliance
+            .iter()
+            .map(|claim| self.intervals_to_promote(*claim))
+            .collect();
+        let to_promote = to_promote.and_then(|each| each.into_iter().reduce(f64::max));
+        [to_roll_back, to_promote]
+            .into_iter()
+            .flatten()
+            .filter(|intervals| intervals.is_finite())
+            .reduce(f64::min)
+            // What is not decided yet takes at least one interval more.
+            .map(|needed| needed.max(self.intervals as f64 + 1.0))
+    }
+
+    /// The ratio of canary to control that the stage proves broken in its longest duration.
+    pub(super) fn detectable_ratio(&self, claim: Claim) -> Option<f64> {
+        let (claim, rate) = match claim.limit {
+            // Either side is asked with half of the budget; they are about as far.
+            Limit::Within { tolerance } => {
+                let [upper, _] = Limit::sides_of(tolerance);
+                let upper = Claim {
+                    limit: upper,
+                    ..claim
+                };
+                (upper, share_of(self.rollback, 2))
+            }
+            _ => (claim, self.rollback),
+        };
+        let relative = self.relative(claim, rate)?;
+        relative
+            .plan
+            .detectable_ratio(relative.limit, self.longest_intervals)
+    }
+
+    /// How many times the traffic would let the stage promote a canary as good as its control.
+    pub(super) fn traffic_factor(&self, claim: Claim) -> Option<f64> {
+        let relative = self.relative(claim, self.rollback)?;
+        relative
+            .plan
+            .traffic_factor_to_promote(relative.limit, self.longest_intervals)
+            .filter(|factor| *factor > 1.0)
+    }
+
+    /// The promotion ratio that the stage could show of a canary as good as its control.
+    pub(super) fn provable_ratio(&self, claim: Claim) -> Option<f64> {
+        let relative = self.relative(claim, self.rollback)?;
+        relative.plan.provable_ratio(self.longest_intervals)
+    }
+
+    fn intervals_to_roll_back(&self, claim: Claim, rate: ErrorRate) -> Option<f64> {
+        let growth = self.growth(claim, Claimed::Broken)?;
+        Some(self.pace(claim, rate)?.intervals_to_roll_back(growth))
+    }
+
+    fn intervals_to_promote(&self, claim: Claim) -> Option<f64> {
+        let growth = self.growth(claim, Claimed::Kept)?;
+        let pace = self.pace(claim, self.rollback)?;
+        Some(pace.intervals_to_promote(growth))
+    }
+
+    fn growth(&self, claim: Claim, claimed: Claimed) -> Option<f64> {
+        growth(claim.limit, claimed, self.scale, &self.per_interval(claim))
+    }
+
+    /// What was seen of both populations in an interval, on the average.
+    fn per_interval(&self, claim: Claim) -> IntervalCounts {
+        let intervals = self.intervals.max(1) as f64;
+        claim.totals.map(|arm| ArmCount {
+            events: arm.events / intervals,
+            exposure: arm.exposure / intervals,
+        })
+    }
+
+    /// The noise that was measured, or what is assumed where there is none.
+    fn pace(&self, claim: Claim, rollback: ErrorRate) -> Option<Pace> {
+        let dispersion = match self.dispersion {
+            Some(measured) => measured,
+            None if !claim.limit.needs_control() => 1.0,
+            None => {
+                let IntervalCounts { control, canary } = self.per_interval(claim);
+                ExpectedTraffic::new(canary.exposure, control.exposure, estimate(control)?)
+                    .ok()?
+                    .assumed_dispersion()
+            }
+        };
+        Some(Pace::new(dispersion, rollback, self.promotion))
+    }
+
+    /// The plan of a claim against the control; nothing without events of the control.
+    fn relative(&self, claim: Claim, rollback: ErrorRate) -> Option<Relative> {
+        let per_interval = self.per_interval(claim);
+        let control = estimate(per_interval.control)?;
+        let traffic = ExpectedTraffic::new(
+            per_interval.canary.exposure,
+            per_interval.control.exposure,
+            control,
+        )
+        .ok()?;
+        let plan = Plan::new(traffic, self.dispersion, rollback, self.promotion);
+        let (plan, ratio, offset) = match claim.limit {
+            Limit::AtMost {
+                ratio: Some(ratio),
+                offset,
+            } => (plan, ratio, offset),
+            Limit::AtLeast {
+                ratio: Some(ratio),
+                offset,
+            } => (plan.where_more_is_better(), ratio, offset),
+            _ => return None,
+        };
+        Some(Relative {
+            plan,
+            // At the control's rate an offset is a part of the ratio.
+            limit: ratio + offset / control,
+        })
+    }
+}
+
+/// An equal part of an error rate.
+fn share_of(rate: ErrorRate, parts: usize) -> ErrorRate {
+    ErrorRate::new(rate.value() / parts.max(1) as f64).unwrap_or(rate)
 }

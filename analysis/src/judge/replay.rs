@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::pipeline::{Method, MetricKind, Pipeline, Stage};
 use crate::series::DataQuality;
 
-use super::check::method_of;
 use super::history::{ControlSplit, History, HistoryData};
 use super::levels::rolls_back;
 use super::model::{CheckReport, MetricData, Outcome, StageData, StageVerdict, Verdict};
 use super::question::Question;
 use super::stage::judge;
+use super::votes::method_of;
 
 /// A window that misses more than this share of its intervals is not judged.
 const MOST_MISSING_SHARE: f64 = 0.2;

@@ -31,6 +31,7 @@ impl StageData {
             metrics,
             source_warnings: self.source_warnings.clone(),
             starts_with_stage: self.starts_with_stage && first == 0,
+            canary_starts_ms: self.canary_starts_ms.clone(),
             history: self.history.clone(),
         }
     }

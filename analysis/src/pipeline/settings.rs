@@ -1,7 +1,7 @@
 //! The section `analysis`: how a pipeline is judged.
 
 use super::cursor::{Cursor, Problems, checked};
-use super::model::{AnalysisSettings, Method, OnInconclusive};
+use super::model::{AnalysisSettings, Method, OnInconclusive, SplitCheck};
 use super::yaml::Value;
 
 const KEYS: &[&str] = &[
@@ -14,6 +14,7 @@ const KEYS: &[&str] = &[
     "history",
     "on_inconclusive",
     "promote_ratio",
+    "split_check",
 ];
 
 const METHODS: &[(&str, Method)] = &[
@@ -26,6 +27,12 @@ const ON_INCONCLUSIVE: &[(&str, OnInconclusive)] = &[
     ("hold", OnInconclusive::Hold),
     ("promote", OnInconclusive::Promote),
     ("rollback", OnInconclusive::Rollback),
+];
+
+const SPLIT_CHECK: &[(&str, SplitCheck)] = &[
+    ("hold", SplitCheck::Hold),
+    ("warn", SplitCheck::Warn),
+    ("off", SplitCheck::Off),
 ];
 
 /// Reads the section; what is wrong in it keeps its default, so that the rest can be checked.
@@ -77,6 +84,11 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
         settings.promote_ratio = value.number(RATIO, problems).and_then(|ratio| {
             checked(value, ratio, ratio > 1.0 && ratio <= 100.0, RATIO, problems)
         });
+    }
+    if let Some(value) = fields.get("split_check")
+        && let Some(chosen) = value.choice(SPLIT_CHECK, problems)
+    {
+        settings.split_check = chosen;
     }
     settings
 }

@@ -34,6 +34,7 @@ pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64
     let mut data = StageData {
         grid: plan.grid,
         starts_with_stage: true,
+        canary_starts_ms: None,
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
         history: History::default(),
@@ -47,6 +48,7 @@ pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64
             (Populations::default(), vec![told])
         }
     };
+    data.canary_starts_ms = heartbeats.canary.process_starts_ms(&plan.grid);
     let missed_scrapes = scrape_period_ms(heartbeats.as_ref())
         .is_some_and(|period_ms| !series::sees_every_scrape(plan.step_ms, period_ms));
     let assembly = Assembly {
@@ -55,6 +57,7 @@ pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64
         canary_percent,
         readings,
         heartbeats: heartbeats.as_ref(),
+        limits: &plan.limits,
     };
     for (metric, kind) in &plan.metrics {
         let mut warnings = assembly.warnings(kind);
@@ -65,7 +68,9 @@ pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64
             let told = warnings.join("; ");
             data.source_warnings.insert(metric.clone(), told);
         }
-        let found = assembly.metric(kind).unwrap_or_else(MetricData::Fault);
+        let found = assembly
+            .metric(metric, kind)
+            .unwrap_or_else(MetricData::Fault);
         data.metrics.insert(metric.clone(), found);
     }
     data
@@ -100,10 +105,11 @@ struct Assembly<'a> {
     canary_percent: f64,
     readings: Taken<'a>,
     heartbeats: Populations<&'a Heartbeats>,
+    limits: &'a BTreeMap<String, Vec<f64>>,
 }
 
 impl Assembly<'_> {
-    fn metric(&self, kind: &MetricKind) -> Result<MetricData, DataFault> {
+    fn metric(&self, name: &str, kind: &MetricKind) -> Result<MetricData, DataFault> {
         if self.grid.intervals() == 0 {
             let seconds = self.grid.interval_ms() as f64 / 1_000.0;
             return Err(no_data(format!(
@@ -114,10 +120,19 @@ impl Assembly<'_> {
             MetricKind::Proportion { events, total } => self.proportion(events, total),
             MetricKind::EventRate { events, per } => self.event_rate(events, *per),
             MetricKind::Quantile {
-                histogram, scale, ..
+                histogram,
+                is_native,
+                scale,
+                ..
             } => {
-                let buckets = self.canary_seen(&ReadingKey::Histogram(histogram.clone()))?;
-                let mut counted = series::histogram(self.grid, buckets, self.heartbeats, *scale);
+                let read = self.canary_seen(&super::histogram_key(histogram, *is_native))?;
+                let (grid, heartbeats) = (self.grid, self.heartbeats);
+                let mut counted = if *is_native {
+                    let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
+                    series::native_histogram(grid, read, heartbeats, *scale, limits)
+                } else {
+                    series::histogram(grid, read, heartbeats, *scale)
+                };
                 counted.quality.missed_scrapes = self.missed_scrapes;
                 Ok(MetricData::Histogram(counted))
             }
@@ -165,10 +180,14 @@ impl Assembly<'_> {
     fn canary_seen(&self, key: &ReadingKey) -> Result<Populations<&[Series]>, DataFault> {
         let found = self.finite(key)?;
         if is_empty(found.canary) {
-            return Err(no_data(format!(
-                "no series of the canary answers {}",
-                self.shown(key)
-            )));
+            let shown = self.shown(key);
+            return Err(no_data(match key {
+                ReadingKey::NativeHistogram(_) => format!(
+                    "no native histogram of the canary answers {shown}: Prometheus stores them \
+                     only where that feature is on; leave out native to read classic buckets"
+                ),
+                _ => format!("no series of the canary answers {shown}"),
+            }));
         }
         Ok(found)
     }

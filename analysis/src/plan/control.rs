@@ -12,7 +12,10 @@ use crate::series::{Grid, Populations, Series};
 use super::assemble::{Taken, put_together, take};
 use super::question::Questions;
 use super::split::{Splitter, growth, target_name};
-use super::{Answered, Asker, Plan, PlanError, QueryTexts, ReadingKey, add_metric, usable_step_ms};
+use super::{
+    Answered, Asker, Plan, PlanError, QueryTexts, ReadingKey, absolute_limits, add_metric,
+    usable_step_ms,
+};
 
 /// How much of a past is asked for at once, so that no single query is heavy. Whole intervals.
 const PIECE_MS: i64 = 2 * 3_600_000;
@@ -46,7 +49,8 @@ impl Plan {
             });
         }
         let mut metrics = BTreeMap::new();
-        for check in checks {
+        let checks: Vec<&Check> = checks.into_iter().collect();
+        for check in &checks {
             if let Err(error) = add_metric(pipeline, &check.metric, &mut metrics)
                 && !errors.contains(&error)
             {
@@ -65,6 +69,7 @@ impl Plan {
             questions: Questions::default(),
             readings: BTreeMap::new(),
             metrics,
+            limits: absolute_limits(checks),
         };
         if grid.intervals() > 0 {
             let mut matchers = control.clone();

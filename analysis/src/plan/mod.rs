@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::{DataFault, StageData};
 use crate::matchers::Matchers;
-use crate::pipeline::{MetricKind, Pipeline, Stage};
+use crate::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use crate::query::{self, QueryError};
 use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms};
 
@@ -73,6 +73,9 @@ pub struct Plan {
     questions: Questions,
     readings: BTreeMap<ReadingKey, Reading>,
     metrics: BTreeMap<String, MetricKind>,
+    /// The absolute limits of each metric, in base units: a native histogram has no bounds of its
+    /// own, so it is counted at these.
+    limits: BTreeMap<String, Vec<f64>>,
 }
 
 /// What a reading is of. Two metrics with the same text share it.
@@ -81,6 +84,7 @@ enum ReadingKey {
     Heartbeats,
     Counter(String),
     Histogram(String),
+    NativeHistogram(String),
     Gauge(String),
 }
 
@@ -170,6 +174,7 @@ impl Plan {
             questions: Questions::default(),
             readings: BTreeMap::new(),
             metrics,
+            limits: absolute_limits(stage.checks.iter().chain(&pipeline.kill_switch)),
         };
         if grid.intervals() > 0 {
             let mut asker = Asker::new(pipeline, stage, populations, grid, step_ms, texts);
@@ -300,6 +305,7 @@ impl<'a> Asker<'a> {
         questions: &mut Questions,
     ) -> Result<Reading, QueryError> {
         let times = self.times(key);
+        let is_native = matches!(key, ReadingKey::NativeHistogram(_));
         // The mean of a gauge is taken by the source, for each population.
         if let Some(combined) = self.combined.clone()
             && !matches!(key, ReadingKey::Gauge(_))
@@ -316,7 +322,11 @@ impl<'a> Asker<'a> {
                 control: source(&combined.control_value),
                 canary: source(&combined.canary_value),
             };
-            return Ok(Reading { sources, promql });
+            return Ok(Reading {
+                sources,
+                promql,
+                is_native,
+            });
         }
         let populations = self.populations.clone();
         let asks = self.asks;
@@ -335,6 +345,7 @@ impl<'a> Asker<'a> {
                 canary: canary.as_ref().map(&mut source),
             },
             promql: canary.or(control).unwrap_or_default(),
+            is_native,
         })
     }
 
@@ -352,7 +363,7 @@ impl<'a> Asker<'a> {
                 at_ms: grid.end_ms(),
             }],
             ReadingKey::Gauge(_) => pieces(grid.boundary_ms(1), grid.end_ms(), grid.interval_ms()),
-            ReadingKey::Counter(_) | ReadingKey::Histogram(_) => {
+            ReadingKey::Counter(_) | ReadingKey::Histogram(_) | ReadingKey::NativeHistogram(_) => {
                 pieces(grid.start_ms(), grid.end_ms(), self.step_ms)
             }
         }
@@ -401,6 +412,9 @@ impl<'a> Asker<'a> {
             ReadingKey::Histogram(selector) => {
                 query::histogram_per_target(selector, matchers, group_by)
             }
+            ReadingKey::NativeHistogram(selector) => {
+                query::native_histogram_per_target(selector, matchers, group_by)
+            }
             ReadingKey::Gauge(expression) => query::gauge_mean(expression, matchers),
         }
     }
@@ -426,13 +440,34 @@ fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
             vec![counter(events), counter(total), ReadingKey::Heartbeats]
         }
         MetricKind::EventRate { events, .. } => vec![counter(events), ReadingKey::Heartbeats],
-        MetricKind::Quantile { histogram, .. } => vec![
-            ReadingKey::Histogram(histogram.clone()),
-            ReadingKey::Heartbeats,
-        ],
+        MetricKind::Quantile {
+            histogram,
+            is_native,
+            ..
+        } => vec![histogram_key(histogram, *is_native), ReadingKey::Heartbeats],
         MetricKind::Gauge { expression } => vec![ReadingKey::Gauge(expression.clone())],
         MetricKind::Impact { .. } => Vec::new(),
     }
+}
+
+/// What is read for a histogram.
+fn histogram_key(selector: &str, is_native: bool) -> ReadingKey {
+    if is_native {
+        ReadingKey::NativeHistogram(selector.to_owned())
+    } else {
+        ReadingKey::Histogram(selector.to_owned())
+    }
+}
+
+/// The limits by which checks and kill switches hold each metric against a number.
+fn absolute_limits<'a>(checks: impl IntoIterator<Item = &'a Check>) -> BTreeMap<String, Vec<f64>> {
+    let mut limits = BTreeMap::<String, Vec<f64>>::new();
+    for check in checks {
+        if let Condition::Absolute { limit, .. } = check.condition {
+            limits.entry(check.metric.clone()).or_default().push(limit);
+        }
+    }
+    limits
 }
 
 /// Adds a metric, and the one that it is the impact of.

@@ -36,6 +36,7 @@ fn check(metric: &str) -> Check {
         warn_only: false,
         method: None,
         promote_ratio: None,
+        rollback: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn pipeline() -> Pipeline {
             MetricKind::Quantile {
                 quantile: 0.99,
                 histogram: "http_seconds".to_owned(),
+                is_native: false,
                 scale: 1.0,
             },
         ),

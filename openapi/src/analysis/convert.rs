@@ -150,6 +150,7 @@ impl From<&judge::CheckReport> for Check {
             reason: report.reason.clone(),
             critical: report.critical,
             warn_only: report.warn_only,
+            may_roll_back: report.may_roll_back,
             counts: report.counts,
             control: report.control.as_ref().map(Arm::from),
             canary: report.canary.as_ref().map(Arm::from),
@@ -167,6 +168,7 @@ impl From<&judge::CheckReport> for Check {
                 .and_then(|evidence| evidence.dispersion_from)
                 .map(|from| from.name().to_owned()),
             needs: report.needs.as_ref().map(Needs::from),
+            detectable_ratio: report.detectable_ratio.and_then(Number::new),
         }
     }
 }
@@ -220,6 +222,8 @@ impl From<&judge::NeedsReport> for Needs {
         Self {
             canary_requests: Number::new(report.canary_total.ceil()),
             projected_at: report.projected_at_ms.map(time),
+            traffic_factor: report.traffic_factor.and_then(Number::new),
+            provable_ratio: report.provable_ratio.and_then(Number::new),
         }
     }
 }

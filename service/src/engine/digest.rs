@@ -20,6 +20,10 @@ pub(super) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> St
     hash.integers(&[data.grid.start_ms(), data.grid.interval_ms()]);
     hash.size(data.grid.intervals());
     hash.size(usize::from(data.starts_with_stage));
+    if let Some(starts_ms) = &data.canary_starts_ms {
+        hash.size(starts_ms.len());
+        hash.integers(starts_ms);
+    }
     for (name, metric) in &data.metrics {
         hash.text(name);
         hash.metric(metric);
@@ -188,6 +192,7 @@ mod tests {
                 metrics: BTreeMap::from([("error_rate".to_owned(), MetricData::Counts(counts))]),
                 source_warnings: BTreeMap::new(),
                 history: History::default(),
+                canary_starts_ms: None,
             };
             let split = ControlSplit {
                 canary_targets: 1,
@@ -203,6 +208,7 @@ mod tests {
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
                 history,
+                canary_starts_ms: None,
             };
             digest(&pipeline, &pipeline.stages[0], &data)
         };
@@ -220,6 +226,7 @@ mod tests {
             let data = StageData {
                 grid: Grid::covering(0, 300_000, 30_000),
                 starts_with_stage,
+                canary_starts_ms: None,
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
                 history: History::default(),

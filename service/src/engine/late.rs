@@ -41,6 +41,7 @@ impl Engine {
         let data = StageData {
             grid,
             starts_with_stage: window.starts_with_stage,
+            canary_starts_ms: None,
             metrics: names
                 .map(|name| (name.to_owned(), MetricData::Fault(fault.clone())))
                 .collect(),

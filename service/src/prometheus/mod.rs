@@ -1,9 +1,9 @@
 //! Asking a Prometheus: transport, decoding, faults.
 //!
 //! The transport is that of `prometheus-http-query` over a `reqwest` client of ours; the decoding
-//! is ours, because the crate drops `warnings`, fails on native histograms, and reads a body of
-//! any size. Every way in which a source can fail has a [`ReasonCode`] of its own: the answer to a
-//! failing source is a `hold` that names it.
+//! is ours, because the crate drops `warnings`, reads samples into trees and not columns, and reads
+//! a body of any size. Every way in which a source can fail has a [`ReasonCode`] of its own: the
+//! answer to a failing source is a `hold` that names it.
 
 mod config;
 mod credentials;

@@ -6,6 +6,7 @@ mod contract;
 mod demo;
 mod helpers;
 mod history;
+mod native_histograms;
 mod planning;
 mod swagger;
 mod true_counts;

@@ -14,12 +14,12 @@ use serde::Serialize;
 use crate::pipeline::{Check, Dimension, MetricKind, Pipeline, Stage};
 use crate::sequential::FEWEST_STAGE_INTERVALS;
 
-use super::check::method_of;
 use super::history::HistoryData;
 use super::model::StageData;
 use super::question::Question;
 use super::stage::{LEAST_MINUTES, MILLISECONDS_PER_MINUTE};
 use super::text;
+use super::votes::method_of;
 use past::{NotPlanned, Planned, Setting};
 use subject::{LineNoise, Subject};
 

@@ -5,16 +5,16 @@ use crate::pipeline::{Check, Condition, Exposure, Method, MetricKind, Pipeline, 
 use crate::sequential::{ErrorRate, IntervalCounts};
 use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
 
-use super::super::check::method_of;
 use super::super::evidence::{self, Budget, Held};
 use super::super::gauge;
 use super::super::history::HistoryData;
 use super::super::latency::{CONTROL_TAIL_NEEDED, Latency};
-use super::super::levels::voting_weight;
 use super::super::limit::{Limit, Scale, estimate};
 use super::super::model::MetricData;
 use super::super::question::Question;
-use super::super::stage::{budget, warm_up_intervals};
+use super::super::stage::budget;
+use super::super::votes::{may_roll_back, method_of, share_of_votes};
+use super::super::warm_up::{LookedAt, warm_up_intervals};
 use super::subject::{Line, LineNoise, Subject, Truth};
 use super::{Noise, OutlookStatus, Past};
 
@@ -53,26 +53,16 @@ pub(super) struct Setting<'a> {
     pub(super) past: &'a Past<'a>,
     budget: Budget,
     warm_up_intervals: f64,
-    voting_weight: f64,
 }
 
 impl<'a> Setting<'a> {
     pub(super) fn new(pipeline: &'a Pipeline, stage: &'a Stage, past: &'a Past<'a>) -> Self {
-        let interval_ms = past.whole.grid.interval_ms();
-        let may_vote = |check: &Check| {
-            Question::of_check(check, pipeline).is_none_or(|question| {
-                !matches!(question.metric.kind, MetricKind::Gauge { .. })
-                    || gauge::may_roll_back(question.violation())
-            })
-        };
-        let checks = stage.checks.iter().map(|check| (check, may_vote(check)));
         Self {
             pipeline,
             stage,
             past,
-            budget: budget(pipeline, stage, interval_ms),
-            warm_up_intervals: warm_up_intervals(stage, interval_ms) as f64,
-            voting_weight: voting_weight(checks, pipeline),
+            budget: budget(pipeline, stage, past.whole),
+            warm_up_intervals: warm_up_intervals(stage, past.whole) as f64,
         }
     }
 
@@ -98,7 +88,7 @@ impl<'a> Setting<'a> {
         }
         // Nothing of it is read: no value could be split between two groups.
         if matches!(question.metric.kind, MetricKind::Gauge { .. }) {
-            return Err(self.gauge(&question));
+            return Err(self.gauge(check));
         }
         let name = &question.metric.name;
         match self.past.whole.metrics.get(name) {
@@ -109,18 +99,18 @@ impl<'a> Setting<'a> {
             Some(MetricData::Fault(fault)) => {
                 Err(not_planned(OutlookStatus::NoData, fault.message.clone()))
             }
-            Some(MetricData::Gauge(_)) => Err(self.gauge(&question)),
+            Some(MetricData::Gauge(_)) => Err(self.gauge(check)),
             Some(MetricData::Counts(counts)) => self.counts(check, &question, counts),
             Some(MetricData::Histogram(histogram)) => self.latency(check, &question, histogram),
         }
     }
 
-    fn gauge(&self, question: &Question<'_>) -> NotPlanned {
+    fn gauge(&self, check: &Check) -> NotPlanned {
         let least = gauge::FEWEST_INTERVALS as f64 + self.warm_up_intervals;
-        let power = if gauge::may_roll_back(question.violation()) {
+        let power = if may_roll_back(check, self.pipeline) {
             ""
         } else {
-            "; with a limit as tight as this one it can hold, but not roll back"
+            "; this one can hold, but not roll back"
         };
         NotPlanned {
             status: OutlookStatus::NotPlanned,
@@ -231,7 +221,7 @@ impl<'a> Setting<'a> {
             ));
         };
         let intervals = self.past.whole.grid.intervals();
-        let latency = Latency::new(histogram, quantile, 0);
+        let latency = Latency::new(histogram, quantile, LookedAt::from_interval(0));
         let limits = latency
             .limits(&question.condition, question.promote_ratio)
             .map_err(|why| not_planned(OutlookStatus::NoData, why))?;
@@ -301,11 +291,7 @@ impl<'a> Setting<'a> {
 
     /// The error rate at whose threshold one of so many parts of this check's evidence decides alone.
     fn alone(&self, check: &Check, parts: usize) -> ErrorRate {
-        let share = if self.voting_weight > 0.0 && !check.warn_only {
-            check.weight / self.voting_weight
-        } else {
-            1.0
-        };
+        let share = share_of_votes(check, &self.stage.checks, self.pipeline).unwrap_or(1.0);
         self.budget.rollback_alone(share / parts as f64)
     }
 

@@ -8,6 +8,7 @@ use crate::series::{ArmCount, Grid, PairedCounts, PairedInterval, Populations};
 use super::super::history::History;
 use super::super::latency::Latency;
 use super::super::model::{DataFault, MetricData, ReasonCode, StageData};
+use super::super::warm_up::LookedAt;
 
 /// Returns the data of a service of which no more is known than how many requests it serves and how
 /// many of them fail: for plans without a Prometheus. Metrics that are no share of failures have none.
@@ -43,6 +44,7 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
             .collect(),
         source_warnings: BTreeMap::new(),
         starts_with_stage: true,
+        canary_starts_ms: None,
         history: History::default(),
     }
 }
@@ -55,7 +57,8 @@ pub fn has_data(data: &StageData) -> bool {
             .iter()
             .any(|interval| interval.canary.exposure > 0.0),
         MetricData::Histogram(histogram) => {
-            let Populations { canary, .. } = Latency::new(histogram, 0.5, 0).totals();
+            let Populations { canary, .. } =
+                Latency::new(histogram, 0.5, LookedAt::from_interval(0)).totals();
             canary > 0.0
         }
         MetricData::Gauge(values) => values.intervals.iter().any(|pair| pair.canary.is_some()),

@@ -27,7 +27,7 @@ test: tools ## Installs what the tests need where it is missing, and runs them a
 	@scripts/run-tests.sh
 
 .PHONY: tools
-tools: ## Installs Prometheus and Chromium from the system's packages where they are missing
+tools: ## Installs Prometheus, Chromium and Python from the system's packages where they are missing
 	@scripts/install-test-tools.sh
 
 .PHONY: lint
@@ -46,6 +46,14 @@ prove-counts: tools ## Holds the counts against a fleet of known truth for two w
 .PHONY: prove-operating-characteristics
 prove-operating-characteristics: ## Simulates 1000 rollouts in each cell and writes docs/operating-characteristics.md
 	@$(CARGO) run $(LOCKED) --quiet --package serinus -- simulate --table --replicates 1000 --write docs/operating-characteristics.md $(ARGS)
+
+.PHONY: notebooks
+notebooks: tools ## Executes the notebooks, and holds docs/pictures against what they draw
+	@scripts/run-notebooks.sh check $(ARGS)
+
+.PHONY: pictures
+pictures: tools ## Executes the notebooks and writes docs/pictures
+	@scripts/run-notebooks.sh write $(ARGS)
 
 .PHONY: measure
 measure: tools ## Measures start, memory and size when idle, and an analysis against its slowest query

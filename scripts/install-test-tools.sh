@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs from the system's packages what is missing of what the tests need: make and a linker,
-# Prometheus, and Chromium with its driver. Does nothing when all is there.
+# Installs from the system's packages what is missing of what the tests and notebooks need: make and
+# a linker, Prometheus, Chromium with its driver, and Python with virtual environments. Does nothing
+# when all is there.
 set -euo pipefail
 
 declare -A package_of=(
@@ -13,6 +14,8 @@ missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
 done
+# Debian keeps what makes a virtual environment apart from Python.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 [ ${#missing[@]} -eq 0 ] && exit 0
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub fn good_canary() -> Value {
     json!({
         "pipeline": "canary_pipeline",
-        "stage": "stage_2",
+        "stage": "stage_4.2",
         "control": {"service": "catalog", "track": "stable"},
         "canary": {"service": "catalog", "track": "canary"}
     })
@@ -16,7 +16,7 @@ pub fn good_canary() -> Value {
 pub fn bad_canary() -> Value {
     json!({
         "pipeline": "canary_pipeline",
-        "stage": "stage_2",
+        "stage": "stage_4.2",
         "control": {"service": "billing", "track": "stable"},
         "canary": {"service": "billing", "track": "canary"}
     })
@@ -37,7 +37,7 @@ name: checkout
 canary_pipeline:
   first:
     name: First share
-    traffic_percent: 5
+    traffic_percent: 10
     duration_minutes: 60
     metrics:
       - error_rate < baseline * 1.1
@@ -85,6 +85,14 @@ pub fn hold_answer() -> Value {
             "intervals": 82,
             "missing": 0
         },
+        "history": {
+            "start": "2026-11-21T09:00:00Z",
+            "end": "2026-11-22T09:00:00Z",
+            "intervals": 2871,
+            "canary_targets": 1,
+            "control_targets": 19,
+            "canary_share": 0.049
+        },
         "checks": [{
             "metric": "error_rate",
             "condition": "error_rate < baseline * 1.1",
@@ -94,6 +102,7 @@ pub fn hold_answer() -> Value {
             "reason": "error_rate undecided: 1,140 of about 5,200 canary requests",
             "critical": true,
             "warn_only": false,
+            "may_roll_back": true,
             "counts": true,
             "control": {
                 "events": 812, "total": 402_113, "estimate": 0.002_019,

@@ -168,6 +168,10 @@ pub struct AnalysisSettings {
     /// What happens when a stage ends undecided: `hold`, `promote` or `rollback`.
     #[schema(example = "hold")]
     pub on_inconclusive: String,
+    /// What happens when the canary does not get the share of the requests that the stage says:
+    /// `hold`, `warn` or `off`.
+    #[schema(example = "hold")]
+    pub split_check: String,
 }
 
 /// One step of a pipeline.

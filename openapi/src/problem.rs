@@ -45,6 +45,10 @@ problem_types! {
     InvalidPopulation = ("invalid-population", 400, "A population cannot be used"),
     /// The window cannot be judged.
     InvalidWindow = ("invalid-window", 400, "The window cannot be judged"),
+    /// No token was shown, or none that is known.
+    Unauthorized = ("unauthorized", 401, "A token is needed"),
+    /// The token is not good for this.
+    Forbidden = ("forbidden", 403, "This is not allowed"),
     /// No resource at this path.
     NotFound = ("not-found", 404, "Nothing is here"),
     /// No pipeline of this name.
@@ -71,10 +75,14 @@ problem_types! {
     UnknownStage = ("unknown-stage", 422, "The pipeline has no such stage"),
     /// No source of this name is configured.
     UnknownSource = ("unknown-source", 422, "No source has this name"),
-    /// What happens cannot be recorded now. Never answered by a gate: it holds.
-    StoreUnavailable = ("store-unavailable", 503, "Nothing can be recorded now"),
+    /// The limits allow no more requests for now.
+    TooManyRequests = ("too-many-requests", 429, "Too many requests"),
     /// Serinus failed. Never used for what a Prometheus does: that is a `hold`.
     InternalError = ("internal-error", 500, "Serinus failed"),
+    /// What happens cannot be recorded now. Never answered by a gate: it holds.
+    StoreUnavailable = ("store-unavailable", 503, "Nothing can be recorded now"),
+    /// Too many other requests are being answered.
+    Overloaded = ("overloaded", 503, "Too many requests at the same time"),
 }
 
 /// What is wrong with a request, and what to change (RFC 9457).

@@ -24,6 +24,7 @@ pub struct RealPrometheus {
     client: reqwest::Client,
     process: ChildProcess,
     folder: TempDir,
+    arguments: Vec<String>,
 }
 
 impl RealPrometheus {
@@ -33,7 +34,17 @@ impl RealPrometheus {
     ///
     /// When the program is not installed, refuses the configuration, or is not ready in time.
     pub async fn start(configuration: &str) -> anyhow::Result<Self> {
-        Self::start_in(tempfile::tempdir()?, configuration).await
+        Self::start_in(tempfile::tempdir()?, configuration, &[]).await
+    }
+
+    /// Starts a Prometheus that scrapes and keeps native histograms.
+    ///
+    /// # Errors
+    ///
+    /// As [`RealPrometheus::start`].
+    pub async fn start_with_native_histograms(configuration: &str) -> anyhow::Result<Self> {
+        let arguments = ["--enable-feature=native-histograms"];
+        Self::start_in(tempfile::tempdir()?, configuration, &arguments).await
     }
 
     /// Starts Prometheus on a history given in the `OpenMetrics` text format (with timestamps in
@@ -60,10 +71,14 @@ impl RealPrometheus {
             let told = String::from_utf8_lossy(&output.stderr);
             bail!("promtool refuses the history: {told}");
         }
-        Self::start_in(folder, configuration).await
+        Self::start_in(folder, configuration, &[]).await
     }
 
-    async fn start_in(folder: TempDir, configuration: &str) -> anyhow::Result<Self> {
+    async fn start_in(
+        folder: TempDir,
+        configuration: &str,
+        more_arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let program = find_program("prometheus")?;
         let configuration_file = folder.path().join("prometheus.yml");
         std::fs::write(&configuration_file, configuration)?;
@@ -71,7 +86,7 @@ impl RealPrometheus {
         for attempt in 1..=START_ATTEMPTS {
             let port = free_port()?;
             let url = format!("http://127.0.0.1:{port}");
-            let mut process = launch(&program, &folder, port)?;
+            let mut process = launch(&program, &folder, port, more_arguments)?;
             let ready_url = format!("{url}/-/ready");
             let ready = wait_until("Prometheus is ready", READY_BOUND, async || {
                 process.check_running()?;
@@ -88,6 +103,7 @@ impl RealPrometheus {
                         client,
                         process,
                         folder,
+                        arguments: more_arguments.iter().map(|one| (*one).to_owned()).collect(),
                     });
                 }
                 Err(error) if attempt == START_ATTEMPTS || !is_port_clash(&process) => {
@@ -115,8 +131,9 @@ impl RealPrometheus {
     ///
     /// When it is not ready in time.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         let port = self.url.rsplit(':').next().unwrap_or_default().parse()?;
-        self.process = launch(&find_program("prometheus")?, &self.folder, port)?;
+        self.process = launch(&find_program("prometheus")?, &self.folder, port, &arguments)?;
         let ready_url = format!("{}/-/ready", self.url);
         wait_until("Prometheus is ready again", READY_BOUND, async || {
             self.process.check_running()?;
@@ -158,7 +175,12 @@ impl RealPrometheus {
     }
 }
 
-fn launch(program: &Path, folder: &TempDir, port: u16) -> anyhow::Result<ChildProcess> {
+fn launch(
+    program: &Path,
+    folder: &TempDir,
+    port: u16,
+    more_arguments: &[&str],
+) -> anyhow::Result<ChildProcess> {
     let configuration_file = folder.path().join("prometheus.yml");
     ChildProcess::start(
         "prometheus",
@@ -170,7 +192,8 @@ fn launch(program: &Path, folder: &TempDir, port: u16) -> anyhow::Result<ChildPr
             ))
             .arg("--storage.tsdb.retention.time=15d")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--log.level=warn"),
+            .arg("--log.level=warn")
+            .args(more_arguments),
     )
 }
 

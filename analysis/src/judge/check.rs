@@ -4,19 +4,25 @@ use crate::interval::{
     Confidence, Count, classify, newcombe_difference, proportion_ratio, rate_ratio,
 };
 use crate::pipeline::{Better, Check, Method, MetricKind, Pipeline, Stage};
-use crate::sequential::on_every_interval;
+use crate::sequential::{
+    Dispersion, ErrorRate, IntervalCounts, NoiseState, on_every_interval, ratio_interval,
+};
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
 use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
-use super::evidence::{self, Budget, Held, Proof};
+use super::evidence::{self, Budget, Held, Past, Proof};
+use super::history::{History, HistoryData};
 use super::latency::Latency;
-use super::limit::{Claim, Claims, Levels, Limit, Scale, Shown, estimate};
+use super::limit::{Claim, Claims, Levels, Limit, Plannable, Scale, Shown, estimate};
 use super::model::{
-    ArmReport, CheckReport, EvidenceReport, MetricData, NeedsReport, Outcome, RatioReport,
-    ReasonCode, StageData, WilsonReport,
+    ArmReport, CheckReport, DataFault, EvidenceReport, MetricData, NeedsReport, Outcome,
+    RatioReport, ReasonCode, StageData, WilsonReport,
 };
+use super::needs::{self, Outlook};
 use super::question::Question;
-use super::{gauge, kayenta, needs, text};
+use super::votes::{may_fail, may_roll_back, method_of, total_weight};
+use super::warm_up::LookedAt;
+use super::{gauge, kayenta, text};
 
 /// What is the same for all checks of one judgement.
 #[derive(Debug, Clone, Copy)]
@@ -26,10 +32,32 @@ pub(super) struct Situation<'a> {
     pub(super) data: &'a StageData,
     /// Whether the stage's duration is over: a method for one look at the end waits for it.
     pub(super) is_stage_over: bool,
-    /// Intervals at the window's start that latency and gauges leave out.
+    /// The length of the warm-up.
     pub(super) warm_up_intervals: usize,
+    /// The intervals that latency and gauges leave out, because pods were new.
+    pub(super) left_out: &'a [bool],
+    /// Intervals of the stage's longest duration.
+    pub(super) stage_intervals: f64,
     /// What the sequential method may spend.
     pub(super) budget: Budget,
+}
+
+impl<'a> Situation<'a> {
+    /// The time before the rollout, where it is known.
+    fn past(&self) -> Option<&'a HistoryData> {
+        match &self.data.history {
+            History::Seen(past) => Some(past),
+            _ => None,
+        }
+    }
+
+    /// Why counts cannot be judged by the sequential method yet, although they are there.
+    fn late_history(&self) -> Option<&'a DataFault> {
+        match &self.data.history {
+            History::Late(fault) => Some(fault),
+            _ => None,
+        }
+    }
 }
 
 /// A check's report, and what it proves over time when its method is the sequential one.
@@ -37,6 +65,8 @@ pub(super) struct Situation<'a> {
 pub(super) struct Evaluated {
     pub(super) report: CheckReport,
     pub(super) proof: Option<Proof>,
+    /// What a plan can be made of.
+    plannable: Plannable,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -44,25 +74,16 @@ impl From<CheckReport> for Evaluated {
         Self {
             report,
             proof: None,
+            plannable: Plannable::default(),
         }
-    }
-}
-
-/// The method that decides a check. Kayenta's test compares two populations: absolute limits are
-/// decided on intervals.
-pub(super) fn method_of(check: &Check, pipeline: &Pipeline) -> Method {
-    match check.method.unwrap_or(pipeline.analysis.method) {
-        Method::Kayenta => Question::of_check(check, pipeline)
-            .filter(Question::is_relative)
-            .map_or(Method::Wilson, |_| Method::Kayenta),
-        method => method,
     }
 }
 
 /// Judges one check.
 pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) -> Evaluated {
     let pipeline = situation.pipeline;
-    let mut report = empty_report(check, method_of(check, pipeline));
+    let may_roll_back = may_roll_back(check, pipeline);
+    let mut report = empty_report(check, method_of(check, pipeline), may_roll_back);
     let Some(question) = Question::of_check(check, pipeline) else {
         return without_data(report, ReasonCode::NoData, "its metric is not defined").into();
     };
@@ -72,7 +93,14 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         return without_data(report, ReasonCode::NoControl, reason).into();
     }
     let name = &question.metric.name;
-    let evaluated = match situation.data.metrics.get(name) {
+    let found = situation.data.metrics.get(name);
+    if report.method == Method::Sequential
+        && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
+        && let Some(fault) = situation.late_history()
+    {
+        return without_data(report, fault.code, &fault.message).into();
+    }
+    let evaluated = match found {
         None => {
             return without_data(
                 report,
@@ -88,8 +116,12 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         Some(MetricData::Histogram(histogram)) => {
             on_histogram(report, &question, histogram, situation, levels)
         }
-        Some(MetricData::Gauge(values)) => on_gauge(report, &question, values, situation, levels),
+        Some(MetricData::Gauge(values)) => {
+            let may_fail = may_fail(check, pipeline);
+            on_gauge(report, &question, values, situation, levels, may_fail)
+        }
     };
+    let evaluated = with_outlook(evaluated, check, &question, situation);
     if let Some(warning) = situation.data.source_warnings.get(name) {
         let mut report = evaluated.report;
         report.outcome = Outcome::Undecided;
@@ -160,17 +192,31 @@ fn on_counts(
         Method::Sequential => {
             let grid = situation.data.grid;
             let intervals = on_every_interval(&counts.intervals, grid.intervals());
+            let past = situation
+                .past()
+                .and_then(|past| past.counts(&question.metric.name))
+                .map(Past::new);
             let held = |limit| {
                 vec![Held {
                     limit,
                     intervals: intervals.clone(),
+                    past: past.clone(),
                 }]
             };
             let (violation, compliance) = (held(question.violation()), held(question.compliance()));
             let proof = evidence::of_counts(scale, &violation, &compliance, situation.budget);
-            conclude_proof(report, question, proof, &claims, situation)
+            report.ratio = anytime_ratio(&intervals, proof.relative_noise, situation.budget);
+            conclude_proof(report, question, proof, (&claims).into(), situation)
         }
     }
+}
+
+/// A report of data that is there, but of new pods only.
+fn still_new(report: CheckReport) -> CheckReport {
+    undecided(
+        report,
+        "in every interval so far a pod of the canary was new, and new pods are slow",
+    )
 }
 
 /// Why there is nothing to judge, although the series are there.
@@ -213,28 +259,48 @@ fn on_histogram(
         )
         .into();
     };
-    let latency = Latency::new(histogram, quantile, situation.warm_up_intervals);
+    let looked_at = LookedAt::without(situation.left_out);
+    let latency = Latency::new(histogram, quantile, looked_at);
     let arms = latency.reports(levels.compliance);
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
     if let Some((code, why)) = nothing_seen(question, latency.totals()) {
+        let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
+        if nothing_seen(question, whole.totals()).is_none() {
+            return still_new(report).into();
+        }
         return without_data(report, code, why).into();
     }
     if report.method == Method::Kayenta {
-        let points = kayenta::latency_points(histogram, quantile);
+        let points = kayenta::latency_points(histogram, quantile, looked_at);
         return kayenta::conclude(report, question.condition, &points, situation.is_stage_over)
             .into();
     }
     let limits = match latency.limits(&question.condition, question.promote_ratio) {
         Ok(limits) => limits,
-        Err(why) => return undecided(report, &why).into(),
+        Err(why) => {
+            let elapsed = situation.data.grid.intervals() as f64;
+            report.needs = latency
+                .factor_to_state_limits()
+                .map(|factor| needs::projected(&report, elapsed * factor, situation.data.grid));
+            return undecided(report, &why).into();
+        }
     };
     let claims = latency.claims(&limits);
     let mut evaluated = if report.method == Method::Sequential {
-        let (violation, compliance) = latency.held(&limits, situation.data.grid.intervals());
+        let (violation, compliance) =
+            latency.held(&limits, situation.data.grid.intervals(), |bound| {
+                situation.past()?.tails(&question.metric.name, bound)
+            });
         let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget);
-        conclude_proof(report, question, proof, &claims, situation)
+        conclude_proof(
+            report,
+            question,
+            proof,
+            latency.plannable(&limits),
+            situation,
+        )
     } else {
         conclude_claims(report, question, &claims, situation, levels).into()
     };
@@ -261,13 +327,21 @@ fn on_gauge(
     values: &PairedGauge,
     situation: Situation<'_>,
     levels: Levels,
+    may_fail: bool,
 ) -> Evaluated {
+    let looked_at = LookedAt::without(situation.left_out);
     let warm = PairedGauge {
         intervals: values
             .intervals
             .iter()
-            .skip(situation.warm_up_intervals)
-            .copied()
+            .enumerate()
+            .map(|(interval, pair)| {
+                if looked_at.keeps(interval, 1) {
+                    *pair
+                } else {
+                    Populations::default()
+                }
+            })
             .collect(),
         quality: values.quality,
     };
@@ -275,6 +349,9 @@ fn on_gauge(
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
+    if report.canary.is_none() && values.intervals.iter().any(|pair| pair.canary.is_some()) {
+        return still_new(report).into();
+    }
     if report.canary.is_none() {
         let why = "the canary has no value in the window";
         return without_data(report, ReasonCode::NoData, why).into();
@@ -293,9 +370,10 @@ fn on_gauge(
     if usable < gauge::FEWEST_INTERVALS {
         let grid = situation.data.grid;
         let missing = gauge::FEWEST_INTERVALS - usable;
+        let intervals = (grid.intervals() + missing) as f64;
         report.needs = Some(NeedsReport {
             canary_total: gauge::FEWEST_INTERVALS as f64,
-            projected_at_ms: Some(grid.boundary_ms(grid.intervals() + missing)),
+            ..needs::projected(&report, intervals, grid)
         });
         let why = format!(
             "{usable} of {} intervals that a gauge needs",
@@ -305,18 +383,14 @@ fn on_gauge(
     }
     if report.method == Method::Sequential {
         let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget);
-        let nothing = Claims {
-            scale: Scale::Rate,
-            violation: None,
-            compliance: None,
-        };
-        return conclude_proof(report, question, proof, &nothing, situation);
+        return conclude_proof(report, question, proof, Plannable::default(), situation);
     }
     let shown = gauge::shown(
         &warm,
         violation,
         compliance,
         question.is_inclusive(),
+        may_fail,
         levels,
     );
     conclude(report, question, shown).into()
@@ -350,7 +424,7 @@ fn conclude_proof(
     mut report: CheckReport,
     question: &Question<'_>,
     proof: Proof,
-    claims: &Claims,
+    plannable: Plannable,
     situation: Situation<'_>,
 ) -> Evaluated {
     let budget = situation.budget;
@@ -363,21 +437,101 @@ fn conclude_proof(
         promote: proof.compliance.map(e_value),
         promote_at: e_value(budget.promotion.log_threshold()),
         dispersion: proof.dispersion,
+        dispersion_from: proof.dispersion_from,
     });
     let shown = Shown::of(false, is_control_violated, proof.is_kept);
-    let mut report = conclude(report, question, shown);
-    let can_be_planned = claims
-        .violation
-        .is_some_and(|claim| !matches!(claim.limit, Limit::Within { .. }));
-    if shown == Shown::Open && can_be_planned {
-        let intervals =
-            needs::intervals_to_decide(question, claims, &proof, budget, situation.data.grid);
-        report = needs::told(report, question, intervals, situation.data.grid);
-    }
     Evaluated {
+        report: conclude(report, question, shown),
+        proof: Some(proof),
+        plannable,
+    }
+}
+
+/// Tells what a stage of this length can see at today's traffic, and what an open check needs.
+fn with_outlook(
+    mut evaluated: Evaluated,
+    check: &Check,
+    question: &Question<'_>,
+    situation: Situation<'_>,
+) -> Evaluated {
+    let Evaluated {
         report,
         proof: Some(proof),
+        plannable,
+    } = &mut evaluated
+    else {
+        return evaluated;
+    };
+    let Some(violation) = plannable.violation.first().copied() else {
+        return evaluated;
+    };
+    let grid = situation.data.grid;
+    let budget = situation.budget;
+    let outlook = Outlook {
+        scale: question.scale(),
+        intervals: grid.intervals(),
+        longest_intervals: situation.stage_intervals,
+        dispersion: proof.dispersion,
+        rollback: alone(check, situation).unwrap_or(budget.rollback),
+        promotion: budget.promotion,
+    };
+    // The ratio of tail shares at a bucket bound would mean nothing to the reader.
+    let is_of_counts = !matches!(question.metric.kind, MetricKind::Quantile { .. });
+    if is_of_counts && alone(check, situation).is_some() {
+        report.detectable_ratio = outlook.detectable_ratio(violation);
     }
+    let is_open =
+        report.outcome == Outcome::Undecided && report.reason_code == ReasonCode::Undecided;
+    if !is_open || matches!(violation.limit, Limit::Within { .. }) {
+        return evaluated;
+    }
+    let needed = outlook.intervals_to_decide(plannable);
+    let mut told = needs::told(report.clone(), question, needed, grid);
+    let is_too_long = needed.is_some_and(|needed| needed > situation.stage_intervals);
+    if let (Some(needs), Some(compliance), true) =
+        (&mut told.needs, plannable.compliance.first(), is_too_long)
+    {
+        needs.traffic_factor = outlook.traffic_factor(*compliance);
+        let provable = outlook.provable_ratio(*compliance);
+        needs.provable_ratio = provable.filter(|_| is_of_counts && question.is_plain_ratio());
+    }
+    *report = told;
+    evaluated
+}
+
+/// The accepted false rollbacks of one check alone; nothing for one that may not roll back.
+fn alone(check: &Check, situation: Situation<'_>) -> Option<ErrorRate> {
+    let pipeline = situation.pipeline;
+    let total = total_weight(&situation.stage.checks, pipeline, Some(Method::Sequential));
+    let rate = situation.budget.rollback.value() * check.weight / total;
+    may_roll_back(check, pipeline)
+        .then(|| ErrorRate::new(rate).ok())
+        .flatten()
+}
+
+/// The ratio of counts with an interval that may be looked at after every interval of the window.
+///
+/// Each of its ends is held to the accepted false rollbacks, as the evidence is: the confidence
+/// is that of both together.
+fn anytime_ratio(
+    intervals: &[IntervalCounts],
+    noise: Option<Dispersion>,
+    budget: Budget,
+) -> Option<RatioReport> {
+    let noise = noise.unwrap_or_else(|| {
+        let mut noise = NoiseState::relative(None);
+        for counts in intervals {
+            noise.push(counts);
+        }
+        noise.dispersion(0)
+    });
+    let both_ends = ErrorRate::new(2.0 * budget.rollback.value()).ok()?;
+    let ratio = ratio_interval(intervals, noise, both_ends)?;
+    Some(RatioReport {
+        estimate: ratio.value?,
+        interval: Some(ratio.interval),
+        confidence: 1.0 - both_ends.value(),
+    })
 }
 
 /// `exp`, bounded so that it stays a number that JSON can tell.

@@ -8,7 +8,7 @@ use super::question::Question;
 use super::text;
 
 /// A report before anything is known.
-pub(super) fn empty_report(check: &Check, method: Method) -> CheckReport {
+pub(super) fn empty_report(check: &Check, method: Method, may_roll_back: bool) -> CheckReport {
     CheckReport {
         metric: check.metric.clone(),
         condition: check.text.clone(),
@@ -18,6 +18,7 @@ pub(super) fn empty_report(check: &Check, method: Method) -> CheckReport {
         reason: String::new(),
         critical: check.critical,
         warn_only: check.warn_only,
+        may_roll_back,
         counts: true,
         control: None,
         canary: None,
@@ -25,6 +26,7 @@ pub(super) fn empty_report(check: &Check, method: Method) -> CheckReport {
         wilson: None,
         evidence: None,
         needs: None,
+        detectable_ratio: None,
     }
 }
 

@@ -71,13 +71,14 @@ pub(super) fn reports(
 /// Decides a gauge's limits in a single look, one for a rollback and one for a promotion.
 ///
 /// A relative limit is decided on the paired differences `canary - ratio * control - offset` of
-/// the same intervals, which cancels what both populations have in common. One that is tighter
-/// than 1.25 may hold but not roll back: slow drift would make it fire too often.
+/// the same intervals, which cancels what both populations have in common. One that may not fail
+/// (tighter than 1.25: slow drift would make it fire too often) stays open instead.
 pub(super) fn shown(
     gauge: &PairedGauge,
     violation: Limit,
     compliance: Limit,
     is_inclusive: bool,
+    may_fail: bool,
     levels: Levels,
 ) -> Shown {
     let is_beyond = |gauge: &PairedGauge, confidence| {
@@ -90,7 +91,7 @@ pub(super) fn shown(
     };
     let is_control_violated =
         !violation.needs_control() && is_beyond(&swapped(gauge), levels.compliance);
-    let is_violated = may_roll_back(violation) && is_beyond(gauge, levels.violation);
+    let is_violated = may_fail && is_beyond(gauge, levels.violation);
     let inside = Side::Inside {
         strictly: !is_inclusive && !compliance.needs_control(),
     };
@@ -98,7 +99,8 @@ pub(super) fn shown(
     Shown::of(is_violated, is_control_violated, is_kept)
 }
 
-/// Whether evidence against a limit may roll back. Source: statistics design, section 8.
+/// Whether evidence against a limit may roll back, unless the file says otherwise. Source:
+/// statistics design, section 8.
 pub(super) fn may_roll_back(limit: Limit) -> bool {
     match limit {
         Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => gauge_may_roll_back(ratio),
@@ -233,7 +235,14 @@ mod tests {
             violation: confidence,
             compliance: confidence,
         };
-        shown(gauge, violation, compliance, false, levels)
+        shown(
+            gauge,
+            violation,
+            compliance,
+            false,
+            may_roll_back(violation),
+            levels,
+        )
     }
 
     #[test]
@@ -287,8 +296,8 @@ mod tests {
             compliance: confidence,
         };
         let zero = Limit::absolute(true, 0.0);
-        assert_eq!(shown(&none, zero, zero, true, levels), Shown::Kept);
-        assert_eq!(shown(&none, zero, zero, false, levels), Shown::Open);
+        assert_eq!(shown(&none, zero, zero, true, true, levels), Shown::Kept);
+        assert_eq!(shown(&none, zero, zero, false, true, levels), Shown::Open);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Popula
 use super::conclude::{undecided, with_sentence};
 use super::limit::estimate;
 use super::model::{CheckReport, Outcome, ReasonCode};
+use super::warm_up::LookedAt;
 
 /// With fewer points a side the test has no real interval. Source: statistics design, section 3.4.
 const FEWEST_POINTS: usize = 5;
@@ -31,8 +32,12 @@ pub(super) fn count_points(counts: &PairedCounts) -> Points {
 }
 
 /// The bound of the bucket that holds the quantile, of each interval; the last finite bound when
-/// it lies beyond, as `histogram_quantile` has it.
-pub(super) fn latency_points(histogram: &PairedHistogram, quantile: f64) -> Points {
+/// it lies beyond, as `histogram_quantile` has it. New pods are left out here too.
+pub(super) fn latency_points(
+    histogram: &PairedHistogram,
+    quantile: f64,
+    looked_at: LookedAt<'_>,
+) -> Points {
     let finite = histogram
         .upper_bounds
         .iter()
@@ -42,7 +47,9 @@ pub(super) fn latency_points(histogram: &PairedHistogram, quantile: f64) -> Poin
         counts
             .rows()
             .into_iter()
-            .filter_map(|row| {
+            .zip(&histogram.spans)
+            .filter(|(_, (first, length))| looked_at.keeps(*first, *length))
+            .filter_map(|(row, _)| {
                 let total = row.last().copied().filter(|total| *total > 0.0)?;
                 let holder = row
                     .iter()

@@ -13,6 +13,7 @@ use super::limit::{Claim, Claims, Levels, Shown, estimate};
 use super::model::{CheckReport, MetricData, Outcome, ReasonCode};
 use super::question::Question;
 use super::text;
+use super::warm_up::LookedAt;
 
 /// The newest intervals that a kill switch looks at: five minutes of the usual 30 s.
 const NEWEST_INTERVALS: usize = 10;
@@ -145,7 +146,7 @@ fn on_histogram(
             "its data is a histogram, it is not",
         );
     };
-    let whole = Latency::new(histogram, quantile, 0);
+    let whole = Latency::new(histogram, quantile, LookedAt::from_interval(0));
     if whole.totals().canary <= 0.0 {
         return blind(
             switch,
@@ -153,7 +154,11 @@ fn on_histogram(
             "the canary had no traffic in the window",
         );
     }
-    let latency = Latency::new(histogram, quantile, first_of_the_newest(situation));
+    let latency = Latency::new(
+        histogram,
+        quantile,
+        LookedAt::from_interval(first_of_the_newest(situation)),
+    );
     let limits = match latency.limits(&question.condition, None) {
         Ok(limits) if limits.can_be_broken() => limits,
         Ok(_) => {
@@ -163,7 +168,7 @@ fn on_histogram(
         }
         Err(why) => return blind(switch, ReasonCode::NoData, &why),
     };
-    let mut seen = empty_report(switch, Method::Wilson);
+    let mut seen = empty_report(switch, Method::Wilson, true);
     if let Some(levels) = levels() {
         seen.canary = latency.reports(levels.compliance).canary;
     }
@@ -208,7 +213,7 @@ fn blind(switch: &Check, code: ReasonCode, why: &str) -> KillSwitch {
 }
 
 fn report(switch: &Check, outcome: Outcome, code: ReasonCode, why: &str) -> CheckReport {
-    let mut report = empty_report(switch, Method::Wilson);
+    let mut report = empty_report(switch, Method::Wilson, true);
     report.outcome = outcome;
     report.reason_code = code;
     with_sentence(report, why)

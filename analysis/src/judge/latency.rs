@@ -1,14 +1,18 @@
 //! Latency quantiles from classic histograms: judged on tail counts at bucket bounds, never on
 //! the estimated quantile, and shown with the bracket of buckets that the data can resolve.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use crate::interval::{Confidence, Interval};
 use crate::pipeline::Condition;
 use crate::sequential::{IntervalCounts, TailMargin, absolute_bounds, choose_bounds, tail_margin};
 use crate::series::{ArmCount, PairedHistogram, Populations};
 
-use super::evidence::Held;
-use super::limit::{Claim, Claims, Limit, Scale};
+use super::evidence::{Held, Past};
+use super::limit::{Claim, Claims, Limit, Plannable, Scale};
 use super::model::ArmReport;
+use super::warm_up::LookedAt;
 
 /// Observations beyond the quantile that the control must have before its tail shares are
 /// trusted. Source: the project's statistics design, section 7.
@@ -19,8 +23,7 @@ const CONTROL_TAIL_NEEDED: f64 = 500.0;
 pub(super) struct Latency<'a> {
     histogram: &'a PairedHistogram,
     quantile: f64,
-    /// Rows that begin before this grid interval are left out.
-    from_interval: usize,
+    looked_at: LookedAt<'a>,
 }
 
 /// A limit on the tail shares at one bound.
@@ -81,12 +84,16 @@ impl Sums {
 }
 
 impl<'a> Latency<'a> {
-    /// Looks at the rows of a histogram that begin at or after a grid interval, or reach into it.
-    pub(super) fn new(histogram: &'a PairedHistogram, quantile: f64, from_interval: usize) -> Self {
+    /// Looks at a part of the rows of a histogram.
+    pub(super) fn new(
+        histogram: &'a PairedHistogram,
+        quantile: f64,
+        looked_at: LookedAt<'a>,
+    ) -> Self {
         Self {
             histogram,
             quantile,
-            from_interval,
+            looked_at,
         }
     }
 
@@ -109,13 +116,13 @@ impl<'a> Latency<'a> {
             .spans
             .iter()
             .enumerate()
-            .filter_map(move |(row, (first, length))| {
-                let end = first + length;
+            .filter(move |(_, (first, length))| self.looked_at.keeps(*first, *length))
+            .map(move |(row, (first, length))| {
                 let rows = Populations {
                     control: histogram.control.row(row),
                     canary: histogram.canary.row(row),
                 };
-                (end > self.from_interval).then_some((end - 1, rows))
+                (first + length - 1, rows)
             })
     }
 
@@ -291,12 +298,48 @@ impl<'a> Latency<'a> {
         }
     }
 
+    /// The claims at every bound: what the sequential method decides on.
+    pub(super) fn plannable(&self, limits: &BoundLimits) -> Plannable {
+        let claims = |list: &[BoundLimit]| {
+            let of = |one: &BoundLimit| Claim {
+                limit: one.limit,
+                totals: self
+                    .sums(one.limit.needs_control())
+                    .map(|sums| sums.tail(one.index)),
+            };
+            list.iter().map(of).collect()
+        };
+        Plannable {
+            violation: claims(&limits.violation),
+            compliance: claims(&limits.compliance),
+        }
+    }
+
+    /// How many times as much of the control it takes until a relative limit can be stated.
+    pub(super) fn factor_to_state_limits(&self) -> Option<f64> {
+        let seen = self.totals().control * (1.0 - self.quantile);
+        (seen > 0.0 && seen < CONTROL_TAIL_NEEDED).then(|| CONTROL_TAIL_NEEDED / seen)
+    }
+
     /// The tail counts of every interval, at every bound: for the violation and for compliance.
-    pub(super) fn held(&self, limits: &BoundLimits, intervals: usize) -> (Vec<Held>, Vec<Held>) {
-        let held = |list: &[BoundLimit]| {
+    /// `past` gives the tail counts of the control before the rollout at a bound, where they are
+    /// known.
+    pub(super) fn held(
+        &self,
+        limits: &BoundLimits,
+        intervals: usize,
+        past: impl Fn(f64) -> Option<Vec<IntervalCounts>>,
+    ) -> (Vec<Held>, Vec<Held>) {
+        let bounds = self.finite_bounds();
+        let mut pasts = BTreeMap::<usize, Option<Rc<Past>>>::new();
+        let mut held = |list: &[BoundLimit]| {
             let of = |one: &BoundLimit| Held {
                 limit: one.limit,
                 intervals: self.tail_intervals(one.index, intervals),
+                past: pasts
+                    .entry(one.index)
+                    .or_insert_with(|| past(*bounds.get(one.index)?).map(Past::new))
+                    .clone(),
             };
             list.iter().map(of).collect()
         };

@@ -4,11 +4,12 @@ use crate::interval::Confidence;
 use crate::pipeline::{Check, Method};
 use crate::sequential::{WeightedEvidence, adjusted_log_evidence, combined_log_evidence};
 
-use super::check::{Evaluated, Situation, evaluate, method_of};
+use super::check::{Evaluated, Situation, evaluate};
 use super::conclude::with_sentence;
 use super::evidence::Proof;
 use super::limit::Levels;
 use super::model::{CheckReport, EvidenceReport, Outcome, ReasonCode};
+use super::votes::{may_roll_back, method_of, total_weight};
 
 /// Evaluates every check: those of a single look with Holm's step-down, those of the sequential
 /// method by their evidence together.
@@ -25,7 +26,7 @@ pub(super) fn evaluate_all(situation: Situation<'_>) -> Vec<CheckReport> {
 
 /// Whether a report's failure rolls back.
 pub(super) fn rolls_back(report: &CheckReport) -> bool {
-    report.counts && !report.warn_only && report.outcome == Outcome::Fail
+    report.counts && report.may_roll_back && report.outcome == Outcome::Fail
 }
 
 /// The confidence that a check of this weight must reach when the checks of `total_weight` share
@@ -45,7 +46,7 @@ fn levels(compliance: Confidence, weight: f64, total_weight: f64) -> Levels {
 
 fn first_step(situation: Situation<'_>, compliance: Confidence) -> Vec<Evaluated> {
     let checks = &situation.stage.checks;
-    let total = weight_of(checks.iter());
+    let total = total_weight(checks, situation.pipeline, None);
     checks
         .iter()
         .map(|check| evaluate(check, situation, levels(compliance, check.weight, total)))
@@ -65,14 +66,16 @@ fn step_down(situation: Situation<'_>, compliance: Confidence, evaluated: &mut [
                     .is_some_and(|one| rolls_back(&one.report));
                 !is_broken
                     && checks.get(*index).is_some_and(|check| {
-                        !check.warn_only && method_of(check, situation.pipeline) == Method::Wilson
+                        may_roll_back(check, situation.pipeline)
+                            && method_of(check, situation.pipeline) == Method::Wilson
                     })
             })
             .collect();
         if open.is_empty() || !evaluated.iter().any(|one| rolls_back(&one.report)) {
             return;
         }
-        let total = weight_of(open.iter().filter_map(|index| checks.get(*index)));
+        let still_open = open.iter().filter_map(|index| checks.get(*index));
+        let total = total_weight(still_open, situation.pipeline, None);
         let mut found_more = false;
         for index in open {
             let (Some(check), Some(slot)) = (checks.get(index), evaluated.get_mut(index)) else {
@@ -88,13 +91,6 @@ fn step_down(situation: Situation<'_>, compliance: Confidence, evaluated: &mut [
             return;
         }
     }
-}
-
-fn weight_of<'a>(checks: impl Iterator<Item = &'a Check>) -> f64 {
-    checks
-        .filter(|check| !check.warn_only)
-        .map(|check| check.weight)
-        .sum()
 }
 
 /// One check's part in the evidence of all.
@@ -132,24 +128,14 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
     let is_beyond = |log_evidence: &f64| *log_evidence >= threshold;
     // Weights are fixed by the pipeline, also for a check without data, whose evidence is 1.
     // One that may only hold, such as a gauge with a tight limit, takes nothing from the others.
-    let votes_at_all = |(check, one): &(&Check, &Evaluated)| {
-        method_of(check, situation.pipeline) == Method::Sequential
-            && one.proof.as_ref().is_none_or(|proof| proof.may_roll_back)
-    };
-    let total = weight_of(
-        checks
-            .iter()
-            .zip(evaluated.iter())
-            .filter(votes_at_all)
-            .map(|(check, _)| check),
-    );
+    let total = total_weight(checks, situation.pipeline, Some(Method::Sequential));
     let votes: Vec<Vote<'_>> = checks
         .iter()
         .zip(evaluated.iter())
         .enumerate()
-        .filter(|(_, (check, one))| one.report.counts && !check.warn_only)
+        .filter(|(_, (_, one))| one.report.counts && one.report.may_roll_back)
         .filter_map(|(index, (check, one))| {
-            let proof = one.proof.as_ref().filter(|proof| proof.may_roll_back)?;
+            let proof = one.proof.as_ref()?;
             let control = proof.control_violation.as_deref().unwrap_or_default();
             let environment_from = control.iter().position(is_beyond).unwrap_or(usize::MAX);
             Some(Vote {
@@ -178,7 +164,7 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
     let shares: Vec<(usize, f64)> = votes.iter().map(|vote| (vote.index, vote.weight)).collect();
     let Some(interval) = crossed else {
         tell_shares(&shares, threshold, evaluated);
-        mark_warnings(checks, situation, evaluated);
+        mark_the_others(checks, situation, evaluated);
         return;
     };
     let at_crossing: Vec<f64> = votes.iter().map(|vote| vote.at(interval)).collect();
@@ -213,7 +199,7 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
             blame(one, log_evidence, weight, situation);
         }
     }
-    mark_warnings(checks, situation, evaluated);
+    mark_the_others(checks, situation, evaluated);
 }
 
 /// Tells each check where its evidence alone would be enough.
@@ -256,15 +242,20 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
     *report = with_sentence(report.clone(), &format!("broken, {values}"));
 }
 
-/// A check that only warns fails on its own evidence.
-fn mark_warnings(checks: &[Check], situation: Situation<'_>, evaluated: &mut [Evaluated]) {
+/// A check that only warns, or that by the file may only hold, fails on its own evidence.
+fn mark_the_others(checks: &[Check], situation: Situation<'_>, evaluated: &mut [Evaluated]) {
     let threshold = situation.budget.rollback.log_threshold();
     for (check, one) in checks.iter().zip(evaluated) {
         let is_broken = one
             .proof
             .as_ref()
             .is_some_and(|proof| proof.violation.iter().any(|log| *log >= threshold));
-        if check.warn_only && is_broken && one.report.reason_code != ReasonCode::Environment {
+        let fails_alone = check.warn_only || check.rollback == Some(false);
+        if fails_alone
+            && is_broken
+            && one.report.counts
+            && one.report.reason_code != ReasonCode::Environment
+        {
             let largest = one.proof.as_ref().map_or(threshold, |proof| {
                 proof.violation.iter().copied().fold(threshold, f64::max)
             });

@@ -231,6 +231,26 @@ pub(super) struct Claims {
     pub(super) compliance: Option<Claim>,
 }
 
+/// The claims of a check that the sequential method decides, for planning: evidence for a rollback
+/// is the mean over the claims, and for a promotion every one must be kept. Empty where nothing
+/// can be planned.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Plannable {
+    /// Rolls back when violated.
+    pub(super) violation: Vec<Claim>,
+    /// Promotes when all are kept.
+    pub(super) compliance: Vec<Claim>,
+}
+
+impl From<&Claims> for Plannable {
+    fn from(claims: &Claims) -> Self {
+        Self {
+            violation: claims.violation.into_iter().collect(),
+            compliance: claims.compliance.into_iter().collect(),
+        }
+    }
+}
+
 /// How sure the judge must be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Levels {

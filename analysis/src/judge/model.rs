@@ -9,6 +9,8 @@ use crate::interval::Interval;
 use crate::pipeline::Method;
 use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
 
+use super::history::History;
+
 /// What was read for one metric of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum MetricData {
@@ -44,6 +46,11 @@ pub struct StageData {
     /// Whether the window starts with the stage. Without a start from the caller it does not, and
     /// the stage's age is taken from the canary's first traffic.
     pub starts_with_stage: bool,
+    /// When the canary's processes started, in milliseconds since 1970, as far as that was within
+    /// the window or shortly before. Nothing where it is not known.
+    pub canary_starts_ms: Option<Vec<i64>>,
+    /// The time before the rollout.
+    pub history: History,
 }
 
 /// The answer for a stage.
@@ -176,7 +183,8 @@ pub struct ArmReport {
 pub struct RatioReport {
     /// The ratio.
     pub estimate: f64,
-    /// Its confidence interval.
+    /// Its interval. Of counts under the sequential method it may be looked at after every
+    /// interval; else it is valid for a single look.
     pub interval: Option<Interval>,
     /// Confidence of the interval.
     pub confidence: f64,
@@ -200,9 +208,18 @@ pub struct NeedsReport {
     pub canary_total: f64,
     /// When that is reached at today's traffic, in milliseconds since 1970.
     pub projected_at_ms: Option<i64>,
+    /// Where the stage's longest duration is too short: how many times the traffic would let it
+    /// promote a canary as good as its control.
+    pub traffic_factor: Option<f64>,
+    /// Where it is too short: the promotion ratio that it could show of such a canary.
+    pub provable_ratio: Option<f64>,
 }
 
 /// What one check showed.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each with its own name in the answer"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckReport {
     /// The metric's name.
@@ -221,6 +238,8 @@ pub struct CheckReport {
     pub critical: bool,
     /// Whether a failure only warns.
     pub warn_only: bool,
+    /// Whether proof against the check rolls back.
+    pub may_roll_back: bool,
     /// Whether the check still counts: a relative check does not, at 100 % traffic.
     pub counts: bool,
     /// The control, where the check reads it.
@@ -235,6 +254,10 @@ pub struct CheckReport {
     pub evidence: Option<EvidenceReport>,
     /// What is still needed.
     pub needs: Option<NeedsReport>,
+    /// The ratio of canary to control that this check alone proves broken within the stage's
+    /// longest duration at today's traffic: the smallest, where more is better the largest. Of
+    /// counts under the sequential method.
+    pub detectable_ratio: Option<f64>,
 }
 
 /// Evidence over time: e-values, which grow without bound as long as the claim is true.
@@ -250,6 +273,27 @@ pub struct EvidenceReport {
     pub promote_at: f64,
     /// How many times the variance of the counts exceeds that of independent events; at least 1.
     pub dispersion: Option<f64>,
+    /// What the dispersion began with, before the rollout's own data counted.
+    pub dispersion_from: Option<NoiseSource>,
+}
+
+/// What is believed about the noise before a rollout's own data tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoiseSource {
+    /// It was measured between pods of the control before the rollout.
+    History,
+    /// A variation of 60 % is assumed.
+    Assumed,
+}
+
+impl NoiseSource {
+    /// The name used in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Assumed => "assumed",
+        }
+    }
 }
 
 /// Something the reader should know that does not decide.

@@ -1,15 +1,14 @@
-//! How much longer, or how much more traffic, an undecided check takes.
+//! How much longer, or how much more traffic, an undecided check takes, and what its stage can see.
 
 use crate::pipeline::MetricKind;
 use crate::sequential::{
-    AbsoluteLimit, CountLaw, ExpectedTraffic, Plan, Side, absolute_growth,
+    AbsoluteLimit, CountLaw, ErrorRate, ExpectedTraffic, Plan, Side, absolute_growth,
     evidence_needed_to_promote, evidence_needed_to_roll_back,
 };
 use crate::series::Grid;
 
 use super::conclude::{undecided, values_text};
-use super::evidence::{Budget, Proof};
-use super::limit::{Claims, Limit, Scale, estimate};
+use super::limit::{Claim, Limit, Plannable, Scale, estimate};
 use super::model::{CheckReport, NeedsReport};
 use super::question::Question;
 use super::text;
@@ -23,12 +22,7 @@ pub(super) fn told(
     grid: Grid,
 ) -> CheckReport {
     let values = values_text(&report, question.dimension());
-    let seen = report
-        .canary
-        .as_ref()
-        .and_then(|canary| canary.total)
-        .unwrap_or(0.0);
-    let elapsed = grid.intervals() as f64;
+    let seen = seen(&report);
     let Some(intervals) = intervals_to_decide else {
         let no_events = question.is_relative()
             && report
@@ -45,18 +39,9 @@ pub(super) fn told(
         };
         return undecided(report, &why);
     };
-    let needed = seen * intervals / elapsed.max(1.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "saturates, far beyond any rollout"
-    )]
-    let projected_at_ms = grid
-        .start_ms()
-        .saturating_add((grid.interval_ms() as f64 * intervals) as i64);
-    report.needs = Some(NeedsReport {
-        canary_total: needed,
-        projected_at_ms: Some(projected_at_ms),
-    });
+    let needs = projected(&report, intervals, grid);
+    let needed = needs.canary_total;
+    report.needs = Some(needs);
     let unit = match question.metric.kind {
         MetricKind::EventRate { .. } => "units of exposure of the canary",
         _ => "canary requests",
@@ -70,91 +55,194 @@ pub(super) fn told(
     undecided(report, &why)
 }
 
-/// Intervals from the start of the window until the sequential method decides, if traffic and
-/// estimates stay as they are: the sooner of rollback and promotion.
+/// What the canary was counted against so far.
+fn seen(report: &CheckReport) -> f64 {
+    let canary = report.canary.as_ref();
+    canary.and_then(|canary| canary.total).unwrap_or(0.0)
+}
+
+/// What it takes when so many intervals from the window's start are needed.
+pub(super) fn projected(report: &CheckReport, intervals: f64, grid: Grid) -> NeedsReport {
+    let elapsed = grid.intervals() as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, far beyond any rollout"
+    )]
+    let after_ms = (grid.interval_ms() as f64 * intervals) as i64;
+    NeedsReport {
+        canary_total: seen(report) * intervals / elapsed.max(1.0),
+        projected_at_ms: Some(grid.start_ms().saturating_add(after_ms)),
+        traffic_factor: None,
+        provable_ratio: None,
+    }
+}
+
+/// What a check's stage can see at today's traffic: the growth of evidence, if traffic and
+/// estimates stay as they are.
 ///
-/// Source: the growth of evidence, statistics design, section 12.
-pub(super) fn intervals_to_decide(
-    question: &Question<'_>,
-    claims: &Claims,
-    proof: &Proof,
-    budget: Budget,
-    grid: Grid,
-) -> Option<f64> {
-    let intervals = grid.intervals().max(1) as f64;
-    let violation = claims.violation?;
-    let totals = violation.totals;
-    let canary = estimate(totals.canary)?;
-    let options = if violation.limit.needs_control() {
-        let control = estimate(totals.control)?;
+/// Source: statistics design, section 12.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Outlook {
+    /// The law of the counts.
+    pub(super) scale: Scale,
+    /// Intervals seen.
+    pub(super) intervals: usize,
+    /// Intervals of the stage's longest duration.
+    pub(super) longest_intervals: f64,
+    /// The noise that was measured.
+    pub(super) dispersion: Option<f64>,
+    /// The accepted false rollbacks of this check alone.
+    pub(super) rollback: ErrorRate,
+    /// The accepted false promotions.
+    pub(super) promotion: ErrorRate,
+}
+
+/// A plan against the control, its limit as a ratio, and the ratio that is seen.
+struct Relative {
+    plan: Plan,
+    limit: f64,
+    seen: f64,
+}
+
+impl Outlook {
+    /// Intervals from the start of the window until the sequential method decides: the sooner of
+    /// rollback and promotion. Nothing when no amount of traffic would do.
+    pub(super) fn intervals_to_decide(&self, claims: &Plannable) -> Option<f64> {
+        // The mean of k claims' evidence is at least that of one, divided by k.
+        let rollback = share_of(self.rollback, claims.violation.len());
+        let to_roll_back = claims
+            .violation
+            .iter()
+            .filter_map(|claim| self.intervals_to_roll_back(*claim, rollback))
+            .reduce(f64::min);
+        // Every claim must be kept.
+        let to_promote: Option<Vec<f64>> = claims
+            .compliance
+            .iter()
+            .map(|claim| self.intervals_to_promote(*claim))
+            .collect();
+        let to_promote = to_promote.and_then(|each| each.into_iter().reduce(f64::max));
+        [to_roll_back, to_promote]
+            .into_iter()
+            .flatten()
+            .filter(|intervals| intervals.is_finite())
+            .reduce(f64::min)
+            // What is not decided yet takes at least one interval more.
+            .map(|needed| needed.max(self.intervals as f64 + 1.0))
+    }
+
+    /// The ratio of canary to control that the stage proves broken in its longest duration.
+    pub(super) fn detectable_ratio(&self, claim: Claim) -> Option<f64> {
+        let (claim, rate) = match claim.limit {
+            // Either side is asked with half of the budget; they are about as far.
+            Limit::Within { tolerance } => {
+                let [upper, _] = Limit::sides_of(tolerance);
+                let upper = Claim {
+                    limit: upper,
+                    ..claim
+                };
+                (upper, share_of(self.rollback, 2))
+            }
+            _ => (claim, self.rollback),
+        };
+        let relative = self.relative(claim, rate)?;
+        relative
+            .plan
+            .detectable_ratio(relative.limit, self.longest_intervals)
+    }
+
+    /// How many times the traffic would let the stage promote a canary as good as its control.
+    pub(super) fn traffic_factor(&self, claim: Claim) -> Option<f64> {
+        let relative = self.relative(claim, self.rollback)?;
+        relative
+            .plan
+            .traffic_factor_to_promote(relative.limit, self.longest_intervals)
+            .filter(|factor| *factor > 1.0)
+    }
+
+    /// The promotion ratio that the stage could show of a canary as good as its control.
+    pub(super) fn provable_ratio(&self, claim: Claim) -> Option<f64> {
+        let relative = self.relative(claim, self.rollback)?;
+        relative.plan.provable_ratio(self.longest_intervals)
+    }
+
+    fn intervals_to_roll_back(&self, claim: Claim, rate: ErrorRate) -> Option<f64> {
+        if claim.limit.needs_control() {
+            let relative = self.relative(claim, rate)?;
+            return relative
+                .plan
+                .intervals_to_roll_back(relative.limit, relative.seen);
+        }
+        self.absolute(claim, |bad| bad, evidence_needed_to_roll_back(rate))
+    }
+
+    fn intervals_to_promote(&self, claim: Claim) -> Option<f64> {
+        if claim.limit.needs_control() {
+            let relative = self.relative(claim, self.rollback)?;
+            // The effects that are mixed end at the square of the limit: a canary without any
+            // event is seen as fast as one with the inverse of it.
+            let best = 1.0 / relative.limit;
+            let seen = if matches!(claim.limit, Limit::AtLeast { .. }) {
+                relative.seen.min(best)
+            } else {
+                relative.seen.max(best)
+            };
+            return relative.plan.intervals_to_promote(relative.limit, seen);
+        }
+        let needed = evidence_needed_to_promote(self.promotion);
+        self.absolute(claim, Side::opposite, needed)
+    }
+
+    /// The plan of a claim against the control; nothing without events of the control.
+    fn relative(&self, claim: Claim, rollback: ErrorRate) -> Option<Relative> {
+        let intervals = self.intervals.max(1) as f64;
+        let totals = claim.totals;
+        let (canary, control) = (estimate(totals.canary)?, estimate(totals.control)?);
         let traffic = ExpectedTraffic::new(
             totals.canary.exposure / intervals,
             totals.control.exposure / intervals,
             control,
         )
         .ok()?;
-        let plan = Plan::new(traffic, proof.dispersion, budget.rollback, budget.promotion);
-        let ratio = canary / control;
-        match (violation.limit, claims.compliance.map(|claim| claim.limit)) {
-            (
-                Limit::AtMost {
-                    ratio: Some(broken),
-                    ..
-                },
-                kept,
-            ) => [
-                plan.intervals_to_roll_back(broken, ratio),
-                relative(kept).and_then(|kept| plan.intervals_to_promote(kept, ratio)),
-            ],
-            (
-                Limit::AtLeast {
-                    ratio: Some(broken),
-                    ..
-                },
-                kept,
-            ) => {
-                let plan = plan.where_more_is_better();
-                [
-                    plan.intervals_to_roll_back(broken, ratio),
-                    relative(kept).and_then(|kept| plan.intervals_to_promote(kept, ratio)),
-                ]
-            }
-            _ => [None, None],
-        }
-    } else {
-        let (offset, bad) = match violation.limit {
+        let plan = Plan::new(traffic, self.dispersion, rollback, self.promotion);
+        let (plan, ratio, offset) = match claim.limit {
+            Limit::AtMost {
+                ratio: Some(ratio),
+                offset,
+            } => (plan, ratio, offset),
+            Limit::AtLeast {
+                ratio: Some(ratio),
+                offset,
+            } => (plan.where_more_is_better(), ratio, offset),
+            _ => return None,
+        };
+        Some(Relative {
+            plan,
+            // At the control's rate an offset is a part of the ratio.
+            limit: ratio + offset / control,
+            seen: canary / control,
+        })
+    }
+
+    fn absolute(&self, claim: Claim, side: fn(Side) -> Side, needed: f64) -> Option<f64> {
+        let (offset, bad) = match claim.limit {
             Limit::AtMost { offset, .. } => (offset, Side::Above),
             Limit::AtLeast { offset, .. } => (offset, Side::Below),
             Limit::Within { .. } => return None,
         };
-        let law = match question.scale() {
+        let law = match self.scale {
             Scale::Share => CountLaw::Bernoulli,
             Scale::Rate => CountLaw::Poisson,
         };
-        let exposure = totals.canary.exposure / intervals;
-        let dispersion = proof.dispersion.unwrap_or(1.0);
-        let after = |side: Side, needed: f64| {
-            let limit = AbsoluteLimit::new(offset, side, law).ok()?;
-            let growth = absolute_growth(&limit, exposure, canary)?;
-            (growth > 0.0).then(|| needed * dispersion / growth)
-        };
-        [
-            after(bad, evidence_needed_to_roll_back(budget.rollback)),
-            after(bad.opposite(), evidence_needed_to_promote(budget.promotion)),
-        ]
-    };
-    options
-        .into_iter()
-        .flatten()
-        .filter(|intervals| intervals.is_finite())
-        .reduce(f64::min)
-        // What is not decided yet takes at least one interval more.
-        .map(|needed| needed.max(intervals + 1.0))
+        let canary = claim.totals.canary;
+        let exposure = canary.exposure / self.intervals.max(1) as f64;
+        let limit = AbsoluteLimit::new(offset, side(bad), law).ok()?;
+        let growth = absolute_growth(&limit, exposure, estimate(canary)?)?;
+        (growth > 0.0).then(|| needed * self.dispersion.unwrap_or(1.0) / growth)
+    }
 }
 
-fn relative(limit: Option<Limit>) -> Option<f64> {
-    match limit? {
-        Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => ratio,
-        Limit::Within { .. } => None,
-    }
+/// An equal part of an error rate.
+fn share_of(rate: ErrorRate, parts: usize) -> ErrorRate {
+    ErrorRate::new(rate.value() / parts.max(1) as f64).unwrap_or(rate)
 }

@@ -52,6 +52,11 @@ impl<'a> Question<'a> {
         !matches!(self.condition, Condition::Absolute { .. })
     }
 
+    /// Whether the limit is the control's value times a factor and nothing else.
+    pub(super) fn is_plain_ratio(&self) -> bool {
+        matches!(self.condition, Condition::Relative { offset, .. } if offset.abs() <= 0.0)
+    }
+
     /// Whether a value on the limit keeps it.
     pub(super) fn is_inclusive(&self) -> bool {
         match self.condition {

@@ -14,13 +14,13 @@ const MOST_MISSING_SHARE: f64 = 0.2;
 const EXPECTED_REQUESTS: f64 = 20.0;
 
 /// Exposure of each grid interval that has data.
-struct Exposures {
+pub(super) struct Exposures {
     /// Last grid interval covered, number of intervals covered, exposure.
     rows: Vec<(usize, usize, Populations<f64>)>,
 }
 
 impl Exposures {
-    fn of_counts(counts: &PairedCounts) -> Self {
+    pub(super) fn of_counts(counts: &PairedCounts) -> Self {
         let row = |interval: &crate::series::PairedInterval| {
             let exposure = Populations {
                 control: interval.control.exposure,
@@ -37,7 +37,7 @@ impl Exposures {
         }
     }
 
-    fn of_histogram(histogram: &PairedHistogram) -> Self {
+    pub(super) fn of_histogram(histogram: &PairedHistogram) -> Self {
         let total = |counts: &ndarray::Array2<f64>, row: usize| {
             counts.row(row).last().copied().unwrap_or(0.0)
         };
@@ -51,6 +51,11 @@ impl Exposures {
         Self {
             rows: histogram.spans.iter().enumerate().map(row).collect(),
         }
+    }
+
+    /// Last grid interval covered, number of intervals covered, exposure; in the order of time.
+    pub(super) fn rows(&self) -> &[(usize, usize, Populations<f64>)] {
+        &self.rows
     }
 
     /// Why the newest data is not enough, if it is not.

@@ -2,45 +2,47 @@
 
 use std::fmt::Write;
 
-use crate::pipeline::{Method, OnInconclusive, Pipeline, Stage};
+use crate::pipeline::{Dimension, Method, OnInconclusive, Pipeline, SplitCheck, Stage};
 use crate::sequential::ErrorRate;
 
 use super::check::Situation;
 use super::evidence::Budget;
+use super::history::History;
 use super::kill_switch::{KillSwitch, watch};
 use super::levels::{evaluate_all, rolls_back};
 use super::model::{
-    CheckReport, MetricData, Outcome, ReasonCode, StageData, StageVerdict, Verdict, Warning,
+    CheckReport, MetricData, NeedsReport, Outcome, ReasonCode, StageData, StageVerdict, Verdict,
+    Warning,
 };
 use super::question::Question;
-use super::{silence, text};
+use super::split::{self, Mismatch};
+use super::{silence, text, warm_up};
 
 const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// No stage promotes before this many intervals, nor before this time unless it is shorter.
 /// Source: statistics design, section 11, row 7.
 const FEWEST_INTERVALS: usize = 8;
 const LEAST_MINUTES: f64 = 5.0;
-/// New pods are slow and busy at first: latency and gauges leave out this much of a stage, but
-/// no more than a tenth of it. Source: statistics design, section 2, rule 10.
-const WARM_UP_MINUTES: f64 = 2.0;
-const WARM_UP_SHARE: f64 = 0.1;
 /// Starts of a regression beyond this many intervals gain nothing and cost time.
 const LONGEST_INTERVALS: usize = 960;
 
 /// Judges one stage from its data.
 ///
 /// The rules are tried in order, the first that applies is the verdict: a kill switch fired, a
-/// check is broken, data is missing, the environment is to blame, not everything is shown yet,
-/// the stage's duration is not over, promote. A stage that reaches its longest duration undecided
+/// check is broken, data is missing, the traffic is not split as it should be, the environment is
+/// to blame, not everything is shown yet, the stage's duration is not over, promote. A stage that reaches its longest duration undecided
 /// ends as the pipeline says.
 pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdict {
     let age = Age::of(stage, data);
+    let left_out = warm_up::left_out(stage, data);
     let situation = Situation {
         pipeline,
         stage,
         data,
         is_stage_over: age.is_over,
-        warm_up_intervals: warm_up_intervals(stage, data),
+        warm_up_intervals: warm_up::warm_up_intervals(stage, data),
+        left_out: &left_out,
+        stage_intervals: stage_intervals(stage, data),
         budget: budget(pipeline, stage, data),
     };
     let mut checks = evaluate_all(situation);
@@ -49,7 +51,11 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         .iter()
         .map(|switch| watch(switch, situation))
         .collect();
-    let mut decision = decide(situation, &checks, &switches, age);
+    let mismatch = match pipeline.analysis.split_check {
+        SplitCheck::Off => None,
+        SplitCheck::Hold | SplitCheck::Warn => split::mismatch(situation),
+    };
+    let mut decision = decide(situation, &checks, &switches, age, mismatch);
     for switch in switches {
         if let KillSwitch::Fired(report)
         | KillSwitch::Environment(report)
@@ -59,7 +65,15 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         }
     }
     if decision.verdict == Verdict::Hold && age.minutes >= stage.max_duration_minutes {
-        decision = at_the_longest_duration(pipeline.analysis.on_inconclusive, stage, decision);
+        let rule = pipeline.analysis.on_inconclusive;
+        decision = at_the_longest_duration(rule, stage, decision, &checks);
+    }
+    let mut warnings = warnings(pipeline, data, &checks);
+    if decision.code != ReasonCode::SplitMismatch {
+        warnings.extend(mismatch.map(|mismatch| Warning {
+            code: ReasonCode::SplitMismatch.token(),
+            message: split_sentence(mismatch),
+        }));
     }
     StageVerdict {
         verdict: decision.verdict,
@@ -69,7 +83,7 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         rollback_to_percent: rollback_to_percent(pipeline, stage),
         intervals: data.grid.intervals(),
         missing_intervals: missing_intervals(data),
-        warnings: warnings(pipeline, data, &checks),
+        warnings,
         checks,
     }
 }
@@ -103,36 +117,28 @@ impl Age {
     }
 }
 
-fn warm_up_intervals(stage: &Stage, data: &StageData) -> usize {
-    let minutes = WARM_UP_MINUTES.min(WARM_UP_SHARE * stage.duration_minutes);
-    let interval_minutes = data.grid.interval_ms() as f64 / MILLISECONDS_PER_MINUTE;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 120"
-    )]
-    let intervals = libm::ceil(minutes / interval_minutes) as usize;
-    intervals
-}
-
 /// What the sequential method may spend in this stage. The accepted false rollbacks are those of
 /// the whole rollout: a stage that is judged on its own gets its part of them.
 fn budget(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Budget {
     let settings = &pipeline.analysis;
     let stages = pipeline.stages.len().max(1) as f64;
-    let interval_minutes = data.grid.interval_ms() as f64 / MILLISECONDS_PER_MINUTE;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "clamped"
     )]
-    let longest_intervals = libm::ceil(stage.max_duration_minutes / interval_minutes)
-        .clamp(1.0, LONGEST_INTERVALS as f64) as usize;
+    let longest_intervals =
+        libm::ceil(stage_intervals(stage, data)).clamp(1.0, LONGEST_INTERVALS as f64) as usize;
     Budget {
         longest_intervals,
         rollback: ErrorRate::new(settings.false_rollback / stages).unwrap_or(ErrorRate::ROLLBACK),
         promotion: ErrorRate::new(settings.false_promote).unwrap_or(ErrorRate::PROMOTION),
     }
+}
+
+/// Intervals of the stage's longest duration.
+fn stage_intervals(stage: &Stage, data: &StageData) -> f64 {
+    stage.max_duration_minutes * MILLISECONDS_PER_MINUTE / data.grid.interval_ms() as f64
 }
 
 #[derive(Debug)]
@@ -157,6 +163,7 @@ fn decide(
     checks: &[CheckReport],
     switches: &[KillSwitch],
     age: Age,
+    mismatch: Option<Mismatch>,
 ) -> Decision {
     if let Some(decision) = rollback(checks, switches) {
         return decision;
@@ -191,12 +198,20 @@ fn decide(
     if let Some(reason) = silent_metric(situation, &needed) {
         return Decision::hold(ReasonCode::NoData, reason);
     }
+    if let (Some(mismatch), SplitCheck::Hold) = (mismatch, situation.pipeline.analysis.split_check)
+    {
+        return Decision::hold(ReasonCode::SplitMismatch, split_sentence(mismatch));
+    }
     let environment = switches.iter().find_map(|switch| match switch {
         KillSwitch::Environment(report) => Some(report),
         _ => None,
     });
     if let Some(report) = with_code(ReasonCode::Environment).or(environment) {
         return Decision::hold(ReasonCode::Environment, &report.reason);
+    }
+    if let Some(report) = with_outcome(Outcome::Fail) {
+        let reason = format!("{}; it may hold but not roll back", report.reason);
+        return Decision::hold(ReasonCode::CheckFailed, reason);
     }
     let may_promote = |report: &CheckReport| {
         report.counts && !report.warn_only && report.outcome == Outcome::Pass
@@ -231,6 +246,18 @@ fn decide(
     }
 }
 
+/// `the canary serves 4.8 % of the requests where 1 % is configured`, and what to change.
+fn split_sentence(mismatch: Mismatch) -> String {
+    let share = |share| text::value(share, Dimension::Fraction);
+    format!(
+        "the canary serves {} of the requests where {} is configured: correct the routing or the \
+         stage's traffic_percent; if the control is not all of the other traffic, set \
+         analysis.split_check to off",
+        share(mismatch.seen),
+        share(mismatch.configured)
+    )
+}
+
 /// Whether a promotion needs this check to have shown what it must.
 fn is_needed(report: &CheckReport) -> bool {
     report.counts && report.critical && !report.warn_only
@@ -256,8 +283,11 @@ fn promotion_reason(checks: &[CheckReport]) -> String {
     let count = |test: fn(&CheckReport) -> bool| checks.iter().filter(|one| test(one)).count();
     let passed = count(|report| report.counts && report.outcome == Outcome::Pass);
     let stopped = count(|report| !report.counts);
-    let failed = count(|report| report.counts && report.outcome == Outcome::Fail);
-    let open = checks.len() - passed - stopped - failed;
+    let warns =
+        count(|report| report.counts && report.warn_only && report.outcome == Outcome::Fail);
+    let failed =
+        count(|report| report.counts && !report.warn_only && report.outcome == Outcome::Fail);
+    let open = checks.len() - passed - stopped - warns - failed;
     let mut reason = if passed == checks.len() {
         format!("all {passed} checks passed")
     } else {
@@ -265,7 +295,8 @@ fn promotion_reason(checks: &[CheckReport]) -> String {
     };
     for (number, what) in [
         (stopped, "compare with a control, of which none is left"),
-        (failed, "broken, but only to warn"),
+        (warns, "broken, but only to warn"),
+        (failed, "broken, but neither critical nor to roll back"),
         (open, "not shown, but not critical"),
     ] {
         if number > 0 {
@@ -328,38 +359,98 @@ fn nothing_passed(situation: Situation<'_>, checks: &[CheckReport], age: Age) ->
 /// Holds for an undecided check, and says at once when the stage cannot decide in its time.
 fn undecided(situation: Situation<'_>, report: &CheckReport) -> Decision {
     let start_ms = situation.data.grid.start_ms();
-    let projected_at_ms = report
-        .needs
-        .as_ref()
-        .and_then(|needs| needs.projected_at_ms);
-    let needed_minutes =
-        projected_at_ms.map(|at_ms| (at_ms - start_ms) as f64 / MILLISECONDS_PER_MINUTE);
+    let needed_minutes = report.needs.as_ref().and_then(|needs| {
+        let at_ms = needs.projected_at_ms?;
+        Some((
+            needs,
+            (at_ms.saturating_sub(start_ms)) as f64 / MILLISECONDS_PER_MINUTE,
+        ))
+    });
     let longest = situation.stage.max_duration_minutes;
+    let is_at_the_end = situation.data.grid.intervals() as f64 >= situation.stage_intervals;
     let reason = match needed_minutes {
-        Some(needed) if needed > longest => format!(
-            "{}; at this traffic that takes {}, and the stage ends after {}",
-            report.reason,
+        Some((needs, needed)) if needed > longest && is_at_the_end => format!(
+            "{}: undecided; {} would do",
+            report.condition,
+            what_would_do(needs, needed)
+        ),
+        Some((needs, needed)) if needed > longest => format!(
+            "{}: undecided; at this traffic that takes {}, and the stage ends after {}: {} would \
+             do",
+            report.condition,
             text::minutes(needed),
-            text::minutes(longest)
+            text::minutes(longest),
+            what_would_do(needs, needed)
         ),
         _ => report.reason.clone(),
     };
     Decision::hold(report.reason_code, reason)
 }
 
-fn at_the_longest_duration(rule: OnInconclusive, stage: &Stage, held: Decision) -> Decision {
+/// `5 times the traffic, max_duration_minutes: 570 or promote_ratio: 3.2`.
+fn what_would_do(needs: &NeedsReport, needed_minutes: f64) -> String {
+    let duration = format!("max_duration_minutes: {:.0}", libm::ceil(needed_minutes));
+    let mut options = Vec::new();
+    if let Some(factor) = needs.traffic_factor {
+        let factor = text::digits(libm::ceil(factor * 10.0) / 10.0);
+        options.push(format!("{factor} times the traffic"));
+    }
+    let last = match needs.provable_ratio {
+        Some(ratio) => {
+            options.push(duration);
+            let hundredths = ratio * 100.0;
+            let rounded = if ratio < 1.0 {
+                libm::floor(hundredths)
+            } else {
+                libm::ceil(hundredths)
+            };
+            format!("promote_ratio: {}", rounded / 100.0)
+        }
+        None => duration,
+    };
+    if options.is_empty() {
+        return last;
+    }
+    format!("{} or {last}", options.join(", "))
+}
+
+/// What becomes of a stage that is still held at its longest duration: what the pipeline says, and
+/// what the stage could have seen at all.
+fn at_the_longest_duration(
+    rule: OnInconclusive,
+    stage: &Stage,
+    held: Decision,
+    checks: &[CheckReport],
+) -> Decision {
     // Without data nothing may happen by the clock alone.
     if !matches!(held.code, ReasonCode::Undecided | ReasonCode::WarmingUp) {
         return held;
     }
     let (verdict, rule) = match rule {
-        OnInconclusive::Hold => return held,
-        OnInconclusive::Promote => (Verdict::Promote, "promote"),
+        OnInconclusive::Hold => (Verdict::Hold, "hold"),
+        OnInconclusive::Promote => (
+            Verdict::Promote,
+            "promote (a business decision, not a statistical one)",
+        ),
         OnInconclusive::Rollback => (Verdict::Rollback, "rollback"),
     };
     let longest = text::minutes(stage.max_duration_minutes);
+    let open = checks
+        .iter()
+        .filter(|report| is_needed(report) && report.outcome == Outcome::Undecided);
+    let blindness = open
+        .filter_map(|report| Some((report, report.detectable_ratio?)))
+        .map(|(report, ratio)| {
+            let ratio = text::digits(ratio);
+            format!(
+                ", and of {} only {ratio} x control would be seen",
+                report.metric
+            )
+        })
+        .next()
+        .unwrap_or_default();
     let reason = format!(
-        "on_inconclusive is {rule}, and after {longest} not all is shown: {}",
+        "on_inconclusive is {rule}: after {longest} not all is shown{blindness}; {}",
         held.reason
     );
     Decision {
@@ -416,6 +507,15 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
             message: text::one_line(&format!("{metric}: {message}")),
         })
         .collect();
+    if let History::Refused(fault) = &data.history {
+        warnings.push(Warning {
+            code: "no_history",
+            message: text::one_line(&format!(
+                "the noise is assumed, because the source does not tell the history: {}",
+                fault.message
+            )),
+        });
+    }
     warnings.extend(quality_warnings(data));
     for report in checks {
         if report.warn_only && report.outcome == Outcome::Fail {

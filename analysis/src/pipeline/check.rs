@@ -21,6 +21,7 @@ const CHECK_KEYS: &[&str] = &[
     "warn_only",
     "method",
     "promote_ratio",
+    "rollback",
 ];
 
 /// Reads a check of a stage: its text, or a mapping that holds the text under `check`.
@@ -64,12 +65,16 @@ pub(super) fn read_check(
     let promote_ratio = fields
         .get("promote_ratio")
         .and_then(|value| read_promote_ratio(value, problems));
+    let rollback = fields
+        .get("rollback")
+        .and_then(|value| read_rollback(value, warn_only, problems));
     let mut check = condition?;
     check.critical = critical;
     check.weight = weight;
     check.warn_only = warn_only;
     check.method = method.map(|(_, method)| method);
     check.promote_ratio = promote_ratio;
+    check.rollback = rollback;
     let place = fields.get("promote_ratio").unwrap_or(text);
     check_promote_ratio(place, &check, metrics, settings, problems);
     let place = fields.get("method").unwrap_or(text);
@@ -86,6 +91,17 @@ fn read_critical(value: &Cursor<'_>, warn_only: bool, problems: &mut Problems) -
         );
     }
     Some(critical)
+}
+
+fn read_rollback(value: &Cursor<'_>, warn_only: bool, problems: &mut Problems) -> Option<bool> {
+    let rollback = value.boolean(problems)?;
+    if rollback && warn_only {
+        value.problem(
+            problems,
+            "a check that only warns cannot roll back: remove one of the two",
+        );
+    }
+    Some(rollback)
 }
 
 fn read_weight(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
@@ -147,6 +163,7 @@ fn read_condition(
             warn_only: false,
             method: None,
             promote_ratio: None,
+            rollback: None,
         }),
         Err(messages) => {
             for message in messages {

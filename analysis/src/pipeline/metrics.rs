@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::query::{QueryError, check_counter_selector, check_gauge_expression};
+use crate::query::{
+    QueryError, check_counter_selector, check_gauge_expression, check_native_histogram_selector,
+};
 
 use super::cursor::{Cursor, Field, Fields, Problems, checked, shortened};
 use super::model::{Better, Dimension, Exposure, Metric, MetricKind};
@@ -21,6 +23,7 @@ const KEYS: &[&str] = &[
     "per",
     "quantile",
     "histogram",
+    "native",
     "scale",
     "gauge",
     "impact_of",
@@ -243,7 +246,10 @@ const fn natural(better: Better, dimension: Dimension) -> Natural {
 const KINDS: &[(&str, &[&str])] = &[
     ("errors", &["total", "per", "better"]),
     ("events", &["total", "per", "better", "unit"]),
-    ("histogram", &["quantile", "scale", "better", "unit"]),
+    (
+        "histogram",
+        &["quantile", "native", "scale", "better", "unit"],
+    ),
     ("gauge", &["better", "unit"]),
     ("impact_of", &[]),
 ];
@@ -360,8 +366,17 @@ fn read_quantile(
 ) -> Option<(MetricKind, Natural)> {
     const QUANTILE: &str = "a quantile between 0 and 1, such as 0.99";
     const SCALE: &str = "a number above 0, such as 0.001 for a histogram of milliseconds";
-    let histogram = promql(fields.get("histogram")?, check_counter_selector, problems)
-        .map(|selector| without_bucket_suffix(&selector));
+    let is_native = match fields.get("native") {
+        Some(cursor) => cursor.boolean(problems),
+        None => Some(false),
+    };
+    let selector = fields.get("histogram")?;
+    let histogram = if is_native == Some(true) {
+        promql(selector, check_native_histogram_selector, problems)
+    } else {
+        promql(selector, check_counter_selector, problems)
+            .map(|selector| without_bucket_suffix(&selector))
+    };
     let scale = match fields.get("scale") {
         Some(cursor) => cursor
             .number(SCALE, problems)
@@ -387,6 +402,7 @@ fn read_quantile(
     let kind = MetricKind::Quantile {
         quantile: quantile?,
         histogram: histogram?,
+        is_native: is_native?,
         scale: scale?,
     };
     Some((kind, natural(Better::Lower, Dimension::Seconds)))

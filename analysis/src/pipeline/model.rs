@@ -82,12 +82,15 @@ pub enum MetricKind {
         /// What the events are counted against.
         per: Exposure,
     },
-    /// A quantile of a classic histogram.
+    /// A quantile of a histogram.
     Quantile {
         /// The quantile, in (0, 1).
         quantile: f64,
         /// Selector of the histogram, without the suffix `_bucket`.
         histogram: String,
+        /// Whether it is a native histogram: one series with exponential buckets, in place of a
+        /// series for each bucket.
+        is_native: bool,
         /// Base units in one unit of the bucket bounds: 0.001 for a histogram of milliseconds.
         scale: f64,
     },
@@ -146,6 +149,28 @@ pub enum OnInconclusive {
     Rollback,
 }
 
+/// What happens when the traffic is not split as the stage says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SplitCheck {
+    /// Hold.
+    Hold,
+    /// Warn and go on.
+    Warn,
+    /// Nobody looks.
+    Off,
+}
+
+impl SplitCheck {
+    /// The name used in pipeline files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Warn => "warn",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// How a pipeline is judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalysisSettings {
@@ -161,11 +186,16 @@ pub struct AnalysisSettings {
     pub interval_seconds: u32,
     /// How long samples may be late, in seconds: what is younger is not judged.
     pub lag_seconds: u32,
+    /// How much of the time before a rollout tells the noise of the control, in seconds; nothing
+    /// when none is read.
+    pub history_seconds: Option<u32>,
     /// What happens when a stage ends undecided.
     pub on_inconclusive: OnInconclusive,
     /// The ratio that a canary must be shown to stay within before it is promoted, for relative
     /// limits; derived from the check's own ratio when absent.
     pub promote_ratio: Option<f64>,
+    /// What happens when the canary does not get the share of the requests that the stage says.
+    pub split_check: SplitCheck,
 }
 
 impl Default for AnalysisSettings {
@@ -177,8 +207,10 @@ impl Default for AnalysisSettings {
             confidence: 0.99,
             interval_seconds: 30,
             lag_seconds: 30,
+            history_seconds: Some(24 * 3_600),
             on_inconclusive: OnInconclusive::Hold,
             promote_ratio: None,
+            split_check: SplitCheck::Hold,
         }
     }
 }
@@ -233,6 +265,9 @@ pub struct Check {
     pub method: Option<Method>,
     /// The promotion ratio of this check, when it is not the pipeline's.
     pub promote_ratio: Option<f64>,
+    /// Whether proof against this check rolls back, where the file says so. Else it does, but for
+    /// gauges with a limit so tight that drift alone would break it.
+    pub rollback: Option<bool>,
 }
 
 /// How a metric is compared with its limit.

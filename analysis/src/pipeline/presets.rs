@@ -222,6 +222,7 @@ pub fn preset_metrics(preset: &str) -> Option<BTreeMap<String, Metric>> {
             kind: MetricKind::Quantile {
                 quantile: *quantile,
                 histogram: requests.durations.to_owned(),
+                is_native: false,
                 scale: requests.scale,
             },
             better: Better::Lower,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::{DataFault, MetricData, ReasonCode, StageData};
+use crate::judge::{DataFault, History, MetricData, ReasonCode, StageData};
 use crate::pipeline::{Exposure, MetricKind};
 use crate::series::{self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Series};
 
@@ -12,35 +12,52 @@ use super::{Answered, Plan, ReadingKey};
 /// Most characters of a query in a message: a reason has 300 in all.
 const QUERY_CHARACTERS: usize = 140;
 
+/// What was read for each key, or the fault of its answers.
+pub(super) type Taken<'a> = BTreeMap<&'a ReadingKey, (&'a Reading, Result<Read<'a>, DataFault>)>;
+
 /// Puts the answers together.
 pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
+    put_together(plan, take(plan, answers), plan.canary_percent)
+}
+
+/// Takes every reading out of the answers.
+pub(super) fn take<'a>(plan: &'a Plan, answers: &'a [Answered]) -> Taken<'a> {
+    plan.readings
+        .iter()
+        .map(|(key, reading)| (key, (reading, reading.take(answers))))
+        .collect()
+}
+
+/// Makes the data of a stage of what was read, of which the canary has `canary_percent` of the
+/// traffic.
+pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64) -> StageData {
     let mut data = StageData {
         grid: plan.grid,
         starts_with_stage: true,
+        canary_starts_ms: None,
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
+        history: History::default(),
     };
-    let readings: BTreeMap<_, _> = plan
-        .readings
-        .iter()
-        .filter(|(key, _)| **key != ReadingKey::Heartbeats)
-        .map(|(key, reading)| (key, (reading, reading.take(answers))))
-        .collect();
-    let (heartbeats, heartbeat_warnings) = match heartbeats(plan, answers) {
-        Ok(found) => found,
-        Err(fault) => {
+    let (heartbeats, heartbeat_warnings) = match readings.get(&ReadingKey::Heartbeats) {
+        // Nothing needs them.
+        None => <_>::default(),
+        Some((_, Ok(read))) => (heartbeats_of(read), read.warnings.clone()),
+        Some((_, Err(fault))) => {
             let told = format!("the times of the scrapes are not known: {}", fault.message);
             (Populations::default(), vec![told])
         }
     };
+    data.canary_starts_ms = heartbeats.canary.process_starts_ms(&plan.grid);
     let missed_scrapes = scrape_period_ms(heartbeats.as_ref())
         .is_some_and(|period_ms| !series::sees_every_scrape(plan.step_ms, period_ms));
     let assembly = Assembly {
         grid: &plan.grid,
         missed_scrapes,
-        canary_percent: plan.canary_percent,
+        canary_percent,
         readings,
         heartbeats: heartbeats.as_ref(),
+        limits: &plan.limits,
     };
     for (metric, kind) in &plan.metrics {
         let mut warnings = assembly.warnings(kind);
@@ -51,24 +68,26 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
             let told = warnings.join("; ");
             data.source_warnings.insert(metric.clone(), told);
         }
-        let found = assembly.metric(kind).unwrap_or_else(MetricData::Fault);
+        let found = assembly
+            .metric(metric, kind)
+            .unwrap_or_else(MetricData::Fault);
         data.metrics.insert(metric.clone(), found);
     }
     data
 }
 
-/// Reads the heartbeats, and what the source said about them. They are absent, without a fault,
-/// where nothing needs them.
-pub(super) fn heartbeats(
-    plan: &Plan,
-    answers: &[Answered],
-) -> Result<(Populations<Heartbeats>, Vec<String>), DataFault> {
-    let Some(reading) = plan.readings.get(&ReadingKey::Heartbeats) else {
-        return Ok(<_>::default());
+/// Reads the heartbeats; nothing where nobody asked for them, or the source did not tell.
+pub(super) fn heartbeats(plan: &Plan, answers: &[Answered]) -> Option<Populations<Heartbeats>> {
+    let reading = plan.readings.get(&ReadingKey::Heartbeats)?;
+    reading.take(answers).ok().as_ref().map(heartbeats_of)
+}
+
+fn heartbeats_of(read: &Read<'_>) -> Populations<Heartbeats> {
+    let series = Populations {
+        control: &read.series.control,
+        canary: &read.series.canary,
     };
-    let read = reading.take(answers)?;
-    let found = read.series.map(|series| Heartbeats::from_series(&series));
-    Ok((found, read.warnings))
+    series.map(|series| Heartbeats::from_series(series))
 }
 
 /// The usual time between two scrapes: the shorter of both populations'.
@@ -84,12 +103,13 @@ struct Assembly<'a> {
     grid: &'a Grid,
     missed_scrapes: bool,
     canary_percent: f64,
-    readings: BTreeMap<&'a ReadingKey, (&'a Reading, Result<Read<'a>, DataFault>)>,
+    readings: Taken<'a>,
     heartbeats: Populations<&'a Heartbeats>,
+    limits: &'a BTreeMap<String, Vec<f64>>,
 }
 
 impl Assembly<'_> {
-    fn metric(&self, kind: &MetricKind) -> Result<MetricData, DataFault> {
+    fn metric(&self, name: &str, kind: &MetricKind) -> Result<MetricData, DataFault> {
         if self.grid.intervals() == 0 {
             let seconds = self.grid.interval_ms() as f64 / 1_000.0;
             return Err(no_data(format!(
@@ -100,10 +120,19 @@ impl Assembly<'_> {
             MetricKind::Proportion { events, total } => self.proportion(events, total),
             MetricKind::EventRate { events, per } => self.event_rate(events, *per),
             MetricKind::Quantile {
-                histogram, scale, ..
+                histogram,
+                is_native,
+                scale,
+                ..
             } => {
-                let buckets = self.canary_seen(&ReadingKey::Histogram(histogram.clone()))?;
-                let mut counted = series::histogram(self.grid, buckets, self.heartbeats, *scale);
+                let read = self.canary_seen(&super::histogram_key(histogram, *is_native))?;
+                let (grid, heartbeats) = (self.grid, self.heartbeats);
+                let mut counted = if *is_native {
+                    let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
+                    series::native_histogram(grid, read, heartbeats, *scale, limits)
+                } else {
+                    series::histogram(grid, read, heartbeats, *scale)
+                };
                 counted.quality.missed_scrapes = self.missed_scrapes;
                 Ok(MetricData::Histogram(counted))
             }
@@ -151,10 +180,14 @@ impl Assembly<'_> {
     fn canary_seen(&self, key: &ReadingKey) -> Result<Populations<&[Series]>, DataFault> {
         let found = self.finite(key)?;
         if is_empty(found.canary) {
-            return Err(no_data(format!(
-                "no series of the canary answers {}",
-                self.shown(key)
-            )));
+            let shown = self.shown(key);
+            return Err(no_data(match key {
+                ReadingKey::NativeHistogram(_) => format!(
+                    "no native histogram of the canary answers {shown}: Prometheus stores them \
+                     only where that feature is on; leave out native to read classic buckets"
+                ),
+                _ => format!("no series of the canary answers {shown}"),
+            }));
         }
         Ok(found)
     }
@@ -194,7 +227,10 @@ impl Assembly<'_> {
     fn warnings(&self, kind: &MetricKind) -> Vec<&str> {
         let mut warnings = Vec::new();
         for key in super::reading_keys(kind) {
-            if let Some((_, Ok(read))) = self.readings.get(&key) {
+            // Those of the heartbeats are told beside.
+            if key != ReadingKey::Heartbeats
+                && let Some((_, Ok(read))) = self.readings.get(&key)
+            {
                 for warning in &read.warnings {
                     if !warnings.contains(&warning.as_str()) {
                         warnings.push(warning.as_str());

@@ -5,9 +5,17 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::judge::{DataFault, ReasonCode};
-use crate::series::{Populations, Series};
+use crate::series::{Populations, Series, is_native};
 
 use super::Answered;
+
+/// Said where native histograms came in place of plain samples.
+const NATIVE_LEFT_OUT: &str = "native histograms among the answers were left out: a quantile \
+     metric with native: true reads them";
+
+/// Said where plain samples came in place of native histograms.
+const SAMPLES_LEFT_OUT: &str = "plain samples among the answers were left out: native: true reads \
+     native histograms only";
 
 /// Where the series of one population are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +33,8 @@ pub(super) struct Reading {
     pub(super) sources: Populations<Option<Source>>,
     /// The text that reads the canary, for messages.
     pub(super) promql: String,
+    /// Whether native histograms are read, and not plain samples.
+    pub(super) is_native: bool,
 }
 
 /// What was read.
@@ -54,7 +64,12 @@ impl Reading {
         let mut read = Read::default();
         for questions in self.questions() {
             for index in questions {
-                for warning in &answer(answers, index)?.1 {
+                let (series, warnings) = answer(answers, index)?;
+                let left_out = series
+                    .iter()
+                    .any(|one| is_native(one) != self.is_native)
+                    .then(|| self.left_out().to_owned());
+                for warning in warnings.iter().chain(&left_out) {
                     if !read.warnings.contains(warning) {
                         read.warnings.push(warning.clone());
                     }
@@ -62,7 +77,7 @@ impl Reading {
             }
         }
         let series = |source: &Option<Source>| match source {
-            Some(source) => source.take(answers),
+            Some(source) => source.take(answers, self.is_native),
             None => Ok(Cow::default()),
         };
         read.series = Populations {
@@ -71,22 +86,48 @@ impl Reading {
         };
         Ok(read)
     }
+
+    fn left_out(&self) -> &'static str {
+        if self.is_native {
+            SAMPLES_LEFT_OUT
+        } else {
+            NATIVE_LEFT_OUT
+        }
+    }
 }
 
 impl Source {
-    fn take<'a>(&self, answers: &'a [Answered]) -> Result<Cow<'a, [Series]>, DataFault> {
+    /// Takes the series that are native histograms, or those that are not.
+    fn take<'a>(
+        &self,
+        answers: &'a [Answered],
+        native: bool,
+    ) -> Result<Cow<'a, [Series]>, DataFault> {
         if self.questions.len() == 1 && self.told_by.is_none() {
-            return Ok(Cow::Borrowed(&answer(answers, self.questions.start)?.0));
+            let series = &answer(answers, self.questions.start)?.0;
+            if series.iter().all(|one| is_native(one) == native) {
+                return Ok(Cow::Borrowed(series));
+            }
         }
         let mut joined = BTreeMap::<BTreeMap<String, String>, Series>::new();
         for index in self.questions.clone() {
-            for one in &answer(answers, index)?.0 {
+            let series = &answer(answers, index)?.0;
+            for one in series.iter().filter(|one| is_native(one) == native) {
                 let Some(labels) = self.labels(one) else {
                     continue;
                 };
                 let whole = joined.entry(labels).or_default();
-                whole.timestamps_ms.extend_from_slice(&one.timestamps_ms);
-                whole.values.extend_from_slice(&one.values);
+                // Pieces of a past overlap: what was seen already is not taken again.
+                let seen_until_ms = whole.timestamps_ms.last().copied().unwrap_or(i64::MIN);
+                let old = one
+                    .timestamps_ms
+                    .partition_point(|&at_ms| at_ms <= seen_until_ms);
+                whole
+                    .timestamps_ms
+                    .extend_from_slice(one.timestamps_ms.get(old..).unwrap_or_default());
+                whole
+                    .values
+                    .extend_from_slice(one.values.get(old..).unwrap_or_default());
             }
         }
         let named = joined

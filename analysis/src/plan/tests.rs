@@ -1,5 +1,8 @@
 //! What is asked, and what is made of the answers.
 
+mod control;
+mod native;
+
 use super::*;
 use crate::judge::{MetricData, ReasonCode};
 use crate::matchers::Matcher;
@@ -34,6 +37,7 @@ fn check(metric: &str) -> Check {
         warn_only: false,
         method: None,
         promote_ratio: None,
+        rollback: None,
     }
 }
 
@@ -60,6 +64,7 @@ fn pipeline() -> Pipeline {
             MetricKind::Quantile {
                 quantile: 0.99,
                 histogram: "http_seconds".to_owned(),
+                is_native: false,
                 scale: 1.0,
             },
         ),

@@ -64,6 +64,28 @@ pub(super) fn parse_histogram(promql: &str) -> Result<VectorSelector, QueryError
     Ok(selector)
 }
 
+/// Reads a native histogram's selector.
+pub(super) fn parse_native_histogram(promql: &str) -> Result<VectorSelector, QueryError> {
+    let selector = parse_counter(promql)?;
+    let has_bound = selector
+        .matchers
+        .matchers
+        .iter()
+        .any(|matcher| matcher.name == BUCKET_LABEL);
+    let is_classic = metric_name(&selector).is_some_and(|name| name.ends_with(BUCKET_SUFFIX));
+    if has_bound {
+        return Err(QueryError::NativeBucketMatcher {
+            selector: selector.to_string(),
+        });
+    }
+    if is_classic {
+        return Err(QueryError::NativeBucketName {
+            selector: selector.to_string(),
+        });
+    }
+    Ok(selector)
+}
+
 /// Refuses a population that is told from others by the bounds of buckets.
 pub(super) fn refuse_bucket_matchers(matchers: &Matchers) -> Result<(), QueryError> {
     match matchers

@@ -169,6 +169,26 @@ pub enum QueryError {
         /// The selector.
         selector: String,
     },
+    /// A native histogram is given by the name of the buckets of a classic one.
+    #[error(
+        "{} names the buckets of a classic histogram: leave out _bucket, a native histogram is one \
+         series, or leave out native to read the buckets",
+        excerpt(.selector)
+    )]
+    NativeBucketName {
+        /// The selector.
+        selector: String,
+    },
+    /// A native histogram is given with a matcher of the bounds of classic buckets.
+    #[error(
+        "{} selects by the label le, which only the buckets of classic histograms have: remove \
+         the matcher, or leave out native to read the buckets",
+        excerpt(.selector)
+    )]
+    NativeBucketMatcher {
+        /// The selector.
+        selector: String,
+    },
     /// A matcher that must be added excludes what the query itself asks for.
     #[error(
         "the query asks for {}, which leaves out {} of the population or region: remove the \

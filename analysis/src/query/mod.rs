@@ -40,6 +40,15 @@ pub fn check_counter_selector(promql: &str) -> Result<(), QueryError> {
     counter_per_target(promql, &Matchers::new(), &[]).map(drop)
 }
 
+/// Checks that the text is one plain selector of a native histogram.
+///
+/// # Errors
+///
+/// [`QueryError`] says what to change.
+pub fn check_native_histogram_selector(promql: &str) -> Result<(), QueryError> {
+    native_histogram_per_target(promql, &Matchers::new(), &[]).map(drop)
+}
+
 /// Checks that the text is an expression of an instant vector over at least one selector.
 ///
 /// # Errors
@@ -78,6 +87,22 @@ pub fn histogram_per_target(
     let selector = counter::parse_histogram(selector)?;
     counter::refuse_bucket_matchers(matchers)?;
     sum_per_target(selector, matchers, &[counter::BUCKET_LABEL], group_by)
+}
+
+/// Writes `sum by (instance, pod, ..group_by) (selector{matchers})` for a native histogram, whose
+/// buckets are all in one series.
+///
+/// # Errors
+///
+/// [`QueryError`] says what to change.
+pub fn native_histogram_per_target(
+    selector: &str,
+    matchers: &Matchers,
+    group_by: &[&str],
+) -> Result<String, QueryError> {
+    let selector = counter::parse_native_histogram(selector)?;
+    counter::refuse_bucket_matchers(matchers)?;
+    sum_per_target(selector, matchers, &[], group_by)
 }
 
 /// Writes `avg(expression)` with the matchers in every selector of the expression.

@@ -118,7 +118,7 @@ pub struct SplitEvidence {
 
 impl SplitEvidence {
     /// The ratios to the configured share that are tolerated.
-    const TOLERATED: (f64, f64) = (0.8, 1.25);
+    pub const TOLERATED: (f64, f64) = (0.8, 1.25);
 
     /// Returns the evidence before the first interval.
     ///

@@ -17,6 +17,9 @@ const START_JITTER_MS: i64 = 1_000;
 /// one further before the last scrape is a correction of the clock, not a new process.
 const CLOCK_SKEW_MS: i64 = 60_000;
 
+/// Processes that started longer before a grid than this are old in all of it.
+const EARLIEST_START_BEFORE_GRID_MS: i64 = 600_000;
+
 /// The shortest step, in milliseconds: sees every scrape of a target that is scraped each second,
 /// which few are.
 const SHORTEST_STEP_MS: i64 = 250;
@@ -173,6 +176,28 @@ impl Heartbeats {
     /// tenth of the spacings of all targets. Failed scrapes lengthen the others.
     pub(super) fn shortest_period_ms(&self) -> Option<i64> {
         self.shortest_period_ms
+    }
+
+    /// Returns when the processes started that answered within a grid or up to ten minutes before
+    /// it, in milliseconds since 1970, ascending, each once. Starts that differ by what a clock may
+    /// be adjusted are one. Nothing when no start is known.
+    pub fn process_starts_ms(&self, grid: &Grid) -> Option<Vec<i64>> {
+        let from_ms = grid
+            .start_ms()
+            .saturating_sub(EARLIEST_START_BEFORE_GRID_MS);
+        let mut starts_ms: Vec<i64> = self
+            .targets
+            .values()
+            .flat_map(|target| &target.beats)
+            .filter_map(|beat| beat.start_ms)
+            .collect();
+        if starts_ms.is_empty() {
+            return None;
+        }
+        starts_ms.retain(|start| (from_ms..grid.end_ms()).contains(start));
+        starts_ms.sort_unstable();
+        starts_ms.dedup_by(|later, earlier| later.saturating_sub(*earlier) <= START_JITTER_MS);
+        Some(starts_ms)
     }
 
     /// The scrapes of one target, where any are known.

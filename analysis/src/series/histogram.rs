@@ -3,9 +3,9 @@
 use ndarray::Array2;
 
 use super::buckets::{Bound, BucketTarget, BucketTargets, Column, common_bounds};
+use super::cumulative::{Arm, paired};
 use super::heartbeat::Heartbeats;
-use super::ledger::{Ledger, group};
-use super::walker::{Counted, Walker, is_countable, step_ms};
+use super::walker::{Walker, step_ms};
 use super::{ArmCount, Grid, PairedCounts, PairedHistogram, PairedInterval, Populations, Series};
 
 /// Counts the buckets of a classic histogram of both populations on the grid.
@@ -30,35 +30,47 @@ pub fn histogram(
     );
     let targets = buckets.map(BucketTargets::read);
     let bounds = common_bounds(targets.control.usable.iter().chain(&targets.canary.usable));
-    let control = Arm::count(grid, step, &targets.control, &bounds, heartbeats.control);
-    let canary = Arm::count(grid, step, &targets.canary, &bounds, heartbeats.canary);
-    let ledgers = Populations {
-        control: &control.ledger,
-        canary: &canary.ledger,
-    };
-    let (groups, mut quality) = group(grid, ledgers, |_| true);
-    let mut sums = |arm: &Arm| {
-        let mut rows = Array2::zeros((groups.len(), bounds.len()));
-        for (group, mut row) in groups.iter().zip(rows.rows_mut()) {
-            for interval in group.intervals() {
-                row += &arm.counts.row(interval);
-            }
-            quality.repaired_buckets += make_ascending(row.iter_mut().rev());
+    let count = |targets: &BucketTargets<'_>, heartbeats: &Heartbeats| {
+        let mut arm = Arm::new(grid, bounds.len(), heartbeats);
+        arm.ledger.series = targets.series;
+        arm.ledger.rejected = targets.rejected;
+        for target in &targets.usable {
+            let walker = Walker::new(grid, step, heartbeats, &target.target, None);
+            add(&mut arm, target, &bounds, walker);
         }
-        rows
+        arm
     };
-    let control_rows = sums(&control);
-    let canary_rows = sums(&canary);
-    PairedHistogram {
-        upper_bounds: bounds.iter().map(|bound| scaled(bound.0, scale)).collect(),
-        spans: groups
-            .iter()
-            .map(|group| (group.first, group.length))
-            .collect(),
-        control: control_rows,
-        canary: canary_rows,
-        quality,
-    }
+    let control = count(&targets.control, heartbeats.control);
+    let canary = count(&targets.canary, heartbeats.canary);
+    let arms = Populations {
+        control: &control,
+        canary: &canary,
+    };
+    paired(grid, bounds.iter().map(|bound| bound.0), scale, arms)
+}
+
+fn add(arm: &mut Arm, target: &BucketTarget<'_>, bounds: &[Bound], walker: Walker<'_>) {
+    let mut columns: Vec<_> = bounds
+        .iter()
+        .filter_map(|bound| target.buckets.get(bound))
+        .map(|series| Column::new(series))
+        .collect();
+    let Some(instants) = columns.last().map(Column::timestamps_ms) else {
+        return;
+    };
+    let read = |at_ms: i64, values: &mut Vec<f64>| {
+        values.extend(
+            columns
+                .iter_mut()
+                .map_while(|column| column.value_at(at_ms)),
+        );
+    };
+    let fell = |now: &[f64], before: &[f64]| {
+        now.iter()
+            .zip(before)
+            .any(|(value, previous)| value < previous)
+    };
+    arm.follow(walker, &instants, read, fell);
 }
 
 impl PairedHistogram {
@@ -92,119 +104,5 @@ impl PairedHistogram {
             intervals,
             quality: self.quality,
         })
-    }
-}
-
-/// One population's bucket counts: intervals by bounds.
-struct Arm {
-    counts: Array2<f64>,
-    ledger: Ledger,
-}
-
-impl Arm {
-    fn count(
-        grid: &Grid,
-        step: i64,
-        targets: &BucketTargets<'_>,
-        bounds: &[Bound],
-        heartbeats: &Heartbeats,
-    ) -> Self {
-        let mut arm = Self {
-            counts: Array2::zeros((grid.intervals(), bounds.len())),
-            ledger: Ledger::new(grid, heartbeats),
-        };
-        arm.ledger.series = targets.series;
-        arm.ledger.rejected = targets.rejected;
-        for target in &targets.usable {
-            let walker = Walker::new(grid, step, heartbeats, &target.target, None);
-            arm.add(target, bounds, walker);
-        }
-        arm
-    }
-
-    fn add(&mut self, target: &BucketTarget<'_>, bounds: &[Bound], mut walker: Walker<'_>) {
-        let mut columns: Vec<_> = bounds
-            .iter()
-            .filter_map(|bound| target.buckets.get(bound))
-            .map(|series| Column::new(series))
-            .collect();
-        let Some(instants) = columns.last().map(Column::timestamps_ms) else {
-            return;
-        };
-        let mut previous: Vec<f64> = Vec::new();
-        let mut values = Vec::with_capacity(bounds.len());
-        for at_ms in instants {
-            values.clear();
-            values.extend(
-                columns
-                    .iter_mut()
-                    .map_while(|column| column.value_at(at_ms)),
-            );
-            if values.len() < bounds.len() {
-                continue;
-            }
-            let unusable = values.iter().filter(|value| !is_countable(**value)).count();
-            if unusable > 0 {
-                self.ledger.rejected += unusable;
-                continue;
-            }
-            let fell = values
-                .iter()
-                .zip(&previous)
-                .any(|(now, before)| now < before);
-            let Some(visit) = walker.visit(at_ms, fell, &mut self.ledger) else {
-                continue;
-            };
-            self.ledger.resets += usize::from(visit.counted == Counted::WholeAfterReset);
-            self.ledger.births += usize::from(visit.counted == Counted::WholeAfterBirth);
-            match visit.counted {
-                Counted::Nothing => {}
-                Counted::Difference => {
-                    let increments = values
-                        .iter()
-                        .zip(&previous)
-                        .map(|(now, before)| now - before);
-                    self.increase(visit.interval, increments);
-                }
-                Counted::WholeAfterReset | Counted::WholeAfterBirth | Counted::WholeAsNew => {
-                    self.increase(visit.interval, values.iter().copied());
-                }
-            }
-            previous.clone_from(&values);
-        }
-    }
-
-    fn increase(&mut self, interval: usize, increments: impl Iterator<Item = f64>) {
-        if interval < self.counts.nrows() {
-            for (count, increment) in self.counts.row_mut(interval).iter_mut().zip(increments) {
-                *count += increment;
-            }
-        }
-    }
-}
-
-/// Lowers each count to at most the one before it; says how many were lowered.
-fn make_ascending<'a>(counts_from_last: impl Iterator<Item = &'a mut f64>) -> usize {
-    let mut most = f64::INFINITY;
-    let mut lowered = 0;
-    for count in counts_from_last {
-        if *count > most {
-            *count = most;
-            lowered += 1;
-        }
-        most = *count;
-    }
-    lowered
-}
-
-/// A bound in base units. A scale of 0.001 is taken as a division by 1000, so that 35 ms become
-/// the float nearest to 0.035, as it is written in a limit.
-fn scaled(bound: f64, scale: f64) -> f64 {
-    let parts = (1.0 / scale).round();
-    let is_fraction = parts.is_finite() && parts >= 1.0 && (parts * scale - 1.0).abs() < 1e-12;
-    if is_fraction {
-        bound / parts
-    } else {
-        bound * scale
     }
 }

@@ -24,18 +24,22 @@
 //! then always belong to the same time.
 
 mod buckets;
+mod cumulative;
 mod gauge;
 mod heartbeat;
 mod histogram;
 mod ledger;
 mod model;
+mod native;
 mod proportion;
 mod rate;
+mod slice;
 mod walker;
 
 pub use gauge::gauge;
 pub use heartbeat::{Heartbeats, affordable_step_ms, fine_step_ms, sees_every_scrape};
 pub use histogram::histogram;
 pub use model::*;
+pub use native::{NativeColumn, is_native, native_histogram};
 pub use proportion::proportion;
 pub use rate::{RateExposure, event_rate};

@@ -104,9 +104,9 @@ canary_pipeline:
     checks:
       - error_rate < 1%
       - {check: error_rate < baseline * 1.1, weight: 2, method: kayenta, promote_ratio: 1.5}
-      - {check: cpu_usage < 70%, warn_only: true}
+      - {check: cpu_usage < 70%, warn_only: true, rollback: false}
       - {check: memory_usage < 1GB, critical: false, method: wilson}
-      - {check: conversion > baseline * 0.9, promote_ratio: 0.8}
+      - {check: conversion > baseline * 0.9, promote_ratio: 0.8, rollback: true}
       - {check: business_kpi_impact < 5%, promote_ratio: 0.95}
 ",
     );
@@ -122,18 +122,19 @@ canary_pipeline:
                 check.warn_only,
                 check.method,
                 check.promote_ratio,
+                check.rollback,
             )
         })
         .collect();
     assert_eq!(
         flags,
         [
-            (true, 1.0, false, None, None),
-            (true, 2.0, false, Some(Method::Kayenta), Some(1.5)),
-            (false, 1.0, true, None, None),
-            (false, 1.0, false, Some(Method::Wilson), None),
-            (true, 1.0, false, None, Some(0.8)),
-            (true, 1.0, false, None, Some(0.95)),
+            (true, 1.0, false, None, None, None),
+            (true, 2.0, false, Some(Method::Kayenta), Some(1.5), None),
+            (false, 1.0, true, None, None, Some(false)),
+            (false, 1.0, false, Some(Method::Wilson), None, None),
+            (true, 1.0, false, None, Some(0.8), Some(true)),
+            (true, 1.0, false, None, Some(0.95), None),
         ]
     );
 }

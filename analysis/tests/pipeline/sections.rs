@@ -3,7 +3,7 @@
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::pipeline::{
     AnalysisSettings, Better, Comparison, Dimension, Exposure, Method, MetricKind, OnInconclusive,
-    preset_metrics,
+    SplitCheck, preset_metrics,
 };
 
 use crate::support::{SEED, absolute, read};
@@ -57,6 +57,7 @@ canary_pipeline:
         MetricKind::Quantile {
             quantile: 0.9,
             histogram: "wait_ms{job=\"a\"}".to_owned(),
+            is_native: false,
             scale: 0.001
         }
     );
@@ -123,7 +124,8 @@ fn settings_have_defaults_and_can_be_given() {
     assert_eq!(read(SEED).analysis, AnalysisSettings::default());
     let pipeline = read(&format!(
         "analysis: {{method: kayenta, false_rollback: 5%, false_promote: 0.1, confidence: 95%, \
-         interval: 1min, lag: 0, on_inconclusive: rollback, promote_ratio: 2}}\n\
+         interval: 1min, lag: 0, history: 168h, on_inconclusive: rollback, promote_ratio: 2, \
+         split_check: warn}}\n\
          name: own-name\nsource: thanos\ndry_run: true\nkill_switch: [error_rate > 5%]\n{SEED}"
     ));
     assert_eq!(
@@ -135,10 +137,21 @@ fn settings_have_defaults_and_can_be_given() {
             confidence: 0.95,
             interval_seconds: 60,
             lag_seconds: 0,
+            history_seconds: Some(604_800),
             on_inconclusive: OnInconclusive::Rollback,
             promote_ratio: Some(2.0),
+            split_check: SplitCheck::Warn,
         }
     );
+    for (text, seconds) in [
+        ("off", None),
+        ("\"off\"", None),
+        ("4h", Some(14_400)),
+        ("1440min", Some(86_400)),
+    ] {
+        let given = read(&format!("analysis: {{history: {text}}}\n{SEED}"));
+        assert_eq!(given.analysis.history_seconds, seconds, "{text}");
+    }
     assert_eq!(pipeline.name, "own-name");
     assert_eq!(pipeline.source.as_deref(), Some("thanos"));
     assert!(pipeline.dry_run);

@@ -12,6 +12,7 @@
 
 mod fleet;
 mod histograms;
+mod native;
 mod prometheus;
 mod rates;
 mod rules;

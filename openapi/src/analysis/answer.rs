@@ -184,11 +184,17 @@ pub struct Ratio {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 1.3)]
     pub estimate: Option<Number>,
-    /// Its confidence interval. Absent when a bound is infinite.
+    /// Its interval. Under the sequential method that of counts may be looked at after every
+    /// interval of the window: the chance that the ratio of a steady canary is ever outside is at
+    /// most 1 less `confidence`. A steady canary whose check fails has it beyond the limit; a harm
+    /// that began late can be proven while the mean over the window is not. Under `wilson` and
+    /// `kayenta` it is right for a single look. Absent when a bound is infinite, and for quantiles
+    /// and gauges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([0.4, 4.1]))]
     pub interval: Option<Bounds>,
-    /// Confidence of the interval, a fraction.
+    /// Confidence of the interval, a fraction: of a sequential one 1 less twice the accepted false
+    /// rollbacks of the stage, one for each end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 0.99)]
     pub confidence: Option<Number>,
@@ -220,10 +226,23 @@ pub struct Needs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub projected_at: Option<DateTime<Utc>>,
+    /// Where that is after the stage's longest duration: how many times today's traffic would let
+    /// it promote a canary as good as its control. Absent when no traffic would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 4.8)]
+    pub traffic_factor: Option<Number>,
+    /// Where it is after that: the `promote_ratio` that the stage could show of such a canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 3.2)]
+    pub provable_ratio: Option<Number>,
 }
 
 /// What one check showed. A field that does not apply to the check is absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact that a reader looks for by its name"
+)]
 pub struct Check {
     /// The metric's name.
     #[schema(example = "error_rate")]
@@ -244,6 +263,9 @@ pub struct Check {
     pub critical: bool,
     /// Whether a failure only warns.
     pub warn_only: bool,
+    /// Whether proof against the check rolls back. Not with `warn_only` or `rollback: false`, nor
+    /// by default for a gauge with a tight limit.
+    pub may_roll_back: bool,
     /// Whether the check counts. At 100 % traffic there is no control, and a check that needs
     /// one does not.
     pub counts: bool,
@@ -271,10 +293,22 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub dispersion: Option<Number>,
+    /// What the dispersion began with: `history`, the noise between pods of the control before the
+    /// rollout, or `assumed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "history")]
+    pub dispersion_from: Option<String>,
     /// What is still needed, while undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub needs: Option<Needs>,
+    /// The ratio of canary to control that this check alone would prove broken within the stage's
+    /// longest duration, at today's traffic and noise: the smallest, where more is better the
+    /// largest. What lies nearer to the limit the stage cannot see. Of relative checks of counts
+    /// under the sequential method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 2.2)]
+    pub detectable_ratio: Option<Number>,
 }
 
 /// Evidence over time: it starts at 1, and the chance that it ever grows to 100 although the claim
@@ -294,6 +328,40 @@ pub struct Evidence {
     /// Where the check passes.
     #[schema(example = 21.0)]
     pub promote_at: Number,
+}
+
+/// The control's past: two groups of its targets, of which one played the canary. Either `absent`
+/// is there, or all other fields.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct History {
+    /// Start of the first interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub start: Option<DateTime<Utc>>,
+    /// End of the last interval: a whole hour, not after the start of the window judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub end: Option<DateTime<Utc>>,
+    /// Intervals in which both groups had data, in the metric that has most of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 2871)]
+    pub intervals: Option<usize>,
+    /// Targets of the control that played the canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 2)]
+    pub canary_targets: Option<usize>,
+    /// The other targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 18)]
+    pub control_targets: Option<usize>,
+    /// The share of the traffic that those which played the canary had, a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 0.097)]
+    pub canary_share: Option<Number>,
+    /// Why there is none. The noise is then assumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "analysis.history is off")]
+    pub absent: Option<String>,
 }
 
 /// Something to know that does not decide.
@@ -365,6 +433,8 @@ pub struct AnalysisAnswer {
     pub rollback_to_percent: Number,
     /// The window judged.
     pub window: Window,
+    /// The control's past, from which the noise between its pods was measured.
+    pub history: History,
     /// Every check of the stage, then the kill switches that fired.
     pub checks: Vec<Check>,
     /// Beside the verdict.

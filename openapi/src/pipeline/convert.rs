@@ -72,6 +72,7 @@ impl From<&domain::AnalysisSettings> for AnalysisSettings {
             interval_seconds: settings.interval_seconds,
             lag_seconds: settings.lag_seconds,
             on_inconclusive: on_inconclusive.to_owned(),
+            split_check: settings.split_check.name().to_owned(),
         }
     }
 }

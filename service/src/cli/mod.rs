@@ -12,6 +12,7 @@ mod simulate;
 mod table;
 #[cfg(test)]
 mod tests;
+mod token;
 mod wait;
 
 use std::ffi::OsString;
@@ -51,6 +52,7 @@ enum Command {
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
     Simulate(Box<simulate::Arguments>),
+    Token(token::Arguments),
     Openapi(openapi::Arguments),
     Wait(Box<wait::Arguments>),
     Replay(replay::Arguments),
@@ -121,6 +123,7 @@ fn run(command: Command) -> ExitCode {
         Command::Replay(arguments) => (replay::run(&arguments), FAILED),
         Command::Demo(arguments) => (demo::run(&arguments), FAILED),
         Command::Simulate(arguments) => (simulate::run(&arguments), FAILED),
+        Command::Token(arguments) => (token::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),
         Command::Healthcheck(arguments) => (healthcheck::run(&arguments), FAILED),
     };

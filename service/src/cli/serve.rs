@@ -9,11 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Failure;
+use crate::access::{Access, TokensFile};
 use crate::clock::SystemClock;
 use crate::config::{Config, ServeArguments};
 use crate::engine::Engine;
 use crate::http::server::{ServerLimits, serve, stop_signal};
 use crate::http::{App, Limits, router};
+use crate::metrics::Metrics;
 use crate::pipelines::Folder;
 use crate::prometheus::{Sources, install_crypto_provider};
 use crate::rollouts::{self, Rollouts};
@@ -32,15 +34,20 @@ const AFTER_HELP: &str = "\
 Examples:
   serinus serve --prometheus http://prometheus:9090 --pipelines ./pipelines
   serinus serve --config serinus.yaml
-  SERINUS_LISTEN=0.0.0.0:8080 SERINUS_LOG_FORMAT=json serinus serve
+  SERINUS_LISTEN=0.0.0.0:8080 SERINUS_TOKENS_FILE=tokens.yaml SERINUS_LOG_FORMAT=json serinus serve
 
 The file says the same things, and what a flag cannot:
   listen: 0.0.0.0:8080
+  tokens_file: /etc/serinus/tokens.yaml
   pipelines: /etc/serinus/pipelines
   default_source: eu
   sources:
     eu: {url: http://prometheus.eu:9090}
     us: {url: https://mimir.us/prometheus, headers: {X-Scope-OrgID: team}, bearer_token_file: /run/token}
+
+The tokens file is a list of {name, sha256, scopes}, and is read again when it changes; `serinus
+token` makes the entries. Without it everybody may ask everything, and only addresses of this machine
+are listened on unless --insecure is given.
 
 A flag counts before a variable, a variable before the file, the file before the default.
 SIGTERM: /readyz answers 503, requests are served for the drain time, running answers are finished.
@@ -84,6 +91,12 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         .map(|(name, source)| format!("{name}={}", source.url))
         .collect();
     let sources = Sources::new(config.sources, config.default_source.as_deref())?;
+    let access = match &config.tokens_file {
+        Some(path) => Access::Tokens(Arc::new(TokensFile::open(path)?)),
+        None => Access::Everybody,
+    };
+    let metrics = Arc::new(Metrics::new());
+    sources.measured_by(&metrics);
     let folder = match &config.pipelines {
         Some(path) => Folder::open(path)?,
         None => Folder::none(),
@@ -92,6 +105,10 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
     log_start(config.public_url.as_deref(), listen, &named, &pipelines);
     let limits = Limits {
         body_bytes: config.max_body_bytes,
+        requests_per_second: config.rate_limit_per_second,
+        burst_requests: config.rate_limit_burst,
+        requests_in_flight: config.max_requests_in_flight,
+        gates_in_flight: config.max_requests_in_flight,
         ..Limits::default()
     };
     let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
@@ -105,7 +122,10 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         is_store_shared: config.is_store_shared,
         ..rollouts::Settings::default()
     };
-    let rollouts = Arc::new(Rollouts::new(store.clone(), Arc::clone(&engine), settings));
+    let rollouts = Arc::new(
+        Rollouts::new(store.clone(), Arc::clone(&engine), settings)
+            .with_metrics(Arc::clone(&metrics)),
+    );
     let count = rollouts.resume().await?;
     tracing::info!(count, store = %config.store, "going on with {count} open rollouts");
     let stop_working = CancellationToken::new();
@@ -116,15 +136,16 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
     };
     worker.spawn(Arc::clone(&rollouts).work(retention, stop_working.clone()));
     worker.close();
-    let app = Arc::new(App::new(
-        engine,
-        pipelines,
-        rollouts,
-        limits,
-        config.public_url,
-    ));
+    let app = App::new(engine, pipelines, rollouts, limits, config.public_url)
+        .with_access(access)
+        .with_metrics(metrics);
+    let app = Arc::new(app);
     let routes = router(Arc::clone(&app));
-    serve(listener, routes, app, ServerLimits::default(), stop).await;
+    let server_limits = ServerLimits {
+        connections: config.max_connections,
+        ..ServerLimits::default()
+    };
+    serve(listener, routes, app, server_limits, stop).await;
     stop_working.cancel();
     // What is judged now is recorded, or judged again by the next process.
     let _ = tokio::time::timeout(WORKER_GRACE, worker.wait()).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus_analysis::judge::{DataFault, MetricData, ReasonCode, StageData, judge};
+use serinus_analysis::judge::{DataFault, History, MetricData, ReasonCode, StageData, judge};
 use serinus_analysis::pipeline::{MetricKind, Pipeline};
 
 use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest};
@@ -36,10 +36,12 @@ impl Engine {
         let data = StageData {
             grid,
             starts_with_stage: window.starts_with_stage,
+            canary_starts_ms: None,
             metrics: names
                 .map(|name| (name.to_owned(), MetricData::Fault(fault.clone())))
                 .collect(),
             source_warnings: BTreeMap::new(),
+            history: History::Late(fault),
         };
         Ok(Analysis {
             verdict: judge(pipeline, stage, &data),

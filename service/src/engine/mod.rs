@@ -3,7 +3,9 @@
 mod apart;
 mod aside;
 mod digest;
+mod history;
 mod late;
+mod pieces;
 mod reading;
 mod window;
 
@@ -21,6 +23,7 @@ use crate::prometheus::{Source, Sources};
 use apart::check_apart;
 use aside::aside;
 pub use digest::digest;
+use history::Histories;
 use reading::Reader;
 use window::Window;
 
@@ -81,7 +84,7 @@ pub struct Analysis {
     pub verdict: StageVerdict,
     /// The grid judged.
     pub grid: Grid,
-    /// The queries asked.
+    /// The queries asked, without those of the history.
     pub queries: Vec<QueryRecord>,
     /// `sha256:` and the digest of everything the verdict was computed from.
     pub digest: String,
@@ -94,7 +97,8 @@ pub struct Analysis {
 pub struct Engine {
     clock: SharedClock,
     sources: Sources,
-    reader: Reader,
+    reader: Arc<Reader>,
+    histories: Arc<Histories>,
 }
 
 impl Engine {
@@ -103,7 +107,8 @@ impl Engine {
         Self {
             clock,
             sources,
-            reader: Reader::default(),
+            reader: Arc::default(),
+            histories: Arc::default(),
         }
     }
 
@@ -165,17 +170,25 @@ impl Engine {
             .read(source, pipeline, stage, input.populations.as_ref(), grid)
             .await?;
         // Over a long window this takes long enough to keep other requests waiting.
-        let (pipeline, stage) = (pipeline.clone(), stage.clone());
-        let analysis = aside(move || {
+        let (mut data, queries) = aside(move || {
             let mut data = reading.plan.assemble(&reading.answers);
             data.starts_with_stage = starts_with_stage;
-            Analysis {
-                verdict: judge(&pipeline, &stage, &data),
-                grid,
-                queries: reading.queries(),
-                digest: digest(&pipeline, &stage, &data),
-                data: Arc::new(data),
-            }
+            (data, reading.queries())
+        })
+        .await;
+        let (pipeline, stage) = (Arc::new(pipeline.clone()), stage.clone());
+        let judged = (&pipeline, &stage);
+        let control = &input.populations.control;
+        data.history = self
+            .histories
+            .of(&self.reader, source, judged, control, &data)
+            .await;
+        let analysis = aside(move || Analysis {
+            verdict: judge(&pipeline, &stage, &data),
+            grid,
+            queries,
+            digest: digest(&pipeline, &stage, &data),
+            data: Arc::new(data),
         });
         Ok(analysis.await)
     }
@@ -220,3 +233,6 @@ impl From<Vec<PlanError>> for AnalysisError {
         Self::Populations(messages.join("; "))
     }
 }
+
+#[cfg(test)]
+mod tests;

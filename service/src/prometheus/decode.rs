@@ -2,10 +2,12 @@
 //!
 //! One pass over the bytes, without a tree of values in between: a matrix becomes times and
 //! values at once, 16 bytes a sample. Three things are done that clients of Prometheus often leave
-//! out: `warnings` and `infos` are kept, a native histogram is passed over (and said so) in place
-//! of failing the whole answer, and the number of series is bounded while reading.
+//! out: `warnings` and `infos` are kept, a native histogram becomes a column for each bucket that
+//! is ever populated ([`NativeColumn`](serinus_analysis::series::NativeColumn)), and the number of
+//! series and columns is bounded while reading.
 
 mod fields;
+mod histogram;
 mod sample;
 mod series;
 
@@ -13,10 +15,12 @@ use serde::Deserializer;
 use serinus_analysis::series::Series;
 
 use self::fields::{Envelope, EnvelopeVisitor};
-use self::series::ResultType;
+use self::series::{Exceeded, Limits, ResultType};
 
-/// Said in [`Decoded::warnings`] when an answer holds native histograms.
-pub const NATIVE_HISTOGRAM_WARNING: &str = "native histograms are not read by this version";
+/// Columns of native histograms allowed for each series allowed: at the default limit those of
+/// 1,000 targets with 100 buckets, about 60 MB of labels. A column of one sample is 20 bytes of
+/// the body, so the limit of bytes alone would not do.
+const COLUMNS_PER_SERIES: usize = 20;
 
 /// Said in [`Decoded::warnings`] when `VictoriaMetrics` marks its answer as partial.
 pub const PARTIAL_WARNING: &str = "the source marked its answer as partial";
@@ -24,9 +28,10 @@ pub const PARTIAL_WARNING: &str = "the source marked its answer as partial";
 /// What an answer holds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decoded {
-    /// The series, sorted by their labels. A scalar is one series without labels.
+    /// The series, sorted by their labels. A scalar is one series without labels, and a native
+    /// histogram several: one for each of its columns.
     pub series: Vec<Series>,
-    /// `warnings` and `infos`, and what was passed over.
+    /// `warnings` and `infos`.
     pub warnings: Vec<String>,
 }
 
@@ -45,6 +50,12 @@ pub enum DecodeError {
         /// Most series allowed.
         limit: usize,
     },
+    /// More buckets of native histograms than allowed.
+    #[error("the answer has more than {limit} buckets of native histograms")]
+    TooManyBuckets {
+        /// Most buckets allowed.
+        limit: usize,
+    },
     /// The answer is well formed and says `"status": "error"`.
     #[error("{error_type}: {error}")]
     Refused {
@@ -60,7 +71,8 @@ pub enum DecodeError {
 
 /// Reads a body of `/api/v1/query` or `/api/v1/query_range`.
 ///
-/// Unknown fields are passed over. A body that is cut anywhere is an error, never a shorter
+/// Unknown fields are passed over. Native histograms may have 20 buckets for each series allowed,
+/// all histograms of the answer together. A body that is cut anywhere is an error, never a shorter
 /// answer.
 ///
 /// # Errors
@@ -68,7 +80,10 @@ pub enum DecodeError {
 /// [`DecodeError`] says what the body is in place of an answer.
 pub fn decode(body: &[u8], max_series: usize) -> Result<Decoded, DecodeError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let mut envelope = Envelope::new(max_series);
+    let mut envelope = Envelope::new(Limits {
+        series: max_series,
+        columns: max_series.saturating_mul(COLUMNS_PER_SERIES),
+    });
     let read = (&mut deserializer).deserialize_map(EnvelopeVisitor {
         envelope: &mut envelope,
     });
@@ -79,10 +94,19 @@ pub fn decode(body: &[u8], max_series: usize) -> Result<Decoded, DecodeError> {
 }
 
 fn explain(error: &serde_json::Error, body: &[u8], envelope: &Envelope) -> DecodeError {
-    if envelope.has_too_many_series() {
-        return DecodeError::TooManySeries {
-            limit: envelope.max_series,
-        };
+    let limits = envelope.limits;
+    match envelope.exceeded() {
+        Some(Exceeded::Series) => {
+            return DecodeError::TooManySeries {
+                limit: limits.series,
+            };
+        }
+        Some(Exceeded::Buckets) => {
+            return DecodeError::TooManyBuckets {
+                limit: limits.columns,
+            };
+        }
+        None => {}
     }
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') if error.is_eof() => DecodeError::Cut,
@@ -126,9 +150,6 @@ fn finish(envelope: Envelope) -> Result<Decoded, DecodeError> {
     let mut warnings = envelope.warnings;
     if envelope.is_partial {
         warnings.push(PARTIAL_WARNING.to_owned());
-    }
-    if data.has_native_histograms {
-        warnings.push(NATIVE_HISTOGRAM_WARNING.to_owned());
     }
     Ok(Decoded { series, warnings })
 }

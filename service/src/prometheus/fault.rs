@@ -152,6 +152,13 @@ impl Faults<'_> {
                      max_series"
                 ),
             ),
+            DecodeError::TooManyBuckets { limit } => self.fault(
+                ReasonCode::TooManySeries,
+                &format!(
+                    "answered with more than {limit} buckets of native histograms: select fewer \
+                     targets, or raise max_series"
+                ),
+            ),
             DecodeError::Refused { error_type, error } => {
                 self.refused(&error_type, &error, &error_type)
             }

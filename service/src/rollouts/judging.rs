@@ -172,9 +172,16 @@ impl Rollouts {
             live.note(judgement);
             return Ok(());
         };
-        let inputs = analysis.map(|analysis| Inputs {
-            digest: analysis.digest.clone(),
-            bytes: super::inputs::to_bytes(&analysis.data),
+        let inputs = analysis.map(|analysis| {
+            super::inputs::to_bytes(&analysis.data).map(|bytes| Inputs {
+                digest: analysis.digest,
+                bytes,
+            })
+        });
+        // A decision that cannot be computed again is recorded all the same.
+        let inputs = inputs.transpose().unwrap_or_else(|error| {
+            tracing::error!(rollout.id = %live.id, error = %error, "cannot keep the inputs: {error}");
+            None
         });
         // When another process was first, its record counts, and this one is judged again.
         self.record(live, &change, inputs, Some(judgement)).await?;

@@ -34,6 +34,7 @@ pub use transition::{JUDGE, Refused};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::engine::{AnalysisError, AnalysisInput, Engine};
+use crate::metrics::Metrics;
 use crate::store::{NewRollout, Recorded, RolloutState, RolloutUpdate, Started, Store, StoreError};
 use document::StageRecord;
 
@@ -115,6 +116,7 @@ pub struct Rollouts {
     index: RwLock<Index>,
     turns: Arc<Semaphore>,
     tasks: TaskTracker,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Debug, Default)]
@@ -135,7 +137,15 @@ impl Rollouts {
             index: RwLock::default(),
             turns,
             tasks: TaskTracker::new(),
+            metrics: Arc::new(Metrics::new()),
         }
+    }
+
+    /// Counts into these figures, which others count into as well.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// The store.
@@ -480,10 +490,14 @@ impl Rollouts {
             closed_ms: (change.state != RolloutState::Open).then_some(now_ms),
             document: recorded::document(&change.document),
         };
+        let began_at = tokio::time::Instant::now();
         let recorded = self
             .store
             .record(live.id, present.version, update, events, inputs)
-            .await?;
+            .await;
+        self.metrics
+            .store_took("record", began_at.elapsed(), recorded.is_ok());
+        let recorded = recorded?;
         let (stored, is_done, judgement) = match recorded {
             Recorded::Done(stored) => (stored, true, judgement),
             Recorded::Conflict(stored) => (stored, false, None),

@@ -4,6 +4,10 @@
 //! that both know, truth as the numbers 0 and 1, no `rowid`, no `INSERT OR REPLACE`. What only one
 //! engine understands (how a write transaction begins, pragmas, locks) stays with that engine.
 
+/// Greater than any id as text, which begins with a hexadecimal digit: with a time, the place after
+/// everything of that time.
+pub(super) const AFTER_ANY_ID: &str = "g";
+
 /// A statement that reads whole rollouts. A macro, because `concat!` takes literals only.
 macro_rules! select_rollouts {
     ($($rest:literal),+) => {

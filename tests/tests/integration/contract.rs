@@ -25,7 +25,8 @@ pub(crate) fn pipeline_with(metrics: &Value, checks: &Value, duration_minutes: f
     json!({
         "name": "checkout",
         "metrics": metrics,
-        "analysis": {"method": "wilson", "interval": "5s", "lag": "2s"},
+        // The tracks of these fleets have equal traffic.
+        "analysis": {"method": "wilson", "interval": "5s", "lag": "2s", "split_check": "off"},
         "canary_pipeline": {"only": {
             "name": "Only",
             "traffic_percent": 10,

@@ -2,27 +2,28 @@
 
 use super::*;
 
-/// A histogram with bounds 0.1, 0.2, 0.4 and the given shares beyond each bound.
+/// A histogram with bounds 0.1, 0.2, 0.4 and the given shares beyond each bound. The canary has a
+/// tenth of the requests, `total` in each interval.
 pub(super) fn histogram(
     intervals: usize,
     control: [f64; 3],
     canary: [f64; 3],
     total: f64,
 ) -> MetricData {
-    let row = |tails: [f64; 3]| {
+    let row = |tails: [f64; 3], total: f64| {
         let mut row: Vec<f64> = tails.iter().map(|tail| (1.0 - tail) * total).collect();
         row.push(total);
         row
     };
-    let rows = |tails: [f64; 3]| {
-        let all: Vec<f64> = (0..intervals).flat_map(|_| row(tails)).collect();
+    let rows = |tails: [f64; 3], total: f64| {
+        let all: Vec<f64> = (0..intervals).flat_map(|_| row(tails, total)).collect();
         ndarray::Array2::from_shape_vec((intervals, 4), all).unwrap()
     };
     MetricData::Histogram(PairedHistogram {
         upper_bounds: vec![0.1, 0.2, 0.4, f64::INFINITY],
         spans: (0..intervals).map(|first| (first, 1)).collect(),
-        control: rows(control),
-        canary: rows(canary),
+        control: rows(control, 9.0 * total),
+        canary: rows(canary, total),
         quality: DataQuality::default(),
     })
 }

@@ -11,13 +11,20 @@ use crate::series::{
     Populations,
 };
 
-use super::{DataFault, MetricData, Outcome, ReasonCode, StageData, StageVerdict, Verdict, judge};
+use super::{
+    DataFault, History, MetricData, Outcome, ReasonCode, StageData, StageVerdict, Verdict, judge,
+};
 
+mod history;
 mod kill_switch;
 mod latency;
+mod outlook;
 mod properties;
+mod roll_back;
 mod sequential;
+mod split;
 mod stage;
+mod warm_up;
 
 pub(super) const INTERVAL_MS: i64 = 30_000;
 /// The stage of these tests lasts an hour.
@@ -49,6 +56,7 @@ pub(super) fn check(metric: &str, text: &str, condition: Condition) -> Check {
         warn_only: false,
         method: None,
         promote_ratio: None,
+        rollback: None,
     }
 }
 
@@ -87,6 +95,7 @@ pub(super) fn pipeline(checks: Vec<Check>) -> Pipeline {
     let quantile = MetricKind::Quantile {
         quantile: 0.99,
         histogram: "duration_seconds".to_owned(),
+        is_native: false,
         scale: 1.0,
     };
     let gauge = MetricKind::Gauge {
@@ -163,11 +172,13 @@ pub(super) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
     StageData {
         grid: grid(intervals),
         starts_with_stage: true,
+        canary_starts_ms: None,
         metrics: metrics
             .into_iter()
             .map(|(name, data)| (name.to_owned(), data))
             .collect(),
         source_warnings: BTreeMap::new(),
+        history: History::default(),
     }
 }
 

@@ -390,7 +390,7 @@ fn a_rare_canary_may_have_intervals_without_requests() {
         } else {
             (0.0, 0.0)
         };
-        ((15.0, 15_000.0), canary)
+        ((0.0, 3.0), canary)
     });
     let verdict = second_stage(
         &pipeline,
@@ -426,7 +426,7 @@ fn without_a_start_the_stage_is_as_old_as_the_canary() {
         } else {
             (0.0, 0.0)
         };
-        ((7.0, 7_000.0), canary)
+        ((45.0, 45_000.0), canary)
     });
     let mut young = data(STAGE_INTERVALS, vec![("error_rate", young)]);
     young.starts_with_stage = false;

@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-/// The name of whoever calls.
+use crate::access::Principal;
+
+/// The name of whoever calls: that of the token, which the guard has looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::http) struct Caller(String);
 
@@ -19,7 +21,11 @@ impl Caller {
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
-    async fn from_request_parts(_parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Self("anonymous".to_owned()))
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let principal = parts.extensions.get::<Principal>();
+        Ok(Self(principal.map_or_else(
+            || "anonymous".to_owned(),
+            |principal| principal.name().to_owned(),
+        )))
     }
 }

@@ -90,12 +90,17 @@ async fn readiness_ends_when_the_server_stops_and_health_does_not() {
     let ready = server.get("/readyz").await;
     assert_eq!(
         ready.json(),
-        json!({"status": "ready", "sources": ["default"], "pipelines": 1})
+        json!({"status": "ready", "sources": ["default"], "pipelines": 1, "checks": [
+            {"name": "running", "ok": true, "required": true},
+            {"name": "pipelines", "ok": true, "required": false},
+            {"name": "tokens", "ok": true, "required": false},
+        ]})
     );
     server.app.drain();
     let draining = server.get("/readyz").await;
     assert_eq!(draining.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(draining.json()["status"], "draining");
+    assert_eq!(draining.json()["checks"][0]["ok"], false);
     assert_eq!(server.get("/healthz").await.status, StatusCode::OK);
 }
 

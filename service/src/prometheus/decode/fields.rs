@@ -6,40 +6,40 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::super::fault::one_line;
-use super::series::{Data, DataVisitor};
+use super::series::{Data, DataVisitor, Exceeded, Limits};
 
 /// Most warnings kept of one answer. Prometheus itself sends ten of each kind at most.
 const MAX_WARNINGS: usize = 20;
 
 /// What has been read of an answer so far.
 pub(super) struct Envelope {
-    pub(super) max_series: usize,
+    pub(super) limits: Limits,
     pub(super) status: Option<String>,
     pub(super) error_type: Option<String>,
     pub(super) error: Option<String>,
     pub(super) warnings: Vec<String>,
     pub(super) is_partial: bool,
     pub(super) data: Option<Data>,
-    too_many_series: bool,
+    exceeded: Option<Exceeded>,
 }
 
 impl Envelope {
-    pub(super) fn new(max_series: usize) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
-            max_series,
+            limits,
             status: None,
             error_type: None,
             error: None,
             warnings: Vec::new(),
             is_partial: false,
             data: None,
-            too_many_series: false,
+            exceeded: None,
         }
     }
 
-    /// Whether reading stopped at the limit of series.
-    pub(super) fn has_too_many_series(&self) -> bool {
-        self.too_many_series
+    /// The limit at which reading stopped, if it did.
+    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+        self.exceeded
     }
 
     fn keep_warnings(&mut self, texts: &[String]) {
@@ -93,8 +93,8 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
                         return Err(Error::duplicate_field("data"));
                     }
                     envelope.data = map.next_value_seed(DataSeed {
-                        max_series: envelope.max_series,
-                        too_many_series: &mut envelope.too_many_series,
+                        limits: envelope.limits,
+                        exceeded: &mut envelope.exceeded,
                     })?;
                 }
                 EnvelopeField::Other => {
@@ -108,8 +108,8 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
 
 /// Reads `data`, which an error leaves out or sets to null.
 struct DataSeed<'a> {
-    max_series: usize,
-    too_many_series: &'a mut bool,
+    limits: Limits,
+    exceeded: &'a mut Option<Exceeded>,
 }
 
 impl<'de> DeserializeSeed<'de> for DataSeed<'_> {
@@ -144,8 +144,8 @@ impl<'de> Visitor<'de> for DataSeed<'_> {
     ) -> Result<Self::Value, D::Error> {
         deserializer
             .deserialize_map(DataVisitor {
-                max_series: self.max_series,
-                too_many_series: self.too_many_series,
+                limits: self.limits,
+                exceeded: self.exceeded,
             })
             .map(Some)
     }

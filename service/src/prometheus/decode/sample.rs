@@ -130,7 +130,8 @@ impl<'de> Visitor<'de> for SampleSeed<'_> {
     }
 }
 
-struct TimeVisitor;
+/// Reads a time in seconds.
+pub(super) struct TimeVisitor;
 
 impl<'de> DeserializeSeed<'de> for TimeVisitor {
     type Value = i64;
@@ -160,7 +161,8 @@ impl Visitor<'_> for TimeVisitor {
     }
 }
 
-struct ValueVisitor;
+/// Reads a number that is written as text.
+pub(super) struct ValueVisitor;
 
 impl<'de> DeserializeSeed<'de> for ValueVisitor {
     type Value = f64;

@@ -8,7 +8,24 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serinus_analysis::series::Series;
 
 use super::DecodeError;
+use super::histogram::{Columns, HistogramSeed, HistogramsSeed};
 use super::sample::{SampleSeed, SamplesSeed, milliseconds, value};
+
+/// The most that is read of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Most series.
+    pub(super) series: usize,
+    /// Most columns of all native histograms together.
+    pub(super) columns: usize,
+}
+
+/// The limit at which reading stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exceeded {
+    Series,
+    Buckets,
+}
 
 /// The type of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -26,7 +43,6 @@ pub(super) struct Data {
     pub(super) result_type: Option<ResultType>,
     pub(super) series: Vec<Series>,
     pub(super) scalar: Option<Scalar>,
-    pub(super) has_native_histograms: bool,
 }
 
 /// The result of a scalar or string query: `[seconds, "text"]`.
@@ -63,8 +79,8 @@ enum DataField {
 
 /// Reads `data`.
 pub(super) struct DataVisitor<'a> {
-    pub(super) max_series: usize,
-    pub(super) too_many_series: &'a mut bool,
+    pub(super) limits: Limits,
+    pub(super) exceeded: &'a mut Option<Exceeded>,
 }
 
 impl<'de> Visitor<'de> for DataVisitor<'_> {
@@ -85,8 +101,8 @@ impl<'de> Visitor<'de> for DataVisitor<'_> {
                     has_result = true;
                     map.next_value_seed(ResultSeed {
                         data: &mut data,
-                        max_series: self.max_series,
-                        too_many_series: &mut *self.too_many_series,
+                        limits: self.limits,
+                        exceeded: &mut *self.exceeded,
                     })?;
                 }
                 DataField::Other => {
@@ -104,8 +120,8 @@ impl<'de> Visitor<'de> for DataVisitor<'_> {
 /// Reads `result`, whatever its type: the type may be told after it.
 struct ResultSeed<'a> {
     data: &'a mut Data,
-    max_series: usize,
-    too_many_series: &'a mut bool,
+    limits: Limits,
+    exceeded: &'a mut Option<Exceeded>,
 }
 
 impl<'de> DeserializeSeed<'de> for ResultSeed<'_> {
@@ -130,24 +146,36 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
         let mut count = 0;
-        while let Some(element) = sequence.next_element_seed(ElementSeed)? {
+        let mut columns_left = self.limits.columns;
+        loop {
+            let seed = ElementSeed {
+                columns_left,
+                exceeded: &mut *self.exceeded,
+            };
+            let Some(element) = sequence.next_element_seed(seed)? else {
+                break;
+            };
             match element {
-                Element::Series {
-                    series,
-                    has_native_histograms,
-                } => {
+                Element::Series { series, columns } => {
                     count += 1;
-                    if count > self.max_series {
-                        *self.too_many_series = true;
+                    if count > self.limits.series {
+                        *self.exceeded = Some(Exceeded::Series);
                         return Err(Error::custom("too many series"));
                     }
-                    self.data.has_native_histograms |= has_native_histograms;
+                    if let Some(columns) = columns {
+                        columns_left = columns_left.saturating_sub(columns.buckets());
+                        self.data.series.extend(columns.into_series(&series.labels));
+                    }
                     if !series.timestamps_ms.is_empty() {
                         self.data.series.push(series);
                     }
                 }
                 Element::Number(seconds) if count == 0 && self.data.scalar.is_none() => {
-                    let Some(Element::Text(text)) = sequence.next_element_seed(ElementSeed)? else {
+                    let seed = ElementSeed {
+                        columns_left,
+                        exceeded: &mut *self.exceeded,
+                    };
+                    let Some(Element::Text(text)) = sequence.next_element_seed(seed)? else {
                         return Err(Error::custom("a time without a value"));
                     };
                     self.data.scalar = Some(Scalar { seconds, text });
@@ -165,15 +193,19 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
 enum Element {
     Series {
         series: Series,
-        has_native_histograms: bool,
+        /// What its native histograms were read into, where it has any.
+        columns: Option<Box<Columns>>,
     },
     Number(f64),
     Text(String),
 }
 
-struct ElementSeed;
+struct ElementSeed<'a> {
+    columns_left: usize,
+    exceeded: &'a mut Option<Exceeded>,
+}
 
-impl<'de> DeserializeSeed<'de> for ElementSeed {
+impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
     type Value = Element;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element, D::Error> {
@@ -193,7 +225,7 @@ enum SeriesField {
     Other,
 }
 
-impl<'de> Visitor<'de> for ElementSeed {
+impl<'de> Visitor<'de> for ElementSeed<'_> {
     type Value = Element;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -202,25 +234,27 @@ impl<'de> Visitor<'de> for ElementSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
         let mut series = Series::default();
-        let mut has_native_histograms = false;
+        let mut columns: Option<Box<Columns>> = None;
+        let new_columns = || Box::new(Columns::new(self.columns_left));
         while let Some(field) = map.next_key()? {
             match field {
                 SeriesField::Metric => series.labels = map.next_value()?,
                 SeriesField::Values => map.next_value_seed(SamplesSeed(&mut series))?,
                 SeriesField::Value => map.next_value_seed(SampleSeed(&mut series))?,
-                SeriesField::Histogram | SeriesField::Histograms => {
-                    map.next_value::<IgnoredAny>()?;
-                    has_native_histograms = true;
+                SeriesField::Histogram => {
+                    let columns = columns.get_or_insert_with(new_columns);
+                    map.next_value_seed(HistogramSeed(columns, &mut *self.exceeded))?;
+                }
+                SeriesField::Histograms => {
+                    let columns = columns.get_or_insert_with(new_columns);
+                    map.next_value_seed(HistogramsSeed(columns, &mut *self.exceeded))?;
                 }
                 SeriesField::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        Ok(Element::Series {
-            series,
-            has_native_histograms,
-        })
+        Ok(Element::Series { series, columns })
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Element, E> {

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod native;
+
 fn read(body: &str) -> Result<Decoded, DecodeError> {
     decode(body.as_bytes(), 100)
 }
@@ -108,13 +110,9 @@ fn fields_of_newer_versions_and_of_relatives_are_passed_over() {
 #[test]
 fn everything_that_makes_an_answer_partial_is_told() {
     let body = r#"{"status":"success","warnings":["a"],"infos":["b"],"isPartial":true,"data":
-        {"resultType":"matrix","result":[{"metric":{"x":"1"},"histograms":[[1,{"count":"1"}]]},
-        {"metric":{"x":"2"},"values":[[1,"1"]],"histograms":[[2,{"count":"1"}]]}]}}"#;
+        {"resultType":"matrix","result":[{"metric":{"x":"2"},"values":[[1,"1"]]}]}}"#;
     let decoded = read(&body.replace('\n', " ")).unwrap();
-    assert_eq!(
-        decoded.warnings,
-        ["a", "b", PARTIAL_WARNING, NATIVE_HISTOGRAM_WARNING]
-    );
+    assert_eq!(decoded.warnings, ["a", "b", PARTIAL_WARNING]);
     assert_eq!(decoded.series, [series(&[("x", "2")], &[(1_000, 1.0)])]);
 }
 

@@ -39,7 +39,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long opening may take, with all migrations.
-const OPEN_DEADLINE: Duration = Duration::from_secs(60);
+const OPEN_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Readers. Their work is short and from memory mostly: more would wait for the same cores.
 const READERS: u32 = 4;

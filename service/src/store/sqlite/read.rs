@@ -10,12 +10,9 @@ use super::writer::Slot;
 use super::{SqliteStore, rows, within};
 use crate::store::MOST_EVENTS;
 use crate::store::error::StoreError;
-use crate::store::model::{StoredEvent, StoredRollout};
+use crate::store::model::{RolloutState, StoredEvent, StoredRollout};
 use crate::store::page::{Filter, MOST_ON_A_PAGE, Page, RolloutPage};
 use crate::store::statements;
-
-/// Greater than any id as text, which begins with a hexadecimal digit; the empty text is smaller.
-const AFTER_ANY_ID: &str = "g";
 
 /// A connection to read with: one of the readers, or the only one there is.
 pub(super) enum Reader<'a> {
@@ -50,8 +47,7 @@ impl SqliteStore {
                 .bind(id.to_string())
                 .fetch_optional(reader.connection()?)
                 .await?;
-            row.map(|row| rows::rollout(&row).map(|read| read.rollout))
-                .transpose()
+            rows::at_most_one(row.as_ref())
         })
         .await
     }
@@ -70,6 +66,7 @@ impl SqliteStore {
 
     pub(in crate::store) async fn open_rollouts(&self) -> Result<Vec<StoredRollout>, StoreError> {
         let mut all = Vec::new();
+        // The empty text is before any id.
         let mut after = (i64::MIN, String::new());
         loop {
             let page = within("read the open rollouts", async {
@@ -107,7 +104,7 @@ impl SqliteStore {
         };
         let most = page.limit.clamp(1, MOST_ON_A_PAGE);
         let (created_ms, id) = page.after.map_or_else(
-            || (i64::MAX, AFTER_ANY_ID.to_owned()),
+            || (i64::MAX, statements::AFTER_ANY_ID.to_owned()),
             |cursor| (cursor.created_ms, cursor.id.to_string()),
         );
         within("list rollouts", async {
@@ -115,7 +112,7 @@ impl SqliteStore {
             let rows = sqlx::query(statement)
                 .bind(&filter.pipeline)
                 .bind(&filter.key)
-                .bind(filter.state.map(|state| state.as_str()))
+                .bind(filter.state.map(RolloutState::as_str))
                 .bind(filter.since_ms.unwrap_or(i64::MIN))
                 .bind(created_ms)
                 .bind(id)
@@ -172,8 +169,7 @@ pub(super) async fn current(
         .bind(key)
         .fetch_optional(connection)
         .await?;
-    row.map(|row| rows::rollout(&row).map(|read| read.rollout))
-        .transpose()
+    rows::at_most_one(row.as_ref())
 }
 
 fn limit(most: usize) -> i64 {

@@ -36,6 +36,11 @@ pub(super) fn rollout(row: &SqliteRow) -> Result<RolloutRow, Failure> {
     })
 }
 
+pub(super) fn at_most_one(row: Option<&SqliteRow>) -> Result<Option<StoredRollout>, Failure> {
+    row.map(|row| rollout(row).map(|read| read.rollout))
+        .transpose()
+}
+
 pub(super) fn rollouts(rows: &[SqliteRow]) -> Result<Vec<StoredRollout>, Failure> {
     rows.iter()
         .map(|row| rollout(row).map(|read| read.rollout))

@@ -22,9 +22,6 @@ const MOST_BATCHES: usize = 50;
 /// What a check writes: more than the free space within a page, so that it needs pages of its own.
 static PROBE: [u8; 32 * 1024] = [0; 32 * 1024];
 
-/// Greater than any id as text, which begins with a hexadecimal digit.
-const AFTER_ANY_ID: &str = "g";
-
 impl SqliteStore {
     pub(in crate::store) async fn start(&self, new: NewRollout) -> Result<Started, StoreError> {
         within("start a rollout", async {
@@ -225,7 +222,7 @@ async fn prune_batch(
         .fetch_optional(&mut *connection)
         .await?;
     // Both conditions take the longest closed first, so the one that reaches further holds both.
-    let too_old = (closed_until_ms, AFTER_ANY_ID.to_owned());
+    let too_old = (closed_until_ms, statements::AFTER_ANY_ID.to_owned());
     let (closed_ms, id) = first_too_many.map_or(too_old.clone(), |place| place.max(too_old));
     let deleted = sqlx::query(statements::DELETE_CLOSED)
         .bind(closed_ms)

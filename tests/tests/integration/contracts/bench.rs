@@ -86,7 +86,7 @@ impl Bench {
             port: None,
             public_url,
         };
-        let serinus = SerinusProcess::serve_with(&options).await?;
+        let serinus = SerinusProcess::serve_as(&options).await?;
         Ok(Self {
             prometheus,
             serinus,
@@ -98,7 +98,7 @@ impl Bench {
     /// Another Serinus on the same store file.
     pub(super) async fn replica(&self) -> anyhow::Result<SerinusProcess> {
         ensure!(self.options.is_store_shared && self.folder.path().is_dir());
-        SerinusProcess::serve_with(&self.options).await
+        SerinusProcess::serve_as(&self.options).await
     }
 
     /// Kills Serinus without a warning.
@@ -112,7 +112,7 @@ impl Bench {
             port: Some(self.serinus.port()?),
             ..self.options.clone()
         };
-        self.serinus = SerinusProcess::serve_with(&options).await?;
+        self.serinus = SerinusProcess::serve_as(&options).await?;
         Ok(())
     }
 

@@ -1,0 +1,141 @@
+//! Cumulative counts at common bounds, counted target by target: what classic and native
+//! histograms have in common once their bounds are known.
+
+use ndarray::Array2;
+
+use super::heartbeat::Heartbeats;
+use super::ledger::{Ledger, group};
+use super::walker::{Counted, Walker, is_countable};
+use super::{Grid, PairedHistogram, Populations};
+
+/// One population's cumulative counts: intervals by bounds.
+pub(super) struct Arm {
+    counts: Array2<f64>,
+    pub(super) ledger: Ledger,
+}
+
+impl Arm {
+    /// Nothing counted yet.
+    pub(super) fn new(grid: &Grid, bounds: usize, heartbeats: &Heartbeats) -> Self {
+        Self {
+            counts: Array2::zeros((grid.intervals(), bounds)),
+            ledger: Ledger::new(grid, heartbeats),
+        }
+    }
+
+    /// Follows one target over its instants, which ascend.
+    ///
+    /// `read` writes the target's cumulative counts at the bounds at an instant, or fewer of them
+    /// when one is not there; an instant of which one is no number is left out as a whole. `fell`
+    /// says of the counts now and before whether the process began anew between them.
+    pub(super) fn follow(
+        &mut self,
+        mut walker: Walker<'_>,
+        instants: &[i64],
+        mut read: impl FnMut(i64, &mut Vec<f64>),
+        fell: fn(&[f64], &[f64]) -> bool,
+    ) {
+        let bounds = self.counts.ncols();
+        let mut previous: Vec<f64> = Vec::new();
+        let mut values = Vec::with_capacity(bounds);
+        for &at_ms in instants {
+            values.clear();
+            read(at_ms, &mut values);
+            if values.len() < bounds {
+                continue;
+            }
+            let unusable = values.iter().filter(|value| !is_countable(**value)).count();
+            if unusable > 0 {
+                self.ledger.rejected += unusable;
+                continue;
+            }
+            let began_anew = fell(&values, &previous);
+            let Some(visit) = walker.visit(at_ms, began_anew, &mut self.ledger) else {
+                continue;
+            };
+            self.ledger.resets += usize::from(visit.counted == Counted::WholeAfterReset);
+            self.ledger.births += usize::from(visit.counted == Counted::WholeAfterBirth);
+            match visit.counted {
+                Counted::Nothing => {}
+                Counted::Difference => {
+                    let increments = values
+                        .iter()
+                        .zip(&previous)
+                        .map(|(now, before)| now - before);
+                    self.increase(visit.interval, increments);
+                }
+                Counted::WholeAfterReset | Counted::WholeAfterBirth | Counted::WholeAsNew => {
+                    self.increase(visit.interval, values.iter().copied());
+                }
+            }
+            previous.clone_from(&values);
+        }
+    }
+
+    fn increase(&mut self, interval: usize, increments: impl Iterator<Item = f64>) {
+        if interval < self.counts.nrows() {
+            for (count, increment) in self.counts.row_mut(interval).iter_mut().zip(increments) {
+                *count += increment;
+            }
+        }
+    }
+}
+
+/// Puts both populations' counts together: joins the intervals that must be joined, and makes the
+/// counts of each row ascend. The bounds are those of the arms, multiplied by `scale`.
+pub(super) fn paired(
+    grid: &Grid,
+    bounds: impl Iterator<Item = f64>,
+    scale: f64,
+    arms: Populations<&Arm>,
+) -> PairedHistogram {
+    let (groups, mut quality) = group(grid, arms.map(|arm| &arm.ledger), |_| true);
+    let mut sums = |arm: &Arm| {
+        let mut rows = Array2::zeros((groups.len(), arm.counts.ncols()));
+        for (group, mut row) in groups.iter().zip(rows.rows_mut()) {
+            for interval in group.intervals() {
+                row += &arm.counts.row(interval);
+            }
+            quality.repaired_buckets += make_ascending(row.iter_mut().rev());
+        }
+        rows
+    };
+    let control = sums(arms.control);
+    let canary = sums(arms.canary);
+    PairedHistogram {
+        upper_bounds: bounds.map(|bound| scaled(bound, scale)).collect(),
+        spans: groups
+            .iter()
+            .map(|group| (group.first, group.length))
+            .collect(),
+        control,
+        canary,
+        quality,
+    }
+}
+
+/// Lowers each count to at most the one before it; says how many were lowered.
+fn make_ascending<'a>(counts_from_last: impl Iterator<Item = &'a mut f64>) -> usize {
+    let mut most = f64::INFINITY;
+    let mut lowered = 0;
+    for count in counts_from_last {
+        if *count > most {
+            *count = most;
+            lowered += 1;
+        }
+        most = *count;
+    }
+    lowered
+}
+
+/// A bound in base units. A scale of 0.001 is taken as a division by 1000, so that 35 ms become
+/// the float nearest to 0.035, as it is written in a limit.
+fn scaled(bound: f64, scale: f64) -> f64 {
+    let parts = (1.0 / scale).round();
+    let is_fraction = parts.is_finite() && parts >= 1.0 && (parts * scale - 1.0).abs() < 1e-12;
+    if is_fraction {
+        bound / parts
+    } else {
+        bound * scale
+    }
+}

@@ -16,7 +16,7 @@ CONTAINER_TOOL ?= docker
 
 .PHONY: help
 help: ## Says what can be made
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: ## Runs the service on a simulated fleet, with a good and a bad canary (ARGS=--once ends by itself)
@@ -46,6 +46,12 @@ prove-counts: tools ## Holds the counts against a fleet of known truth for two w
 .PHONY: prove-operating-characteristics
 prove-operating-characteristics: ## Simulates 1000 rollouts in each cell and writes docs/operating-characteristics.md
 	@$(CARGO) run $(LOCKED) --quiet --package serinus -- simulate --table --replicates 1000 --write docs/operating-characteristics.md $(ARGS)
+
+.PHONY: prove-real-data
+prove-real-data: tools ## Judges recorded canaries whose truth is known (DATA=folder of cases)
+	@test -n "$(DATA)" || { echo "say where the cases are: make prove-real-data DATA=folder"; exit 2; }
+	@$(CARGO) build $(LOCKED) --package serinus
+	@scripts/prove-real-data.py "$(DATA)" $(ARGS)
 
 .PHONY: notebooks
 notebooks: tools ## Executes the notebooks, and holds docs/pictures against what they draw

@@ -1,5 +1,6 @@
 //! A real Prometheus, as Debian packages it.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub struct RealPrometheus {
     client: reqwest::Client,
     process: ChildProcess,
     folder: TempDir,
-    arguments: Vec<String>,
+    more_arguments: Vec<String>,
 }
 
 impl RealPrometheus {
@@ -103,7 +104,7 @@ impl RealPrometheus {
                         client,
                         process,
                         folder,
-                        arguments: more_arguments.iter().map(|one| (*one).to_owned()).collect(),
+                        more_arguments: more_arguments.iter().map(ToString::to_string).collect(),
                     });
                 }
                 Err(error) if attempt == START_ATTEMPTS || !is_port_clash(&process) => {
@@ -131,9 +132,9 @@ impl RealPrometheus {
     ///
     /// When it is not ready in time.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
-        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         let port = self.url.rsplit(':').next().unwrap_or_default().parse()?;
-        self.process = launch(&find_program("prometheus")?, &self.folder, port, &arguments)?;
+        let program = find_program("prometheus")?;
+        self.process = launch(&program, &self.folder, port, &self.more_arguments)?;
         let ready_url = format!("{}/-/ready", self.url);
         wait_until("Prometheus is ready again", READY_BOUND, async || {
             self.process.check_running()?;
@@ -179,7 +180,7 @@ fn launch(
     program: &Path,
     folder: &TempDir,
     port: u16,
-    more_arguments: &[&str],
+    more_arguments: &[impl AsRef<OsStr>],
 ) -> anyhow::Result<ChildProcess> {
     let configuration_file = folder.path().join("prometheus.yml");
     ChildProcess::start(

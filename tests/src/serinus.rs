@@ -102,7 +102,7 @@ impl SerinusProcess {
     ///
     /// As [`SerinusProcess::serve`].
     pub async fn serve_pipelines(prometheus_url: &str, pipelines: &Path) -> anyhow::Result<Self> {
-        Self::serve_as(&ServeOptions {
+        Self::serve_with(&ServeOptions {
             prometheus_url: prometheus_url.to_owned(),
             pipelines: pipelines.to_owned(),
             ..ServeOptions::default()
@@ -115,7 +115,7 @@ impl SerinusProcess {
     /// # Errors
     ///
     /// As [`SerinusProcess::serve`].
-    pub async fn serve_as(options: &ServeOptions) -> anyhow::Result<Self> {
+    pub async fn serve_with(options: &ServeOptions) -> anyhow::Result<Self> {
         let mut command = Command::new(serinus_binary()?);
         command
             .arg("serve")
@@ -142,7 +142,7 @@ impl SerinusProcess {
     /// # Errors
     ///
     /// As [`SerinusProcess::serve`].
-    pub async fn serve_with(arguments: &[&str]) -> anyhow::Result<Self> {
+    pub async fn serve_with_arguments(arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = Command::new(serinus_binary()?);
         command.arg("serve").args(arguments);
         Self::start(command).await

@@ -20,7 +20,7 @@ use super::model::{
 };
 use super::needs::{self, Outlook};
 use super::question::Question;
-use super::votes::{may_fail, may_roll_back, method_of, total_weight};
+use super::votes::{may_fail, may_roll_back, method_of, share_of_votes};
 use super::warm_up::LookedAt;
 use super::{gauge, kayenta, text};
 
@@ -260,7 +260,8 @@ fn on_histogram(
         .into();
     };
     let looked_at = LookedAt::without(situation.left_out);
-    let latency = Latency::new(histogram, quantile, looked_at);
+    let latency =
+        Latency::new(histogram, quantile, looked_at).lasting(situation.budget.longest_intervals);
     let arms = latency.reports(levels.compliance);
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
@@ -293,7 +294,8 @@ fn on_histogram(
             latency.held(&limits, situation.data.grid.intervals(), |bound| {
                 situation.past()?.tails(&question.metric.name, bound)
             });
-        let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget);
+        let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget)
+            .known_from(limits.known_from);
         conclude_proof(
             report,
             question,
@@ -310,6 +312,11 @@ fn on_histogram(
             let reason = &evaluated.report.reason;
             evaluated.report.reason = text::one_line(&format!(
                 "{reason}; the buckets decide nothing inside {between}"
+            ));
+        } else if limits.is_strict {
+            let reason = &evaluated.report.reason;
+            evaluated.report.reason = text::one_line(&format!(
+                "{reason}; the control has too few slow requests to show that the limit is kept"
             ));
         } else if !limits.can_be_kept() {
             let reason = &evaluated.report.reason;
@@ -382,7 +389,9 @@ fn on_gauge(
         return undecided(report, &why).into();
     }
     if report.method == Method::Sequential {
-        let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget);
+        let known_from = gauge::usable_from(&warm, violation.needs_control());
+        let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget)
+            .known_from(known_from);
         return conclude_proof(report, question, proof, Plannable::default(), situation);
     }
     let shown = gauge::shown(
@@ -501,12 +510,8 @@ fn with_outlook(
 
 /// The accepted false rollbacks of one check alone; nothing for one that may not roll back.
 fn alone(check: &Check, situation: Situation<'_>) -> Option<ErrorRate> {
-    let pipeline = situation.pipeline;
-    let total = total_weight(&situation.stage.checks, pipeline, Some(Method::Sequential));
-    let rate = situation.budget.rollback.value() * check.weight / total;
-    may_roll_back(check, pipeline)
-        .then(|| ErrorRate::new(rate).ok())
-        .flatten()
+    share_of_votes(check, &situation.stage.checks, situation.pipeline)
+        .map(|share| situation.budget.rollback_alone(share))
 }
 
 /// The ratio of counts with an interval that may be looked at after every interval of the window.

@@ -25,10 +25,26 @@ fn values(gauge: &PairedGauge) -> Populations<Vec<Option<f64>>> {
 
 /// Intervals in which the populations that a limit needs have a value.
 pub(super) fn usable_intervals(gauge: &PairedGauge, needs_control: bool) -> usize {
-    let usable = |pair: &&Populations<Option<f64>>| {
+    usable(gauge, needs_control).count()
+}
+
+/// The interval that brings the fewest intervals with which a gauge can be decided.
+pub(super) fn usable_from(gauge: &PairedGauge, needs_control: bool) -> usize {
+    usable(gauge, needs_control)
+        .nth(FEWEST_INTERVALS - 1)
+        .unwrap_or(gauge.intervals.len())
+}
+
+fn usable(gauge: &PairedGauge, needs_control: bool) -> impl Iterator<Item = usize> + '_ {
+    let is_usable = move |pair: &Populations<Option<f64>>| {
         pair.canary.is_some() && (pair.control.is_some() || !needs_control)
     };
-    gauge.intervals.iter().filter(usable).count()
+    gauge
+        .intervals
+        .iter()
+        .enumerate()
+        .filter(move |(_, pair)| is_usable(pair))
+        .map(|(interval, _)| interval)
 }
 
 /// The intervals of the mean for each block length that has enough blocks. A gauge is decided
@@ -176,12 +192,22 @@ pub(super) enum Newest {
     Within,
 }
 
-/// What the newest intervals of both populations show of the limit that a kill switch watches.
-pub(super) fn newest(gauge: &PairedGauge, limit: Limit, is_inclusive: bool) -> Populations<Newest> {
-    let look = |gauge: &PairedGauge| {
-        let excesses = excesses(gauge, limit);
-        let from = excesses.len().saturating_sub(NEWEST_INTERVALS);
-        let newest = excesses.get(from..).unwrap_or_default();
+/// What the newest of the first `count` intervals of both populations show of the limit that a kill
+/// switch watches.
+pub(super) fn newest(
+    gauge: &PairedGauge,
+    limit: Limit,
+    is_inclusive: bool,
+    count: usize,
+) -> Populations<Newest> {
+    let seen = gauge.intervals.get(..count).unwrap_or(&gauge.intervals);
+    let from = seen.len().saturating_sub(NEWEST_INTERVALS);
+    let newest = PairedGauge {
+        intervals: seen.get(from..).unwrap_or_default().to_vec(),
+        quality: gauge.quality,
+    };
+    let look = |newest: &PairedGauge| {
+        let newest = excesses(newest, limit);
         if newest.iter().all(Option::is_none) {
             return Newest::Unknown;
         }
@@ -202,8 +228,8 @@ pub(super) fn newest(gauge: &PairedGauge, limit: Limit, is_inclusive: bool) -> P
         }
     };
     Populations {
-        control: look(&swapped(gauge)),
-        canary: look(gauge),
+        control: look(&swapped(&newest)),
+        canary: look(&newest),
     }
 }
 
@@ -304,12 +330,24 @@ mod tests {
     fn one_spike_is_not_beyond_a_kill_switch_and_three_values_are() {
         let limit = Limit::absolute(true, 10.0);
         let spike = gauge([(1.0, 1.0), (1.0, 1.0), (1.0, 99.0)].into_iter());
-        assert_eq!(newest(&spike, limit, true).canary, Newest::Within);
+        assert_eq!(
+            newest(&spike, limit, true, usize::MAX).canary,
+            Newest::Within
+        );
         let flood = gauge((0..3).map(|_| (1.0, 99.0)));
-        assert_eq!(newest(&flood, limit, true).canary, Newest::Beyond);
-        assert_eq!(newest(&flood, limit, true).control, Newest::Within);
+        assert_eq!(
+            newest(&flood, limit, true, usize::MAX).canary,
+            Newest::Beyond
+        );
+        assert_eq!(
+            newest(&flood, limit, true, usize::MAX).control,
+            Newest::Within
+        );
         let mut gone = flood.clone();
         gone.intervals.extend([Populations::default(); 3]);
-        assert_eq!(newest(&gone, limit, true).canary, Newest::Unknown);
+        assert_eq!(
+            newest(&gone, limit, true, usize::MAX).canary,
+            Newest::Unknown
+        );
     }
 }

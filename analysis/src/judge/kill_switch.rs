@@ -1,9 +1,12 @@
 //! The kill switch: absolute limits watched in every stage on the newest data, which roll back
 //! at once.
+//!
+//! It is looked at after every interval of the window, as one would who asks at each: who asks
+//! seldom must not miss what one who asks often was told, and a rollback is final.
 
 use crate::interval::Confidence;
 use crate::pipeline::{Check, Method, MetricKind};
-use crate::series::{PairedCounts, PairedGauge, PairedHistogram};
+use crate::series::{PairedCounts, PairedGauge, PairedHistogram, PairedInterval};
 
 use super::check::Situation;
 use super::conclude::{empty_report, values_text, with_sentence};
@@ -54,7 +57,7 @@ pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
             "nothing was read for its metric",
         ),
         Some(MetricData::Fault(fault)) => blind(switch, fault.code, &fault.message),
-        Some(MetricData::Gauge(values)) => on_gauge(switch, &question, values),
+        Some(MetricData::Gauge(values)) => on_gauge(switch, &question, values, situation),
         Some(MetricData::Counts(counts)) => on_counts(switch, &question, counts, situation),
         Some(MetricData::Histogram(histogram)) => {
             on_histogram(switch, &question, histogram, situation)
@@ -62,30 +65,51 @@ pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
     }
 }
 
-fn first_of_the_newest(situation: Situation<'_>) -> usize {
-    situation
-        .data
-        .grid
-        .intervals()
-        .saturating_sub(NEWEST_INTERVALS)
+/// What the newest look sees if it fires; else the first look that fired; else the newest.
+fn ever_fired(situation: Situation<'_>, look: impl Fn(usize) -> KillSwitch) -> KillSwitch {
+    let grid = situation.data.grid;
+    let newest = look(grid.intervals());
+    if matches!(newest, KillSwitch::Fired(_)) {
+        return newest;
+    }
+    for count in 1..grid.intervals() {
+        if let KillSwitch::Fired(report) = look(count) {
+            let ago_ms = grid.end_ms() - grid.boundary_ms(count);
+            let ago = text::minutes(ago_ms as f64 / 60_000.0);
+            let reason = text::one_line(&format!("{}, {ago} ago", report.reason));
+            return KillSwitch::Fired(CheckReport { reason, ..report });
+        }
+    }
+    newest
 }
 
-fn on_gauge(switch: &Check, question: &Question<'_>, values: &PairedGauge) -> KillSwitch {
-    let newest = gauge::newest(values, question.violation(), question.is_inclusive());
-    let now = values.intervals.iter().rev().find_map(|pair| pair.canary);
-    let what = now.map_or_else(String::new, |value| {
-        format!("now {}", text::value(value, question.dimension()))
-    });
-    match (newest.canary, newest.control) {
-        (Newest::Unknown, _) => blind(
-            switch,
-            ReasonCode::NoData,
-            "the canary has no value in the newest intervals",
-        ),
-        (Newest::Within, _) => KillSwitch::Quiet,
-        (Newest::Beyond, Newest::Beyond) => environment(switch, &what),
-        (Newest::Beyond, _) => fired(switch, &what),
-    }
+fn on_gauge(
+    switch: &Check,
+    question: &Question<'_>,
+    values: &PairedGauge,
+    situation: Situation<'_>,
+) -> KillSwitch {
+    ever_fired(situation, |count| {
+        let (limit, is_inclusive) = (question.violation(), question.is_inclusive());
+        let newest = gauge::newest(values, limit, is_inclusive, count);
+        let what = || {
+            let seen = values.intervals.get(..count).unwrap_or_default();
+            let now = seen.iter().rev().find_map(|pair| pair.canary);
+            now.map_or_else(String::new, |value| {
+                format!("at {}", text::value(value, question.dimension()))
+            })
+        };
+        match (newest.canary, newest.control) {
+            (Newest::Unknown, _) => blind(
+                switch,
+                ReasonCode::NoData,
+                "the canary has no value in the newest intervals",
+            ),
+            (Newest::Within, _) => KillSwitch::Quiet,
+            (Newest::Beyond, Newest::Beyond) => environment(switch, &what()),
+            (Newest::Beyond, _) => fired(switch, &what()),
+        }
+    })
 }
 
 fn on_counts(
@@ -94,14 +118,6 @@ fn on_counts(
     counts: &PairedCounts,
     situation: Situation<'_>,
 ) -> KillSwitch {
-    let from = first_of_the_newest(situation);
-    let is_newest = |first: usize, length: usize| first + length > from;
-    let newest: Vec<_> = counts
-        .intervals
-        .iter()
-        .filter(|interval| is_newest(interval.first, interval.length))
-        .copied()
-        .collect();
     if counts.totals().canary.exposure <= 0.0 {
         return blind(
             switch,
@@ -109,28 +125,40 @@ fn on_counts(
             "the canary had no traffic in the window",
         );
     }
-    let newest = PairedCounts {
-        intervals: newest,
-        quality: counts.quality,
-    };
-    let totals = super::check::totals(&newest, question.is_relative());
-    let violation = Some(Claim {
-        limit: question.violation(),
-        totals,
-    });
-    let claims = Claims {
-        scale: question.scale(),
-        violation,
-        compliance: None,
-    };
-    let what = estimate(totals.canary).map_or_else(String::new, |value| {
-        format!(
-            "{} of {} in the newest intervals",
-            text::value(value, question.dimension()),
-            text::count(totals.canary.exposure)
-        )
-    });
-    told(switch, &claims, &what)
+    ever_fired(situation, |count| {
+        let ends_by =
+            |end: usize| move |interval: &PairedInterval| interval.first + interval.length <= end;
+        let from = count.saturating_sub(NEWEST_INTERVALS);
+        let from = counts.intervals.partition_point(ends_by(from));
+        let until = counts.intervals.partition_point(ends_by(count));
+        let newest = PairedCounts {
+            intervals: counts
+                .intervals
+                .get(from..until)
+                .unwrap_or_default()
+                .to_vec(),
+            quality: counts.quality,
+        };
+        let totals = super::check::totals(&newest, question.is_relative());
+        let violation = Some(Claim {
+            limit: question.violation(),
+            totals,
+        });
+        let claims = Claims {
+            scale: question.scale(),
+            violation,
+            compliance: None,
+        };
+        told(switch, &claims, || {
+            estimate(totals.canary).map_or_else(String::new, |value| {
+                format!(
+                    "{} of {} in the newest intervals",
+                    text::value(value, question.dimension()),
+                    text::count(totals.canary.exposure)
+                )
+            })
+        })
+    })
 }
 
 fn on_histogram(
@@ -146,7 +174,7 @@ fn on_histogram(
             "its data is a histogram, it is not",
         );
     };
-    let whole = Latency::new(histogram, quantile, LookedAt::from_interval(0));
+    let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
     if whole.totals().canary <= 0.0 {
         return blind(
             switch,
@@ -154,12 +182,7 @@ fn on_histogram(
             "the canary had no traffic in the window",
         );
     }
-    let latency = Latency::new(
-        histogram,
-        quantile,
-        LookedAt::from_interval(first_of_the_newest(situation)),
-    );
-    let limits = match latency.limits(&question.condition, None) {
+    let limits = match whole.limits(&question.condition, None) {
         Ok(limits) if limits.can_be_broken() => limits,
         Ok(_) => {
             let why = "it lies beyond the last bucket and could never fire; lower it, or add \
@@ -168,12 +191,17 @@ fn on_histogram(
         }
         Err(why) => return blind(switch, ReasonCode::NoData, &why),
     };
-    let mut seen = empty_report(switch, Method::Wilson, true);
-    if let Some(levels) = levels() {
-        seen.canary = latency.reports(levels.compliance).canary;
-    }
-    let what = values_text(&seen, question.dimension());
-    told(switch, &latency.claims(&limits), &what)
+    ever_fired(situation, |count| {
+        let from = count.saturating_sub(NEWEST_INTERVALS);
+        let latency = whole.between(from, count);
+        told(switch, &latency.claims(&limits), || {
+            let mut seen = empty_report(switch, Method::Wilson, true);
+            if let Some(levels) = levels() {
+                seen.canary = latency.reports(levels.compliance).canary;
+            }
+            values_text(&seen, question.dimension())
+        })
+    })
 }
 
 fn levels() -> Option<Levels> {
@@ -184,10 +212,10 @@ fn levels() -> Option<Levels> {
     })
 }
 
-fn told(switch: &Check, claims: &Claims, what: &str) -> KillSwitch {
+fn told(switch: &Check, claims: &Claims, what: impl Fn() -> String) -> KillSwitch {
     match levels().map(|levels| claims.shown(levels)) {
-        Some(Shown::Violated) => fired(switch, what),
-        Some(Shown::BothViolated) => environment(switch, what),
+        Some(Shown::Violated) => fired(switch, &what()),
+        Some(Shown::BothViolated) => environment(switch, &what()),
         _ => KillSwitch::Quiet,
     }
 }

@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use crate::interval::{Confidence, Interval};
 use crate::pipeline::Condition;
-use crate::sequential::{IntervalCounts, TailMargin, absolute_bounds, choose_bounds, tail_margin};
+use crate::sequential::{
+    IntervalCounts, TailMargin, absolute_bounds, choose_bounds, strict_margin, tail_margin,
+};
 use crate::series::{ArmCount, PairedHistogram, Populations};
 
 use super::evidence::{Held, Past};
@@ -16,7 +18,12 @@ use super::warm_up::LookedAt;
 
 /// Observations beyond the quantile that the control must have before its tail shares are
 /// trusted. Source: the project's statistics design, section 7.
-const CONTROL_TAIL_NEEDED: f64 = 500.0;
+pub(super) const CONTROL_TAIL_NEEDED: f64 = 500.0;
+/// Observations beyond the quantile after which it is settled how tails are compared. They tell the
+/// control's traffic, and roughly where its quantile lies.
+const CONTROL_TAIL_TO_SETTLE: f64 = 5.0;
+/// The part of a stage within which the control must have its tail; else bounds apart are compared.
+const WAITING_SHARE: f64 = 0.5;
 
 /// A histogram and the part of its window that is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -24,13 +31,24 @@ pub(super) struct Latency<'a> {
     histogram: &'a PairedHistogram,
     quantile: f64,
     looked_at: LookedAt<'a>,
+    /// Rows that end before this grid interval are left out.
+    from_interval: usize,
+    /// Rows that reach beyond the start of this one, too.
+    until_interval: usize,
+    /// The longest that the stage lasts.
+    longest_intervals: usize,
 }
 
 /// A limit on the tail shares at one bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct BoundLimit {
+    /// The canary's bound.
     index: usize,
+    /// The control's: the same, or a lower one where bounds apart are compared.
+    control_index: usize,
     limit: Limit,
+    /// What the bounds were chosen on is left out of what they are held against.
+    from_interval: usize,
 }
 
 /// The limits that a condition becomes.
@@ -40,9 +58,18 @@ pub(super) struct BoundLimits {
     compliance: Vec<BoundLimit>,
     /// What the buckets cannot decide, for the reader.
     pub(super) blind: Option<Interval>,
+    /// The first interval at whose end the limits were known.
+    pub(super) known_from: usize,
+    /// Whether bounds apart are compared, because the control has too little traffic.
+    pub(super) is_strict: bool,
 }
 
 impl BoundLimits {
+    /// The indices of the bounds at which a violation is looked for, in the order of the limits.
+    pub(super) fn violation_bounds(&self) -> impl Iterator<Item = usize> {
+        self.violation.iter().map(|one| one.index)
+    }
+
     /// Whether any data could break the condition.
     pub(super) fn can_be_broken(&self) -> bool {
         !self.violation.is_empty()
@@ -94,10 +121,32 @@ impl<'a> Latency<'a> {
             histogram,
             quantile,
             looked_at,
+            from_interval: 0,
+            until_interval: usize::MAX,
+            longest_intervals: usize::MAX,
         }
     }
 
-    fn finite_bounds(&self) -> &'a [f64] {
+    /// Says how many intervals the stage has at most: with little traffic a comparison must not
+    /// wait for what will not come.
+    pub(super) fn lasting(self, longest_intervals: usize) -> Self {
+        Self {
+            longest_intervals,
+            ..self
+        }
+    }
+
+    /// Looks at no row that ends before one grid interval, nor at any that ends after the start of
+    /// another: at the newest of what was known there.
+    pub(super) fn between(self, from_interval: usize, until_interval: usize) -> Self {
+        Self {
+            from_interval,
+            until_interval,
+            ..self
+        }
+    }
+
+    pub(super) fn finite_bounds(&self) -> &'a [f64] {
         let finite = self
             .histogram
             .upper_bounds
@@ -109,21 +158,29 @@ impl<'a> Latency<'a> {
             .unwrap_or_default()
     }
 
+    /// The rows looked at: index, first grid interval and number of intervals.
+    fn spans(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let spans = &self.histogram.spans;
+        let ends_by =
+            |interval: usize| move |(first, length): &(usize, usize)| first + length <= interval;
+        let from = spans.partition_point(ends_by(self.from_interval));
+        let until = spans.partition_point(ends_by(self.until_interval));
+        (from..)
+            .zip(spans.get(from..until).unwrap_or_default())
+            .map(|(row, (first, length))| (row, *first, *length))
+            .filter(move |(_, first, length)| self.looked_at.keeps(*first, *length))
+    }
+
     /// The rows looked at: the last grid interval that each covers, control and canary.
     fn rows(&self) -> impl Iterator<Item = (usize, Populations<Row<'a>>)> + '_ {
         let histogram = self.histogram;
-        histogram
-            .spans
-            .iter()
-            .enumerate()
-            .filter(move |(_, (first, length))| self.looked_at.keeps(*first, *length))
-            .map(move |(row, (first, length))| {
-                let rows = Populations {
-                    control: histogram.control.row(row),
-                    canary: histogram.canary.row(row),
-                };
-                (first + length - 1, rows)
-            })
+        self.spans().map(move |(row, first, length)| {
+            let rows = Populations {
+                control: histogram.control.row(row),
+                canary: histogram.canary.row(row),
+            };
+            (first + length - 1, rows)
+        })
     }
 
     /// The sums over the window. `together` leaves out the rows in which one population has no
@@ -152,17 +209,23 @@ impl<'a> Latency<'a> {
         self.sums(false).map(|sums| sums.total)
     }
 
+    /// The control's tail shares over the whole window.
+    pub(super) fn control_tails(&self) -> Vec<f64> {
+        self.sums(false).control.tail_shares()
+    }
+
     /// The control's tail shares over its first intervals, until enough of its requests lie
-    /// beyond the quantile. Frozen there: what comes later must not move the limits.
-    fn frozen_control_tails(&self) -> Option<Vec<f64>> {
+    /// beyond the quantile, and the last of these intervals. Frozen there: what comes later must
+    /// not move the limits.
+    fn frozen_control_tails(&self, needed_beyond: f64) -> Option<(usize, Vec<f64>)> {
         let mut sums = Sums {
             cumulative: vec![0.0; self.finite_bounds().len()],
             total: 0.0,
         };
-        for (_, rows) in self.rows() {
+        for (last, rows) in self.rows() {
             add(&mut sums, &rows.control);
-            if sums.total * (1.0 - self.quantile) >= CONTROL_TAIL_NEEDED {
-                return Some(sums.tail_shares());
+            if sums.total * (1.0 - self.quantile) >= needed_beyond {
+                return Some((last, sums.tail_shares()));
             }
         }
         None
@@ -206,7 +269,12 @@ impl<'a> Latency<'a> {
         let at = |index: Option<usize>| -> Vec<BoundLimit> {
             let limit = Limit::absolute(wants_less, 1.0 - self.quantile);
             index
-                .map(|index| BoundLimit { index, limit })
+                .map(|index| BoundLimit {
+                    index,
+                    control_index: index,
+                    limit,
+                    from_interval: 0,
+                })
                 .into_iter()
                 .collect()
         };
@@ -228,6 +296,7 @@ impl<'a> Latency<'a> {
             violation: at(violation),
             compliance: at(compliance),
             blind,
+            ..BoundLimits::default()
         }
     }
 
@@ -240,14 +309,26 @@ impl<'a> Latency<'a> {
         promote_ratio: f64,
         offset: f64,
     ) -> Result<BoundLimits, String> {
-        let tails = self.frozen_control_tails().ok_or_else(|| {
+        let too_few = |needed: f64| {
             format!(
-                "the control has fewer than {CONTROL_TAIL_NEEDED} requests beyond its quantile yet, \
-                 too few to compare tails"
+                "the control has fewer than {needed} requests beyond its quantile yet, too few to \
+                 compare tails"
             )
-        })?;
+        };
+        let (settled, rough_tails) = self
+            .frozen_control_tails(CONTROL_TAIL_TO_SETTLE)
+            .ok_or_else(|| too_few(CONTROL_TAIL_TO_SETTLE))?;
+        if !self.will_know_the_tail(settled) {
+            return self.strict_limits(settled, &rough_tails, ratio, offset);
+        }
+        let (known_from, tails) = self
+            .frozen_control_tails(CONTROL_TAIL_NEEDED)
+            .ok_or_else(|| too_few(CONTROL_TAIL_NEEDED))?;
         let bounds = self.finite_bounds();
-        let mut limits = BoundLimits::default();
+        let mut limits = BoundLimits {
+            known_from,
+            ..BoundLimits::default()
+        };
         for index in choose_bounds(bounds, &tails, self.quantile) {
             let margin = |factor: f64| {
                 let bound = bounds.get(index)?;
@@ -257,7 +338,9 @@ impl<'a> Latency<'a> {
             };
             let limit = |ratio| BoundLimit {
                 index,
+                control_index: index,
                 limit: Limit::relative(true, ratio, 0.0),
+                from_interval: 0,
             };
             if let Some(margin) = margin(ratio) {
                 limits.violation.push(limit(margin.ratio));
@@ -269,56 +352,111 @@ impl<'a> Latency<'a> {
         if limits.violation.is_empty() {
             return Err("the buckets near the quantile are too wide to compare tails".to_owned());
         }
-        // A single look takes one bound: the first is the one nearest to the quantile.
+        self.nearest_first(&tails, &mut limits);
+        Ok(limits)
+    }
+
+    /// A single look takes one bound: the first is the one nearest to the quantile.
+    fn nearest_first(&self, control_tails: &[f64], limits: &mut BoundLimits) {
         let nearness = |one: &BoundLimit| {
-            let share = tails.get(one.index).copied().unwrap_or(0.0);
-            libm::fabs(libm::log(share / (1.0 - self.quantile)))
+            let share = control_tails.get(one.control_index).copied();
+            libm::fabs(libm::log(share.unwrap_or(0.0) / (1.0 - self.quantile)))
         };
         for list in [&mut limits.violation, &mut limits.compliance] {
             list.sort_by(|a, b| nearness(a).total_cmp(&nearness(b)));
         }
+    }
+
+    /// Whether the control's tail will be known in good time, at the traffic that it had up to the
+    /// end of an interval.
+    fn will_know_the_tail(&self, settled: usize) -> bool {
+        let settling = self.between(self.from_interval, settled + 1);
+        let beyond = settling.totals().control * (1.0 - self.quantile);
+        let looked_at: usize = settling.spans().map(|(_, _, length)| length).sum();
+        let intervals = CONTROL_TAIL_NEEDED / beyond * looked_at as f64;
+        intervals <= WAITING_SHARE * self.longest_intervals as f64
+    }
+
+    /// `latency_p99 < baseline * r + d` where the control's traffic is too little to read a margin off
+    /// its histogram: the share of canary requests slower than the first bound from `r * bound + d`
+    /// on is held against the share of control requests slower than `bound`. Exact for any law of
+    /// latencies, and no more than the buckets resolve. It shows no limit to be kept.
+    fn strict_limits(
+        &self,
+        settled: usize,
+        control_tails: &[f64],
+        ratio: f64,
+        offset: f64,
+    ) -> Result<BoundLimits, String> {
+        let bounds = self.finite_bounds();
+        let apart = |control_index: usize| {
+            let bound = bounds.get(control_index)?;
+            let margin = strict_margin(bounds, control_index, (ratio * bound + offset) / bound)?;
+            Some(BoundLimit {
+                index: margin.canary_bound,
+                control_index,
+                limit: Limit::relative(true, 1.0, 0.0),
+                from_interval: settled + 1,
+            })
+        };
+        let mut limits = BoundLimits {
+            violation: choose_bounds(bounds, control_tails, self.quantile)
+                .into_iter()
+                .filter_map(apart)
+                .collect(),
+            known_from: settled,
+            is_strict: true,
+            ..BoundLimits::default()
+        };
+        if limits.violation.is_empty() {
+            return Err("no bucket lies beyond the limit of those near the quantile".to_owned());
+        }
+        self.nearest_first(control_tails, &mut limits);
         Ok(limits)
     }
 
     /// The claims of a single look, at the bound nearest to the quantile.
     pub(super) fn claims(&self, limits: &BoundLimits) -> Claims {
-        let claim = |list: &[BoundLimit]| {
-            list.first().map(|one| {
-                let sums = self.sums(one.limit.needs_control());
-                Claim {
-                    limit: one.limit,
-                    totals: sums.map(|sums| sums.tail(one.index)),
-                }
-            })
-        };
+        let nearest = |list: &[BoundLimit]| list.first().map(|one| self.claim(one));
         Claims {
             scale: Scale::Share,
-            violation: claim(&limits.violation),
-            compliance: claim(&limits.compliance),
+            violation: nearest(&limits.violation),
+            compliance: nearest(&limits.compliance),
         }
     }
 
     /// The claims at every bound: what the sequential method decides on.
     pub(super) fn plannable(&self, limits: &BoundLimits) -> Plannable {
-        let claims = |list: &[BoundLimit]| {
-            let of = |one: &BoundLimit| Claim {
-                limit: one.limit,
-                totals: self
-                    .sums(one.limit.needs_control())
-                    .map(|sums| sums.tail(one.index)),
-            };
-            list.iter().map(of).collect()
-        };
+        let claims = |list: &[BoundLimit]| list.iter().map(|one| self.claim(one)).collect();
         Plannable {
             violation: claims(&limits.violation),
             compliance: claims(&limits.compliance),
         }
     }
 
+    fn claim(&self, one: &BoundLimit) -> Claim {
+        let from = self.from_interval.max(one.from_interval);
+        let sums = self
+            .between(from, self.until_interval)
+            .sums(one.limit.needs_control());
+        Claim {
+            limit: one.limit,
+            totals: Populations {
+                control: sums.control.tail(one.control_index),
+                canary: sums.canary.tail(one.index),
+            },
+        }
+    }
+
     /// How many times as much of the control it takes until a relative limit can be stated.
     pub(super) fn factor_to_state_limits(&self) -> Option<f64> {
         let seen = self.totals().control * (1.0 - self.quantile);
-        (seen > 0.0 && seen < CONTROL_TAIL_NEEDED).then(|| CONTROL_TAIL_NEEDED / seen)
+        let needed = if self.will_know_the_tail(usize::MAX - 1) {
+            CONTROL_TAIL_NEEDED
+        } else {
+            CONTROL_TAIL_TO_SETTLE
+        };
+        (seen > 0.0 && seen < needed).then(|| needed / seen)
     }
 
     /// The tail counts of every interval, at every bound: for the violation and for compliance.
@@ -335,7 +473,7 @@ impl<'a> Latency<'a> {
         let mut held = |list: &[BoundLimit]| {
             let of = |one: &BoundLimit| Held {
                 limit: one.limit,
-                intervals: self.tail_intervals(one.index, intervals),
+                intervals: self.tail_intervals(one, intervals),
                 past: pasts
                     .entry(one.index)
                     .or_insert_with(|| past(*bounds.get(one.index)?).map(Past::new))
@@ -346,12 +484,12 @@ impl<'a> Latency<'a> {
         (held(&limits.violation), held(&limits.compliance))
     }
 
-    fn tail_intervals(&self, index: usize, intervals: usize) -> Vec<IntervalCounts> {
+    fn tail_intervals(&self, one: &BoundLimit, intervals: usize) -> Vec<IntervalCounts> {
         let mut counts = vec![IntervalCounts::default(); intervals];
-        for (last, rows) in self.rows() {
+        for (last, rows) in self.rows().filter(|(last, _)| *last >= one.from_interval) {
             if let Some(slot) = counts.get_mut(last) {
-                slot.control = row_tail(&rows.control, index);
-                slot.canary = row_tail(&rows.canary, index);
+                slot.control = row_tail(&rows.control, one.control_index);
+                slot.canary = row_tail(&rows.canary, one.index);
             }
         }
         counts

@@ -14,32 +14,20 @@ const WARM_UP_SHARE: f64 = 0.1;
 /// The part of a window that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LookedAt<'a> {
-    from_interval: usize,
     left_out: &'a [bool],
 }
 
 impl<'a> LookedAt<'a> {
-    /// What begins at or after a grid interval, or reaches into it.
-    pub(super) fn from_interval(from_interval: usize) -> Self {
-        Self {
-            from_interval,
-            left_out: &[],
-        }
-    }
-
     /// What touches none of the intervals that are left out.
     pub(super) fn without(left_out: &'a [bool]) -> Self {
-        Self {
-            from_interval: 0,
-            left_out,
-        }
+        Self { left_out }
     }
 
     /// Whether data is looked at that covers `length` grid intervals from `first` on.
     pub(super) fn keeps(&self, first: usize, length: usize) -> bool {
         let is_left_out =
             |interval: usize| self.left_out.get(interval).copied().unwrap_or_default();
-        first + length > self.from_interval && !(first..first + length).any(is_left_out)
+        !(first..first + length).any(is_left_out)
     }
 }
 

@@ -9,6 +9,8 @@ mod demo;
 mod helpers;
 mod history;
 mod native_histograms;
+mod planning;
+mod polling;
 mod swagger;
 mod true_counts;
 mod upstream_faults;

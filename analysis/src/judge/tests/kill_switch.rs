@@ -58,7 +58,7 @@ fn a_kill_switch_fires_on_the_newest_data_and_lists_every_reason() {
     assert!(
         verdict
             .reason
-            .contains("cpu_usage > 0.8: the kill switch fired, now 0.95")
+            .contains("cpu_usage > 0.8: the kill switch fired, at 0.95")
     );
 }
 
@@ -156,4 +156,65 @@ fn a_broken_control_does_not_keep_its_fix_from_being_promoted() {
     let fixed = errors(STAGE_INTERVALS, ((72_000.0, 900_000.0), (10.0, 100_000.0)));
     let verdict = second_stage(&pipeline, &fixed);
     assert_eq!(verdict.verdict, Verdict::Promote, "{}", verdict.reason);
+}
+
+/// Issue 3: who asks seldom must be told what one who asks at every interval was told.
+#[test]
+fn a_kill_switch_that_fired_stays_fired_when_the_newest_data_is_calm_again() {
+    let mut pipeline = pipeline(error_rate_checks());
+    pipeline.kill_switch = vec![
+        kill_switch("error_rate", 0.05, "error_rate > 5%"),
+        kill_switch("cpu_usage", 0.8, "cpu_usage > 0.8"),
+        kill_switch("latency_p99", 0.4, "latency_p99 > 400ms"),
+    ];
+    let MetricData::Counts(mut outage) = counts(STAGE_INTERVALS, GOOD.0, GOOD.1) else {
+        unreachable!()
+    };
+    for interval in &mut outage.intervals[40..45] {
+        interval.canary.events = interval.canary.exposure * 0.2;
+    }
+    let cpu = |interval| Populations {
+        control: Some(0.3),
+        canary: Some(if (60..63).contains(&interval) {
+            0.95
+        } else {
+            0.3
+        }),
+    };
+    let gauge = PairedGauge {
+        intervals: (0..STAGE_INTERVALS).map(cpu).collect(),
+        quality: DataQuality::default(),
+    };
+    let tails = [0.3, 0.001, 0.000_1];
+    let calm = latency::histogram(STAGE_INTERVALS, tails, tails, 1_000.0);
+    let MetricData::Histogram(mut slow) = calm else {
+        unreachable!()
+    };
+    for interval in 80..84 {
+        // All but a tenth are slower than the first bounds.
+        for bound in 0..3 {
+            slow.canary[(interval, bound)] *= 0.1;
+        }
+    }
+    let spikes = data(
+        STAGE_INTERVALS,
+        vec![
+            ("error_rate", MetricData::Counts(outage)),
+            ("cpu_usage", MetricData::Gauge(gauge)),
+            ("latency_p99", MetricData::Histogram(slow)),
+        ],
+    );
+    let verdict = second_stage(&pipeline, &spikes);
+    assert_eq!(
+        (verdict.verdict, verdict.reason_code),
+        (Verdict::Rollback, ReasonCode::KillSwitch)
+    );
+    let fired: Vec<&str> = verdict
+        .checks
+        .iter()
+        .filter(|report| report.reason_code == ReasonCode::KillSwitch)
+        .map(|report| report.reason.as_str())
+        .collect();
+    assert_eq!(fired.len(), 3, "{fired:?}");
+    assert!(fired[1].ends_with("at 0.95, 28.5 minutes ago"), "{fired:?}");
 }

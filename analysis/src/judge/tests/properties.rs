@@ -73,6 +73,139 @@ fn with_method(method: Method) -> Pipeline {
     pipeline
 }
 
+/// The first intervals of some data: what was known at their end.
+fn first_intervals(whole: &StageData, count: usize) -> StageData {
+    let cut = |metric: &MetricData| match metric.clone() {
+        MetricData::Counts(mut counts) => {
+            counts
+                .intervals
+                .retain(|one| one.first + one.length <= count);
+            MetricData::Counts(counts)
+        }
+        MetricData::Gauge(mut gauge) => {
+            gauge.intervals.truncate(count);
+            MetricData::Gauge(gauge)
+        }
+        MetricData::Histogram(mut histogram) => {
+            let rows = |counts: &ndarray::Array2<f64>| {
+                let kept: Vec<usize> = (0..count).collect();
+                counts.select(ndarray::Axis(0), &kept)
+            };
+            histogram.spans.truncate(count);
+            histogram.control = rows(&histogram.control);
+            histogram.canary = rows(&histogram.canary);
+            MetricData::Histogram(histogram)
+        }
+        fault @ MetricData::Fault(_) => fault,
+    };
+    StageData {
+        grid: grid(count),
+        metrics: whole
+            .metrics
+            .iter()
+            .map(|(name, metric)| (name.clone(), cut(metric)))
+            .collect(),
+        ..whole.clone()
+    }
+}
+
+/// Eight intervals of a canary: how often it fails, how slow it is, how busy, and whether seen.
+type Spell = (f64, f64, f64, bool);
+
+fn any_spells() -> impl Strategy<Value = Vec<Spell>> {
+    let spell = (
+        prop_oneof![2 => Just(1.0), 1 => 0.0..4.0_f64],
+        prop_oneof![2 => Just(1.0), 1 => 0.0..4.0_f64],
+        prop_oneof![2 => 0.9..1.1_f64, 1 => 0.5..2.5_f64],
+        prop_oneof![9 => Just(true), 1 => Just(false)],
+    );
+    proptest::collection::vec(spell, 8..14)
+}
+
+fn of_spells(spells: &[Spell], requests: f64) -> StageData {
+    let spells: Vec<Spell> = spells.iter().flat_map(|spell| [*spell; 8]).collect();
+    let intervals = spells.len();
+    let arm = |failing: f64| ArmCount {
+        events: 0.01 * failing * requests,
+        exposure: requests,
+    };
+    let errors = spells
+        .iter()
+        .enumerate()
+        .map(|(first, (failing, ..))| PairedInterval {
+            first,
+            length: 1,
+            control: arm(1.0),
+            canary: arm(*failing),
+        });
+    let errors = PairedCounts {
+        intervals: errors.collect(),
+        quality: DataQuality::default(),
+    };
+    let cpu = spells
+        .iter()
+        .enumerate()
+        .map(|(at, (_, _, busy, is_seen))| Populations {
+            control: Some(0.4 + 0.01 * (at % 3) as f64),
+            canary: is_seen.then_some(0.4 * busy),
+        });
+    let cpu = PairedGauge {
+        intervals: cpu.collect(),
+        quality: DataQuality::default(),
+    };
+    let tails = [0.2, 0.012, 0.002];
+    let mut durations = latency::histogram(intervals, tails, tails, requests);
+    if let MetricData::Histogram(durations) = &mut durations {
+        for (interval, (_, slow, ..)) in spells.iter().enumerate() {
+            for (bound, tail) in tails.iter().enumerate() {
+                durations.canary[(interval, bound)] = requests * (1.0 - (tail * slow).min(1.0));
+            }
+        }
+    }
+    data(
+        intervals,
+        vec![
+            ("error_rate", MetricData::Counts(errors)),
+            ("cpu_usage", MetricData::Gauge(cpu)),
+            ("latency_p99", durations),
+        ],
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Issue 3: who asks at every interval and who asks once act on the same verdict.
+    #[test]
+    fn a_rollback_stays_whatever_comes_later(
+        spells in any_spells(), requests in prop_oneof![Just(40.0), Just(600.0), Just(9_000.0)],
+    ) {
+        let mut pipeline = with_method(Method::Sequential);
+        let checks = vec![
+            check("error_rate", "error_rate < baseline * 1.1", below_baseline(1.1)),
+            check("error_rate", "error_rate < 2%", below(0.02)),
+            check("cpu_usage", "cpu_usage < baseline * 1.3", below_baseline(1.3)),
+            check("latency_p99", "latency_p99 < baseline * 1.2", below_baseline(1.2)),
+        ];
+        pipeline.stages = vec![stage("1", 10.0, checks.clone()), stage("2", 50.0, checks)];
+        pipeline.analysis.false_rollback = 0.1;
+        let whole = of_spells(&spells, requests);
+        let mut reached = None;
+        for count in (4..=whole.grid.intervals()).step_by(4) {
+            let verdict = second_stage(&pipeline, &first_intervals(&whole, count));
+            if verdict.verdict == Verdict::Rollback {
+                reached = reached.or(Some(count));
+            }
+            if let Some(reached) = reached {
+                prop_assert_eq!(
+                    verdict.verdict, Verdict::Rollback,
+                    "reached after {} and not after {}: {}", reached, count, verdict.reason
+                );
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_data_panics_and_no_reported_number_is_nan(

@@ -87,7 +87,7 @@ impl Bench {
             port: None,
             public_url,
         };
-        let serinus = SerinusProcess::serve_as(&options).await?;
+        let serinus = SerinusProcess::serve_with(&options).await?;
         Ok(Self {
             prometheus,
             serinus,
@@ -99,7 +99,7 @@ impl Bench {
     /// Another Serinus on the same store file.
     pub(super) async fn replica(&self) -> anyhow::Result<SerinusProcess> {
         ensure!(self.options.is_store_shared && self.folder.path().is_dir());
-        SerinusProcess::serve_as(&self.options).await
+        SerinusProcess::serve_with(&self.options).await
     }
 
     /// Kills Serinus without a warning.
@@ -113,7 +113,7 @@ impl Bench {
             port: Some(self.serinus.port()?),
             ..self.options.clone()
         };
-        self.serinus = SerinusProcess::serve_as(&options).await?;
+        self.serinus = SerinusProcess::serve_with(&options).await?;
         Ok(())
     }
 

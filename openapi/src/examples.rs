@@ -85,6 +85,14 @@ pub fn hold_answer() -> Value {
             "intervals": 82,
             "missing": 0
         },
+        "history": {
+            "start": "2026-11-21T09:00:00Z",
+            "end": "2026-11-22T09:00:00Z",
+            "intervals": 2871,
+            "canary_targets": 1,
+            "control_targets": 19,
+            "canary_share": 0.049
+        },
         "checks": [{
             "metric": "error_rate",
             "condition": "error_rate < baseline * 1.1",

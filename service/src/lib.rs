@@ -9,5 +9,6 @@ pub mod engine;
 pub mod http;
 pub mod pipelines;
 pub mod prometheus;
+pub mod store;
 pub mod telemetry;
 pub mod wire;

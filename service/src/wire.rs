@@ -16,6 +16,7 @@ pub fn answer(input: &AnalysisInput<'_>, analysis: &Analysis) -> AnalysisAnswer 
         pipeline: input.pipeline,
         stage: input.stage,
         grid: analysis.grid,
+        history: &analysis.history,
     };
     let inputs = Inputs {
         queries: queries.collect(),

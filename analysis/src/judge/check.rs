@@ -10,12 +10,13 @@ use crate::sequential::{
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
 use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
-use super::evidence::{self, Budget, Held, Proof};
+use super::evidence::{self, Budget, Held, Past, Proof};
+use super::history::{History, HistoryData};
 use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Limit, Plannable, Scale, Shown, estimate};
 use super::model::{
-    ArmReport, CheckReport, EvidenceReport, MetricData, NeedsReport, Outcome, RatioReport,
-    ReasonCode, StageData, WilsonReport,
+    ArmReport, CheckReport, DataFault, EvidenceReport, MetricData, NeedsReport, Outcome,
+    RatioReport, ReasonCode, StageData, WilsonReport,
 };
 use super::needs::{self, Outlook};
 use super::question::Question;
@@ -41,6 +42,24 @@ pub(super) struct Situation<'a> {
     pub(super) budget: Budget,
 }
 
+impl<'a> Situation<'a> {
+    /// The time before the rollout, where it is known.
+    fn past(&self) -> Option<&'a HistoryData> {
+        match &self.data.history {
+            History::Seen(past) => Some(past),
+            _ => None,
+        }
+    }
+
+    /// Why counts cannot be judged by the sequential method yet, although they are there.
+    fn late_history(&self) -> Option<&'a DataFault> {
+        match &self.data.history {
+            History::Late(fault) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
 /// A check's report, and what it proves over time when its method is the sequential one.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Evaluated {
@@ -48,6 +67,8 @@ pub(super) struct Evaluated {
     pub(super) proof: Option<Proof>,
     /// What a plan can be made of.
     plannable: Plannable,
+    /// What an undecided check's data cannot show, whatever the plan.
+    blind_spot: Option<String>,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -56,6 +77,7 @@ impl From<CheckReport> for Evaluated {
             report,
             proof: None,
             plannable: Plannable::default(),
+            blind_spot: None,
         }
     }
 }
@@ -74,7 +96,14 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         return without_data(report, ReasonCode::NoControl, reason).into();
     }
     let name = &question.metric.name;
-    let evaluated = match situation.data.metrics.get(name) {
+    let found = situation.data.metrics.get(name);
+    if report.method == Method::Sequential
+        && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
+        && let Some(fault) = situation.late_history()
+    {
+        return without_data(report, fault.code, &fault.message).into();
+    }
+    let evaluated = match found {
         None => {
             return without_data(
                 report,
@@ -95,7 +124,13 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
             on_gauge(report, &question, values, situation, levels, may_fail)
         }
     };
-    let evaluated = with_outlook(evaluated, check, &question, situation);
+    let mut evaluated = with_outlook(evaluated, check, &question, situation);
+    if let (Some(blind_spot), Outcome::Undecided) =
+        (&evaluated.blind_spot, evaluated.report.outcome)
+    {
+        let reason = format!("{}; {blind_spot}", evaluated.report.reason);
+        evaluated.report.reason = text::one_line(&reason);
+    }
     if let Some(warning) = situation.data.source_warnings.get(name) {
         let mut report = evaluated.report;
         report.outcome = Outcome::Undecided;
@@ -166,10 +201,15 @@ fn on_counts(
         Method::Sequential => {
             let grid = situation.data.grid;
             let intervals = on_every_interval(&counts.intervals, grid.intervals());
+            let past = situation
+                .past()
+                .and_then(|past| past.counts(&question.metric.name))
+                .map(Past::new);
             let held = |limit| {
                 vec![Held {
                     limit,
                     intervals: intervals.clone(),
+                    past: past.clone(),
                 }]
             };
             let (violation, compliance) = (held(question.violation()), held(question.compliance()));
@@ -259,7 +299,10 @@ fn on_histogram(
     };
     let claims = latency.claims(&limits);
     let mut evaluated = if report.method == Method::Sequential {
-        let (violation, compliance) = latency.held(&limits, situation.data.grid.intervals());
+        let (violation, compliance) =
+            latency.held(&limits, situation.data.grid.intervals(), |bound| {
+                situation.past()?.tails(&question.metric.name, bound)
+            });
         let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget)
             .known_from(limits.known_from);
         conclude_proof(
@@ -272,25 +315,17 @@ fn on_histogram(
     } else {
         conclude_claims(report, question, &claims, situation, levels).into()
     };
-    if evaluated.report.outcome == Outcome::Undecided {
-        if let Some(blind) = limits.blind {
-            let between = text::interval(blind, question.dimension());
-            let reason = &evaluated.report.reason;
-            evaluated.report.reason = text::one_line(&format!(
-                "{reason}; the buckets decide nothing inside {between}"
-            ));
-        } else if limits.is_strict {
-            let reason = &evaluated.report.reason;
-            evaluated.report.reason = text::one_line(&format!(
-                "{reason}; the control has too few slow requests to show that the limit is kept"
-            ));
-        } else if !limits.can_be_kept() {
-            let reason = &evaluated.report.reason;
-            evaluated.report.reason = text::one_line(&format!(
-                "{reason}; the buckets are too wide to show that the limit is kept"
-            ));
-        }
-    }
+    evaluated.blind_spot = if let Some(blind) = limits.blind {
+        let between = text::interval(blind, question.dimension());
+        Some(format!("the buckets decide nothing inside {between}"))
+    } else if limits.is_strict {
+        let why = "the control has too few slow requests to show that the limit is kept";
+        Some(why.to_owned())
+    } else if !limits.can_be_kept() {
+        Some("the buckets are too wide to show that the limit is kept".to_owned())
+    } else {
+        None
+    };
     evaluated
 }
 
@@ -412,12 +447,14 @@ fn conclude_proof(
         promote: proof.compliance.map(e_value),
         promote_at: e_value(budget.promotion.log_threshold()),
         dispersion: proof.dispersion,
+        dispersion_from: proof.dispersion_from,
     });
     let shown = Shown::of(false, is_control_violated, proof.is_kept);
     Evaluated {
         report: conclude(report, question, shown),
         proof: Some(proof),
         plannable,
+        blind_spot: None,
     }
 }
 
@@ -432,6 +469,7 @@ fn with_outlook(
         report,
         proof: Some(proof),
         plannable,
+        ..
     } = &mut evaluated
     else {
         return evaluated;

@@ -1,15 +1,19 @@
 //! The sequential method on a check's data: evidence after every interval of the grid, so that
 //! the verdict is the same for one who asks at every interval and one who asks once.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use crate::sequential::{
     AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, Dispersion, ErrorRate,
-    EvidenceConfig, IntervalCounts, NoiseState, RelativeCompliance, RelativeEvidence,
+    EvidenceConfig, IntervalCounts, NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence,
     RelativeLimit, Side, TwoSidedEvidence, log_mean_exp, smallest_gauge_log_evidence,
 };
-use crate::series::PairedGauge;
+use crate::series::{ArmCount, PairedGauge};
 
 use super::gauge;
 use super::limit::{Limit, Scale};
+use super::model::NoiseSource;
 
 /// How long and how sure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,6 +41,8 @@ pub(super) struct Proof {
     pub(super) dispersion: Option<f64>,
     /// The noise by which a comparison with the control is divided, since the window's start.
     pub(super) relative_noise: Option<Dispersion>,
+    /// What it began with.
+    pub(super) dispersion_from: Option<NoiseSource>,
 }
 
 impl Proof {
@@ -57,6 +63,47 @@ impl Proof {
 pub(super) struct Held {
     pub(super) limit: Limit,
     pub(super) intervals: Vec<IntervalCounts>,
+    /// The same counts of two groups of the control before the rollout, if they are known.
+    pub(super) past: Option<Rc<Past>>,
+}
+
+/// The counts of two groups of the control before the rollout. Claims on the same counts share
+/// one, so that the noise is measured once.
+pub(super) struct Past {
+    intervals: Vec<IntervalCounts>,
+    relative: OnceCell<Option<NoiseHistory>>,
+}
+
+impl Past {
+    pub(super) fn new(intervals: Vec<IntervalCounts>) -> Rc<Self> {
+        Rc::new(Self {
+            intervals,
+            relative: OnceCell::new(),
+        })
+    }
+}
+
+impl Held {
+    /// The noise between two groups of the control, for a limit relative to it.
+    fn relative_history(&self) -> Option<NoiseHistory> {
+        let past = self.past.as_ref()?;
+        let measured = past
+            .relative
+            .get_or_init(|| NoiseHistory::measure(&past.intervals));
+        measured.clone()
+    }
+
+    /// The noise of the group that plays the canary, for an absolute limit.
+    fn absolute_history(&self, limit: &AbsoluteLimit) -> Option<NoiseHistory> {
+        let canary: Vec<ArmCount> = self
+            .past
+            .as_ref()?
+            .intervals
+            .iter()
+            .map(|counts| counts.canary)
+            .collect();
+        NoiseHistory::measure_absolute(&canary, limit)
+    }
 }
 
 /// Evidence on counts. Each of the violation's claims (one, or one for each bound of a histogram)
@@ -71,13 +118,9 @@ pub(super) fn of_counts(
         Scale::Share => CountLaw::Bernoulli,
         Scale::Rate => CountLaw::Poisson,
     };
-    let config = EvidenceConfig {
-        longest_rollout_intervals: budget.longest_intervals,
-        history: None,
-    };
     let found: Vec<Found> = violation
         .iter()
-        .filter_map(|held| violation_path(held, law, &config))
+        .filter_map(|held| violation_path(held, law, budget.longest_intervals))
         .collect();
     let shown: Option<Vec<(f64, bool)>> = compliance
         .iter()
@@ -102,6 +145,17 @@ pub(super) fn of_counts(
         is_kept: !shown.is_empty() && shown.iter().all(|(_, is_shown)| *is_shown),
         dispersion: found.iter().map(|one| one.dispersion).reduce(f64::max),
         relative_noise: found.iter().find_map(|one| one.relative_noise),
+        dispersion_from: found
+            .iter()
+            .map(|one| one.has_history)
+            .reduce(|all, one| all && one)
+            .map(|all| {
+                if all {
+                    NoiseSource::History
+                } else {
+                    NoiseSource::Assumed
+                }
+            }),
     }
 }
 
@@ -110,14 +164,20 @@ struct Found {
     control: Option<Vec<f64>>,
     dispersion: f64,
     relative_noise: Option<Dispersion>,
+    has_history: bool,
 }
 
-fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option<Found> {
+fn violation_path(held: &Held, law: CountLaw, longest_intervals: usize) -> Option<Found> {
+    let config = |history: Option<NoiseHistory>| EvidenceConfig {
+        longest_rollout_intervals: longest_intervals,
+        history,
+    };
     let (ratio, offset, side) = match held.limit {
         Limit::AtMost { ratio, offset } => (ratio, offset, Side::Above),
         Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Below),
         Limit::Within { tolerance } => {
-            let mut evidence = TwoSidedEvidence::new(tolerance, config).ok()?;
+            let config = config(held.relative_history());
+            let mut evidence = TwoSidedEvidence::new(tolerance, &config).ok()?;
             let path = held
                 .intervals
                 .iter()
@@ -129,12 +189,14 @@ fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option
                 control: None,
                 dispersion: noise.value,
                 relative_noise: Some(noise),
+                has_history: config.history.is_some(),
             });
         }
     };
     if let Some(ratio) = ratio {
         let limit = RelativeLimit::new(ratio, offset, side).ok()?;
-        let mut evidence = RelativeEvidence::new(limit, config);
+        let config = config(held.relative_history());
+        let mut evidence = RelativeEvidence::new(limit, &config);
         let path = held
             .intervals
             .iter()
@@ -145,16 +207,18 @@ fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option
             control: None,
             dispersion: evidence.dispersion().value,
             relative_noise: Some(evidence.dispersion()),
+            has_history: config.history.is_some(),
         });
     }
     let limit = AbsoluteLimit::new(offset, side, law).ok()?;
-    let mut canary = AbsoluteEvidence::new(limit, config);
+    let config = config(held.absolute_history(&limit));
+    let mut canary = AbsoluteEvidence::new(limit, &config);
     let path = held
         .intervals
         .iter()
         .map(|counts| canary.push(&counts.canary))
         .collect();
-    let mut control = AbsoluteEvidence::new(limit, config);
+    let mut control = AbsoluteEvidence::new(limit, &config);
     let control = held
         .intervals
         .iter()
@@ -165,6 +229,7 @@ fn violation_path(held: &Held, law: CountLaw, config: &EvidenceConfig) -> Option
         control: Some(control),
         dispersion: canary.dispersion().value,
         relative_noise: None,
+        has_history: config.history.is_some(),
     })
 }
 
@@ -178,6 +243,7 @@ fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f
                 let held = Held {
                     limit,
                     intervals: held.intervals.clone(),
+                    past: held.past.clone(),
                 };
                 compliance_now(&held, law, promotion)
             });
@@ -190,7 +256,7 @@ fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f
     if let Some(ratio) = ratio {
         let limit = RelativeLimit::new(ratio, offset, side).ok()?;
         let mut compliance = RelativeCompliance::new(limit, 0).ok()?;
-        let mut noise = NoiseState::relative(None);
+        let mut noise = NoiseState::relative(held.relative_history());
         for counts in &held.intervals {
             compliance.push(counts);
             noise.push(counts);
@@ -200,7 +266,7 @@ fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f
     }
     let limit = AbsoluteLimit::new(offset, side, law).ok()?;
     let mut compliance = AbsoluteCompliance::new(limit, 0);
-    let mut noise = NoiseState::absolute(&limit, None);
+    let mut noise = NoiseState::absolute(&limit, held.absolute_history(&limit));
     for counts in &held.intervals {
         compliance.push(&counts.canary);
         noise.push_single(&counts.canary);
@@ -261,6 +327,7 @@ pub(super) fn of_gauge(
         is_kept: now.is_some_and(|log_evidence| log_evidence >= threshold),
         dispersion: None,
         relative_noise: None,
+        dispersion_from: None,
     }
 }
 

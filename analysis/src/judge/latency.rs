@@ -1,6 +1,9 @@
 //! Latency quantiles from classic histograms: judged on tail counts at bucket bounds, never on
 //! the estimated quantile, and shown with the bracket of buckets that the data can resolve.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use crate::interval::{Confidence, Interval};
 use crate::pipeline::Condition;
 use crate::sequential::{
@@ -8,7 +11,7 @@ use crate::sequential::{
 };
 use crate::series::{ArmCount, PairedHistogram, Populations};
 
-use super::evidence::Held;
+use super::evidence::{Held, Past};
 use super::limit::{Claim, Claims, Limit, Plannable, Scale};
 use super::model::ArmReport;
 use super::warm_up::LookedAt;
@@ -447,11 +450,24 @@ impl<'a> Latency<'a> {
     }
 
     /// The tail counts of every interval, at every bound: for the violation and for compliance.
-    pub(super) fn held(&self, limits: &BoundLimits, intervals: usize) -> (Vec<Held>, Vec<Held>) {
-        let held = |list: &[BoundLimit]| {
+    /// `past` gives the tail counts of the control before the rollout at a bound, where they are
+    /// known.
+    pub(super) fn held(
+        &self,
+        limits: &BoundLimits,
+        intervals: usize,
+        past: impl Fn(f64) -> Option<Vec<IntervalCounts>>,
+    ) -> (Vec<Held>, Vec<Held>) {
+        let bounds = self.finite_bounds();
+        let mut pasts = BTreeMap::<usize, Option<Rc<Past>>>::new();
+        let mut held = |list: &[BoundLimit]| {
             let of = |one: &BoundLimit| Held {
                 limit: one.limit,
                 intervals: self.tail_intervals(one, intervals),
+                past: pasts
+                    .entry(one.control_index)
+                    .or_insert_with(|| past(*bounds.get(one.control_index)?).map(Past::new))
+                    .clone(),
             };
             list.iter().map(of).collect()
         };

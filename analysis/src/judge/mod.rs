@@ -7,6 +7,7 @@ mod check;
 mod conclude;
 mod evidence;
 mod gauge;
+mod history;
 mod kayenta;
 mod kill_switch;
 mod latency;
@@ -16,6 +17,7 @@ mod model;
 mod needs;
 mod question;
 mod silence;
+mod slice;
 mod split;
 mod stage;
 mod text;
@@ -25,5 +27,7 @@ mod warm_up;
 #[cfg(test)]
 mod tests;
 
+pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use model::*;
 pub use stage::judge;
+pub use votes::method_of;

@@ -7,6 +7,8 @@ use crate::interval::Interval;
 use crate::pipeline::Method;
 use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
 
+use super::history::History;
+
 /// What was read for one metric of a stage.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetricData {
@@ -45,6 +47,8 @@ pub struct StageData {
     /// When the canary's processes started, in milliseconds since 1970, as far as that was within
     /// the window or shortly before. Nothing where it is not known.
     pub canary_starts_ms: Option<Vec<i64>>,
+    /// The time before the rollout.
+    pub history: History,
 }
 
 /// The answer for a stage.
@@ -265,6 +269,27 @@ pub struct EvidenceReport {
     pub promote_at: f64,
     /// How many times the variance of the counts exceeds that of independent events; at least 1.
     pub dispersion: Option<f64>,
+    /// What the dispersion began with, before the rollout's own data counted.
+    pub dispersion_from: Option<NoiseSource>,
+}
+
+/// What is believed about the noise before a rollout's own data tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoiseSource {
+    /// It was measured between pods of the control before the rollout.
+    History,
+    /// A variation of 60 % is assumed.
+    Assumed,
+}
+
+impl NoiseSource {
+    /// The name used in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Assumed => "assumed",
+        }
+    }
 }
 
 /// Something the reader should know that does not decide.

@@ -7,6 +7,7 @@ use crate::sequential::ErrorRate;
 
 use super::check::Situation;
 use super::evidence::Budget;
+use super::history::History;
 use super::kill_switch::{KillSwitch, watch};
 use super::levels::{evaluate_all, rolls_back};
 use super::model::{
@@ -506,6 +507,15 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
             message: text::one_line(&format!("{metric}: {message}")),
         })
         .collect();
+    if let History::Refused(fault) = &data.history {
+        warnings.push(Warning {
+            code: "no_history",
+            message: text::one_line(&format!(
+                "the noise is assumed, because the source does not tell the history: {}",
+                fault.message
+            )),
+        });
+    }
     warnings.extend(quality_warnings(data));
     for report in checks {
         if report.warn_only && report.outcome == Outcome::Fail {

@@ -7,7 +7,7 @@ use super::question::Question;
 
 /// The method that decides a check. Kayenta's test compares two populations: absolute limits are
 /// decided on intervals.
-pub(super) fn method_of(check: &Check, pipeline: &Pipeline) -> Method {
+pub fn method_of(check: &Check, pipeline: &Pipeline) -> Method {
     match check.method.unwrap_or(pipeline.analysis.method) {
         Method::Kayenta => Question::of_check(check, pipeline)
             .filter(Question::is_relative)

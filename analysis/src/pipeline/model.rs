@@ -186,6 +186,9 @@ pub struct AnalysisSettings {
     pub interval_seconds: u32,
     /// How long samples may be late, in seconds: what is younger is not judged.
     pub lag_seconds: u32,
+    /// How much of the time before a rollout tells the noise of the control, in seconds; nothing
+    /// when none is read.
+    pub history_seconds: Option<u32>,
     /// What happens when a stage ends undecided.
     pub on_inconclusive: OnInconclusive,
     /// The ratio that a canary must be shown to stay within before it is promoted, for relative
@@ -204,6 +207,7 @@ impl Default for AnalysisSettings {
             confidence: 0.99,
             interval_seconds: 30,
             lag_seconds: 30,
+            history_seconds: Some(24 * 3_600),
             on_inconclusive: OnInconclusive::Hold,
             promote_ratio: None,
             split_check: SplitCheck::Hold,

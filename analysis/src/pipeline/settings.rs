@@ -2,6 +2,7 @@
 
 use super::cursor::{Cursor, Problems, checked};
 use super::model::{AnalysisSettings, Method, OnInconclusive, SplitCheck};
+use super::yaml::Value;
 
 const KEYS: &[&str] = &[
     "method",
@@ -10,6 +11,7 @@ const KEYS: &[&str] = &[
     "confidence",
     "interval",
     "lag",
+    "history",
     "on_inconclusive",
     "promote_ratio",
     "split_check",
@@ -69,6 +71,9 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
     {
         settings.lag_seconds = seconds;
     }
+    if let Some(value) = fields.get("history") {
+        settings.history_seconds = read_history(value, problems);
+    }
     if let Some(value) = fields.get("on_inconclusive")
         && let Some(chosen) = value.choice(ON_INCONCLUSIVE, problems)
     {
@@ -112,6 +117,24 @@ fn read_confidence(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
     checked(value, confidence, is_right, CONFIDENCE, problems)
 }
 
+/// Reads how long the history is; nothing when it is off or wrong. YAML reads a bare `off` as a text
+/// or as false, by its version.
+fn read_history(value: &Cursor<'_>, problems: &mut Problems) -> Option<u32> {
+    const EXPECTED: &str = "a time from 4h to 168h (7 days) in whole seconds, such as 24h, or off";
+    const SHORTEST_SECONDS: u32 = 4 * 3_600;
+    const LONGEST_SECONDS: u32 = 168 * 3_600;
+    match value.value() {
+        Value::Bool(false) => None,
+        Value::Text(text) if text == "off" => None,
+        _ => read_seconds(
+            value,
+            (SHORTEST_SECONDS, LONGEST_SECONDS),
+            EXPECTED,
+            problems,
+        ),
+    }
+}
+
 fn read_whole_seconds(
     value: &Cursor<'_>,
     least: u32,
@@ -119,10 +142,19 @@ fn read_whole_seconds(
     problems: &mut Problems,
 ) -> Option<u32> {
     let expected = format!("whole seconds from {least} to {most}, such as 30s");
-    let seconds = value.seconds(&expected, problems)?;
+    read_seconds(value, (least, most), &expected, problems)
+}
+
+fn read_seconds(
+    value: &Cursor<'_>,
+    (least, most): (u32, u32),
+    expected: &str,
+    problems: &mut Problems,
+) -> Option<u32> {
+    let seconds = value.seconds(expected, problems)?;
     let is_right =
         seconds >= f64::from(least) && seconds <= f64::from(most) && seconds.fract() == 0.0;
-    let seconds = checked(value, seconds, is_right, &expected, problems)?;
+    let seconds = checked(value, seconds, is_right, expected, problems)?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::{DataFault, MetricData, ReasonCode, StageData};
+use crate::judge::{DataFault, History, MetricData, ReasonCode, StageData};
 use crate::pipeline::{Exposure, MetricKind};
 use crate::series::{self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Series};
 
@@ -12,24 +12,38 @@ use super::{Answered, Plan, ReadingKey};
 /// Most characters of a query in a message: a reason has 300 in all.
 const QUERY_CHARACTERS: usize = 140;
 
+/// What was read for each key, or the fault of its answers.
+pub(super) type Taken<'a> = BTreeMap<&'a ReadingKey, (&'a Reading, Result<Read<'a>, DataFault>)>;
+
 /// Puts the answers together.
 pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
+    put_together(plan, take(plan, answers), plan.canary_percent)
+}
+
+/// Takes every reading out of the answers.
+pub(super) fn take<'a>(plan: &'a Plan, answers: &'a [Answered]) -> Taken<'a> {
+    plan.readings
+        .iter()
+        .map(|(key, reading)| (key, (reading, reading.take(answers))))
+        .collect()
+}
+
+/// Makes the data of a stage of what was read, of which the canary has `canary_percent` of the
+/// traffic.
+pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64) -> StageData {
     let mut data = StageData {
         grid: plan.grid,
         starts_with_stage: true,
         canary_starts_ms: None,
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
+        history: History::default(),
     };
-    let readings: BTreeMap<_, _> = plan
-        .readings
-        .iter()
-        .filter(|(key, _)| **key != ReadingKey::Heartbeats)
-        .map(|(key, reading)| (key, (reading, reading.take(answers))))
-        .collect();
-    let (heartbeats, heartbeat_warnings) = match heartbeats(plan, answers) {
-        Ok(found) => found,
-        Err(fault) => {
+    let (heartbeats, heartbeat_warnings) = match readings.get(&ReadingKey::Heartbeats) {
+        // Nothing needs them.
+        None => <_>::default(),
+        Some((_, Ok(read))) => (heartbeats_of(read), read.warnings.clone()),
+        Some((_, Err(fault))) => {
             let told = format!("the times of the scrapes are not known: {}", fault.message);
             (Populations::default(), vec![told])
         }
@@ -40,7 +54,7 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
     let assembly = Assembly {
         grid: &plan.grid,
         missed_scrapes,
-        canary_percent: plan.canary_percent,
+        canary_percent,
         readings,
         heartbeats: heartbeats.as_ref(),
         limits: &plan.limits,
@@ -62,18 +76,18 @@ pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
     data
 }
 
-/// Reads the heartbeats, and what the source said about them. They are absent, without a fault,
-/// where nothing needs them.
-pub(super) fn heartbeats(
-    plan: &Plan,
-    answers: &[Answered],
-) -> Result<(Populations<Heartbeats>, Vec<String>), DataFault> {
-    let Some(reading) = plan.readings.get(&ReadingKey::Heartbeats) else {
-        return Ok(<_>::default());
+/// Reads the heartbeats; nothing where nobody asked for them, or the source did not tell.
+pub(super) fn heartbeats(plan: &Plan, answers: &[Answered]) -> Option<Populations<Heartbeats>> {
+    let reading = plan.readings.get(&ReadingKey::Heartbeats)?;
+    reading.take(answers).ok().as_ref().map(heartbeats_of)
+}
+
+fn heartbeats_of(read: &Read<'_>) -> Populations<Heartbeats> {
+    let series = Populations {
+        control: &read.series.control,
+        canary: &read.series.canary,
     };
-    let read = reading.take(answers)?;
-    let found = read.series.map(|series| Heartbeats::from_series(&series));
-    Ok((found, read.warnings))
+    series.map(|series| Heartbeats::from_series(series))
 }
 
 /// The usual time between two scrapes: the shorter of both populations'.
@@ -89,7 +103,7 @@ struct Assembly<'a> {
     grid: &'a Grid,
     missed_scrapes: bool,
     canary_percent: f64,
-    readings: BTreeMap<&'a ReadingKey, (&'a Reading, Result<Read<'a>, DataFault>)>,
+    readings: Taken<'a>,
     heartbeats: Populations<&'a Heartbeats>,
     limits: &'a BTreeMap<String, Vec<f64>>,
 }
@@ -213,7 +227,10 @@ impl Assembly<'_> {
     fn warnings(&self, kind: &MetricKind) -> Vec<&str> {
         let mut warnings = Vec::new();
         for key in super::reading_keys(kind) {
-            if let Some((_, Ok(read))) = self.readings.get(&key) {
+            // Those of the heartbeats are told beside.
+            if key != ReadingKey::Heartbeats
+                && let Some((_, Ok(read))) = self.readings.get(&key)
+            {
                 for warning in &read.warnings {
                     if !warnings.contains(&warning.as_str()) {
                         warnings.push(warning.as_str());

@@ -5,19 +5,21 @@
 //! the [`StageData`] that the judge reads. Both directions are pure: the network is between them.
 
 mod assemble;
+mod control;
 mod question;
 mod reading;
+mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::{DataFault, StageData};
 use crate::matchers::Matchers;
-use crate::pipeline::{Condition, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use crate::query::{self, QueryError};
 use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms};
 
 pub use question::{PlannedQuestion, QuestionTime};
-use question::{Questions, pieces};
+use question::{Questions, overlapping_pieces, pieces};
 use reading::{Reading, Source};
 
 /// How long before the grid the scrapes are asked for: as long as Prometheus repeats a sample, so
@@ -164,13 +166,7 @@ impl Plan {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let divides = step_ms > 0 && grid.interval_ms() % step_ms == 0;
-        let step_ms = if divides {
-            step_ms
-        } else {
-            fine_step_ms(grid.interval_ms(), None)
-        };
-        let step_ms = affordable_step_ms(&grid, step_ms, MOST_INSTANTS);
+        let step_ms = usable_step_ms(&grid, step_ms);
         let mut plan = Self {
             grid,
             step_ms,
@@ -178,7 +174,7 @@ impl Plan {
             questions: Questions::default(),
             readings: BTreeMap::new(),
             metrics,
-            limits: absolute_limits(pipeline, stage),
+            limits: absolute_limits(stage.checks.iter().chain(&pipeline.kill_switch)),
         };
         if grid.intervals() > 0 {
             let mut asker = Asker::new(pipeline, stage, populations, grid, step_ms, texts);
@@ -213,7 +209,7 @@ impl Plan {
     /// The usual time between two scrapes, in milliseconds, as the answers tell it: the shorter
     /// of both populations'. It makes the next plan's step ([`fine_step_ms`]).
     pub fn scrape_period_ms(&self, answers: &[Answered]) -> Option<i64> {
-        let heartbeats = assemble::heartbeats(self, answers).ok()?.0;
+        let heartbeats = assemble::heartbeats(self, answers)?;
         assemble::scrape_period_ms(heartbeats.as_ref())
     }
 
@@ -261,9 +257,13 @@ struct Asker<'a> {
     texts: &'a mut QueryTexts,
     populations: Populations<Matchers>,
     combined: Option<query::Combined>,
-    has_control: bool,
+    /// Which populations are asked for.
+    asks: Populations<bool>,
     grid: Grid,
     step_ms: i64,
+    /// Length of the pieces that a long past is read in; nothing for a window that is read as a
+    /// whole.
+    piece_ms: Option<i64>,
 }
 
 impl<'a> Asker<'a> {
@@ -289,9 +289,13 @@ impl<'a> Asker<'a> {
             texts,
             populations,
             combined,
-            has_control,
+            asks: Populations {
+                control: has_control,
+                canary: true,
+            },
             grid,
             step_ms,
+            piece_ms: None,
         }
     }
 
@@ -325,27 +329,35 @@ impl<'a> Asker<'a> {
             });
         }
         let populations = self.populations.clone();
-        let canary = self.text(key, &populations.canary, &[])?;
-        let control = self
-            .has_control
-            .then(|| self.text(key, &populations.control, &[]))
-            .transpose()?;
-        let mut source = |promql: &str| Source {
+        let asks = self.asks;
+        let mut text = |is_asked: bool, matchers: &Matchers| {
+            is_asked.then(|| self.text(key, matchers, &[])).transpose()
+        };
+        let canary = text(asks.canary, &populations.canary)?;
+        let control = text(asks.control, &populations.control)?;
+        let mut source = |promql: &String| Source {
             questions: questions.ask(promql, &times),
             told_by: None,
         };
         Ok(Reading {
             sources: Populations {
-                control: control.as_deref().map(&mut source),
-                canary: Some(source(&canary)),
+                control: control.as_ref().map(&mut source),
+                canary: canary.as_ref().map(&mut source),
             },
-            promql: canary,
+            promql: canary.or(control).unwrap_or_default(),
             is_native,
         })
     }
 
     fn times(&self, key: &ReadingKey) -> Vec<QuestionTime> {
         let grid = &self.grid;
+        if let Some(piece_ms) = self.piece_ms {
+            let ranges = overlapping_pieces(grid.start_ms(), grid.end_ms(), self.step_ms, piece_ms);
+            return match key {
+                ReadingKey::Heartbeats => ranges.iter().map(|range| range.at_its_end()).collect(),
+                _ => ranges,
+            };
+        }
         match key {
             ReadingKey::Heartbeats => vec![QuestionTime::Instant {
                 at_ms: grid.end_ms(),
@@ -357,6 +369,12 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// How much of the past one question for heartbeats covers, without the lookback.
+    fn heartbeats_ms(&self) -> i64 {
+        self.piece_ms
+            .unwrap_or_else(|| self.grid.end_ms().saturating_sub(self.grid.start_ms()))
+    }
+
     /// The text of a query: one written before, or a new one.
     fn text(
         &mut self,
@@ -366,8 +384,7 @@ impl<'a> Asker<'a> {
     ) -> Result<String, QueryError> {
         let groups: Vec<String> = group_by.iter().map(|&label| label.to_owned()).collect();
         // What the heartbeats ask for depends on the window's length, too.
-        let seconds = matches!(key, ReadingKey::Heartbeats)
-            .then(|| self.grid.end_ms().saturating_sub(self.grid.start_ms()));
+        let seconds = matches!(key, ReadingKey::Heartbeats).then(|| self.heartbeats_ms());
         let name = (key.clone(), matchers.clone(), groups, seconds);
         if let Some(text) = self.texts.0.get(&name) {
             return Ok(text.clone());
@@ -385,7 +402,7 @@ impl<'a> Asker<'a> {
     ) -> Result<String, QueryError> {
         match key {
             ReadingKey::Heartbeats => {
-                let window_ms = self.grid.end_ms().saturating_sub(self.grid.start_ms());
+                let window_ms = self.heartbeats_ms();
                 let window_seconds = window_ms / 1_000 + i64::from(window_ms % 1_000 != 0);
                 query::process_starts(matchers, window_seconds.saturating_add(LOOKBACK_SECONDS))
             }
@@ -401,6 +418,18 @@ impl<'a> Asker<'a> {
             ReadingKey::Gauge(expression) => query::gauge_mean(expression, matchers),
         }
     }
+}
+
+/// The step at which counters are read: the one asked for, unless it does not divide the interval
+/// or is too fine for a long window.
+fn usable_step_ms(grid: &Grid, step_ms: i64) -> i64 {
+    let divides = step_ms > 0 && grid.interval_ms() % step_ms == 0;
+    let step_ms = if divides {
+        step_ms
+    } else {
+        fine_step_ms(grid.interval_ms(), None)
+    };
+    affordable_step_ms(grid, step_ms, MOST_INSTANTS)
 }
 
 /// What is read for a metric.
@@ -431,9 +460,9 @@ fn histogram_key(selector: &str, is_native: bool) -> ReadingKey {
 }
 
 /// The limits by which checks and kill switches hold each metric against a number.
-fn absolute_limits(pipeline: &Pipeline, stage: &Stage) -> BTreeMap<String, Vec<f64>> {
+fn absolute_limits<'a>(checks: impl IntoIterator<Item = &'a Check>) -> BTreeMap<String, Vec<f64>> {
     let mut limits = BTreeMap::<String, Vec<f64>>::new();
-    for check in stage.checks.iter().chain(&pipeline.kill_switch) {
+    for check in checks {
         if let Condition::Absolute { limit, .. } = check.condition {
             limits.entry(check.metric.clone()).or_default().push(limit);
         }

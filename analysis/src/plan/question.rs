@@ -25,6 +25,23 @@ pub enum QuestionTime {
     },
 }
 
+impl QuestionTime {
+    /// The last time at which the query is evaluated.
+    pub fn end_ms(self) -> i64 {
+        match self {
+            Self::Instant { at_ms } => at_ms,
+            Self::Range { end_ms, .. } => end_ms,
+        }
+    }
+
+    /// The last time alone.
+    pub(super) fn at_its_end(self) -> Self {
+        Self::Instant {
+            at_ms: self.end_ms(),
+        }
+    }
+}
+
 /// A query to ask, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedQuestion {
@@ -54,6 +71,35 @@ pub(super) fn pieces(start_ms: i64, end_ms: i64, step_ms: i64) -> Vec<QuestionTi
         }
         from_ms = next_ms;
     }
+    pieces
+}
+
+/// Cuts a range from its end backwards into pieces of `piece_ms` (a multiple of the step), shorter
+/// where Prometheus would not answer one of that length. Neighbours have the instant between them
+/// in common, so that a longer past has the same newest pieces as a shorter one.
+pub(super) fn overlapping_pieces(
+    start_ms: i64,
+    end_ms: i64,
+    step_ms: i64,
+    piece_ms: i64,
+) -> Vec<QuestionTime> {
+    let step_ms = step_ms.max(1);
+    let most_ms = step_ms.saturating_mul(MAX_POINTS - 1);
+    let piece_ms = (piece_ms.min(most_ms) / step_ms)
+        .max(1)
+        .saturating_mul(step_ms);
+    let mut pieces = Vec::new();
+    let mut until_ms = end_ms;
+    while until_ms > start_ms {
+        let from_ms = until_ms.saturating_sub(piece_ms).max(start_ms);
+        pieces.push(QuestionTime::Range {
+            start_ms: from_ms,
+            end_ms: until_ms,
+            step_ms,
+        });
+        until_ms = from_ms;
+    }
+    pieces.reverse();
     pieces
 }
 
@@ -124,6 +170,30 @@ mod tests {
         assert_eq!(pieces(0, 10_000, 1).len(), 2);
         assert_eq!(pieces(5, 5, 1).len(), 1);
         assert_eq!(pieces(i64::MAX - 3, i64::MAX, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_past_is_cut_from_its_end_so_that_a_shorter_one_has_the_same_newest_pieces() {
+        let cut = |start| overlapping_pieces(start, 100, 5, 40);
+        let range = |start_ms, end_ms| QuestionTime::Range {
+            start_ms,
+            end_ms,
+            step_ms: 5,
+        };
+        assert_eq!(cut(0), [range(0, 20), range(20, 60), range(60, 100)]);
+        assert_eq!(cut(20), cut(0)[1..]);
+        assert_eq!(cut(100), []);
+        let seconds = overlapping_pieces(0, 86_400_000, 250, 7_200_000);
+        let most = 250 * (MAX_POINTS - 1);
+        for piece in seconds {
+            let QuestionTime::Range {
+                start_ms, end_ms, ..
+            } = piece
+            else {
+                panic!("{piece:?} is no range");
+            };
+            assert!(end_ms - start_ms <= most);
+        }
     }
 
     #[test]

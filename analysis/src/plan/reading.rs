@@ -117,8 +117,17 @@ impl Source {
                     continue;
                 };
                 let whole = joined.entry(labels).or_default();
-                whole.timestamps_ms.extend_from_slice(&one.timestamps_ms);
-                whole.values.extend_from_slice(&one.values);
+                // Pieces of a past overlap: what was seen already is not taken again.
+                let seen_until_ms = whole.timestamps_ms.last().copied().unwrap_or(i64::MIN);
+                let old = one
+                    .timestamps_ms
+                    .partition_point(|&at_ms| at_ms <= seen_until_ms);
+                whole
+                    .timestamps_ms
+                    .extend_from_slice(one.timestamps_ms.get(old..).unwrap_or_default());
+                whole
+                    .values
+                    .extend_from_slice(one.values.get(old..).unwrap_or_default());
             }
         }
         let named = joined

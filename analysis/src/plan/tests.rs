@@ -1,5 +1,7 @@
 //! What is asked, and what is made of the answers.
 
+mod control;
+
 use super::*;
 use crate::judge::{MetricData, ReasonCode};
 use crate::matchers::Matcher;

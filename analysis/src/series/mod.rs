@@ -33,6 +33,7 @@ mod model;
 mod native;
 mod proportion;
 mod rate;
+mod slice;
 mod walker;
 
 pub use gauge::gauge;

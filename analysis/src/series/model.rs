@@ -105,9 +105,16 @@ impl Grid {
     #[must_use]
     pub fn newest(&self, count: usize) -> Self {
         let kept = count.min(self.intervals);
+        self.part(self.intervals - kept, kept)
+    }
+
+    /// Up to `length` intervals from the one at index `first` on, as a grid of their own.
+    #[must_use]
+    pub fn part(&self, first: usize, length: usize) -> Self {
+        let first = first.min(self.intervals);
         Self {
-            start_ms: self.boundary_ms(self.intervals - kept),
-            intervals: kept,
+            start_ms: self.boundary_ms(first),
+            intervals: length.min(self.intervals - first),
             ..*self
         }
     }

@@ -124,7 +124,8 @@ fn settings_have_defaults_and_can_be_given() {
     assert_eq!(read(SEED).analysis, AnalysisSettings::default());
     let pipeline = read(&format!(
         "analysis: {{method: kayenta, false_rollback: 5%, false_promote: 0.1, confidence: 95%, \
-         interval: 1min, lag: 0, on_inconclusive: rollback, promote_ratio: 2, split_check: warn}}\n\
+         interval: 1min, lag: 0, history: 168h, on_inconclusive: rollback, promote_ratio: 2, \
+         split_check: warn}}\n\
          name: own-name\nsource: thanos\ndry_run: true\nkill_switch: [error_rate > 5%]\n{SEED}"
     ));
     assert_eq!(
@@ -136,11 +137,21 @@ fn settings_have_defaults_and_can_be_given() {
             confidence: 0.95,
             interval_seconds: 60,
             lag_seconds: 0,
+            history_seconds: Some(604_800),
             on_inconclusive: OnInconclusive::Rollback,
             promote_ratio: Some(2.0),
             split_check: SplitCheck::Warn,
         }
     );
+    for (text, seconds) in [
+        ("off", None),
+        ("\"off\"", None),
+        ("4h", Some(14_400)),
+        ("1440min", Some(86_400)),
+    ] {
+        let given = read(&format!("analysis: {{history: {text}}}\n{SEED}"));
+        assert_eq!(given.analysis.history_seconds, seconds, "{text}");
+    }
     assert_eq!(pipeline.name, "own-name");
     assert_eq!(pipeline.source.as_deref(), Some("thanos"));
     assert!(pipeline.dry_run);

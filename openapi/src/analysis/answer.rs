@@ -273,6 +273,11 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub dispersion: Option<Number>,
+    /// What the dispersion began with: `history`, the noise between pods of the control before the
+    /// rollout, or `assumed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "history")]
+    pub dispersion_from: Option<String>,
     /// What is still needed, while undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -303,6 +308,40 @@ pub struct Evidence {
     /// Where the check passes.
     #[schema(example = 21.0)]
     pub promote_at: Number,
+}
+
+/// The control's past: two groups of its targets, of which one played the canary. Either `absent`
+/// is there, or all other fields.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct History {
+    /// Start of the first interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub start: Option<DateTime<Utc>>,
+    /// End of the last interval: a whole hour, not after the start of the window judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub end: Option<DateTime<Utc>>,
+    /// Intervals in which both groups had data, in the metric that has most of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 2871)]
+    pub intervals: Option<usize>,
+    /// Targets of the control that played the canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 2)]
+    pub canary_targets: Option<usize>,
+    /// The other targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 18)]
+    pub control_targets: Option<usize>,
+    /// The share of the traffic that those which played the canary had, a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 0.097)]
+    pub canary_share: Option<Number>,
+    /// Why there is none. The noise is then assumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "analysis.history is off")]
+    pub absent: Option<String>,
 }
 
 /// Something to know that does not decide.
@@ -374,6 +413,8 @@ pub struct AnalysisAnswer {
     pub rollback_to_percent: Number,
     /// The window judged.
     pub window: Window,
+    /// The control's past, from which the noise between its pods was measured.
+    pub history: History,
     /// Every check of the stage, then the kill switches that fired.
     pub checks: Vec<Check>,
     /// Beside the verdict.

@@ -7,8 +7,8 @@ use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Grid;
 
 use super::{
-    AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Evidence, Gate, Inputs, Needs,
-    Outcome, Ratio, Verdict, Warning, Wilson, Window,
+    AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Evidence, Gate, History, Inputs,
+    Needs, Outcome, Ratio, Verdict, Warning, Wilson, Window,
 };
 use crate::number::Number;
 
@@ -28,6 +28,8 @@ pub struct AnalysisSubject<'a> {
     pub stage: &'a Stage,
     /// The grid judged.
     pub grid: Grid,
+    /// The time before it.
+    pub history: &'a judge::History,
 }
 
 impl AnalysisAnswer {
@@ -41,6 +43,7 @@ impl AnalysisAnswer {
             pipeline,
             stage,
             grid,
+            history,
         } = subject;
         let true_verdict = Verdict::from(verdict.verdict);
         let is_dry_run = pipeline.dry_run || stage.shadow;
@@ -72,9 +75,35 @@ impl AnalysisAnswer {
                 intervals: verdict.intervals,
                 missing: verdict.missing_intervals,
             },
+            history: History::from(history),
             checks: verdict.checks.iter().map(Check::from).collect(),
             warnings: verdict.warnings.iter().map(Warning::from).collect(),
             inputs,
+        }
+    }
+}
+
+impl From<&judge::History> for History {
+    fn from(history: &judge::History) -> Self {
+        let why = match history {
+            judge::History::Seen(past) => {
+                let split = past.split();
+                return Self {
+                    start: Some(time(past.grid().start_ms())),
+                    end: Some(time(past.grid().end_ms())),
+                    intervals: Some(past.intervals_with_data()),
+                    canary_targets: Some(split.canary_targets),
+                    control_targets: Some(split.control_targets),
+                    canary_share: Number::new(split.canary_share),
+                    absent: None,
+                };
+            }
+            judge::History::Absent(why) => why,
+            judge::History::Refused(fault) | judge::History::Late(fault) => &fault.message,
+        };
+        Self {
+            absent: Some(one_line(why)),
+            ..Self::default()
         }
     }
 }
@@ -133,6 +162,11 @@ impl From<&judge::CheckReport> for Check {
                 .as_ref()
                 .and_then(|evidence| evidence.dispersion)
                 .and_then(Number::new),
+            dispersion_from: report
+                .evidence
+                .as_ref()
+                .and_then(|evidence| evidence.dispersion_from)
+                .map(|from| from.name().to_owned()),
             needs: report.needs.as_ref().map(Needs::from),
             detectable_ratio: report.detectable_ratio.and_then(Number::new),
         }

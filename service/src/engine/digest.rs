@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serinus_analysis::judge::{MetricData, StageData};
+use serinus_analysis::judge::{ControlSplit, History, MetricData, StageData};
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::{ArmCount, DataQuality};
 use sha2::{Digest, Sha256};
@@ -32,6 +32,7 @@ pub(super) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> St
         hash.text(name);
         hash.text(warning);
     }
+    hash.history(&data.history);
     let mut name = "sha256:".to_owned();
     for byte in hash.0.finalize() {
         // A text takes whatever is written to it.
@@ -69,6 +70,42 @@ impl Hash {
 
     fn quality(&mut self, quality: &DataQuality) {
         self.text(&format!("{quality:?}"));
+    }
+
+    fn history(&mut self, history: &History) {
+        match history {
+            History::Seen(past) => {
+                self.text("history");
+                self.integers(&[past.grid().start_ms(), past.grid().interval_ms()]);
+                self.size(past.grid().intervals());
+                let ControlSplit {
+                    canary_targets,
+                    control_targets,
+                    canary_share,
+                } = past.split();
+                self.size(canary_targets);
+                self.size(control_targets);
+                self.number(canary_share);
+                for (name, metric) in past.metrics() {
+                    self.text(name);
+                    self.metric(metric);
+                }
+            }
+            History::Absent(why) => {
+                self.text("no history");
+                self.text(why);
+            }
+            History::Refused(fault) => {
+                self.text("history refused");
+                self.text(fault.code.token());
+                self.text(&fault.message);
+            }
+            History::Late(fault) => {
+                self.text("history late");
+                self.text(fault.code.token());
+                self.text(&fault.message);
+            }
+        }
     }
 
     fn metric(&mut self, metric: &MetricData) {
@@ -122,11 +159,63 @@ impl Hash {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
+    use serinus_analysis::judge::HistoryData;
     use serinus_analysis::pipeline::parse;
-    use serinus_analysis::series::Grid;
+    use serinus_analysis::series::{Grid, PairedCounts, PairedInterval};
 
     use super::*;
+
+    #[test]
+    fn a_history_is_part_of_the_name() {
+        let stage = "{traffic_percent: 5, duration_minutes: 5, metrics: [error_rate < 1%]}";
+        let pipeline = parse(&format!("canary_pipeline: {{a: {stage}}}"), "test").unwrap();
+        let past = |events: f64| {
+            let count = ArmCount {
+                events,
+                exposure: 100.0,
+            };
+            let interval = |first| PairedInterval {
+                first,
+                length: 1,
+                control: count,
+                canary: count,
+            };
+            let counts = PairedCounts {
+                intervals: (0..480).map(interval).collect(),
+                quality: DataQuality::default(),
+            };
+            let data = StageData {
+                grid: Grid::covering(0, 14_400_000, 30_000),
+                starts_with_stage: true,
+                metrics: BTreeMap::from([("error_rate".to_owned(), MetricData::Counts(counts))]),
+                source_warnings: BTreeMap::new(),
+                history: History::default(),
+                canary_starts_ms: None,
+            };
+            let split = ControlSplit {
+                canary_targets: 1,
+                control_targets: 1,
+                canary_share: 0.5,
+            };
+            History::Seen(Arc::new(HistoryData::new(data, split).unwrap()))
+        };
+        let named = |history| {
+            let data = StageData {
+                grid: Grid::covering(0, 300_000, 30_000),
+                starts_with_stage: true,
+                metrics: BTreeMap::new(),
+                source_warnings: BTreeMap::new(),
+                history,
+                canary_starts_ms: None,
+            };
+            digest(&pipeline, &pipeline.stages[0], &data)
+        };
+        assert_eq!(named(past(1.0)), named(past(1.0)));
+        assert_ne!(named(past(1.0)), named(past(2.0)));
+        assert_ne!(named(past(1.0)), named(History::default()));
+    }
 
     /// The same counts can be judged otherwise when nobody knows how long the stage has lasted.
     #[test]
@@ -140,6 +229,7 @@ mod tests {
                 canary_starts_ms: None,
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
+                history: History::default(),
             };
             digest(&pipeline, &pipeline.stages[0], &data)
         };

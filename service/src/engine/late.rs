@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serinus_analysis::judge::{DataFault, MetricData, ReasonCode, StageData, judge};
+use serinus_analysis::judge::{DataFault, History, MetricData, ReasonCode, StageData, judge};
 use serinus_analysis::pipeline::{MetricKind, Pipeline};
 
 use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest, window};
@@ -46,12 +46,14 @@ impl Engine {
                 .map(|name| (name.to_owned(), MetricData::Fault(fault.clone())))
                 .collect(),
             source_warnings: BTreeMap::new(),
+            history: History::Late(fault),
         };
         Ok(Analysis {
             verdict: judge(pipeline, stage, &data),
             grid,
             queries: Vec::new(),
             digest: digest::digest(pipeline, stage, &data),
+            history: data.history,
         })
     }
 }

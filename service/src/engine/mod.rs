@@ -3,11 +3,15 @@
 mod apart;
 mod aside;
 mod digest;
+mod history;
 mod late;
+mod pieces;
 mod reading;
 mod window;
 
-use serinus_analysis::judge::{StageVerdict, judge};
+use std::sync::Arc;
+
+use serinus_analysis::judge::{History, StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use serinus_analysis::plan::PlanError;
@@ -18,6 +22,7 @@ use crate::prometheus::Sources;
 
 use apart::check_apart;
 use aside::aside;
+use history::Histories;
 use reading::Reader;
 use window::Window;
 
@@ -78,7 +83,9 @@ pub struct Analysis {
     pub verdict: StageVerdict,
     /// The grid judged.
     pub grid: Grid,
-    /// The queries asked.
+    /// The control's past, from which the noise was measured, or why there is none.
+    pub history: History,
+    /// The queries asked, without those of the history.
     pub queries: Vec<QueryRecord>,
     /// `sha256:` and the digest of everything the verdict was computed from.
     pub digest: String,
@@ -89,7 +96,8 @@ pub struct Analysis {
 pub struct Engine {
     clock: SharedClock,
     sources: Sources,
-    reader: Reader,
+    reader: Arc<Reader>,
+    histories: Arc<Histories>,
 }
 
 impl Engine {
@@ -98,7 +106,8 @@ impl Engine {
         Self {
             clock,
             sources,
-            reader: Reader::default(),
+            reader: Arc::default(),
+            histories: Arc::default(),
         }
     }
 
@@ -146,16 +155,25 @@ impl Engine {
             .read(source, pipeline, stage, input.populations.as_ref(), grid)
             .await?;
         // Over a long window this takes long enough to keep other requests waiting.
-        let (pipeline, stage) = (pipeline.clone(), stage.clone());
-        let analysis = aside(move || {
+        let (mut data, queries) = aside(move || {
             let mut data = reading.plan.assemble(&reading.answers);
             data.starts_with_stage = starts_with_stage;
-            Analysis {
-                verdict: judge(&pipeline, &stage, &data),
-                grid,
-                queries: reading.queries(),
-                digest: digest::digest(&pipeline, &stage, &data),
-            }
+            (data, reading.queries())
+        })
+        .await;
+        let (pipeline, stage) = (Arc::new(pipeline.clone()), stage.clone());
+        let judged = (&pipeline, &stage);
+        let control = &input.populations.control;
+        data.history = self
+            .histories
+            .of(&self.reader, source, judged, control, &data)
+            .await;
+        let analysis = aside(move || Analysis {
+            verdict: judge(&pipeline, &stage, &data),
+            grid,
+            queries,
+            digest: digest::digest(&pipeline, &stage, &data),
+            history: data.history,
         });
         Ok(analysis.await)
     }
@@ -200,3 +218,6 @@ impl From<Vec<PlanError>> for AnalysisError {
         Self::Populations(messages.join("; "))
     }
 }
+
+#[cfg(test)]
+mod tests;

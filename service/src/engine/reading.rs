@@ -2,7 +2,7 @@
 //! shows that scrapes are closer together than was thought.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serinus_analysis::judge::{DataFault, ReasonCode};
 use serinus_analysis::matchers::Matchers;
@@ -115,7 +115,7 @@ impl Reader {
         grid: Grid,
         step_ms: i64,
     ) -> Result<Plan, AnalysisError> {
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut texts = self.texts();
         Ok(Plan::with_texts(
             pipeline,
             stage,
@@ -126,7 +126,12 @@ impl Reader {
         )?)
     }
 
-    fn remembered(&self, seen: &Seen) -> Option<i64> {
+    /// The texts that were written before.
+    pub(super) fn texts(&self) -> MutexGuard<'_, QueryTexts> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn remembered(&self, seen: &Seen) -> Option<i64> {
         let periods = self
             .scrape_periods_ms
             .lock()
@@ -134,7 +139,7 @@ impl Reader {
         periods.get(seen).copied()
     }
 
-    fn remember(&self, seen: Seen, period_ms: i64) {
+    pub(super) fn remember(&self, seen: Seen, period_ms: i64) {
         let mut periods = self
             .scrape_periods_ms
             .lock()
@@ -147,7 +152,7 @@ impl Reader {
 }
 
 /// Asks all questions at once and returns the answers in their order.
-async fn ask_all(source: &Arc<Source>, questions: &[PlannedQuestion]) -> Vec<Answered> {
+pub(super) async fn ask_all(source: &Arc<Source>, questions: &[PlannedQuestion]) -> Vec<Answered> {
     let mut tasks = JoinSet::new();
     for (index, planned) in questions.iter().enumerate() {
         let question = Question {

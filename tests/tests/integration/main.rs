@@ -5,6 +5,7 @@ mod cli;
 mod contract;
 mod demo;
 mod helpers;
+mod history;
 mod native_histograms;
 mod polling;
 mod swagger;

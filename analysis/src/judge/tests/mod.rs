@@ -11,8 +11,11 @@ use crate::series::{
     Populations,
 };
 
-use super::{DataFault, MetricData, Outcome, ReasonCode, StageData, StageVerdict, Verdict, judge};
+use super::{
+    DataFault, History, MetricData, Outcome, ReasonCode, StageData, StageVerdict, Verdict, judge,
+};
 
+mod history;
 mod kill_switch;
 mod latency;
 mod outlook;
@@ -175,6 +178,7 @@ pub(super) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
             .map(|(name, data)| (name.to_owned(), data))
             .collect(),
         source_warnings: BTreeMap::new(),
+        history: History::default(),
     }
 }
 

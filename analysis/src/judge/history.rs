@@ -1,0 +1,157 @@
+//! What was seen of the control before the rollout: the noise between pods of the same version.
+//!
+//! Two groups of the control's targets, of which one plays the canary, are counted on a grid before
+//! the rollout, as the rollout itself is counted. The noise of each check is measured from them:
+//! of a relative limit from both groups, of an absolute one from the group that plays the canary.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::sequential::{IntervalCounts, on_every_interval};
+use crate::series::{Grid, PairedCounts, PairedInterval};
+
+use super::model::{DataFault, MetricData, ReasonCode, StageData};
+
+/// The least of a metric's data that tells its noise. Source: statistics design, section 13.
+pub const SHORTEST_HISTORY_MS: i64 = 4 * 3_600_000;
+
+/// How the control was split into two groups, to measure the noise between them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ControlSplit {
+    /// Targets that played the canary.
+    pub canary_targets: usize,
+    /// Targets that played the control.
+    pub control_targets: usize,
+    /// The share of the exposure that those which played the canary had, in (0, 1).
+    pub canary_share: f64,
+}
+
+/// What is known of the time before the rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub enum History {
+    /// The noise can be measured.
+    Seen(Arc<HistoryData>),
+    /// There is none, for this reason, and there will be none: the noise is assumed.
+    Absent(String),
+    /// The source will not tell it: the noise is assumed, and a warning says so.
+    Refused(DataFault),
+    /// It could not be read now. Checks of the sequential method hold until it is, because the
+    /// same data must not be judged once with it and once without.
+    Late(DataFault),
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::Absent("nobody looked for one".to_owned())
+    }
+}
+
+/// Two groups of the control over a past.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryData {
+    grid: Grid,
+    metrics: BTreeMap<String, MetricData>,
+    split: ControlSplit,
+    intervals_with_data: usize,
+}
+
+impl HistoryData {
+    /// Takes the data of a split control, of [`SHORTEST_HISTORY_MS`] at least in one metric.
+    ///
+    /// # Errors
+    ///
+    /// [`DataFault`] says how much data there is, when it is too little.
+    pub fn new(data: StageData, split: ControlSplit) -> Result<Self, DataFault> {
+        let intervals_with_data = data.metrics.values().map(usable_intervals).max();
+        let found = Self {
+            grid: data.grid,
+            metrics: data.metrics,
+            split,
+            intervals_with_data: intervals_with_data.unwrap_or(0),
+        };
+        if found.is_enough(found.intervals_with_data) {
+            return Ok(found);
+        }
+        let hours = |milliseconds: i64| milliseconds as f64 / 3_600_000.0;
+        Err(DataFault {
+            code: ReasonCode::NoData,
+            message: format!(
+                "both groups of the control had data together for {:.1} h, and it takes {} h",
+                hours(found.length_ms(found.intervals_with_data)),
+                hours(SHORTEST_HISTORY_MS)
+            ),
+        })
+    }
+
+    /// The grid that was looked at.
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// By metric name, with the group that plays the canary in its place.
+    pub fn metrics(&self) -> &BTreeMap<String, MetricData> {
+        &self.metrics
+    }
+
+    /// Both groups.
+    pub fn split(&self) -> ControlSplit {
+        self.split
+    }
+
+    /// Intervals in which both groups had data, in the metric that has most of them.
+    pub fn intervals_with_data(&self) -> usize {
+        self.intervals_with_data
+    }
+
+    /// The counts of a metric on every interval; nothing when they are too few to tell the noise.
+    pub(super) fn counts(&self, metric: &str) -> Option<Vec<IntervalCounts>> {
+        match self.metrics.get(metric)? {
+            MetricData::Counts(counts) => self.if_enough(counts),
+            _ => None,
+        }
+    }
+
+    /// The observations above a bound against all, on every interval; nothing when they are too
+    /// few, or the histogram had no such bound.
+    pub(super) fn tails(&self, metric: &str, bound: f64) -> Option<Vec<IntervalCounts>> {
+        match self.metrics.get(metric)? {
+            MetricData::Histogram(histogram) => self.if_enough(&histogram.tail(bound)?),
+            _ => None,
+        }
+    }
+
+    fn if_enough(&self, counts: &PairedCounts) -> Option<Vec<IntervalCounts>> {
+        self.is_enough(with_data(&counts.intervals))
+            .then(|| on_every_interval(&counts.intervals, self.grid.intervals()))
+    }
+
+    fn is_enough(&self, intervals: usize) -> bool {
+        self.length_ms(intervals) >= SHORTEST_HISTORY_MS
+    }
+
+    fn length_ms(&self, intervals: usize) -> i64 {
+        self.grid.part(0, intervals).end_ms() - self.grid.start_ms()
+    }
+}
+
+/// Grid intervals in which both groups had an exposure.
+fn with_data(intervals: &[PairedInterval]) -> usize {
+    intervals
+        .iter()
+        .filter(|one| one.control.exposure > 0.0 && one.canary.exposure > 0.0)
+        .map(|one| one.length)
+        .sum()
+}
+
+fn usable_intervals(metric: &MetricData) -> usize {
+    match metric {
+        MetricData::Counts(counts) => with_data(&counts.intervals),
+        // The lowest bound stands for all: exposures are the same at each.
+        MetricData::Histogram(histogram) => histogram
+            .upper_bounds
+            .first()
+            .and_then(|bound| histogram.tail(*bound))
+            .map_or(0, |tail| with_data(&tail.intervals)),
+        MetricData::Gauge(_) | MetricData::Fault(_) => 0,
+    }
+}

@@ -1,0 +1,277 @@
+//! What the time before the rollout changes, and what it must not.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::*;
+use crate::judge::{ControlSplit, HistoryData, NoiseSource};
+use crate::sequential::{
+    AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, EvidenceConfig, IntervalCounts,
+    NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence, RelativeLimit, Side,
+    on_every_interval,
+};
+
+/// Four hours.
+const ENOUGH: usize = 480;
+
+fn split() -> ControlSplit {
+    ControlSplit {
+        canary_targets: 1,
+        control_targets: 9,
+        canary_share: 0.1,
+    }
+}
+
+/// A failure rate of the group that plays the canary that jumps for two of every sixteen intervals.
+fn noisy(intervals: usize) -> MetricData {
+    let interval = |first: usize| {
+        let factor = if first % 16 < 2 { 6.0 } else { 1.0 };
+        PairedInterval {
+            first,
+            length: 1,
+            control: ArmCount {
+                events: 27.0 + (first % 3) as f64,
+                exposure: 9_000.0,
+            },
+            canary: ArmCount {
+                events: factor * (3.0 + (first % 2) as f64),
+                exposure: 1_000.0,
+            },
+        }
+    };
+    MetricData::Counts(PairedCounts {
+        intervals: (0..intervals).map(interval).collect(),
+        quality: DataQuality::default(),
+    })
+}
+
+fn seen(intervals: usize, metrics: Vec<(&str, MetricData)>) -> History {
+    let found = HistoryData::new(data(intervals, metrics), split()).unwrap();
+    History::Seen(Arc::new(found))
+}
+
+fn sequential(checks: Vec<Check>) -> Pipeline {
+    let mut pipeline = pipeline(checks);
+    pipeline.analysis.method = Method::Sequential;
+    pipeline
+}
+
+fn dense(metric: &MetricData, intervals: usize) -> Vec<IntervalCounts> {
+    match metric {
+        MetricData::Counts(counts) => on_every_interval(&counts.intervals, intervals),
+        other => panic!("no counts but {other:?}"),
+    }
+}
+
+fn assert_close(told: f64, log_evidence: f64) {
+    let wanted = libm::exp(log_evidence.min(690.0));
+    assert!((told - wanted).abs() <= 1e-9 * wanted, "{told} {wanted}");
+}
+
+#[test]
+fn a_relative_limit_is_judged_with_the_noise_between_both_groups() {
+    let pipeline = sequential(error_rate_checks());
+    let mut data = data(40, vec![("error_rate", noisy(40))]);
+    data.history = seen(ENOUGH, vec![("error_rate", noisy(ENOUGH))]);
+    let told = second_stage(&pipeline, &data).checks[0]
+        .evidence
+        .clone()
+        .unwrap();
+
+    let history = NoiseHistory::measure(&dense(&noisy(ENOUGH), ENOUGH));
+    assert!(history.is_some());
+    let config = EvidenceConfig {
+        longest_rollout_intervals: 240,
+        history: history.clone(),
+    };
+    let limit = |ratio, side| RelativeLimit::new(ratio, 0.0, side).unwrap();
+    let mut evidence = RelativeEvidence::new(limit(1.1, Side::Above), &config);
+    let mut compliance = RelativeCompliance::new(limit(2.0, Side::Below), 0).unwrap();
+    let mut noise = NoiseState::relative(history);
+    let mut log_evidence = 0.0;
+    for counts in dense(&noisy(40), 40) {
+        log_evidence = evidence.push(&counts);
+        compliance.push(&counts);
+        noise.push(&counts);
+    }
+    assert_close(told.rollback, log_evidence);
+    assert_close(told.promote.unwrap(), compliance.log_evidence(&noise));
+    assert_eq!(told.dispersion, Some(evidence.dispersion().value));
+    assert_eq!(told.dispersion_from, Some(NoiseSource::History));
+}
+
+#[test]
+fn an_absolute_limit_is_judged_with_the_noise_of_the_group_that_plays_the_canary() {
+    let checks = vec![check("error_rate", "error_rate < 0.4%", below(0.004))];
+    let pipeline = sequential(checks);
+    let mut data = data(40, vec![("error_rate", noisy(40))]);
+    data.history = seen(ENOUGH, vec![("error_rate", noisy(ENOUGH))]);
+    let told = second_stage(&pipeline, &data).checks[0]
+        .evidence
+        .clone()
+        .unwrap();
+
+    let limit = |side| AbsoluteLimit::new(0.004, side, CountLaw::Bernoulli).unwrap();
+    let past: Vec<ArmCount> = dense(&noisy(ENOUGH), ENOUGH)
+        .iter()
+        .map(|counts| counts.canary)
+        .collect();
+    let history = NoiseHistory::measure_absolute(&past, &limit(Side::Above));
+    let config = EvidenceConfig {
+        longest_rollout_intervals: 240,
+        history: history.clone(),
+    };
+    let mut evidence = AbsoluteEvidence::new(limit(Side::Above), &config);
+    let mut compliance = AbsoluteCompliance::new(limit(Side::Below), 0);
+    let mut noise = NoiseState::absolute(&limit(Side::Below), history);
+    let mut log_evidence = 0.0;
+    for counts in dense(&noisy(40), 40) {
+        log_evidence = evidence.push(&counts.canary);
+        compliance.push(&counts.canary);
+        noise.push_single(&counts.canary);
+    }
+    assert_close(told.rollback, log_evidence);
+    assert_close(told.promote.unwrap(), compliance.log_evidence(&noise));
+    assert_eq!(told.dispersion_from, Some(NoiseSource::History));
+}
+
+/// A canary whose failures come in waves, as those of the control did before, is not to blame.
+#[test]
+fn waves_that_the_control_had_before_move_the_evidence_less() {
+    let pipeline = sequential(error_rate_checks());
+    let judged = |history| {
+        let mut data = data(34, vec![("error_rate", noisy(34))]);
+        data.history = history;
+        second_stage(&pipeline, &data).checks[0]
+            .evidence
+            .clone()
+            .unwrap()
+    };
+    let calm = seen(ENOUGH, vec![("error_rate", counts(ENOUGH, GOOD.0, GOOD.1))]);
+    let with_waves = judged(seen(ENOUGH, vec![("error_rate", noisy(ENOUGH))]));
+    let with_calm = judged(calm);
+    assert!(with_waves.dispersion > with_calm.dispersion);
+    assert!(with_waves.rollback < with_calm.rollback);
+}
+
+#[test]
+fn without_a_history_the_noise_is_assumed() {
+    let pipeline = sequential(error_rate_checks());
+    let judged = |history| {
+        let mut data = errors(40, GOOD);
+        data.history = history;
+        second_stage(&pipeline, &data)
+    };
+    let absent = judged(History::Absent("it is off".to_owned()));
+    let told = absent.checks[0].evidence.clone().unwrap();
+    assert_eq!(told.dispersion_from, Some(NoiseSource::Assumed));
+    assert!(
+        absent
+            .warnings
+            .iter()
+            .all(|warning| warning.code != "no_history")
+    );
+    // Another metric's history is none of this one.
+    let other = judged(seen(ENOUGH, vec![("conversion", noisy(ENOUGH))]));
+    assert_eq!(other.checks, absent.checks);
+
+    let refused = judged(History::Refused(DataFault {
+        code: ReasonCode::TooManySeries,
+        message: "more than 1000 series".to_owned(),
+    }));
+    assert_eq!(refused.checks, absent.checks);
+    let warned = refused
+        .warnings
+        .iter()
+        .find(|warning| warning.code == "no_history");
+    assert!(warned.unwrap().message.contains("more than 1000 series"));
+}
+
+#[test]
+fn a_history_that_is_late_holds_the_sequential_checks_alone() {
+    let mut checks = error_rate_checks();
+    checks.push(Check {
+        method: Some(Method::Wilson),
+        ..check("conversion", "conversion < 90%", below(0.9))
+    });
+    let pipeline = sequential(checks);
+    let mut data = data(
+        STAGE_INTERVALS,
+        vec![
+            ("error_rate", counts(STAGE_INTERVALS, BAD.0, BAD.1)),
+            ("conversion", counts(STAGE_INTERVALS, GOOD.0, GOOD.1)),
+        ],
+    );
+    data.history = History::Late(DataFault {
+        code: ReasonCode::SourceSlow,
+        message: "the source is slow".to_owned(),
+    });
+    let held = second_stage(&pipeline, &data);
+    assert_eq!(held.verdict, Verdict::Hold);
+    assert_eq!(held.reason_code, ReasonCode::SourceSlow);
+    assert_eq!(held.checks[0].outcome, Outcome::NoData);
+    assert_eq!(held.checks[1].outcome, Outcome::Pass);
+
+    data.history = History::default();
+    assert_eq!(second_stage(&pipeline, &data).verdict, Verdict::Rollback);
+}
+
+#[test]
+fn less_than_four_hours_with_both_groups_is_no_history() {
+    let short = HistoryData::new(
+        data(ENOUGH, vec![("error_rate", noisy(ENOUGH - 1))]),
+        split(),
+    );
+    assert!(short.unwrap_err().message.contains("it takes 4 h"));
+    // Idle intervals tell nothing, joined ones count for all that they cover.
+    let idle = counts(ENOUGH, (10.0, 1_000.0), (0.0, 0.0));
+    assert!(HistoryData::new(data(ENOUGH, vec![("error_rate", idle)]), split()).is_err());
+    let MetricData::Counts(mut joined) = noisy(ENOUGH / 2) else {
+        panic!("counts");
+    };
+    for interval in &mut joined.intervals {
+        interval.first *= 2;
+        interval.length = 2;
+    }
+    let joined = data(ENOUGH, vec![("error_rate", MetricData::Counts(joined))]);
+    assert_eq!(
+        HistoryData::new(joined, split())
+            .unwrap()
+            .intervals_with_data(),
+        ENOUGH
+    );
+}
+
+/// Cumulative counts at 0.1 s, 0.2 s, 0.4 s and above, in every interval.
+fn latencies(intervals: usize, bounds: &[f64]) -> MetricData {
+    let rows = |requests: f64| {
+        Array2::from_shape_fn((intervals, bounds.len()), |(row, column)| {
+            let shares = [0.95, 0.99 - 0.002 * (row % 5) as f64, 0.999, 1.0];
+            requests * shares[column]
+        })
+    };
+    MetricData::Histogram(PairedHistogram {
+        upper_bounds: bounds.to_vec(),
+        spans: (0..intervals).map(|row| (row, 1)).collect(),
+        control: rows(9_000.0),
+        canary: rows(1_000.0),
+        quality: DataQuality::default(),
+    })
+}
+
+#[test]
+fn a_bound_that_the_history_did_not_have_has_none() {
+    const NOW: [f64; 4] = [0.1, 0.2, 0.4, f64::INFINITY];
+    const OTHER: [f64; 4] = [0.15, 0.25, 0.5, f64::INFINITY];
+    let checks = vec![check("latency_p99", "latency_p99 < 200ms", below(0.2))];
+    let pipeline = sequential(checks);
+    let source = |bounds: &[f64]| {
+        let mut data = data(40, vec![("latency_p99", latencies(40, &NOW))]);
+        data.history = seen(ENOUGH, vec![("latency_p99", latencies(ENOUGH, bounds))]);
+        let report = &second_stage(&pipeline, &data).checks[0];
+        report.evidence.clone().unwrap().dispersion_from
+    };
+    assert_eq!(source(&NOW), Some(NoiseSource::History));
+    assert_eq!(source(&OTHER), Some(NoiseSource::Assumed));
+}

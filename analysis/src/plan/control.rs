@@ -1,0 +1,180 @@
+//! A plan that asks for the control alone, over a past, and splits its targets into two groups: one
+//! that plays the canary, and the rest. What both do is the noise between pods of the same version.
+
+use std::collections::BTreeMap;
+
+use crate::judge::{ControlSplit, DataFault, ReasonCode, StageData};
+use crate::matchers::Matchers;
+use crate::pipeline::{Check, MetricKind, Pipeline};
+use crate::query;
+use crate::series::{Grid, Populations, Series};
+
+use super::assemble::{Taken, put_together, take};
+use super::question::Questions;
+use super::split::{Splitter, growth, target_name};
+use super::{
+    Answered, Asker, Plan, PlanError, QueryTexts, ReadingKey, absolute_limits, add_metric,
+    usable_step_ms,
+};
+
+/// How much of a past is asked for at once, so that no single query is heavy. Whole intervals.
+const PIECE_MS: i64 = 2 * 3_600_000;
+
+impl Plan {
+    /// Plans the questions about the control alone for some checks, over a past that is read in
+    /// pieces of two hours (or the whole intervals in them), the newest ending with the grid. A
+    /// shorter past with the same end has the same newest pieces.
+    ///
+    /// The readings are those of [`Plan::with_texts`], without gauges: the source averages them
+    /// over all targets, so nothing of theirs can be split. The regions are added to the control's
+    /// matchers. [`Plan::assemble_split`] reads the answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`].
+    pub fn of_control<'c>(
+        pipeline: &Pipeline,
+        checks: impl IntoIterator<Item = &'c Check>,
+        control: &Matchers,
+        regions: &[String],
+        grid: Grid,
+        step_ms: i64,
+        texts: &mut QueryTexts,
+    ) -> Result<Self, Vec<PlanError>> {
+        let mut errors = Vec::new();
+        if let Err(error) = query::validate_matchers(control) {
+            errors.push(PlanError::Matchers {
+                population: "control",
+                error,
+            });
+        }
+        let mut metrics = BTreeMap::new();
+        let checks: Vec<&Check> = checks.into_iter().collect();
+        for check in &checks {
+            if let Err(error) = add_metric(pipeline, &check.metric, &mut metrics)
+                && !errors.contains(&error)
+            {
+                errors.push(error);
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        metrics.retain(|_, kind| !matches!(kind, MetricKind::Gauge { .. }));
+        let step_ms = usable_step_ms(&grid, step_ms);
+        let mut plan = Self {
+            grid,
+            step_ms,
+            canary_percent: 0.0,
+            questions: Questions::default(),
+            readings: BTreeMap::new(),
+            metrics,
+            limits: absolute_limits(checks),
+        };
+        if grid.intervals() > 0 {
+            let mut matchers = control.clone();
+            matchers.extend(query::region_matcher(&pipeline.region_label, regions));
+            let whole_intervals = (PIECE_MS / grid.interval_ms()).max(1);
+            let mut asker = Asker {
+                texts,
+                populations: Populations {
+                    control: matchers,
+                    canary: Matchers::new(),
+                },
+                combined: None,
+                asks: Populations {
+                    control: true,
+                    canary: false,
+                },
+                grid,
+                step_ms,
+                piece_ms: Some(whole_intervals * grid.interval_ms()),
+            };
+            plan.ask(&mut asker)?;
+        }
+        Ok(plan)
+    }
+
+    /// Puts the answers of [`Plan::of_control`] together, with some of the control's targets in
+    /// the place of the canary.
+    ///
+    /// Targets are known by their label `pod`, else `instance`, and are ordered by a fixed hash of
+    /// that name. The first of them play the canary, at least one and not all, so many that their
+    /// part of the exposure is the nearest to `canary_share` (a fraction). The exposure is the
+    /// growth of the counter of all requests; of a histogram's count, where there is no such
+    /// counter; or the number of scrapes. A target that restarts stays in its group.
+    ///
+    /// A fault of one metric's answers is a [`crate::judge::MetricData::Fault`] of that metric.
+    ///
+    /// # Errors
+    ///
+    /// [`DataFault`] when there are fewer than two targets with an exposure, or the source did not
+    /// tell their exposure.
+    pub fn assemble_split(
+        &self,
+        answers: &[Answered],
+        canary_share: f64,
+    ) -> Result<(StageData, ControlSplit), DataFault> {
+        let mut taken = take(self, answers);
+        let exposures = self.exposures(&taken)?;
+        let splitter = Splitter::new(&exposures, canary_share).ok_or_else(|| {
+            let found = exposures.values().filter(|exposure| **exposure > 0.0);
+            DataFault {
+                code: ReasonCode::NoControl,
+                message: match found.count() {
+                    0 => "the control had no traffic".to_owned(),
+                    _ => "the control had traffic on one target only, and it takes two to compare"
+                        .to_owned(),
+                },
+            }
+        })?;
+        for (_, read) in taken.values_mut() {
+            if let Ok(read) = read {
+                let whole = std::mem::take(&mut read.series.control);
+                read.series = splitter.divide(whole);
+            }
+        }
+        let split = splitter.split();
+        let data = put_together(self, taken, split.canary_share * 100.0);
+        Ok((data, split))
+    }
+
+    /// How much each target did.
+    fn exposures(&self, taken: &Taken<'_>) -> Result<BTreeMap<String, f64>, DataFault> {
+        let totals = self.metrics.values().find_map(|kind| match kind {
+            MetricKind::Proportion { total, .. } => Some(ReadingKey::Counter(total.clone())),
+            _ => None,
+        });
+        let histograms = || {
+            self.metrics.values().find_map(|kind| match kind {
+                MetricKind::Quantile { histogram, .. } => {
+                    Some(ReadingKey::Histogram(histogram.clone()))
+                }
+                _ => None,
+            })
+        };
+        let counter = totals.or_else(histograms);
+        let key = counter.clone().unwrap_or(ReadingKey::Heartbeats);
+        let Some((_, read)) = taken.get(&key) else {
+            return Ok(BTreeMap::new());
+        };
+        let read = read.as_ref().map_err(Clone::clone)?;
+        let mut exposures = BTreeMap::<String, f64>::new();
+        for one in read.series.control.iter().filter(|one| is_of_all(one)) {
+            let exposure = match &counter {
+                Some(_) => growth(one),
+                None => one.values.len() as f64,
+            };
+            *exposures.entry(target_name(one).to_owned()).or_default() += exposure;
+        }
+        Ok(exposures)
+    }
+}
+
+/// Whether a series counts all observations: a counter, or the last bucket of a histogram.
+fn is_of_all(series: &Series) -> bool {
+    series
+        .labels
+        .get("le")
+        .is_none_or(|bound| bound.trim().parse() == Ok(f64::INFINITY))
+}

@@ -1,0 +1,274 @@
+//! Which targets of the control play the canary.
+//!
+//! A target is assigned by its own name alone: one that restarts stays where it was, and one that
+//! is new falls where its name puts it. The hash is written out here, because the standard
+//! library's may change between versions, and with it every verdict.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::judge::ControlSplit;
+use crate::series::{Populations, Series};
+
+/// A target's place in the fixed order of all names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'a> {
+    hash: u64,
+    name: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of(name: &'a str) -> Self {
+        Self {
+            hash: hash(name),
+            name,
+        }
+    }
+}
+
+/// Tells which target belongs to which group.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Splitter {
+    /// The last target, in the fixed order, that plays the canary.
+    last_canary: String,
+    split: ControlSplit,
+}
+
+impl Splitter {
+    /// Splits targets with these exposures so that the share of those that play the canary is as
+    /// near as possible to `planned_share`: the first of them in the fixed order, at least one and
+    /// not all. Nothing unless two targets have an exposure.
+    pub(super) fn new(exposures: &BTreeMap<String, f64>, planned_share: f64) -> Option<Self> {
+        let mut targets: Vec<(Place<'_>, f64)> = exposures
+            .iter()
+            .filter(|(_, exposure)| exposure.is_finite() && **exposure > 0.0)
+            .map(|(name, exposure)| (Place::of(name), *exposure))
+            .collect();
+        targets.sort_by_key(|(place, _)| *place);
+        let all: f64 = targets.iter().map(|(_, exposure)| exposure).sum();
+        let mut best: Option<Self> = None;
+        let mut least_distance = f64::INFINITY;
+        let mut seen = 0.0;
+        for (index, (place, exposure)) in targets.iter().enumerate() {
+            let canary_targets = index + 1;
+            if canary_targets == targets.len() {
+                break;
+            }
+            seen += exposure;
+            let canary_share = seen / all;
+            let distance = (canary_share - planned_share).abs();
+            if distance < least_distance {
+                least_distance = distance;
+                best = Some(Self {
+                    last_canary: place.name.to_owned(),
+                    split: ControlSplit {
+                        canary_targets,
+                        control_targets: targets.len() - canary_targets,
+                        canary_share,
+                    },
+                });
+            }
+        }
+        best
+    }
+
+    /// The sizes of both groups.
+    pub(super) fn split(&self) -> ControlSplit {
+        self.split
+    }
+
+    /// Puts each series into the group of its target.
+    pub(super) fn divide<'a>(&self, series: Cow<'a, [Series]>) -> Populations<Cow<'a, [Series]>> {
+        let last = Place::of(&self.last_canary);
+        let (canary, control): (Vec<_>, Vec<_>) = series
+            .into_owned()
+            .into_iter()
+            .partition(|one| Place::of(target_name(one)) <= last);
+        Populations {
+            control: Cow::Owned(control),
+            canary: Cow::Owned(canary),
+        }
+    }
+}
+
+/// The name by which a target is assigned: its pod, or what is scraped where there are no pods. All
+/// that tells the targets of a counter apart are these two labels.
+pub(super) fn target_name(series: &Series) -> &str {
+    let label = |name| series.labels.get(name).map(String::as_str);
+    label("pod")
+        .filter(|pod| !pod.is_empty())
+        .or_else(|| label("instance"))
+        .unwrap_or_default()
+}
+
+/// How much a counter grew, with restarts; the first value is the base.
+pub(super) fn growth(series: &Series) -> f64 {
+    let mut previous: Option<f64> = None;
+    let mut sum = 0.0;
+    for &value in series.values.iter().filter(|value| value.is_finite()) {
+        sum += match previous {
+            Some(before) if value >= before => value - before,
+            Some(_) => value.max(0.0),
+            None => 0.0,
+        };
+        previous = Some(value);
+    }
+    sum
+}
+
+/// FNV-1a of 64 bits with the finalizer of `MurmurHash3`: names of pods differ in their last
+/// characters, which FNV-1a alone hardly carries into the high bits that order them.
+///
+/// Source: G. Fowler, L. C. Noll, K.-P. Vo, "The FNV non-cryptographic hash algorithm" (RFC 9923);
+/// A. Appleby, `MurmurHash3`, `fmix64`.
+fn hash(name: &str) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in name.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exposures(names: &[String], exposure: f64) -> BTreeMap<String, f64> {
+        names.iter().map(|name| (name.clone(), exposure)).collect()
+    }
+
+    fn pods(count: usize) -> Vec<String> {
+        (0..count).map(|pod| format!("shop-7d9f-{pod}")).collect()
+    }
+
+    fn series(pod: &str) -> Series {
+        Series {
+            labels: BTreeMap::from([("pod".to_owned(), pod.to_owned())]),
+            ..Series::default()
+        }
+    }
+
+    fn plays_the_canary(splitter: &Splitter, pod: &str) -> bool {
+        !splitter
+            .divide(Cow::Owned(vec![series(pod)]))
+            .canary
+            .is_empty()
+    }
+
+    /// Reference: FNV-1a of "a" is 0xaf63dc4c8601ec8c and of "foobar" 0x85944171f73967e8 (the
+    /// authors' test suite); the finalizer of 0 is 0, and its steps are inverted here.
+    #[test]
+    fn the_hash_is_the_published_one() {
+        fn unmix(mut mixed: u64) -> u64 {
+            // Each step undone: the xor of a shift beyond half the bits is its own inverse, and
+            // the multipliers have inverses modulo 2^64.
+            let inverse = |factor: u64| {
+                let mut found = factor;
+                for _ in 0..6 {
+                    found = found.wrapping_mul(2_u64.wrapping_sub(factor.wrapping_mul(found)));
+                }
+                found
+            };
+            mixed ^= mixed >> 33;
+            mixed = mixed.wrapping_mul(inverse(0xc4ce_b9fe_1a85_ec53));
+            mixed ^= mixed >> 33;
+            mixed = mixed.wrapping_mul(inverse(0xff51_afd7_ed55_8ccd));
+            mixed ^ (mixed >> 33)
+        }
+        assert_eq!(unmix(hash("a")), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(unmix(hash("foobar")), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn the_share_is_the_nearest_to_the_planned_one() {
+        for (count, planned) in [(20, 0.05), (20, 0.25), (10, 0.33), (7, 0.5), (100, 0.01)] {
+            let splitter = Splitter::new(&exposures(&pods(count), 30.0), planned).unwrap();
+            let split = splitter.split();
+            let half_a_target = 0.5 / count as f64;
+            assert!((split.canary_share - planned).abs() <= half_a_target + 1e-12);
+            assert_eq!(split.canary_targets + split.control_targets, count);
+        }
+    }
+
+    #[test]
+    fn no_group_is_empty_however_small_or_large_the_planned_share_is() {
+        let split = |planned| {
+            Splitter::new(&exposures(&pods(4), 1.0), planned)
+                .unwrap()
+                .split()
+                .canary_targets
+        };
+        assert_eq!((split(0.0001), split(1.0)), (1, 3));
+    }
+
+    #[test]
+    fn fewer_than_two_targets_with_traffic_cannot_be_split() {
+        assert_eq!(Splitter::new(&BTreeMap::new(), 0.5), None);
+        assert_eq!(Splitter::new(&exposures(&pods(1), 1.0), 0.5), None);
+        let mut one_idle = exposures(&pods(2), 0.0);
+        one_idle.insert("shop-7d9f-0".to_owned(), 5.0);
+        assert_eq!(Splitter::new(&one_idle, 0.5), None);
+    }
+
+    #[test]
+    fn a_target_stays_where_it_is_whatever_the_order_and_the_others() {
+        let known = pods(10);
+        let splitter = Splitter::new(&exposures(&known, 1.0), 0.3).unwrap();
+        let assigned: Vec<bool> = known
+            .iter()
+            .map(|pod| plays_the_canary(&splitter, pod))
+            .collect();
+        assert_eq!(assigned.iter().filter(|is_canary| **is_canary).count(), 3);
+        // A new pod comes: those that are after the last of the group stay, by their own names.
+        let mut more = known.clone();
+        more.push("shop-7d9f-new".to_owned());
+        let again = Splitter::new(&exposures(&more, 1.0), 3.0 / 11.0).unwrap();
+        let moved = known
+            .iter()
+            .zip(&assigned)
+            .filter(|(pod, was)| plays_the_canary(&again, pod) != **was)
+            .count();
+        assert!(moved <= 1, "{moved} moved");
+        // One that nobody had seen is assigned all the same.
+        let unseen = plays_the_canary(&splitter, "shop-other-1");
+        assert_eq!(unseen, plays_the_canary(&splitter, "shop-other-1"));
+    }
+
+    #[test]
+    fn names_that_differ_at_the_end_are_spread_evenly() {
+        let names = pods(1_000);
+        let low = names.iter().filter(|name| hash(name) < u64::MAX / 10);
+        let share = low.count() as f64 / 1_000.0;
+        // Six standard errors around a tenth.
+        assert!((share - 0.1).abs() < 0.057, "{share}");
+    }
+
+    #[test]
+    fn growth_counts_a_restart_whole() {
+        let counter = Series {
+            values: vec![100.0, 130.0, f64::NAN, 20.0, 25.0],
+            ..Series::default()
+        };
+        assert!((growth(&counter) - 55.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_target_without_a_pod_is_known_by_its_instance() {
+        let with = |labels: &[(&str, &str)]| Series {
+            labels: labels
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Series::default()
+        };
+        let both = with(&[("instance", "10.0.0.1:80"), ("pod", "shop-1")]);
+        assert_eq!(target_name(&both), "shop-1");
+        assert_eq!(
+            target_name(&with(&[("instance", "10.0.0.1:80"), ("pod", "")])),
+            "10.0.0.1:80"
+        );
+        assert_eq!(target_name(&with(&[])), "");
+    }
+}

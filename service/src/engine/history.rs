@@ -1,0 +1,454 @@
+//! Reads the control's past, from which the noise between its pods is measured.
+//!
+//! The window ends with the last whole hour at or before the start of what is judged: all polls and
+//! all callers of one hour share it, and it never changes while a stage goes on. It is read once,
+//! by a task of its own: a caller that stops waiting does not stop the reading, and the next poll
+//! finds it. Until then the sequential checks hold. What the source will never tell is no history;
+//! what it cannot tell now is asked again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serinus_analysis::judge::{
+    DataFault, History, HistoryData, MetricData, ReasonCode, SHORTEST_HISTORY_MS, StageData,
+    method_of,
+};
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Method, MetricKind, Pipeline, Stage};
+use serinus_analysis::plan::Plan;
+use serinus_analysis::series::{Grid, Populations, fine_step_ms};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
+
+use crate::prometheus::Source;
+
+use super::aside::aside;
+use super::pieces::Pieces;
+use super::reading::{Reader, ask_all};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Histories that are kept; beyond, the one that was not asked for the longest is read again.
+const MOST_HISTORIES: usize = 32;
+
+/// Histories that are read at the same time: each may take a hundred megabytes meanwhile.
+const MOST_AT_ONCE: usize = 2;
+
+/// Pieces of one history that are read at the same time.
+const MOST_PIECES_AT_ONCE: usize = 2;
+
+/// Samples of one history: of what would be more, fewer hours are read. 64 MB.
+const MOST_SAMPLES: usize = 4_000_000;
+
+/// Empty until the history was read.
+type Told = watch::Receiver<Option<History>>;
+
+/// The histories that were read, and those that are being read.
+#[derive(Debug)]
+pub(super) struct Histories {
+    kept: Mutex<Kept>,
+    turns: Semaphore,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    entries: BTreeMap<String, Entry>,
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    told: Told,
+    last_use: u64,
+}
+
+impl Default for Histories {
+    fn default() -> Self {
+        Self {
+            kept: Mutex::default(),
+            turns: Semaphore::new(MOST_AT_ONCE),
+            tasks: TaskTracker::new(),
+        }
+    }
+}
+
+/// What a history is read for.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub(super) source: Arc<Source>,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) stage: Stage,
+    pub(super) control: Matchers,
+    grid: Grid,
+}
+
+impl Histories {
+    /// The history for a stage that is judged on a grid.
+    ///
+    /// `data` is what was read of the stage itself: where it cannot be judged anyway, the past is
+    /// not asked for.
+    pub(super) async fn of(
+        self: &Arc<Self>,
+        reader: &Arc<Reader>,
+        source: &Arc<Source>,
+        (pipeline, stage): (&Arc<Pipeline>, &Stage),
+        control: &Matchers,
+        data: &StageData,
+    ) -> History {
+        let grid = match needed(pipeline, stage, control, data) {
+            Ok(grid) => grid,
+            Err(why) => return History::Absent(why.to_owned()),
+        };
+        let subject = Subject {
+            source: Arc::clone(source),
+            pipeline: Arc::clone(pipeline),
+            stage: stage.clone(),
+            control: control.clone(),
+            grid,
+        };
+        let mut told = self.join(reader, subject);
+        match told.wait_for(Option::is_some).await {
+            Ok(history) => history.clone().unwrap_or_default(),
+            // The task ended without a word: it panicked, and the next poll tries again.
+            Err(_closed) => History::Late(DataFault {
+                code: ReasonCode::StillCollecting,
+                message: "the history of the control could not be read".to_owned(),
+            }),
+        }
+    }
+
+    /// Takes part in a reading, or begins one.
+    fn join(self: &Arc<Self>, reader: &Arc<Reader>, subject: Subject) -> Told {
+        let key = subject.key();
+        let mut kept = self.kept();
+        kept.uses += 1;
+        let uses = kept.uses;
+        if let Some(entry) = kept.entries.get_mut(&key)
+            && (entry.told.has_changed().is_ok() || entry.told.borrow().is_some())
+        {
+            entry.last_use = uses;
+            return entry.told.clone();
+        }
+        let (tell, told) = watch::channel(None);
+        kept.make_room();
+        kept.entries.insert(
+            key.clone(),
+            Entry {
+                told: told.clone(),
+                last_use: uses,
+            },
+        );
+        drop(kept);
+        let (histories, reader) = (Arc::clone(self), Arc::clone(reader));
+        self.tasks.spawn(async move {
+            // Only fails when the semaphore is closed, which it never is.
+            let turn = histories.turns.acquire().await;
+            let history = subject.read(&reader).await;
+            drop(turn);
+            if matches!(history, History::Late(_)) {
+                histories.kept().entries.remove(&key);
+            }
+            tell.send_replace(Some(history));
+        });
+        told
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Forgets the history that was not asked for the longest, if there are too many. Who waits
+    /// for one that is being read still gets it.
+    fn make_room(&mut self) {
+        if self.entries.len() < MOST_HISTORIES {
+            return;
+        }
+        let oldest = self
+            .entries
+            .iter()
+            .min_by_key(|(_, entry)| entry.last_use)
+            .map(|(key, _)| key.clone());
+        if let Some(key) = oldest {
+            self.entries.remove(&key);
+        }
+    }
+}
+
+/// The grid of the history that a stage needs, or why it needs none.
+fn needed(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    control: &Matchers,
+    data: &StageData,
+) -> Result<Grid, &'static str> {
+    let Some(length_seconds) = pipeline.analysis.history_seconds else {
+        return Err("analysis.history is off");
+    };
+    let sequential = sequential_checks(pipeline, stage);
+    if sequential.is_empty() {
+        return Err("no check is judged by the sequential method on counts");
+    }
+    if control.is_empty() {
+        return Err("nothing selects the control");
+    }
+    let can_be_judged = |check: &&Check| {
+        let metric = measured(pipeline, check).0;
+        matches!(
+            data.metrics.get(metric),
+            Some(MetricData::Counts(_) | MetricData::Histogram(_))
+        )
+    };
+    if !sequential.iter().any(can_be_judged) {
+        return Err("nothing was read of the stage that it would be used for");
+    }
+    Ok(window(&data.grid, i64::from(length_seconds) * 1_000))
+}
+
+/// The window of a history: it ends with the last whole hour at or before the start of the grid,
+/// and holds no more intervals than a stage may.
+fn window(grid: &Grid, length_ms: i64) -> Grid {
+    let end_ms = grid.start_ms().div_euclid(HOUR_MS) * HOUR_MS;
+    let most_ms = i64::try_from(MOST_INTERVALS)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(grid.interval_ms());
+    let length_ms = length_ms.min(most_ms).max(SHORTEST_HISTORY_MS);
+    Grid::covering(end_ms - length_ms, end_ms, grid.interval_ms())
+}
+
+/// The checks whose noise a history tells: on counts, by the sequential method.
+fn sequential_checks<'a>(pipeline: &Pipeline, stage: &'a Stage) -> Vec<&'a Check> {
+    stage
+        .checks
+        .iter()
+        .filter(|check| method_of(check, pipeline) == Method::Sequential)
+        .filter(|check| {
+            measured(pipeline, check)
+                .1
+                .is_some_and(|kind| !matches!(kind, MetricKind::Gauge { .. }))
+        })
+        .collect()
+}
+
+/// The metric that a check measures, which for an impact is the one it is the impact of.
+fn measured<'a>(pipeline: &'a Pipeline, check: &'a Check) -> (&'a str, Option<&'a MetricKind>) {
+    let kind = |name: &str| pipeline.metrics.get(name).map(|metric| &metric.kind);
+    match kind(&check.metric) {
+        Some(MetricKind::Impact { of }) => (of, kind(of)),
+        other => (&check.metric, other),
+    }
+}
+
+impl Subject {
+    /// Everything that the history depends on.
+    fn key(&self) -> String {
+        let metrics: Vec<_> = sequential_checks(&self.pipeline, &self.stage)
+            .into_iter()
+            .map(|check| measured(&self.pipeline, check))
+            .collect();
+        format!(
+            "{:?} {metrics:?} {:?} {:?} {:?} {:?} {:?}",
+            self.source.name(),
+            self.control,
+            self.pipeline.region_label,
+            self.stage.regions,
+            self.stage.traffic_percent,
+            self.grid,
+        )
+    }
+
+    /// Reads the newest hours first: they tell how often is scraped, whether there is anything to
+    /// split, and how much all would be.
+    async fn read(self, reader: &Arc<Reader>) -> History {
+        let newest = self
+            .grid
+            .newest(intervals_of(SHORTEST_HISTORY_MS, &self.grid));
+        let mut pieces = Pieces::default();
+        let step_ms = match self.read_newest(reader, newest, &mut pieces).await {
+            Ok(step_ms) => step_ms,
+            Err(history) => return history,
+        };
+        let hours = affordable_hours(pieces.samples(), &self.grid);
+        let grid = self.grid.newest(intervals_of(hours * HOUR_MS, &self.grid));
+        if let Err(history) = self.read_all(reader, grid, step_ms, &mut pieces).await {
+            return history;
+        }
+        let Ok(plan) = self.plan(reader, grid, step_ms) else {
+            return cannot_plan();
+        };
+        let share = self.stage.traffic_percent / 100.0;
+        aside(move || {
+            let answers = pieces.into_answers(&plan);
+            let found = plan
+                .assemble_split(&answers, share)
+                .and_then(|(data, split)| HistoryData::new(data, split));
+            match found {
+                Ok(found) => History::Seen(Arc::new(found)),
+                Err(fault) => History::Absent(fault.message),
+            }
+        })
+        .await
+    }
+
+    /// Reads the newest hours, and finds the coarsest step that sees every scrape. The step follows
+    /// from the data alone, so that who knew it before gets the same history.
+    async fn read_newest(
+        &self,
+        reader: &Arc<Reader>,
+        grid: Grid,
+        pieces: &mut Pieces,
+    ) -> Result<i64, History> {
+        let seen = (
+            self.source.name().to_owned(),
+            Populations {
+                control: self.control.clone(),
+                canary: Matchers::new(),
+            },
+        );
+        let interval_ms = grid.interval_ms();
+        let first_step_ms = fine_step_ms(interval_ms, reader.remembered(&seen));
+        let plan = self.read_all(reader, grid, first_step_ms, pieces).await?;
+        let answers = pieces.answers(&plan);
+        let period_ms = aside(move || plan.scrape_period_ms(&answers)).await;
+        if let Some(period_ms) = period_ms {
+            reader.remember(seen, period_ms);
+        }
+        let step_ms = fine_step_ms(interval_ms, period_ms);
+        if step_ms != first_step_ms {
+            *pieces = Pieces::default();
+        }
+        let plan = self.read_all(reader, grid, step_ms, pieces).await?;
+        let answers = pieces.answers(&plan);
+        let share = self.stage.traffic_percent / 100.0;
+        match aside(move || plan.assemble_split(&answers, share)).await {
+            Ok(_) => Ok(step_ms),
+            Err(fault) => Err(History::Absent(fault.message)),
+        }
+    }
+
+    /// Reads what is not read yet of a grid, piece by piece, the newest first.
+    async fn read_all(
+        &self,
+        reader: &Arc<Reader>,
+        grid: Grid,
+        step_ms: i64,
+        pieces: &mut Pieces,
+    ) -> Result<Plan, History> {
+        let plan = self
+            .plan(reader, grid, step_ms)
+            .map_err(|()| cannot_plan())?;
+        let mut missing = pieces.missing(&plan);
+        let mut reading = JoinSet::new();
+        loop {
+            while reading.len() < MOST_PIECES_AT_ONCE
+                && let Some((_, questions)) = missing.pop_last()
+            {
+                let source = Arc::clone(&self.source);
+                reading.spawn(async move {
+                    let answers = ask_all(&source, &questions).await;
+                    (questions, answers)
+                });
+            }
+            let Some(read) = reading.join_next().await else {
+                return Ok(plan);
+            };
+            if let Ok((questions, answers)) = read {
+                for (question, answer) in questions.iter().zip(answers) {
+                    pieces.take(question, answer)?;
+                }
+            }
+        }
+    }
+
+    fn plan(&self, reader: &Reader, grid: Grid, step_ms: i64) -> Result<Plan, ()> {
+        let mut texts = reader.texts();
+        Plan::of_control(
+            &self.pipeline,
+            sequential_checks(&self.pipeline, &self.stage),
+            &self.control,
+            &self.stage.regions,
+            grid,
+            step_ms,
+            &mut texts,
+        )
+        .map_err(|_errors| ())
+    }
+}
+
+/// The stage itself was planned with the same matchers and metrics, so this does not happen; if it
+/// did, it would for ever.
+fn cannot_plan() -> History {
+    History::Absent("the questions about the control's past cannot be written".to_owned())
+}
+
+/// Whole hours that may be read when the newest ones have this many samples.
+fn affordable_hours(newest_samples: usize, grid: &Grid) -> i64 {
+    let newest_hours = SHORTEST_HISTORY_MS / HOUR_MS;
+    let all_hours = (grid.end_ms() - grid.start_ms() + HOUR_MS - 1) / HOUR_MS;
+    let newest_samples = i64::try_from(newest_samples.max(1)).unwrap_or(i64::MAX);
+    let most = i64::try_from(MOST_SAMPLES).unwrap_or(i64::MAX);
+    let hours = most.saturating_mul(newest_hours) / newest_samples;
+    hours.min(all_hours).max(newest_hours)
+}
+
+/// Intervals of a grid that cover a time.
+fn intervals_of(length_ms: i64, grid: &Grid) -> usize {
+    let interval_ms = grid.interval_ms();
+    let whole = length_ms / interval_ms + i64::from(length_ms % interval_ms != 0);
+    usize::try_from(whole).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON_MS: i64 = 1_800_014_400_000 / HOUR_MS * HOUR_MS;
+
+    fn grid(start_ms: i64) -> Grid {
+        Grid::covering(start_ms, start_ms + 600_000, 30_000)
+    }
+
+    #[test]
+    fn all_polls_of_an_hour_share_a_window() {
+        let day_ms = 24 * HOUR_MS;
+        let at_noon = window(&grid(NOON_MS), day_ms);
+        assert_eq!((at_noon.end_ms(), at_noon.intervals()), (NOON_MS, 2_880));
+        assert_eq!(window(&grid(NOON_MS + HOUR_MS - 30_000), day_ms), at_noon);
+        assert_ne!(window(&grid(NOON_MS + HOUR_MS), day_ms), at_noon);
+    }
+
+    #[test]
+    fn short_intervals_shorten_the_window_to_no_less_than_four_hours() {
+        let every_second = Grid::covering(NOON_MS, NOON_MS + 60_000, 1_000);
+        let past = window(&every_second, 24 * HOUR_MS);
+        assert_eq!(past.intervals(), MOST_INTERVALS);
+        assert!(past.end_ms() - past.start_ms() >= SHORTEST_HISTORY_MS);
+    }
+
+    #[test]
+    fn much_data_shortens_the_window_to_no_less_than_four_hours() {
+        let past = window(&grid(NOON_MS), 24 * HOUR_MS);
+        assert_eq!(affordable_hours(0, &past), 24);
+        assert_eq!(affordable_hours(MOST_SAMPLES / 6, &past), 24);
+        assert_eq!(affordable_hours(MOST_SAMPLES / 2, &past), 8);
+        assert_eq!(affordable_hours(10 * MOST_SAMPLES, &past), 4);
+    }
+
+    #[test]
+    fn the_history_that_was_not_asked_for_the_longest_makes_room() {
+        let mut kept = Kept::default();
+        for use_number in 0..MOST_HISTORIES as u64 {
+            let (_tell, told) = watch::channel(None);
+            let last_use = if use_number == 3 { 1_000 } else { use_number };
+            kept.entries
+                .insert(format!("{use_number:02}"), Entry { told, last_use });
+        }
+        kept.make_room();
+        kept.make_room();
+        assert_eq!(kept.entries.len(), MOST_HISTORIES - 1);
+        assert!(!kept.entries.contains_key("00"));
+    }
+}

@@ -1,0 +1,235 @@
+//! What the gate remembers.
+//!
+//! A deployment system asks about a rollout by its key for hours, through restarts of this
+//! service. So whatever was accepted is kept: rollouts, every decision about them as a trail of
+//! events, and the inputs of the decisions, so that each can be computed again.
+//!
+//! The store is dumb on purpose. It keeps documents that the engine makes and reads, and beside
+//! them only the columns that somebody looks up. What it does know:
+//!
+//! * **One rollout of a pipeline and key is current**: the one that a call with this key means. A
+//!   unique index says so, not a careful program. [`Store::start`] finds it or makes the next
+//!   attempt, in one transaction, however many callers start at once.
+//! * **A rollout has a version.** [`Store::record`] writes the new state, its events and inputs
+//!   together or not at all, and only upon the version that the caller has read.
+//! * **Events are numbered** from 1 in each rollout, without gaps: a reader that continues after a
+//!   number has missed nothing.
+//!
+//! What answered `Ok` survives the end of the process by any means, `kill -9` included, and the
+//! store works again by itself when a full disk has room. A loss of power can take the last
+//! commits with it, never the store's soundness (SQLite's `synchronous = NORMAL` in WAL mode).
+//!
+//! Every call ends within seconds: each has a deadline of its own, after which it is
+//! [`StoreError::Unavailable`]. The deadlines run on tokio's clock, while SQLite works on threads
+//! that tokio does not see: a test that pauses the clock will see deadlines pass.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `url` | where the store is |
+//! | `model`, `page` | what is kept, and how lists are cut |
+//! | `statements` | all SQL, portable |
+//! | `sqlite/` | the engine: one writer, some readers, and what to do when the disk is full |
+//! | `conformance` | what every engine must do, apart from the engine under test |
+//!
+//! A second engine is another variant of [`Store`], a folder of migrations, and one line that runs
+//! the conformance suite.
+
+#[cfg(test)]
+mod conformance;
+mod error;
+mod model;
+mod page;
+mod sqlite;
+mod statements;
+mod url;
+
+use uuid::Uuid;
+
+pub use error::StoreError;
+pub use model::{
+    Inputs, NewEvent, NewRollout, Recorded, Retention, RolloutState, RolloutUpdate, Started,
+    StoredEvent, StoredRollout,
+};
+pub use page::{Cursor, Filter, MOST_ON_A_PAGE, Page, RolloutPage};
+pub use sqlite::SqliteStore;
+pub use url::StoreUrl;
+
+use url::Place;
+
+/// The most events that are read at once.
+pub const MOST_EVENTS: usize = 1_000;
+
+/// A store of any engine. A clone is the same store.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// A file, or the memory of this process.
+    Sqlite(SqliteStore),
+}
+
+impl Store {
+    /// Opens a store, makes it when it is not there, and brings its tables up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the file cannot be opened or written,
+    /// [`StoreError::Corrupt`] when it is no store, [`StoreError::Invalid`] when a newer Serinus
+    /// has written it.
+    pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+        let store = match url.place() {
+            Place::SqliteFile(path) => SqliteStore::open_file(path).await?,
+            Place::SqliteMemory => SqliteStore::open_memory().await?,
+        };
+        Ok(Self::Sqlite(store))
+    }
+
+    /// Returns the current rollout of a pipeline and key; starts one when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] when the id is taken; otherwise as [`rollout`](Self::rollout).
+    pub async fn start(&self, new: NewRollout) -> Result<Started, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.start(new).await,
+        }
+    }
+
+    /// Returns the rollout of an id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be read now, [`StoreError::Corrupt`] when
+    /// what it holds cannot be understood.
+    pub async fn rollout(&self, id: Uuid) -> Result<Option<StoredRollout>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.rollout(id).await,
+        }
+    }
+
+    /// Returns the rollout that a key means now.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn current(
+        &self,
+        pipeline: &str,
+        key: &str,
+    ) -> Result<Option<StoredRollout>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.current(pipeline, key).await,
+        }
+    }
+
+    /// Returns all open rollouts, oldest first: what a worker continues after a restart.
+    ///
+    /// They are read in pages, so none holds a reader for long and each page has the deadline for
+    /// itself. The answer holds every open rollout with its document: memory in proportion to the
+    /// rollouts that are open, as the worker needs them all anyway. One that is started or ends
+    /// while this reads may be in it or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn open_rollouts(&self) -> Result<Vec<StoredRollout>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.open_rollouts().await,
+        }
+    }
+
+    /// Records what a rollout has become, with the events that led there and the inputs of the
+    /// decision, together or not at all, if nobody has recorded since `expected_version`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] when the update makes it current while another of its key is, or
+    /// makes a cancelled or closed one current; otherwise as [`rollout`](Self::rollout).
+    pub async fn record(
+        &self,
+        id: Uuid,
+        expected_version: i64,
+        update: RolloutUpdate,
+        events: Vec<NewEvent>,
+        inputs: Option<Inputs>,
+    ) -> Result<Recorded, StoreError> {
+        match self {
+            Self::Sqlite(store) => {
+                store
+                    .record(id, expected_version, update, events, inputs)
+                    .await
+            }
+        }
+    }
+
+    /// Returns a page of rollouts, newest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn list(&self, filter: &Filter, page: Page) -> Result<RolloutPage, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.list(filter, page).await,
+        }
+    }
+
+    /// Returns the events of a rollout after a sequence number (0 for all), at most `limit` and
+    /// [`MOST_EVENTS`]. An unknown rollout has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn events(
+        &self,
+        id: Uuid,
+        after_sequence: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.events(id, after_sequence, limit).await,
+        }
+    }
+
+    /// Returns the bytes of a digest.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn inputs(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.inputs(digest).await,
+        }
+    }
+
+    /// Removes closed rollouts that need not be kept, with their events and inputs, and returns
+    /// how many. A rollout that is current is kept, whatever its age.
+    ///
+    /// Works in small transactions, so that others can write in between, and in a bounded number
+    /// of them: call it again when it has removed something.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout). What was removed before stays removed.
+    pub async fn prune(&self, keep: &Retention, now_ms: i64) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.prune(keep, now_ms).await,
+        }
+    }
+
+    /// Writes and commits something small, to see that the next rollout could be accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.check().await,
+        }
+    }
+
+    /// Lets running calls end and closes the store, for all its clones. Later calls are
+    /// [`StoreError::Unavailable`].
+    pub async fn close(self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What is kept: rollouts, their events, the inputs of their decisions.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// Where a rollout stands, as far as the store must know to find it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RolloutState {
+    /// It is being judged.
+    Open,
+    /// All stages passed.
+    Promoted,
+    /// A stage failed: final.
+    RolledBack,
+    /// A human or a caller stopped it.
+    Cancelled,
+    /// It ended and its key is free again.
+    Closed,
+}
+
+impl RolloutState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Open,
+        Self::Promoted,
+        Self::RolledBack,
+        Self::Cancelled,
+        Self::Closed,
+    ];
+
+    /// Its name in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled_back",
+            Self::Cancelled => "cancelled",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Returns the state of a name, if it is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+impl fmt::Display for RolloutState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A rollout as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRollout {
+    /// Names it for ever.
+    pub id: Uuid,
+    /// The pipeline it goes through.
+    pub pipeline: String,
+    /// What the caller calls it; unique among the current ones of a pipeline.
+    pub key: String,
+    /// How many rollouts this pipeline and key have had, this one included.
+    pub attempt: i64,
+    /// Where it stands.
+    pub state: RolloutState,
+    /// Whether a call with its key means this one. A rolled-back rollout stays current until it is
+    /// cancelled or closed; those two never are.
+    pub is_current: bool,
+    /// Grows by one with each record: 1 after the start.
+    pub version: i64,
+    /// When it was started, in milliseconds since 1970.
+    pub created_ms: i64,
+    /// When it was last recorded, in milliseconds since 1970.
+    pub updated_ms: i64,
+    /// When it ended, in milliseconds since 1970.
+    pub closed_ms: Option<i64>,
+    /// JSON text that the engine understands.
+    pub document: String,
+}
+
+/// A rollout to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRollout {
+    /// A fresh id; unused when the key has a current rollout.
+    pub id: Uuid,
+    /// The pipeline it goes through.
+    pub pipeline: String,
+    /// What the caller calls it.
+    pub key: String,
+    /// Now, in milliseconds since 1970.
+    pub created_ms: i64,
+    /// JSON text that the engine understands.
+    pub document: String,
+    /// Its first event.
+    pub first_event: NewEvent,
+}
+
+/// What a start came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    /// The key was free.
+    Created(StoredRollout),
+    /// The key has a current rollout: nothing was written.
+    Existing(StoredRollout),
+}
+
+impl Started {
+    /// The rollout that the key means now.
+    pub fn into_rollout(self) -> StoredRollout {
+        match self {
+            Self::Created(rollout) | Self::Existing(rollout) => rollout,
+        }
+    }
+}
+
+/// An event to be added to the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// When it happened, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What happened, as one word.
+    pub kind: String,
+    /// JSON text that the engine understands.
+    pub document: String,
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// From 1 in each rollout, without gaps.
+    pub sequence: i64,
+    /// When it happened, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What happened, as one word.
+    pub kind: String,
+    /// JSON text that the engine understands.
+    pub document: String,
+}
+
+/// What a rollout becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutUpdate {
+    /// Where it stands now.
+    pub state: RolloutState,
+    /// Whether a call with its key still means it.
+    pub is_current: bool,
+    /// Now, in milliseconds since 1970.
+    pub updated_ms: i64,
+    /// When it ended, in milliseconds since 1970.
+    pub closed_ms: Option<i64>,
+    /// JSON text that the engine understands.
+    pub document: String,
+}
+
+/// What a decision was computed from. Kept once per digest and rollout, and as long as it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// Names the bytes: the same digest means the same bytes.
+    pub digest: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What a record came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// All of it is kept; the rollout as it is now.
+    Done(StoredRollout),
+    /// Somebody else recorded since that version was read: nothing was written. The rollout as it
+    /// is now.
+    Conflict(StoredRollout),
+    /// No rollout has this id: nothing was written.
+    Unknown,
+}
+
+/// What of the closed rollouts is kept. One that is still current is never removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Closed longer ago than this is removed, in milliseconds.
+    pub closed_for_ms: i64,
+    /// More closed ones than this are removed, the longest closed first.
+    pub most_closed: u64,
+}

@@ -475,8 +475,8 @@ impl<'a> Latency<'a> {
                 limit: one.limit,
                 intervals: self.tail_intervals(one, intervals),
                 past: pasts
-                    .entry(one.index)
-                    .or_insert_with(|| past(*bounds.get(one.index)?).map(Past::new))
+                    .entry(one.control_index)
+                    .or_insert_with(|| past(*bounds.get(one.control_index)?).map(Past::new))
                     .clone(),
             };
             list.iter().map(of).collect()

@@ -18,6 +18,8 @@ RUN cargo build --locked --release --package serinus --bin serinus
 FROM ${RUNTIME_IMAGE}
 COPY --from=builder /build/target/release/serinus /usr/local/bin/serinus
 COPY pipelines/*.yaml /etc/serinus/pipelines/
+# Listening for everybody needs SERINUS_TOKENS_FILE, or SERINUS_INSECURE=true where something else
+# guards the port.
 ENV SERINUS_LISTEN=0.0.0.0:8080 \
     SERINUS_PIPELINES=/etc/serinus/pipelines
 # The user `nonroot` of the distroless images, by number, so that Kubernetes can check it.

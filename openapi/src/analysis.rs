@@ -5,5 +5,6 @@ mod convert;
 mod request;
 
 pub use answer::*;
-pub use convert::AnalysisSubject;
+pub use convert::{AnalysisSubject, timestamp};
+pub(crate) use request::time;
 pub use request::*;

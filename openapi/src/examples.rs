@@ -132,11 +132,43 @@ pub fn hold_answer() -> Value {
     })
 }
 
+/// A call of a gate.
+pub fn gate_request() -> Value {
+    json!({
+        "key": "6d4f9.7",
+        "control": {"track": "stable"},
+        "canary": {"track": "canary"},
+    })
+}
+
+/// A call of a webhook of Flagger.
+pub fn flagger_call() -> Value {
+    json!({
+        "name": "checkout",
+        "namespace": "shop",
+        "phase": "Progressing",
+        "checksum": "6d4f9c7b8",
+        "metadata": {"control.track": "stable", "canary.track": "canary"},
+    })
+}
+
+/// A rollout to start.
+pub fn start_request() -> Value {
+    json!({
+        "pipeline": "canary_pipeline",
+        "key": "6d4f9.7",
+        "control": {"track": "stable"},
+        "canary": {"track": "canary"},
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::analysis::{AnalysisAnswer, AnalysisRequest};
+    use crate::flagger::FlaggerCall;
     use crate::pipeline::ValidateRequest;
+    use crate::rollout::{GateRequest, StartRequest};
 
     #[test]
     fn the_examples_are_what_the_operations_take() {
@@ -150,6 +182,15 @@ mod tests {
             let request: ValidateRequest = serde_json::from_value(example).unwrap();
             assert!(request.pipeline_yaml.is_some());
         }
+    }
+
+    #[test]
+    fn the_examples_of_rollouts_are_what_the_operations_take() {
+        let call: GateRequest = serde_json::from_value(gate_request()).unwrap();
+        let start: StartRequest = serde_json::from_value(start_request()).unwrap();
+        assert_eq!(call.key, Some(start.key));
+        let hook: FlaggerCall = serde_json::from_value(flagger_call()).unwrap();
+        assert_eq!(hook.key(), "shop/checkout@6d4f9c7b8");
     }
 
     #[test]

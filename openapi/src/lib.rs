@@ -7,11 +7,13 @@
 
 pub mod analysis;
 pub mod examples;
+pub mod flagger;
 pub mod number;
 pub mod operations;
 pub mod pipeline;
 pub mod population;
 pub mod problem;
+pub mod rollout;
 
 pub use number::Number;
 pub use problem::{Problem, ProblemType};

@@ -45,14 +45,26 @@ problem_types! {
     InvalidPopulation = ("invalid-population", 400, "A population cannot be used"),
     /// The window cannot be judged.
     InvalidWindow = ("invalid-window", 400, "The window cannot be judged"),
+    /// No token was shown, or none that is known.
+    Unauthorized = ("unauthorized", 401, "A token is needed"),
+    /// The token is not good for this.
+    Forbidden = ("forbidden", 403, "This is not allowed"),
     /// No resource at this path.
     NotFound = ("not-found", 404, "Nothing is here"),
     /// No pipeline of this name.
     UnknownPipeline = ("unknown-pipeline", 404, "No pipeline has this name"),
+    /// The pipeline of the path has no stage of this name.
+    NoSuchStage = ("no-such-stage", 404, "The pipeline has no such stage"),
+    /// No rollout of this id.
+    UnknownRollout = ("unknown-rollout", 404, "No rollout has this id"),
     /// The resource does not answer to this method.
     MethodNotAllowed = ("method-not-allowed", 405, "The method is not allowed here"),
     /// The client took too long to send its request.
     RequestTimeout = ("request-timeout", 408, "The request took too long to arrive"),
+    /// A rollout with this key has other populations.
+    PopulationsDiffer = ("populations-differ", 409, "The key has other populations"),
+    /// The rollout cannot be changed as it was asked for.
+    RolloutConflict = ("rollout-conflict", 409, "The rollout cannot be changed like that"),
     /// The body is larger than the limit.
     BodyTooLarge = ("body-too-large", 413, "The body is too large"),
     /// The body's media type is not read here.
@@ -63,8 +75,14 @@ problem_types! {
     UnknownStage = ("unknown-stage", 422, "The pipeline has no such stage"),
     /// No source of this name is configured.
     UnknownSource = ("unknown-source", 422, "No source has this name"),
+    /// The limits allow no more requests for now.
+    TooManyRequests = ("too-many-requests", 429, "Too many requests"),
     /// Serinus failed. Never used for what a Prometheus does: that is a `hold`.
     InternalError = ("internal-error", 500, "Serinus failed"),
+    /// What happens cannot be recorded now. Never answered by a gate: it holds.
+    StoreUnavailable = ("store-unavailable", 503, "Nothing can be recorded now"),
+    /// Too many other requests are being answered.
+    Overloaded = ("overloaded", 503, "Too many requests at the same time"),
 }
 
 /// What is wrong with a request, and what to change (RFC 9457).

@@ -30,6 +30,36 @@ fn matrix(value_text: fn(u32) -> String) -> String {
     body
 }
 
+/// An answer of native histograms: each with 40 populated buckets, 100 instants.
+fn native() -> String {
+    let mut body = String::from(r#"{"status":"success","data":{"resultType":"matrix","result":["#);
+    for series in 0..SERIES {
+        let comma = if series > 0 { "," } else { "" };
+        let _ = write!(
+            body,
+            r#"{comma}{{"metric":{{"instance":"10.0.{series}.17:9090"}},"histograms":["#
+        );
+        for sample in 0..100 {
+            let comma = if sample > 0 { "," } else { "" };
+            let time = 1_700_000_000 + 15 * sample;
+            let _ = write!(
+                body,
+                r#"{comma}[{time}.781,{{"count":"{sample}","sum":"1.5","buckets":["#
+            );
+            for bucket in 0..40 {
+                let comma = if bucket > 0 { "," } else { "" };
+                let (lower, upper) = (f64::from(bucket) / 8.0, f64::from(bucket + 1) / 8.0);
+                let (lower, upper) = (lower.exp2(), upper.exp2());
+                let _ = write!(body, r#"{comma}[0,"{lower}","{upper}","{}"]"#, sample + 1);
+            }
+            body.push_str("]}]");
+        }
+        body.push_str("]}");
+    }
+    body.push_str("]}}");
+    body
+}
+
 fn decoding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     let counters: fn(u32) -> String = |number| number.to_string();
@@ -42,6 +72,14 @@ fn decoding(criterion: &mut Criterion) {
             bencher.iter(|| decode(black_box(body.as_bytes()), 5_000));
         });
     }
+    let body = native();
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function(
+        "100 native histograms of 100 samples, 40 buckets",
+        |bencher| {
+            bencher.iter(|| decode(black_box(body.as_bytes()), 5_000));
+        },
+    );
     group.finish();
 }
 

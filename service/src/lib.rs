@@ -1,14 +1,17 @@
 //! Everything of Serinus that touches the world: configuration, HTTP, Prometheus, the command
 //! line and the demo.
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod http;
+pub mod metrics;
 pub mod pipelines;
 pub mod prometheus;
+pub mod rollouts;
 pub mod store;
 pub mod telemetry;
 pub mod wire;

@@ -1,8 +1,39 @@
 //! From an analysis to the answer on the wire, for the server and the command line alike.
 
+use serinus_analysis::judge::{StageData, StageVerdict};
+use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisSubject, Inputs, Query};
 
-use crate::engine::{Analysis, AnalysisInput};
+use crate::engine::{Analysis, AnalysisInput, digest};
+
+/// Returns the answer that tells a verdict on some data.
+fn told(
+    (pipeline, stage): (&Pipeline, &Stage),
+    data: &StageData,
+    verdict: &StageVerdict,
+    inputs: Inputs,
+) -> AnalysisAnswer {
+    let subject = AnalysisSubject {
+        pipeline,
+        stage,
+        grid: data.grid,
+        history: &data.history,
+    };
+    AnalysisAnswer::new(subject, verdict, inputs)
+}
+
+/// Returns the answer that tells a verdict which was computed again from stored data.
+pub fn replayed(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+    verdict: &StageVerdict,
+    queries: Vec<Query>,
+) -> AnalysisAnswer {
+    let digest = digest(pipeline, stage, data);
+    let inputs = Inputs { queries, digest };
+    told((pipeline, stage), data, verdict, inputs)
+}
 
 /// Returns the answer that tells an analysis.
 pub fn answer(input: &AnalysisInput<'_>, analysis: &Analysis) -> AnalysisAnswer {
@@ -12,15 +43,10 @@ pub fn answer(input: &AnalysisInput<'_>, analysis: &Analysis) -> AnalysisAnswer 
         series: record.series,
         samples: record.samples,
     });
-    let subject = AnalysisSubject {
-        pipeline: input.pipeline,
-        stage: input.stage,
-        grid: analysis.grid,
-        history: &analysis.history,
-    };
     let inputs = Inputs {
         queries: queries.collect(),
         digest: analysis.digest.clone(),
     };
-    AnalysisAnswer::new(subject, &analysis.verdict, inputs)
+    let judged = (input.pipeline, input.stage);
+    told(judged, &analysis.data, &analysis.verdict, inputs)
 }

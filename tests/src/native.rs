@@ -168,9 +168,9 @@ impl PodState {
         let start_seconds = self.process_start_ms as f64 / 1_000.0;
         let gauge = Message::default().double(1, start_seconds);
         let families = [
-            family("process_start_time_seconds", GAUGE, 2, gauge),
-            family(NATIVE_NAME, HISTOGRAM, 7, self.native()),
-            family(CLASSIC_NAME, HISTOGRAM, 7, self.classic()),
+            family("process_start_time_seconds", GAUGE, 2, &gauge),
+            family(NATIVE_NAME, HISTOGRAM, 7, &self.native()),
+            family(CLASSIC_NAME, HISTOGRAM, 7, &self.classic()),
         ];
         let mut body = Vec::new();
         for family in families {
@@ -206,6 +206,10 @@ impl PodState {
             if *seconds <= ZERO_THRESHOLD {
                 zero += times;
             } else {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "whole, and of a float's logarithm"
+                )]
                 let index = (seconds.log2() * per_octave).ceil() as i64;
                 *buckets.entry(index).or_default() += times;
             }
@@ -223,8 +227,8 @@ impl PodState {
         }
         let mut before = 0;
         for count in buckets.values() {
-            message = message.signed(13, *count as i64 - before);
-            before = *count as i64;
+            message = message.signed(13, count.cast_signed() - before);
+            before = count.cast_signed();
         }
         message
     }
@@ -266,8 +270,8 @@ fn spans(buckets: &BTreeMap<i64, u64>) -> Vec<Span> {
 }
 
 /// `MetricFamily` of one `Metric` without labels, whose value is in the field given.
-fn family(name: &str, kind: u64, value_field: u64, value: Message) -> Message {
-    let metric = Message::default().message(value_field, &value);
+fn family(name: &str, kind: u64, value_field: u64, value: &Message) -> Message {
+    let metric = Message::default().message(value_field, value);
     Message::default()
         .bytes(1, name.as_bytes())
         .number(3, kind)
@@ -310,10 +314,15 @@ impl Message {
 
 fn write_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        bytes.push((value & 0x7f) as u8 | 0x80);
+        bytes.push(lowest_byte(value) | 0x80);
         value >>= 7;
     }
-    bytes.push(value as u8);
+    bytes.push(lowest_byte(value));
+}
+
+fn lowest_byte(value: u64) -> u8 {
+    let [lowest, ..] = value.to_le_bytes();
+    lowest
 }
 
 fn lock(state: &Mutex<PodState>) -> MutexGuard<'_, PodState> {

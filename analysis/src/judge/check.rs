@@ -20,7 +20,7 @@ use super::model::{
 };
 use super::needs::{self, Outlook};
 use super::question::Question;
-use super::votes::{may_fail, may_roll_back, method_of, total_weight};
+use super::votes::{may_fail, may_roll_back, method_of, share_of_votes};
 use super::warm_up::LookedAt;
 use super::{gauge, kayenta, text};
 
@@ -513,12 +513,8 @@ fn with_outlook(
 
 /// The accepted false rollbacks of one check alone; nothing for one that may not roll back.
 fn alone(check: &Check, situation: Situation<'_>) -> Option<ErrorRate> {
-    let pipeline = situation.pipeline;
-    let total = total_weight(&situation.stage.checks, pipeline, Some(Method::Sequential));
-    let rate = situation.budget.rollback.value() * check.weight / total;
-    may_roll_back(check, pipeline)
-        .then(|| ErrorRate::new(rate).ok())
-        .flatten()
+    share_of_votes(check, &situation.stage.checks, situation.pipeline)
+        .map(|share| situation.budget.rollback_alone(share))
 }
 
 /// The ratio of counts with an interval that may be looked at after every interval of the window.

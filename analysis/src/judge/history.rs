@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::sequential::{IntervalCounts, on_every_interval};
 use crate::series::{Grid, PairedCounts, PairedInterval};
 
@@ -16,7 +18,7 @@ use super::model::{DataFault, MetricData, ReasonCode, StageData};
 pub const SHORTEST_HISTORY_MS: i64 = 4 * 3_600_000;
 
 /// How the control was split into two groups, to measure the noise between them.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ControlSplit {
     /// Targets that played the canary.
     pub canary_targets: usize,
@@ -27,7 +29,7 @@ pub struct ControlSplit {
 }
 
 /// What is known of the time before the rollout.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum History {
     /// The noise can be measured.
     Seen(Arc<HistoryData>),
@@ -47,7 +49,7 @@ impl Default for History {
 }
 
 /// Two groups of the control over a past.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HistoryData {
     grid: Grid,
     metrics: BTreeMap<String, MetricData>,

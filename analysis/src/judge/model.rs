@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 pub use crate::interval::Classification;
 use crate::interval::Interval;
 use crate::pipeline::Method;
@@ -10,7 +12,7 @@ use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
 use super::history::History;
 
 /// What was read for one metric of a stage.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum MetricData {
     /// Events against an exposure.
     Counts(PairedCounts),
@@ -23,7 +25,7 @@ pub enum MetricData {
 }
 
 /// Why the data of a metric is not there. Never good news and never an error: it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFault {
     /// The stable token.
     pub code: ReasonCode,
@@ -32,7 +34,7 @@ pub struct DataFault {
 }
 
 /// Everything that was read for a stage.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageData {
     /// The grid on which it was read.
     pub grid: Grid,
@@ -101,7 +103,9 @@ impl Outcome {
 macro_rules! reason_codes {
     ($($(#[$doc:meta])* $variant:ident = $token:literal,)*) => {
         /// Why a verdict is what it is, as a stable token.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
         pub enum ReasonCode { $($(#[$doc])* $variant,)* }
 
         impl ReasonCode {

@@ -1,6 +1,7 @@
 //! What is asked, and what is made of the answers.
 
 mod control;
+mod native;
 
 use super::*;
 use crate::judge::{MetricData, ReasonCode};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
 /// One series as it was read: its labels and its samples in the order of time.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,7 +17,7 @@ pub struct Series {
 }
 
 /// One value for each of the two populations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Populations<T> {
     /// The old version, serving at the same time.
     pub control: T,
@@ -44,7 +45,7 @@ impl<T> Populations<T> {
 
 /// The fixed grid: consecutive intervals of equal length, aligned to the clock, so that the
 /// time of a request never moves a boundary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grid {
     start_ms: i64,
     interval_ms: i64,
@@ -121,7 +122,7 @@ impl Grid {
 }
 
 /// What one population did in one interval.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct ArmCount {
     /// The events that are counted (bad ones, where less is better).
     pub events: f64,
@@ -130,7 +131,7 @@ pub struct ArmCount {
 }
 
 /// What both populations did in one interval, or in several that a missed scrape joined.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairedInterval {
     /// Index of the first grid interval covered.
     pub first: usize,
@@ -143,7 +144,7 @@ pub struct PairedInterval {
 }
 
 /// What had to be put right in the data of one metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DataQuality {
     /// Grid intervals of which nothing is known: no scrape of either population fell into them.
     pub missing_intervals: usize,
@@ -176,7 +177,7 @@ pub struct DataQuality {
 }
 
 /// Events against exposure, interval by interval, of both populations.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PairedCounts {
     /// The intervals with data, in order.
     pub intervals: Vec<PairedInterval>,
@@ -200,7 +201,7 @@ impl PairedCounts {
 
 /// Histograms of both populations on the grid: for each interval (row) and bound (column) the
 /// number of observations at or below the bound. The last bound is infinite.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairedHistogram {
     /// The bounds, ascending, in base units; those that both populations have in common.
     pub upper_bounds: Vec<f64>,
@@ -215,7 +216,7 @@ pub struct PairedHistogram {
 }
 
 /// The mean of a gauge over each population, on the grid.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PairedGauge {
     /// One entry for each grid interval: the value at its end, where there is one.
     pub intervals: Vec<Populations<Option<f64>>>,

@@ -50,7 +50,7 @@ impl Target {
         let mut alive: Vec<f64> = Vec::new();
         let mut start_seconds = -10_000.0;
         for (scrape, new) in self.observed.iter().enumerate() {
-            let at_ms = at(SCRAPE_SECONDS * scrape as i64);
+            let at_ms = at(SCRAPE_SECONDS * i64::try_from(scrape).unwrap());
             if self.restarts.contains(&scrape) {
                 alive.clear();
                 start_seconds = (at_ms - 1_000) as f64 / 1_000.0;
@@ -113,7 +113,7 @@ fn simulate(seed: u64, population: &str, intervals: usize) -> Vec<Target> {
     let targets = 1 + below(3);
     (0..targets)
         .map(|number| {
-            let mut schema = below(8) as i32 - 2;
+            let mut schema = below(8).cast_signed() - 2;
             // Half of them on the grid of some schema.
             let mut threshold = f64::from(below(9)) * 0.001;
             if below(2) == 0 {
@@ -227,7 +227,7 @@ proptest! {
 
     #[test]
     fn merged_counts_are_those_of_the_observations(seed: u64, intervals in 1_usize..6) {
-        let grid = grid(intervals as i64);
+        let grid = grid(i64::try_from(intervals).unwrap());
         let control = simulate(seed, "control", intervals);
         let canary = simulate(!seed, "canary", intervals);
         let found = counted(&grid, &control, &canary, &[]);

@@ -55,6 +55,21 @@ pub enum Classification {
 pub struct ReasonCode(Cow<'static, str>);
 
 impl ReasonCode {
+    /// A human decided.
+    pub const OVERRIDE: Self = Self(Cow::Borrowed("override"));
+    /// What happens cannot be recorded, so nothing is decided.
+    pub const STORE_UNAVAILABLE: Self = Self(Cow::Borrowed("store_unavailable"));
+    /// The rollout was cancelled.
+    pub const CANCELLED: Self = Self(Cow::Borrowed("cancelled"));
+    /// A passed stage, an ended rollout: everything that was needed is shown.
+    pub const PASSED: Self = Self(Cow::Borrowed("passed"));
+    /// Not judged yet.
+    pub const STILL_COLLECTING: Self = Self(Cow::Borrowed("still_collecting"));
+    /// Nothing that could be judged.
+    pub const NO_DATA: Self = Self(Cow::Borrowed("no_data"));
+    /// Codes that the judge itself never gives.
+    const OF_ROLLOUTS: [Self; 3] = [Self::OVERRIDE, Self::STORE_UNAVAILABLE, Self::CANCELLED];
+
     /// The token.
     pub fn token(&self) -> &str {
         &self.0
@@ -74,7 +89,12 @@ impl PartialSchema for ReasonCode {
             .description(Some(
                 "Why a verdict or an outcome is what it is, as a stable token.",
             ))
-            .enum_values(Some(judge::ReasonCode::ALL.iter().map(|code| code.token())))
+            .enum_values(Some(
+                judge::ReasonCode::ALL
+                    .iter()
+                    .map(|code| code.token().to_owned())
+                    .chain(Self::OF_ROLLOUTS.iter().map(|code| code.token().to_owned())),
+            ))
             .into()
     }
 }

@@ -50,16 +50,13 @@ impl AnalysisAnswer {
         let (told, reason) = if is_dry_run {
             let name = verdict.verdict.name();
             let reason = format!("dry run, the verdict is {name}: {}", verdict.reason);
-            (Verdict::Promote, one_line(&reason))
+            (Verdict::Promote, reason)
         } else {
-            (true_verdict, one_line(&verdict.reason))
+            (true_verdict, verdict.reason.clone())
         };
         Self {
             verdict: told,
-            gate: Gate {
-                verdict: told,
-                reason,
-            },
+            gate: Gate::new(told, &reason),
             reason_code: verdict.reason_code.into(),
             progress: one_line(&verdict.progress),
             pipeline: pipeline.name.clone(),
@@ -69,8 +66,8 @@ impl AnalysisAnswer {
             traffic_percent: Number::percent(stage.traffic_percent),
             rollback_to_percent: Number::percent(verdict.rollback_to_percent),
             window: Window {
-                start: time(grid.start_ms()),
-                end: time(grid.end_ms()),
+                start: timestamp(grid.start_ms()),
+                end: timestamp(grid.end_ms()),
                 interval_seconds: grid.interval_ms() / 1000,
                 intervals: verdict.intervals,
                 missing: verdict.missing_intervals,
@@ -89,8 +86,8 @@ impl From<&judge::History> for History {
             judge::History::Seen(past) => {
                 let split = past.split();
                 return Self {
-                    start: Some(time(past.grid().start_ms())),
-                    end: Some(time(past.grid().end_ms())),
+                    start: Some(timestamp(past.grid().start_ms())),
+                    end: Some(timestamp(past.grid().end_ms())),
                     intervals: Some(past.intervals_with_data()),
                     canary_targets: Some(split.canary_targets),
                     control_targets: Some(split.control_targets),
@@ -114,6 +111,16 @@ impl From<judge::Verdict> for Verdict {
             judge::Verdict::Promote => Self::Promote,
             judge::Verdict::Hold => Self::Hold,
             judge::Verdict::Rollback => Self::Rollback,
+        }
+    }
+}
+
+impl From<Verdict> for judge::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Promote => Self::Promote,
+            Verdict::Hold => Self::Hold,
+            Verdict::Rollback => Self::Rollback,
         }
     }
 }
@@ -221,7 +228,7 @@ impl From<&judge::NeedsReport> for Needs {
     fn from(report: &judge::NeedsReport) -> Self {
         Self {
             canary_requests: Number::new(report.canary_total.ceil()),
-            projected_at: report.projected_at_ms.map(time),
+            projected_at: report.projected_at_ms.map(timestamp),
             traffic_factor: report.traffic_factor.and_then(Number::new),
             provable_ratio: report.provable_ratio.and_then(Number::new),
         }
@@ -245,13 +252,24 @@ fn bounds(interval: Interval) -> Option<Bounds> {
 }
 
 /// A time that the calendar cannot say becomes its first or last one.
-fn time(milliseconds: i64) -> DateTime<Utc> {
+/// The time so many milliseconds since 1970; the nearest one that can be written.
+pub fn timestamp(milliseconds: i64) -> DateTime<Utc> {
     let nearest = if milliseconds < 0 {
         DateTime::<Utc>::MIN_UTC
     } else {
         DateTime::<Utc>::MAX_UTC
     };
     DateTime::from_timestamp_millis(milliseconds).unwrap_or(nearest)
+}
+
+impl Gate {
+    /// Returns the gate, its reason cut to what callers can keep.
+    pub fn new(verdict: Verdict, reason: &str) -> Self {
+        Self {
+            verdict,
+            reason: one_line(reason),
+        }
+    }
 }
 
 /// One line without control characters, within the limits of the gate. A text that is cut ends
@@ -333,8 +351,8 @@ mod tests {
 
     #[test]
     fn a_time_beyond_the_calendar_does_not_panic() {
-        assert_eq!(time(i64::MIN), DateTime::<Utc>::MIN_UTC);
-        assert_eq!(time(i64::MAX), DateTime::<Utc>::MAX_UTC);
-        assert_eq!(time(0), DateTime::<Utc>::UNIX_EPOCH);
+        assert_eq!(timestamp(i64::MIN), DateTime::<Utc>::MIN_UTC);
+        assert_eq!(timestamp(i64::MAX), DateTime::<Utc>::MAX_UTC);
+        assert_eq!(timestamp(0), DateTime::<Utc>::UNIX_EPOCH);
     }
 }

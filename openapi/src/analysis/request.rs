@@ -53,8 +53,10 @@ pub struct AnalysisRequest {
     pub source: Option<String>,
 }
 
-/// Reads a time and says what one looks like when it is none.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+/// Reads a time, and says what one looks like when it is none.
+pub(crate) fn time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<DateTime<Utc>>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };

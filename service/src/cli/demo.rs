@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::{FAILED, Failure};
+use crate::config::check_exposure;
 use crate::demo::{DemoOptions, run as run_demo};
 use crate::prometheus::install_crypto_provider;
 
@@ -33,9 +34,13 @@ pub(super) struct Arguments {
     /// Where Serinus listens; another free port is taken when this one is in use
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Listen for everybody, also beyond this machine
+    #[arg(long)]
+    insecure: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    check_exposure(arguments.listen, !arguments.insecure)?;
     install_crypto_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,16 +1,22 @@
 //! The command line, one file a command.
 
 mod analyze;
+mod calibrate;
 mod demo;
 mod healthcheck;
 mod lint;
 mod openapi;
 mod output;
+mod past;
+mod plan;
+mod replay;
 mod serve;
 mod simulate;
 mod table;
 #[cfg(test)]
 mod tests;
+mod token;
+mod wait;
 
 use std::ffi::OsString;
 use std::panic;
@@ -48,8 +54,13 @@ enum Command {
     Demo(demo::Arguments),
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
+    Plan(Box<plan::Arguments>),
+    Calibrate(Box<calibrate::Arguments>),
     Simulate(Box<simulate::Arguments>),
+    Token(token::Arguments),
     Openapi(openapi::Arguments),
+    Wait(Box<wait::Arguments>),
+    Replay(replay::Arguments),
     Healthcheck(healthcheck::Arguments),
 }
 
@@ -77,7 +88,10 @@ impl<E: std::error::Error> From<E> for Failure {
 /// command for what its codes mean.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let all: Vec<OsString> = arguments.into_iter().collect();
-    let is_analyze = all.get(1).is_some_and(|name| name == "analyze");
+    // Codes below this one say what the verdict is.
+    let tells_a_verdict = all
+        .get(1)
+        .is_some_and(|name| name == "analyze" || name == "wait");
     match Cli::try_parse_from(all) {
         Ok(cli) => run(cli.command),
         Err(error) => {
@@ -86,7 +100,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let code = match error.exit_code() {
                 _ if is_help => 0,
                 // A script that reads 2 as `hold` must not see it for a misspelt flag.
-                _ if is_analyze => analyze::COULD_NOT_ASK,
+                _ if tells_a_verdict => analyze::COULD_NOT_ASK,
                 _ => USAGE,
             };
             // There is nothing left to do when the terminal is gone.
@@ -106,8 +120,17 @@ fn run(command: Command) -> ExitCode {
             let result = result.unwrap_or_else(|_| Err(Failure("serinus failed".to_owned())));
             (result, analyze::COULD_NOT_ASK)
         }
+        Command::Wait(arguments) => {
+            let result = panic::catch_unwind(|| wait::run(&arguments));
+            let result = result.unwrap_or_else(|_| Err(Failure("serinus failed".to_owned())));
+            (result, wait::COULD_NOT_ASK)
+        }
+        Command::Replay(arguments) => (replay::run(&arguments), FAILED),
         Command::Demo(arguments) => (demo::run(&arguments), FAILED),
+        Command::Plan(arguments) => (plan::run(*arguments), FAILED),
+        Command::Calibrate(arguments) => (calibrate::run(*arguments), FAILED),
         Command::Simulate(arguments) => (simulate::run(&arguments), FAILED),
+        Command::Token(arguments) => (token::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),
         Command::Healthcheck(arguments) => (healthcheck::run(&arguments), FAILED),
     };

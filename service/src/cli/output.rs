@@ -13,6 +13,11 @@ pub(super) fn error(text: &str) {
     write(io::stderr().lock(), &format!("error: {text}"));
 }
 
+/// Writes a note and a line break to standard error.
+pub(super) fn note(text: &str) {
+    write(io::stderr().lock(), text);
+}
+
 fn write(mut stream: impl Write, text: &str) {
     // Nobody is left to be told.
     let _ = stream

@@ -15,6 +15,10 @@ use crate::prometheus::{SourceConfig, SourceUrl};
 pub struct ConfigFile {
     /// Where the server listens: `0.0.0.0:8080`.
     pub listen: Option<SocketAddr>,
+    /// The file that says who may ask.
+    pub tokens_file: Option<PathBuf>,
+    /// Listen for everybody without tokens, also beyond this machine.
+    pub insecure: Option<bool>,
     /// The address of the default source: short for `sources: {default: {url: ..}}`.
     pub prometheus: Option<SourceUrl>,
     /// The sources by name, with their credentials and limits.
@@ -23,8 +27,22 @@ pub struct ConfigFile {
     pub default_source: Option<String>,
     /// The folder of pipelines.
     pub pipelines: Option<PathBuf>,
+    /// Where rollouts are remembered.
+    pub store: Option<String>,
+    /// Whether other processes use the same store.
+    pub shared_store: Option<bool>,
+    /// How long rollouts that are over are kept, in days.
+    pub keep_days: Option<u32>,
     /// Largest accepted body, in bytes.
     pub max_body_bytes: Option<usize>,
+    /// Most connections at the same time.
+    pub max_connections: Option<usize>,
+    /// Most requests answered at the same time, and as many of gates.
+    pub max_requests_in_flight: Option<usize>,
+    /// Requests a second of one token, or of one address without; 0 is no limit.
+    pub rate_limit_per_second: Option<u32>,
+    /// How many of them may come at once.
+    pub rate_limit_burst: Option<u32>,
     /// Where clients reach the server.
     pub public_url: Option<String>,
     /// How long requests are still taken after SIGTERM, in seconds.

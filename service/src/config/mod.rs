@@ -4,6 +4,7 @@
 //! Variables are read by clap, together with the flags, and nowhere else.
 
 mod arguments;
+mod exposure;
 mod file;
 
 use std::collections::BTreeMap;
@@ -11,17 +12,22 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub use arguments::{LogArguments, ServeArguments, SourceArguments};
+pub use arguments::{LimitArguments, LogArguments, ServeArguments, SourceArguments};
+pub use exposure::check_exposure;
 pub use file::ConfigFile;
 use serde::Deserialize;
 
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
+use crate::store::{StoreError, StoreUrl};
 
 /// Where the server listens unless told otherwise: this machine only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
 /// What is asked when no source is configured: where a Prometheus listens by default.
 pub const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
+
+/// Where rollouts are remembered unless told otherwise: a file beside the process.
+pub const DEFAULT_STORE: &str = "sqlite:serinus.db";
 
 /// The name of the source that `--prometheus` gives.
 const DEFAULT_SOURCE: &str = "default";
@@ -67,6 +73,16 @@ pub enum ConfigError {
         /// What to change.
         detail: String,
     },
+    /// Everybody who reaches the address could ask everything, and nobody said that they may.
+    #[error(
+        "cannot listen on {listen} for everybody: name a file of tokens with --tokens \
+         (`serinus token` makes one), listen on 127.0.0.1, or say --insecure when something else \
+         guards the address"
+    )]
+    Exposed {
+        /// Where it should listen.
+        listen: SocketAddr,
+    },
     /// The sources cannot be used.
     #[error(transparent)]
     Sources(#[from] SourcesError),
@@ -77,14 +93,30 @@ pub enum ConfigError {
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// The file that says who may ask; everybody without one.
+    pub tokens_file: Option<PathBuf>,
     /// The sources by name. Never empty.
     pub sources: BTreeMap<String, SourceConfig>,
     /// The source that is asked when nobody names one.
     pub default_source: Option<String>,
     /// The folder of pipelines.
     pub pipelines: Option<PathBuf>,
+    /// Where rollouts are remembered.
+    pub store: StoreUrl,
+    /// Whether other processes use the same store.
+    pub is_store_shared: bool,
+    /// How long rollouts that are over are kept, in days.
+    pub keep_days: u32,
     /// Largest accepted body, in bytes.
     pub max_body_bytes: usize,
+    /// Most connections at the same time.
+    pub max_connections: usize,
+    /// Most requests answered at the same time, and as many of gates.
+    pub max_requests_in_flight: usize,
+    /// Requests a second of one token, or of one address without; 0 is no limit.
+    pub rate_limit_per_second: u32,
+    /// How many of them may come at once.
+    pub rate_limit_burst: u32,
     /// Where clients reach the server, when it is not where it listens.
     pub public_url: Option<String>,
     /// How long requests are still taken after SIGTERM, in seconds.
@@ -104,9 +136,15 @@ impl Config {
     pub fn load(arguments: ServeArguments) -> Result<Self, ConfigError> {
         let ServeArguments {
             listen,
+            tokens,
+            insecure,
             sources,
             pipelines,
+            store,
+            shared_store,
+            keep_days,
             max_body_bytes,
+            limits,
             public_url,
             drain_seconds,
             log,
@@ -115,24 +153,51 @@ impl Config {
         let max_body_bytes = max_body_bytes
             .or(file.max_body_bytes)
             .unwrap_or(1024 * 1024);
-        if max_body_bytes == 0 {
-            return Err(ConfigError::Setting {
-                name: "max_body_bytes",
-                detail: "0 bytes are no body: set it to at least 1".to_owned(),
-            });
-        }
+        at_least_one("max_body_bytes", max_body_bytes)?;
+        let max_connections = limits
+            .max_connections
+            .or(file.max_connections)
+            .unwrap_or(4_096);
+        at_least_one("max_connections", max_connections)?;
+        let max_requests_in_flight = limits
+            .max_requests_in_flight
+            .or(file.max_requests_in_flight)
+            .unwrap_or(1_024);
+        at_least_one("max_requests_in_flight", max_requests_in_flight)?;
+        let rate_limit_per_second = limits
+            .rate_limit_per_second
+            .or(file.rate_limit_per_second)
+            .unwrap_or(200);
+        let tokens_file = tokens.or(file.tokens_file);
+        let listen = listen
+            .or(file.listen)
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let is_open = tokens_file.is_none();
+        check_exposure(
+            listen,
+            is_open && !insecure.or(file.insecure).unwrap_or(false),
+        )?;
         let public_url = public_url
             .or(file.public_url)
             .map(|url| checked_public_url(&url))
             .transpose()?;
         Ok(Self {
-            listen: listen
-                .or(file.listen)
-                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            listen,
+            tokens_file,
             default_source: sources.default_source.clone().or(file.default_source),
             sources: merged_sources(sources, file.prometheus, file.sources),
             pipelines: pipelines.or(file.pipelines),
+            store: store_url(store, file.store.as_deref())?,
+            is_store_shared: shared_store.or(file.shared_store).unwrap_or(false),
+            keep_days: keep_days.or(file.keep_days).unwrap_or(90),
             max_body_bytes,
+            max_connections,
+            max_requests_in_flight,
+            rate_limit_per_second,
+            rate_limit_burst: limits
+                .rate_limit_burst
+                .or(file.rate_limit_burst)
+                .unwrap_or_else(|| rate_limit_per_second.saturating_mul(2)),
             public_url,
             drain_seconds: drain_seconds.or(file.drain_seconds).unwrap_or(10),
             log_format: log.log_format.or(file.log_format).unwrap_or_default(),
@@ -198,6 +263,28 @@ fn read_file(path: Option<&Path>) -> Result<ConfigFile, ConfigError> {
     }
     let text = fs::read_to_string(path).map_err(unreadable)?;
     ConfigFile::parse(&text).map_err(invalid)
+}
+
+fn store_url(flag: Option<StoreUrl>, file: Option<&str>) -> Result<StoreUrl, ConfigError> {
+    if let Some(url) = flag {
+        return Ok(url);
+    }
+    file.unwrap_or(DEFAULT_STORE)
+        .parse()
+        .map_err(|error: StoreError| ConfigError::Setting {
+            name: "store",
+            detail: error.to_string(),
+        })
+}
+
+fn at_least_one(name: &'static str, value: usize) -> Result<(), ConfigError> {
+    if value == 0 {
+        return Err(ConfigError::Setting {
+            name,
+            detail: "0 would refuse everything: set it to at least 1".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn checked_public_url(text: &str) -> Result<String, ConfigError> {

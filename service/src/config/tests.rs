@@ -38,12 +38,17 @@ fn everything_has_a_default() {
 
 const FILE: &str = "\
 listen: 0.0.0.0:9000
+tokens_file: /etc/serinus/tokens.yaml
 sources:
   default: {url: 'http://file:9090', bearer_token: secret}
   eu: {url: 'http://eu:9090'}
 default_source: eu
 pipelines: /etc/serinus
 max_body_bytes: 5
+max_connections: 6
+max_requests_in_flight: 7
+rate_limit_per_second: 8
+rate_limit_burst: 9
 public_url: https://serinus.example/
 drain_seconds: 3
 log_format: json
@@ -59,7 +64,12 @@ fn the_file_says_everything_that_flags_say() {
         "--sources=eu=http://eu:9090",
         "--default-source=eu",
         "--pipelines=/etc/serinus",
+        "--tokens=/etc/serinus/tokens.yaml",
         "--max-body-bytes=5",
+        "--max-connections=6",
+        "--max-requests-in-flight=7",
+        "--rate-limit-per-second=8",
+        "--rate-limit-burst=9",
         "--public-url=https://serinus.example/",
         "--drain-seconds=3",
         "--log-format=json",
@@ -93,6 +103,29 @@ fn credentials_of_the_file_do_not_go_to_the_address_of_a_flag() {
 }
 
 #[test]
+fn an_open_server_listens_beyond_this_machine_only_when_it_is_meant() {
+    let everywhere = "--listen=0.0.0.0:8080";
+    let error = load(&[everywhere], None).unwrap_err();
+    assert!(
+        error.contains("--tokens") && error.contains("--insecure"),
+        "{error}"
+    );
+    for meant in ["--insecure", "--insecure=true", "--tokens=/a/file"] {
+        assert!(load(&[everywhere, meant], None).is_ok(), "{meant}");
+    }
+    let file = "listen: 0.0.0.0:8080\ninsecure: true\n";
+    assert!(load(&[], Some(file)).is_ok());
+    assert!(load(&["--insecure=false"], Some(file)).is_err());
+}
+
+#[test]
+fn the_burst_is_twice_the_rate_unless_it_is_given() {
+    let config = load(&["--rate-limit-per-second=50"], None).unwrap();
+    assert_eq!(config.rate_limit_burst, 100);
+    assert_eq!(load(&[], None).unwrap().rate_limit_burst, 400);
+}
+
+#[test]
 fn an_empty_file_says_nothing() {
     assert_eq!(
         load(&[], Some("# nothing\n\n")).unwrap(),
@@ -114,6 +147,13 @@ fn mistakes_are_told_with_what_to_change() {
         (vec!["--config=/no/such/file"], None, "/no/such/file"),
         (vec!["--listen=8080"], None, "--listen"),
         (vec!["--max-body-bytes=0"], None, "max_body_bytes"),
+        (vec!["--max-connections=0"], None, "max_connections"),
+        (
+            vec!["--max-requests-in-flight=0"],
+            None,
+            "max_requests_in_flight",
+        ),
+        (vec!["--insecure=maybe"], None, "--insecure"),
         (
             vec!["--public-url=serinus.example"],
             None,

@@ -22,6 +22,8 @@ use crate::http::server::{ServerLimits, Stop, serve, stop_signal};
 use crate::http::{App, Limits, router};
 use crate::pipelines::{Folder, FolderError};
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
+use crate::rollouts::{self, Rollouts};
+use crate::store::{Retention, Store, StoreError, StoreUrl};
 
 /// When the play begins, on the fleet's clock: Monday, 2 November 2026, 08:00 UTC. Always the
 /// same, so that the same seed gives the same verdicts.
@@ -69,6 +71,9 @@ pub enum DemoError {
     /// The folder of pipelines.
     #[error("cannot read the demo's pipelines: {0}")]
     Folder(#[from] FolderError),
+    /// The store.
+    #[error("cannot open the demo's store: {0}")]
+    Store(#[from] StoreError),
     /// The HTTP client.
     #[error("cannot ask for verdicts: {0}")]
     Client(#[from] reqwest::Error),
@@ -107,7 +112,16 @@ pub async fn run(
     let sources = Sources::new(BTreeMap::from([("default".to_owned(), config)]), None)?;
     let engine = Arc::new(Engine::new(Arc::clone(&clock) as SharedClock, sources));
     let pipelines = Arc::new(Folder::open(&folder.path)?);
-    let app = Arc::new(App::new(engine, pipelines, Limits::default(), None));
+    let store = Store::open(&StoreUrl::memory()).await?;
+    let settings = rollouts::Settings::default();
+    let rollouts = Arc::new(Rollouts::new(store, Arc::clone(&engine), settings));
+    let forever = Retention {
+        closed_for_ms: i64::MAX,
+        most_closed: u64::MAX,
+    };
+    tasks.spawn(Arc::clone(&rollouts).work(forever, cancel.clone()));
+    let limits = Limits::default();
+    let app = Arc::new(App::new(engine, pipelines, rollouts, limits, None));
     let listener = bind(options.listen).await?;
     let server = format!("http://{}", listener.local_addr()?);
     let stopped = cancel.clone();

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 ///
 /// It is taken of the counts and not of the samples, so that replicas that read the same truth at
 /// different steps agree.
-pub(super) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> String {
+pub fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> String {
     let mut hash = Hash(Sha256::new());
     // The derived text holds every field in order, and floats so that they read back the same.
     hash.text(&format!("{pipeline:?}"));

@@ -1,12 +1,13 @@
 //! What is answered when the data was not there in time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serinus_analysis::judge::{DataFault, History, MetricData, ReasonCode, StageData, judge};
 use serinus_analysis::pipeline::{MetricKind, Pipeline};
 
-use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest, window};
+use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest};
 
 impl Engine {
     /// Returns what the judge says when nothing has been read yet: a `hold` with the reason
@@ -21,13 +22,7 @@ impl Engine {
         waited: Duration,
     ) -> Result<Analysis, AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
-        let window = window::resolve(
-            input.start_ms,
-            input.end_ms,
-            self.clock.now_ms(),
-            &pipeline.analysis,
-            stage,
-        )?;
+        let window = self.window(input)?;
         let fault = DataFault {
             code: ReasonCode::StillCollecting,
             message: format!(
@@ -52,8 +47,8 @@ impl Engine {
             verdict: judge(pipeline, stage, &data),
             grid,
             queries: Vec::new(),
-            digest: digest::digest(pipeline, stage, &data),
-            history: data.history,
+            digest: digest(pipeline, stage, &data),
+            data: Arc::new(data),
         })
     }
 }

@@ -5,24 +5,27 @@ mod aside;
 mod digest;
 mod history;
 mod late;
+mod past;
 mod pieces;
 mod reading;
 mod window;
 
 use std::sync::Arc;
 
-use serinus_analysis::judge::{History, StageVerdict, judge};
+use serinus_analysis::judge::{StageData, StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use serinus_analysis::plan::PlanError;
 use serinus_analysis::series::{Grid, Populations};
 
 use crate::clock::SharedClock;
-use crate::prometheus::Sources;
+use crate::prometheus::{Source, Sources};
 
 use apart::check_apart;
 use aside::aside;
+pub use digest::digest;
 use history::Histories;
+pub use past::{PastInput, PastReading};
 use reading::Reader;
 use window::Window;
 
@@ -83,12 +86,12 @@ pub struct Analysis {
     pub verdict: StageVerdict,
     /// The grid judged.
     pub grid: Grid,
-    /// The control's past, from which the noise was measured, or why there is none.
-    pub history: History,
     /// The queries asked, without those of the history.
     pub queries: Vec<QueryRecord>,
     /// `sha256:` and the digest of everything the verdict was computed from.
     pub digest: String,
+    /// What was judged.
+    pub data: Arc<StageData>,
 }
 
 /// Makes analyses.
@@ -121,6 +124,42 @@ impl Engine {
         self.sources.names()
     }
 
+    /// Says what is wrong with an analysis before it is made.
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError`] says what the caller must change.
+    pub fn check(&self, input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
+        self.source_of(input)?;
+        self.window(input)?;
+        check_populations(input)?;
+        check_apart(input.populations.as_ref())
+    }
+
+    fn source_of(&self, input: &AnalysisInput<'_>) -> Result<&Arc<Source>, AnalysisError> {
+        self.source(input.source.or(input.pipeline.source.as_deref()))
+    }
+
+    /// The source of a name, or the default one.
+    fn source(&self, name: Option<&str>) -> Result<&Arc<Source>, AnalysisError> {
+        self.sources
+            .get(name)
+            .ok_or_else(|| AnalysisError::UnknownSource {
+                name: name.unwrap_or_default().to_owned(),
+                known: self.sources.names().collect::<Vec<_>>().join(", "),
+            })
+    }
+
+    fn window(&self, input: &AnalysisInput<'_>) -> Result<Window, AnalysisError> {
+        let settings = &input.pipeline.analysis;
+        let now_ms = self.clock.now_ms();
+        window::resolve(input.start_ms, input.end_ms, now_ms, settings, input.stage)
+    }
+
+    fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// Analyses one stage over one window. What the source does wrong is a `hold` in the answer,
     /// not an error.
     ///
@@ -129,25 +168,11 @@ impl Engine {
     /// [`AnalysisError`] says what the caller must change.
     pub async fn analyse(&self, input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
-        let name = input.source.or(pipeline.source.as_deref());
-        let source = self
-            .sources
-            .get(name)
-            .ok_or_else(|| AnalysisError::UnknownSource {
-                name: name.unwrap_or_default().to_owned(),
-                known: self.sources.names().collect::<Vec<_>>().join(", "),
-            })?;
-        let now_ms = self.clock.now_ms();
+        let source = self.source_of(input)?;
         let Window {
             grid,
             starts_with_stage,
-        } = window::resolve(
-            input.start_ms,
-            input.end_ms,
-            now_ms,
-            &pipeline.analysis,
-            stage,
-        )?;
+        } = self.window(input)?;
         check_populations(input)?;
         check_apart(input.populations.as_ref())?;
         let reading = self
@@ -172,8 +197,8 @@ impl Engine {
             verdict: judge(&pipeline, &stage, &data),
             grid,
             queries,
-            digest: digest::digest(&pipeline, &stage, &data),
-            history: data.history,
+            digest: digest(&pipeline, &stage, &data),
+            data: Arc::new(data),
         });
         Ok(analysis.await)
     }

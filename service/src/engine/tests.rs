@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::clock::Clock;
 use crate::prometheus::{SourceConfig, install_crypto_provider};
+use serinus_analysis::judge::History;
 
 /// 20 minutes after a whole hour.
 const START_MS: i64 = 1_800_000_000_000 / 3_600_000 * 3_600_000 + 1_200_000;
@@ -210,10 +211,10 @@ async fn a_history_is_read_once_for_all_polls_of_a_stage() {
     assert_eq!(first, again);
     // Two counters and the heartbeats, of twelve pieces.
     assert_eq!(upstream.asked(), 36);
-    let History::Seen(past) = &first.history else {
-        panic!("{:?}", first.history);
+    let History::Seen(past) = &first.data.history else {
+        panic!("{:?}", first.data.history);
     };
-    assert_eq!(later.history, first.history);
+    assert_eq!(later.data.history, first.data.history);
     assert_eq!(past.intervals_with_data(), 2_880);
     assert_eq!(past.grid().end_ms(), START_MS - 1_200_000);
     let split = past.split();
@@ -230,7 +231,7 @@ async fn what_the_source_will_never_tell_is_no_history_with_a_warning() {
     let again = engine.analyse(&input(&pipeline, 10)).await.unwrap();
     assert_eq!(upstream.asked(), asked, "its last word is remembered");
     assert_eq!(first, again);
-    assert!(matches!(first.history, History::Refused(_)));
+    assert!(matches!(first.data.history, History::Refused(_)));
     assert_eq!(noise(&first), Some(NoiseSource::Assumed));
     let codes: Vec<_> = first.verdict.warnings.iter().map(|one| one.code).collect();
     assert!(codes.contains(&"no_history"), "{codes:?}");

@@ -1,14 +1,20 @@
 //! What the handlers share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
-use uuid::{NoContext, Timestamp, Uuid};
 
+use super::admission::Admission;
+use super::readiness::{CheckFunction, RegisteredCheck};
+use crate::access::Access;
 use crate::engine::Engine;
+use crate::metrics::{GateGauge, Metrics};
 use crate::pipelines::Folder;
+use crate::rollouts::{Rollouts, new_id};
 
 /// What a client may ask of the server. All have defaults.
 #[derive(Debug, Clone)]
@@ -22,7 +28,22 @@ pub struct Limits {
     pub analysis_time: Duration,
     /// Most analyses that run at the same time. More wait for their turn.
     pub concurrent_analyses: usize,
+    /// Longest time that a gate waits for the first judgement of a stage.
+    pub gate_wait: Duration,
+    /// Requests a second that one holder of a token, or one address without a token, may make for
+    /// gates, and as many again for everything else; 0 for no limit.
+    pub requests_per_second: u32,
+    /// How many of them may come at once. At least as many as a second allows.
+    pub burst_requests: u32,
+    /// Most requests that are answered at the same time, those of gates apart. More are refused.
+    pub requests_in_flight: usize,
+    /// Most requests of gates and adapters that are answered at the same time. More wait, for a
+    /// moment.
+    pub gates_in_flight: usize,
 }
+
+/// Returns the verdicts that are open, for those who read them from `/metrics`.
+pub type GateGauges = Box<dyn Fn() -> BoxFuture<'static, Vec<GateGauge>> + Send + Sync>;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -32,37 +53,130 @@ impl Default for Limits {
             // Half a second less than the 8 s promised, to write the answer.
             analysis_time: Duration::from_millis(7_500),
             concurrent_analyses: 64,
+            gate_wait: Duration::from_millis(1_800),
+            requests_per_second: 200,
+            burst_requests: 400,
+            requests_in_flight: 1_024,
+            gates_in_flight: 1_024,
         }
     }
 }
 
 /// What the handlers share.
-#[derive(Debug)]
 pub struct App {
     engine: Arc<Engine>,
     pipelines: Arc<Folder>,
+    rollouts: Arc<Rollouts>,
     limits: Limits,
     public_url: Option<String>,
     analysis_turns: Semaphore,
     is_draining: AtomicBool,
+    access: Access,
+    admission: Admission,
+    metrics: Arc<Metrics>,
+    checks: Vec<RegisteredCheck>,
+    gate_gauges: Option<GateGauges>,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("App")
+            .field("engine", &self.engine)
+            .field("limits", &self.limits)
+            .field("public_url", &self.public_url)
+            .field("is_draining", &self.is_draining)
+            .field("access", &self.access)
+            .field("checks", &self.checks)
+            .finish_non_exhaustive()
+    }
 }
 
 impl App {
-    /// Returns the shared part of a server.
+    /// Returns the shared part of a server that everybody may ask, with figures of its own.
     pub fn new(
         engine: Arc<Engine>,
         pipelines: Arc<Folder>,
+        rollouts: Arc<Rollouts>,
         limits: Limits,
         public_url: Option<String>,
     ) -> Self {
         Self {
             engine,
             pipelines,
+            rollouts,
+            admission: Admission::new(&limits),
             analysis_turns: Semaphore::new(limits.concurrent_analyses.max(1)),
             limits,
             public_url,
             is_draining: AtomicBool::new(false),
+            access: Access::Everybody,
+            metrics: Arc::new(Metrics::new()),
+            checks: Vec::new(),
+            gate_gauges: None,
         }
+    }
+
+    /// Says who may ask.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Counts into these figures, which others count into as well.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Adds a check to `/readyz`. Where it is required and not well, `/readyz` answers 503.
+    #[must_use]
+    pub fn with_check(mut self, name: &'static str, is_required: bool, ask: CheckFunction) -> Self {
+        self.checks
+            .push(RegisteredCheck::new(name, is_required, ask));
+        self
+    }
+
+    /// Says where `/metrics` finds the open verdicts. Asked at every scrape.
+    #[must_use]
+    pub fn with_gate_gauges(mut self, gauges: GateGauges) -> Self {
+        self.gate_gauges = Some(gauges);
+        self
+    }
+
+    /// Who may ask.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// What happened.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// How much may be asked.
+    pub(super) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// The checks that others added to `/readyz`.
+    pub(super) fn checks(&self) -> &[RegisteredCheck] {
+        &self.checks
+    }
+
+    /// The open verdicts.
+    pub(super) async fn gate_gauges(&self) -> Vec<GateGauge> {
+        match &self.gate_gauges {
+            Some(gauges) => gauges().await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Forgets what need not be remembered. To be called now and then.
+    pub(super) fn tidy(&self) {
+        self.admission.forget_the_quiet();
     }
 
     /// Makes the analyses.
@@ -73,6 +187,11 @@ impl App {
     /// The pipelines known by name.
     pub fn pipelines(&self) -> &Arc<Folder> {
         &self.pipelines
+    }
+
+    /// The rollouts.
+    pub fn rollouts(&self) -> &Arc<Rollouts> {
+        &self.rollouts
     }
 
     /// What a client may ask.
@@ -102,9 +221,6 @@ impl App {
 
     /// Returns a new id for a request: a UUID of version 7, which sorts by time.
     pub(super) fn new_request_id(&self) -> String {
-        let now_ms = u64::try_from(self.engine.clock().now_ms()).unwrap_or(0);
-        let nanoseconds = u32::try_from(now_ms % 1000 * 1_000_000).unwrap_or(0);
-        let timestamp = Timestamp::from_unix(NoContext, now_ms / 1000, nanoseconds);
-        Uuid::new_v7(timestamp).to_string()
+        new_id(self.engine.clock().now_ms()).to_string()
     }
 }

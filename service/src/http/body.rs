@@ -172,11 +172,19 @@ impl SentBody {
                 "the body is empty: send a JSON object, /docs has examples",
             ));
         }
-        let mut deserializer = serde_json::Deserializer::from_str(&self.text);
-        let value = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| explain(&error.path().to_string(), error.inner()))?;
-        deserializer.end().map_err(|error| explain(".", &error))?;
-        Ok(value)
+        json(&self.text)
+    }
+
+    /// As [`SentBody::json`], where an empty body says nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`SentBody::json`].
+    pub(super) fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, ApiError> {
+        if self.text.trim().is_empty() {
+            return Ok(T::default());
+        }
+        self.json()
     }
 
     /// The media type is not one of those supported.
@@ -191,6 +199,19 @@ impl SentBody {
             format!("the body is {sent:?}: send Content-Type {supported}"),
         )
     }
+}
+
+/// Reads a text as JSON, whatever it says it is.
+///
+/// # Errors
+///
+/// 400 with line, column and the nearest right name.
+pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| explain(&error.path().to_string(), error.inner()))?;
+    deserializer.end().map_err(|error| explain(".", &error))?;
+    Ok(value)
 }
 
 /// Says what is wrong with a JSON text, where, and what was probably meant.

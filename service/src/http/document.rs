@@ -1,11 +1,13 @@
 //! The OpenAPI document: what all routes together say.
 
 use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{OpenApi, OpenApiBuilder};
+use utoipa::openapi::{Components, OpenApi, OpenApiBuilder};
 
 use super::routes;
+use super::routing::SCHEMES;
 
 const DESCRIPTION: &str = "\
 Serinus is a statistical canary analysis service. While a new version takes a small share of the \
@@ -19,11 +21,14 @@ a `detail` that says what to change.
 * Every path answers with and without a trailing slash, never with a redirect. A POST needs no \
 `Content-Type`; without one its body is read as JSON.
 * A field that does not apply is absent. A number is never NaN or infinite.
+* Where tokens are configured, each operation needs one with the scope named by its `security`: \
+`read` to look, `gate` for what deployment systems ask, `operate` for what people decide. None \
+implies another. Without a token the answer is 401, with the wrong scope 403.
 * Every answer carries an `x-request-id`: the caller's, or a new one.";
 
 /// Returns the document. Its server is the public URL, or where it was fetched from.
 pub fn document(public_url: Option<&str>) -> OpenApi {
-    let (_router, mut document) = routes::all().split_for_parts();
+    let mut document = routes::all().into_parts().document;
     let base = OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -46,13 +51,41 @@ pub fn document(public_url: Option<&str>) -> OpenApi {
                 "pipelines",
                 "What a rollout goes through: look it up, look it through.",
             ),
+            tag(
+                "rollouts",
+                "A canary on its way through a pipeline: ask its gate, again and again.",
+            ),
+            tag(
+                "adapters",
+                "For callers that cannot read a gate: what Serinus says in their words.",
+            ),
             tag("operations", "For those who run Serinus."),
         ]))
         .build();
     document.info = base.info;
     document.servers = base.servers;
     document.tags = base.tags;
+    let components = document.components.get_or_insert_with(Components::new);
+    let schemes = [
+        scheme(
+            HttpAuthScheme::Bearer,
+            "A token, as `Authorization: Bearer TOKEN`.",
+        ),
+        scheme(
+            HttpAuthScheme::Basic,
+            "Any name, and a token as the password: for callers that can only put credentials \
+             into an address.",
+        ),
+    ];
+    for (name, scheme) in SCHEMES.into_iter().zip(schemes) {
+        components.add_security_scheme(name, scheme);
+    }
     document
+}
+
+fn scheme(scheme: HttpAuthScheme, description: &str) -> SecurityScheme {
+    let http = HttpBuilder::new().scheme(scheme);
+    SecurityScheme::Http(http.description(Some(description)).build())
 }
 
 fn tag(name: &str, description: &str) -> utoipa::openapi::Tag {

@@ -10,6 +10,7 @@ use serinus_openapi::problem::MEDIA_TYPE;
 use serinus_openapi::{Problem, ProblemType};
 
 use crate::engine::AnalysisError;
+use crate::rollouts::RolloutError;
 
 /// An error as it is told to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,17 @@ impl From<AnalysisError> for ApiError {
             AnalysisError::UnknownSource { .. } => ProblemType::UnknownSource,
             AnalysisError::Window(_) => ProblemType::InvalidWindow,
             AnalysisError::Populations(_) => ProblemType::InvalidPopulation,
+        };
+        Self::new(problem_type, error.to_string())
+    }
+}
+
+impl From<RolloutError> for ApiError {
+    fn from(error: RolloutError) -> Self {
+        let problem_type = match error {
+            RolloutError::Store(_) | RolloutError::Unreadable(_) => ProblemType::StoreUnavailable,
+            RolloutError::Refused(_) | RolloutError::Busy => ProblemType::RolloutConflict,
+            RolloutError::PopulationsDiffer(_) => ProblemType::PopulationsDiffer,
         };
         Self::new(problem_type, error.to_string())
     }

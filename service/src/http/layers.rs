@@ -1,10 +1,11 @@
-//! What happens around every handler: an id, a line in the log, a net under panics, compression.
+//! What happens around every handler: an id, a line in the log, a figure in the metrics, a net
+//! under panics, compression.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -21,6 +22,25 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 
 /// Smaller bodies gain nothing by compression.
 const MIN_COMPRESSED_BYTES: u64 = 1024;
+
+/// The route of requests that have none, in the metrics.
+static UNMATCHED: LazyLock<Arc<str>> = LazyLock::new(|| "unmatched".into());
+
+/// Where the guard puts the template of the route, for the metrics outside: a panic in the handler
+/// leaves no answer that could carry it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RouteSlot(Arc<OnceLock<Arc<str>>>);
+
+impl RouteSlot {
+    /// Notes the route. The first counts.
+    pub(super) fn fill(&self, route: &Arc<str>) {
+        let _ = self.0.set(Arc::clone(route));
+    }
+
+    fn route(&self) -> &Arc<str> {
+        self.0.get().unwrap_or(&UNMATCHED)
+    }
+}
 
 /// Puts the layers around the routes, the outermost last.
 pub(super) fn around(routes: Router, app: Arc<App>) -> Router {
@@ -47,9 +67,12 @@ pub(super) fn around(routes: Router, app: Arc<App>) -> Router {
         }))
 }
 
-/// Gives the request its id, and the log a line with what became of it. A poll changes nothing,
-/// so that line is for debugging.
-async fn observed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Gives the request its id, and log and metrics what became of it. A poll changes nothing, so its
+/// line in the log is for debugging. Of the request the line has method and path: a query may name
+/// populations, and headers hold credentials.
+async fn observed(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let slot = RouteSlot::default();
+    request.extensions_mut().insert(slot.clone());
     let id = request
         .headers()
         .get(REQUEST_ID)
@@ -62,12 +85,19 @@ async fn observed(State(app): State<Arc<App>>, request: Request, next: Next) -> 
         .unwrap_or_default();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let span = tracing::info_span!("request", request.id = id_text);
+    let span = tracing::info_span!(
+        "request",
+        request.id = id_text,
+        principal.name = tracing::field::Empty
+    );
     let started_at = tokio::time::Instant::now();
     let work = async {
         let response = next.run(request).await;
         let status = response.status().as_u16();
-        let duration_ms = started_at.elapsed().as_secs_f64() * 1e3;
+        let took = started_at.elapsed();
+        let duration_ms = took.as_secs_f64() * 1e3;
+        app.metrics()
+            .request(slot.route(), method_name(&method), status, took);
         // What made a 5xx is in the log already, with its cause.
         tracing::debug!(
             http.method = %method, http.path = path, http.status = status, duration_ms,
@@ -85,6 +115,20 @@ async fn observed(State(app): State<Arc<App>>, request: Request, next: Next) -> 
         HeaderValue::from_static("nosniff"),
     );
     response
+}
+
+/// Methods are of the client's choosing, and a label has a bounded number of values.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// An id of the client goes into the log and into a header: only plain characters, not too many.

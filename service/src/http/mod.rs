@@ -3,29 +3,46 @@
 //! Every route but the pages of Swagger UI is registered through `utoipa-axum`, so a route that
 //! is not in the document cannot be served. Every error is a problem document.
 
+mod adapters;
+mod admission;
 mod app;
 mod body;
 mod document;
 mod error;
+mod foreign;
+mod gate_query;
+mod guard;
 mod layers;
+mod readiness;
 mod resolve;
+mod rollout_view;
 mod routes;
+mod routing;
 pub mod server;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-pub use app::{App, Limits};
+pub use app::{App, GateGauges, Limits};
 use axum::Router;
+use axum::middleware;
 pub use document::document;
 pub use error::ApiError;
+pub use readiness::CheckFunction;
+
+use guard::Guard;
 
 /// Returns the service: every route, with the layers around them.
 pub fn router(app: Arc<App>) -> Router {
-    let (routes, _document) = routes::all().split_for_parts();
-    let router = routes
-        .merge(routes::docs::router())
+    let parts = routes::all().into_parts();
+    let guard = Arc::new(Guard {
+        app: Arc::clone(&app),
+        rules: parts.rules,
+    });
+    let router = parts
+        .router
+        .route_layer(middleware::from_fn_with_state(guard, guard::admit))
         .with_state(Arc::clone(&app));
     layers::around(router, app)
 }

@@ -74,6 +74,44 @@ pub(super) fn text(yaml: &str) -> Found {
     parse(yaml, Position::default())
 }
 
+/// Finds the pipeline that a request means, with its text, for those who keep it.
+///
+/// # Errors
+///
+/// As [`pipeline`], and the mistakes of one that was sent with some.
+pub(super) async fn pipeline_with_text(
+    app: &App,
+    asked: Asked<'_>,
+) -> Result<(Arc<Pipeline>, Arc<str>), ApiError> {
+    if let (Some(reference), None) = (asked.pipeline, asked.pipeline_yaml)
+        && let PipelineSource::Name(name) = reference.source()
+    {
+        let known = app.pipelines().known().await;
+        let found = known
+            .get(&name)
+            .ok_or_else(|| unknown_pipeline(&known, &name))?;
+        return Ok((Arc::clone(&found.pipeline), Arc::clone(&found.text)));
+    }
+    let text: Arc<str> = match (
+        asked.pipeline.map(PipelineReference::source),
+        asked.pipeline_yaml,
+    ) {
+        (Some(PipelineSource::Inline(text)), _) | (None, Some(text)) => text.into(),
+        _ => "".into(),
+    };
+    Ok((pipeline(app, asked).await?.usable()?, text))
+}
+
+/// Finds the stage that a path names.
+///
+/// # Errors
+///
+/// 404 with the nearest right name.
+pub(super) fn stage_at_path<'a>(pipeline: &'a Pipeline, id: &str) -> Result<&'a Stage, ApiError> {
+    stage(pipeline, Some(id))
+        .map_err(|error| ApiError::new(ProblemType::NoSuchStage, error.problem().detail.clone()))
+}
+
 fn known_pipeline(known: &Known, name: &str) -> Result<Arc<Pipeline>, ApiError> {
     known
         .get(name)

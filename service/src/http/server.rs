@@ -22,6 +22,9 @@ use tokio_util::task::TaskTracker;
 pub use self::signals::{Hurry, Stop, stop_signal};
 use super::App;
 
+/// How often what need not be remembered is forgotten.
+const TIDY_INTERVAL: Duration = Duration::from_mins(1);
+
 /// How connections are served and ended. All have defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
@@ -32,6 +35,10 @@ pub struct ServerLimits {
     pub idle_time: Duration,
     /// Most connections at the same time. More wait in the system's queue.
     pub connections: usize,
+    /// Most headers of a request. More are answered with 431.
+    pub headers: usize,
+    /// Most bytes of a request's first line and headers. More are answered with 431.
+    pub header_bytes: usize,
     /// How long running answers may take once the server stops.
     pub grace: Duration,
 }
@@ -42,6 +49,8 @@ impl Default for ServerLimits {
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
             connections: 4_096,
+            headers: 100,
+            header_bytes: 32 * 1024,
             grace: Duration::from_secs(10),
         }
     }
@@ -92,8 +101,15 @@ pub async fn serve(
             () = &mut hurry => {}
         }
     };
+    let tidying = async {
+        loop {
+            tokio::time::sleep(TIDY_INTERVAL).await;
+            app.tidy();
+        }
+    };
     tokio::select! {
         () = accepting => {}
+        () = tidying => {}
         () = draining => {}
     }
     drop(listener);

@@ -1,7 +1,9 @@
 //! The router, asked directly: problems word for word, the document, the pages.
 
+mod access;
 mod ask;
 mod behaviour;
 mod document;
+mod operations;
 mod problems;
 mod sockets;

@@ -20,6 +20,8 @@ use serinus_openapi::pipeline::FileProblem;
 pub struct KnownPipeline {
     /// The pipeline: the last good form of its file.
     pub pipeline: Arc<Pipeline>,
+    /// The text that it was read from.
+    pub text: Arc<str>,
     /// The file's name in the folder.
     pub file: String,
     /// Why the file's newest form is not the one used.

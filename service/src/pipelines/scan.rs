@@ -32,7 +32,7 @@ pub(super) struct Files {
 struct FileState {
     /// The text read last, or why there is none.
     text: Option<Result<String, String>>,
-    last_good: Option<Arc<Pipeline>>,
+    last_good: Option<(Arc<Pipeline>, Arc<str>)>,
     problem: Option<FileProblem>,
 }
 
@@ -77,7 +77,7 @@ impl Files {
         known.problems.extend(self.folder_problem.clone());
         for (file, state) in &self.by_name {
             known.problems.extend(state.problem.clone());
-            let Some(pipeline) = &state.last_good else {
+            let Some((pipeline, text)) = &state.last_good else {
                 continue;
             };
             if let Some(first) = known.by_name.get(&pipeline.name) {
@@ -96,6 +96,7 @@ impl Files {
                 pipeline.name.clone(),
                 KnownPipeline {
                     pipeline: Arc::clone(pipeline),
+                    text: Arc::clone(text),
                     file: file.clone(),
                     problem: state.problem.clone(),
                 },
@@ -122,7 +123,7 @@ impl FileState {
             }),
             Ok(yaml) => match pipeline::parse(yaml, &stem) {
                 Ok(pipeline) => {
-                    self.last_good = Some(Arc::new(pipeline));
+                    self.last_good = Some((Arc::new(pipeline), yaml.as_str().into()));
                     None
                 }
                 Err(diagnostics) => Some(FileProblem {

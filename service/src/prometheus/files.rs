@@ -28,7 +28,7 @@ impl FileStamp {
 }
 
 /// Reads a small file. The message names the file, never its content.
-pub(super) fn read_small(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let metadata =
         std::fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?;

@@ -5,6 +5,7 @@
 //! a body of any size. Every way in which a source can fail has a [`ReasonCode`] of its own: the
 //! answer to a failing source is a `hold` that names it.
 
+mod asking;
 mod config;
 mod credentials;
 pub mod decode;
@@ -17,6 +18,7 @@ mod sources;
 mod transport;
 
 pub use config::{BasicAuthConfig, SourceConfig, SourceConfigError, SourceUrl};
+pub(crate) use files::read_small;
 pub use secret::Secret;
 pub use source::Source;
 pub use sources::{Sources, SourcesError};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::Response;
@@ -10,6 +11,7 @@ use serinus_analysis::judge::ReasonCode;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::asking::Asking;
 use super::config::{SourceConfig, SourceConfigError, SourceUrl};
 use super::credentials::Credentials;
 use super::decode::{DecodeError, Decoded, decode};
@@ -17,6 +19,7 @@ use super::fault::Faults;
 use super::in_flight::InFlight;
 use super::transport::{SendError, Transport};
 use super::{Answer, Question, SourceFault};
+use crate::metrics::Metrics;
 
 /// Most tries after the first.
 const MAX_RETRIES: u32 = 2;
@@ -46,6 +49,7 @@ pub struct Source {
     credentials: Credentials,
     transport: Transport,
     in_flight: InFlight,
+    metrics: OnceLock<Arc<Metrics>>,
 }
 
 impl fmt::Debug for Source {
@@ -106,6 +110,7 @@ impl Source {
             credentials,
             transport,
             in_flight: InFlight::default(),
+            metrics: OnceLock::new(),
         })
     }
 
@@ -131,8 +136,16 @@ impl Source {
     /// [`SourceFault`] within [`Source::timeout`], whatever the source does.
     pub async fn ask(&self, question: &Question) -> Result<Answer, SourceFault> {
         let deadline = Instant::now() + self.timeout;
-        let asking = Box::pin(self.ask_alone(question, deadline));
+        let asking = Box::pin(async {
+            let counted = Asking::new(&self.name, self.metrics.get());
+            counted.ended(self.ask_alone(question, deadline).await)
+        });
         self.in_flight.ask(question, asking).await
+    }
+
+    /// Counts the queries from now on. The first call counts.
+    pub(super) fn measured_by(&self, metrics: &Arc<Metrics>) {
+        let _ = self.metrics.set(Arc::clone(metrics));
     }
 
     fn faults(&self) -> Faults<'_> {

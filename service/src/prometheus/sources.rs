@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::metrics::Metrics;
+
 use super::{Source, SourceConfig, SourceConfigError};
 
 /// The name of the source that is asked when nobody names one.
@@ -99,6 +101,13 @@ impl Sources {
     /// The default.
     pub fn default_source(&self) -> &Arc<Source> {
         &self.default
+    }
+
+    /// Counts the queries of every source. The first call counts.
+    pub fn measured_by(&self, metrics: &Arc<Metrics>) {
+        for source in self.by_name.values() {
+            source.measured_by(metrics);
+        }
     }
 
     /// All names, sorted.

@@ -1,12 +1,15 @@
 //! The integration tests: one module a subject.
 
+mod access;
 mod bad_input;
 mod cli;
 mod contract;
+mod contracts;
 mod demo;
 mod helpers;
 mod history;
 mod native_histograms;
+mod planning;
 mod polling;
 mod swagger;
 mod true_counts;

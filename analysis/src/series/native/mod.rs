@@ -64,7 +64,7 @@ pub fn native_histogram(
         arm.ledger.series = targets.usable.len();
         arm.ledger.rejected = targets.rejected;
         for target in &targets.usable {
-            let walker = Walker::new(grid, step, heartbeats, &target.target, None);
+            let walker = Walker::new(grid, step, heartbeats, &target.scraped, None);
             add(&mut arm, target, &bounds, walker);
         }
         arm

@@ -10,7 +10,8 @@ use super::column::NativeColumn;
 
 /// The native histogram of one target.
 pub(super) struct Target<'a> {
-    pub(super) target: heartbeat::Target,
+    /// Whose heartbeats these are.
+    pub(super) scraped: heartbeat::Target,
     /// The number of all observations: the instants at which the histogram was there.
     pub(super) count: &'a Series,
     buckets: Vec<(Bucket, &'a Series)>,
@@ -51,7 +52,7 @@ impl<'a> Targets<'a> {
             let samples = one.buckets.iter().map(|(_, series)| series.values.len());
             match one.count {
                 Some(count) => usable.push(Target {
-                    target: heartbeat::Target::of(count),
+                    scraped: heartbeat::Target::of(count),
                     count,
                     buckets: one.buckets,
                 }),

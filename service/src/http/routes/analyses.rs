@@ -141,5 +141,6 @@ async fn answer(app: &App, input: &AnalysisInput<'_>) -> Result<AnalysisAnswer, 
         );
         app.engine().still_collecting(input, limit)?
     };
+    app.metrics().verdict(analysis.verdict.verdict);
     Ok(wire::answer(input, &analysis))
 }

@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa_swagger_ui::Config;
 
-use crate::http::{App, error};
+use crate::access::Scope;
+use crate::http::error;
+use crate::http::routing::Routes;
 
 /// Swagger UI has no inline script; its styles are inline. It may talk to this server only.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
@@ -20,7 +21,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The pages. They fetch the document by a relative path, so they work behind a prefix.
-pub(in crate::http) fn router() -> Router<Arc<App>> {
+pub(super) fn add_to(routes: Routes) -> Routes {
     let config = Arc::new(
         Config::new(["../openapi.json"])
             .try_it_out_enabled(true)
@@ -32,16 +33,19 @@ pub(in crate::http) fn router() -> Router<Arc<App>> {
             .validator_url("none"),
     );
     let index_config = Arc::clone(&config);
-    Router::new()
-        .route(
+    routes
+        .page(
+            Scope::Read,
             "/docs",
             get(async || (StatusCode::SEE_OTHER, [(header::LOCATION, "docs/")])),
         )
-        .route(
+        .page(
+            Scope::Read,
             "/docs/",
             get(async move || page("index.html", &index_config)),
         )
-        .route(
+        .page(
+            Scope::Read,
             "/docs/{*page}",
             get(async move |Path(name): Path<String>| page(&name, &config)),
         )

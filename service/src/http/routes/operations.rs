@@ -6,9 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serinus_openapi::ProblemType;
 use serinus_openapi::operations::{Health, Readiness, Ready};
 
-use crate::http::{App, document};
+use crate::http::{ApiError, App, document, readiness};
+use crate::metrics::{MEDIA_TYPE, Scrape};
 
 /// Is the process alive?
 ///
@@ -30,8 +32,8 @@ pub(super) async fn healthz() -> Response {
 
 /// Should requests be sent here?
 ///
-/// 503 from the moment that the process is asked to stop; what is sent all the same is still
-/// answered. A Prometheus that is down does not make Serinus unready: its answer is then a
+/// 503 from the moment that the process is asked to stop, and while a required check is not well;
+/// what is sent all the same is still answered. `checks` says what is wrong. A Prometheus that is down does not make Serinus unready: its answer is then a
 /// `hold` with its reason, and no load balancer should hide that.
 #[utoipa::path(
     get,
@@ -41,24 +43,74 @@ pub(super) async fn healthz() -> Response {
     responses(
         (status = 200, description = "Send requests", body = Ready),
         (
-            status = 503, description = "The process is stopping: send no more", body = Ready,
-            example = json!({"status": "draining", "sources": ["default"], "pipelines": 1})
+            status = 503,
+            description = "The process is stopping, or a required check is not well: send no more",
+            body = Ready,
+            example = json!({
+                "status": "draining", "sources": ["default"], "pipelines": 1,
+                "checks": [{
+                    "name": "running", "ok": false, "required": true,
+                    "message": "the process is stopping: send no more requests here"
+                }]
+            })
         ),
     )
 )]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let checks = readiness::checks(&app).await;
     let known = app.pipelines().known().await;
-    let (code, status) = if app.is_draining() {
-        (StatusCode::SERVICE_UNAVAILABLE, Readiness::Draining)
-    } else {
-        (StatusCode::OK, Readiness::Ready)
+    let status = readiness::readiness(&app, &checks);
+    let code = match status {
+        Readiness::Ready => StatusCode::OK,
+        Readiness::Draining | Readiness::NotReady => StatusCode::SERVICE_UNAVAILABLE,
     };
     let ready = Ready {
         status,
         sources: app.engine().source_names().map(str::to_owned).collect(),
         pipelines: known.names().count(),
+        checks,
     };
     no_store((code, Json(ready)))
+}
+
+/// What has happened and what is
+///
+/// In the text format of OpenMetrics, which Prometheus reads: requests, verdicts, queries of each
+/// source, the store, the checks of `/readyz`, the process, and the verdict of every open rollout
+/// for those who gate on a query.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "operations",
+    responses((
+        status = 200, description = "All figures", body = String,
+        content_type = "application/openmetrics-text",
+        example = "# HELP serinus_ready 1 when /readyz says ready.\n# TYPE serinus_ready gauge\n\
+                   serinus_ready 1\n# EOF\n"
+    ))
+)]
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let checks = readiness::checks(&app).await;
+    let scrape = Scrape {
+        is_ready: readiness::readiness(&app, &checks) == Readiness::Ready,
+        checks: checks
+            .into_iter()
+            .map(|check| (check.name, check.ok))
+            .collect(),
+        in_flight: app.admission().in_flight(),
+        pipelines: app.pipelines().known().await.names().count(),
+        gates: app.gate_gauges().await,
+    };
+    let text = app.metrics().render(&scrape).map_err(|error| {
+        tracing::error!("cannot write the metrics: {error}");
+        ApiError::new(
+            ProblemType::InternalError,
+            "the metrics cannot be written: see the log of Serinus",
+        )
+    })?;
+    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE))];
+    Ok(no_store((content_type, text)))
 }
 
 /// This document
@@ -79,7 +131,7 @@ pub(super) async fn openapi(State(app): State<Arc<App>>) -> Response {
 }
 
 /// An answer that is only true now.
-pub(super) fn no_store(response: impl IntoResponse) -> Response {
+pub(in crate::http) fn no_store(response: impl IntoResponse) -> Response {
     let mut response = response.into_response();
     response
         .headers_mut()

@@ -18,6 +18,9 @@ use tower::ServiceExt;
 use super::ServerLimits;
 use super::header_clock::{HeaderClock, Timed};
 
+/// hyper's least buffer. It never reads more of a request than that at once.
+const MIN_BUFFER_BYTES: usize = 64 * 1024;
+
 /// Serves one connection until the client goes, a limit is reached, or the server stops.
 pub(super) async fn serve(
     stream: TcpStream,
@@ -51,6 +54,9 @@ pub(super) async fn serve(
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle_time)
+        .max_headers(limits.headers)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes.max(MIN_BUFFER_BYTES))
         .serve_connection(io, service);
     let mut served = std::pin::pin!(served);
     let result = tokio::select! {

@@ -1,6 +1,7 @@
 //! A server without a network, and what it answers.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,11 @@ use tower::ServiceExt;
 use crate::clock::SystemClock;
 use crate::engine::Engine;
 use crate::http::{App, Limits, router};
+use crate::metrics::Metrics;
 use crate::pipelines::Folder;
 use crate::prometheus::{SourceConfig, Sources, install_crypto_provider};
+use crate::rollouts::{self, Rollouts};
+use crate::store::{Store, StoreUrl};
 
 pub(super) const PIPELINE: &str = "\
 control: {track: stable}
@@ -52,35 +56,58 @@ pub(super) struct TestServer {
     pub(super) app: Arc<App>,
     pub(super) folder: TempDir,
     router: Router,
+    // Held so that the files in it live as long as the server.
+    _others: TempDir,
 }
 
 impl TestServer {
-    pub(super) fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(Limits {
             body_bytes: 2_000,
             body_time: Duration::from_millis(200),
             ..Limits::default()
         })
+        .await
     }
 
     /// Port 1 of this machine: nobody listens there.
-    pub(super) fn with(limits: Limits) -> Self {
-        Self::on("http://127.0.0.1:1", limits)
+    pub(super) async fn with(limits: Limits) -> Self {
+        Self::on("http://127.0.0.1:1", limits).await
     }
 
-    pub(super) fn on(prometheus_url: &str, limits: Limits) -> Self {
+    pub(super) async fn on(prometheus_url: &str, limits: Limits) -> Self {
+        Self::built(prometheus_url, limits, |app, _folder| app).await
+    }
+
+    /// The app is finished by `build`, which may put files into a folder.
+    pub(super) async fn built(
+        prometheus_url: &str,
+        limits: Limits,
+        build: impl FnOnce(App, &Path) -> App,
+    ) -> Self {
         install_crypto_provider();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("checkout.yaml"), PIPELINE).unwrap();
         let pipelines = Arc::new(Folder::open(folder.path()).unwrap());
         let config = SourceConfig::new(prometheus_url.parse().unwrap());
         let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
+        let metrics = Arc::new(Metrics::new());
+        sources.measured_by(&metrics);
         let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
-        let app = Arc::new(App::new(engine, pipelines, limits, None));
+        let store = Store::open(&StoreUrl::memory()).await.unwrap();
+        let settings = rollouts::Settings::default();
+        let rollouts = Arc::new(Rollouts::new(store, Arc::clone(&engine), settings));
+        let others = tempfile::tempdir().unwrap();
+        let app = build(
+            App::new(engine, pipelines, rollouts, limits, None).with_metrics(metrics),
+            others.path(),
+        );
+        let app = Arc::new(app);
         Self {
             router: router(Arc::clone(&app)),
             app,
             folder,
+            _others: others,
         }
     }
 

@@ -30,7 +30,7 @@ impl hyper::body::Body for NeverEnding {
 
 #[tokio::test]
 async fn a_panic_is_a_problem_and_never_a_200() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let routes = axum::Router::new().route(
         "/boom",
         axum::routing::get(async || -> &'static str { panic!("boom") }),
@@ -48,7 +48,7 @@ async fn a_panic_is_a_problem_and_never_a_200() {
 
 #[tokio::test]
 async fn machine_paths_answer_with_and_without_a_slash() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     for path in [
         "/healthz",
         "/readyz",
@@ -74,7 +74,7 @@ async fn machine_paths_answer_with_and_without_a_slash() {
 
 #[tokio::test]
 async fn the_callers_request_id_comes_back_if_it_is_a_plain_one() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let with_id = async |id: &str| {
         let request = Request::get("/healthz").header("x-request-id", id);
         server.ask(request.body(Body::empty()).unwrap()).await
@@ -86,22 +86,27 @@ async fn the_callers_request_id_comes_back_if_it_is_a_plain_one() {
 
 #[tokio::test]
 async fn readiness_ends_when_the_server_stops_and_health_does_not() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let ready = server.get("/readyz").await;
     assert_eq!(
         ready.json(),
-        json!({"status": "ready", "sources": ["default"], "pipelines": 1})
+        json!({"status": "ready", "sources": ["default"], "pipelines": 1, "checks": [
+            {"name": "running", "ok": true, "required": true},
+            {"name": "pipelines", "ok": true, "required": false},
+            {"name": "tokens", "ok": true, "required": false},
+        ]})
     );
     server.app.drain();
     let draining = server.get("/readyz").await;
     assert_eq!(draining.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(draining.json()["status"], "draining");
+    assert_eq!(draining.json()["checks"][0]["ok"], false);
     assert_eq!(server.get("/healthz").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn a_pipeline_is_looked_through_as_yaml_and_as_json() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let path = "/v1/pipelines/validate";
     let as_yaml = server.post_as("text/yaml", path, PIPELINE).await.json();
     let body = json!({ "pipeline_yaml": PIPELINE }).to_string();
@@ -119,7 +124,7 @@ async fn a_pipeline_is_looked_through_as_yaml_and_as_json() {
 
 #[tokio::test]
 async fn the_order_of_an_inline_pipeline_is_kept() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let body = r#"{"pipeline": {"canary_pipeline": {
         "z": {"traffic_percent": 1, "duration_minutes": 1, "metrics": ["error_rate < 0.1"]},
         "a": {"traffic_percent": 2, "duration_minutes": 1, "metrics": ["error_rate < 0.1"]}}}}"#;
@@ -130,7 +135,7 @@ async fn the_order_of_an_inline_pipeline_is_kept() {
 
 #[tokio::test]
 async fn mistakes_are_an_answer_of_the_validation() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let answered = server
         .post_as(
             "application/yaml",
@@ -147,7 +152,7 @@ async fn mistakes_are_an_answer_of_the_validation() {
 
 #[tokio::test]
 async fn a_broken_file_is_served_in_its_last_good_form_and_told() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     fs::write(
         server.folder.path().join("checkout.yaml"),
         "canary_pipeline: 3",
@@ -164,7 +169,7 @@ async fn a_broken_file_is_served_in_its_last_good_form_and_told() {
 
 #[tokio::test]
 async fn a_source_that_refuses_is_a_hold_and_never_stored() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let body = json!({"pipeline": "checkout", "stage": "first"}).to_string();
     let answered = server.post("/v1/analyses", body).await;
     assert_eq!(answered.status, StatusCode::OK);
@@ -188,7 +193,7 @@ async fn a_late_analysis_is_a_hold_within_the_time() {
         analysis_time: Duration::from_millis(200),
         ..Limits::default()
     };
-    let server = TestServer::on(&url, limits);
+    let server = TestServer::on(&url, limits).await;
     let body = json!({"pipeline": "checkout", "stage": "first"}).to_string();
     let started_at = tokio::time::Instant::now();
     let answered = server.post("/v1/analyses", body).await;
@@ -212,7 +217,7 @@ async fn an_analysis_that_waits_for_its_turn_is_a_hold_within_the_time() {
         concurrent_analyses: 1,
         ..Limits::default()
     };
-    let server = TestServer::with(limits);
+    let server = TestServer::with(limits).await;
     let _the_only_turn = server.app.analysis_turns().acquire().await.unwrap();
     let body = json!({"pipeline": "checkout", "stage": "first"}).to_string();
     let answer = server.post("/v1/analyses", body).await.json();
@@ -221,7 +226,7 @@ async fn an_analysis_that_waits_for_its_turn_is_a_hold_within_the_time() {
 
 #[tokio::test]
 async fn a_pipeline_that_does_not_act_says_promote_and_tells_the_truth_beside_it() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let yaml = format!("dry_run: true\n{PIPELINE}");
     let body = json!({"pipeline_yaml": yaml, "stage": "first"}).to_string();
     let answer = server.post("/v1/analyses", body).await.json();
@@ -233,7 +238,7 @@ async fn a_pipeline_that_does_not_act_says_promote_and_tells_the_truth_beside_it
 
 #[tokio::test]
 async fn the_pages_are_there_with_their_policy() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let redirect = server.get("/docs").await;
     assert_eq!(redirect.status, StatusCode::SEE_OTHER);
     assert_eq!(redirect.header("location"), "docs/");
@@ -256,7 +261,7 @@ async fn the_pages_are_there_with_their_policy() {
 
 #[tokio::test]
 async fn large_answers_are_compressed_for_those_who_ask() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let plain = server.get("/openapi.json").await;
     assert_eq!(plain.header("content-encoding"), "");
     let ask = |path: &str| {

@@ -38,13 +38,38 @@ fn every_operation_is_named_described_and_filed() {
     assert_eq!(document["openapi"], "3.1.0");
     let mut ids = BTreeSet::new();
     let operations = operations(&document);
-    assert_eq!(operations.len(), 7);
+    assert_eq!(operations.len(), 8);
     for (name, operation) in operations {
         let text = |field: &str| operation[field].as_str().unwrap_or_default();
         assert!(!text("summary").is_empty(), "{name} has no summary");
         assert!(!text("description").is_empty(), "{name} has no description");
         assert!(ids.insert(text("operationId").to_owned()), "{name}");
         assert_eq!(operation["tags"].as_array().unwrap().len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn every_operation_but_health_needs_exactly_one_scope() {
+    let document = current();
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(schemes["bearer"]["scheme"], "bearer");
+    assert_eq!(schemes["basic"]["scheme"], "basic");
+    for (name, operation) in operations(&document) {
+        let security = operation["security"].as_array().unwrap();
+        if ["get /healthz", "get /readyz"].contains(&name.as_str()) {
+            assert!(security.is_empty(), "{name}");
+            continue;
+        }
+        let scope = security[0]["bearer"][0].as_str().unwrap();
+        assert!(["read", "gate", "operate"].contains(&scope), "{name}");
+        let expected = serde_json::json!([{"bearer": [scope]}, {"basic": [scope]}]);
+        assert_eq!(operation["security"], expected, "{name}");
+        for status in ["401", "403", "429"] {
+            assert!(
+                operation["responses"].get(status).is_some(),
+                "{name} {status}"
+            );
+        }
     }
 }
 

@@ -22,7 +22,7 @@ macro_rules! problem {
     ($name:ident, $server:ident => $answered:expr) => {
         #[tokio::test]
         async fn $name() {
-            let $server = TestServer::new();
+            let $server = TestServer::new().await;
             let answered: Answered = $answered.await;
             insta::assert_snapshot!(told(&answered));
         }
@@ -104,14 +104,14 @@ problem!(path_that_is_no_text, s => s.get("/v1/pipelines/%ff"));
 
 #[tokio::test]
 async fn wrong_method_names_the_right_ones() {
-    let answered = TestServer::new().get(ANALYSES).await;
+    let answered = TestServer::new().await.get(ANALYSES).await;
     assert_eq!(answered.header("allow"), "POST");
     insta::assert_snapshot!(told(&answered));
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_arrive_in_time() {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let body = Body::new(super::behaviour::NeverEnding);
     let answered = server.post(ANALYSES, body).await;
     insta::assert_snapshot!(told(&answered));

@@ -24,7 +24,7 @@ struct Running {
 }
 
 async fn run(limits: ServerLimits, drain_delay: Duration) -> Running {
-    let server = TestServer::new();
+    let server = TestServer::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
@@ -58,6 +58,7 @@ fn limits() -> ServerLimits {
         idle_time: Duration::from_secs(30),
         connections: 3,
         grace: Duration::from_millis(500),
+        ..ServerLimits::default()
     }
 }
 
@@ -80,6 +81,28 @@ async fn closed_after(client: &mut TcpStream) -> Duration {
         .await
         .expect("the connection stays open");
     started_at.elapsed()
+}
+
+#[tokio::test]
+async fn too_many_headers_and_too_long_ones_are_refused() {
+    let few = ServerLimits {
+        headers: 10,
+        header_bytes: 1_000,
+        ..limits()
+    };
+    let running = run(few, Duration::ZERO).await;
+    let head = |more: String| format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    for (more, expected) in [
+        ("a: b\r\n".repeat(9), "HTTP/1.1 200"),
+        ("a: b\r\n".repeat(10), "HTTP/1.1 431"),
+        (format!("a: {}\r\n", "b".repeat(900)), "HTTP/1.1 200"),
+        (format!("a: {}\r\n", "b".repeat(1_000)), "HTTP/1.1 431"),
+    ] {
+        let mut client = TcpStream::connect(running.address).await.unwrap();
+        client.write_all(head(more).as_bytes()).await.unwrap();
+        let answered = answer(&mut client).await;
+        assert!(answered.starts_with(expected), "{answered}");
+    }
 }
 
 #[tokio::test]

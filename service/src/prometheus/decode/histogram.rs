@@ -297,8 +297,7 @@ impl<'de> Visitor<'de> for BucketVisitor {
         if rule > MOST_RULE {
             return Err(Error::custom("a bucket whose bounds follow no known rule"));
         }
-        // Neither holds of NaN.
-        if !(lower <= upper) {
+        if lower > upper || lower.is_nan() || upper.is_nan() {
             return Err(Error::custom("a bucket whose bounds do not ascend"));
         }
         // A bound is equal to itself however it is written: -0 is 0.

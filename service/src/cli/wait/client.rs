@@ -1,0 +1,220 @@
+//! Asks a gate once, and says what its answer means to one who waits.
+
+use std::fs;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{StatusCode, Url};
+use serde_json::{Map, Value, json};
+use serinus_openapi::Problem;
+use serinus_openapi::rollout::{GateAnswer, MAX_GATE_ANSWER_BYTES};
+
+use super::super::Failure;
+use super::Arguments;
+
+/// Longest time for one answer: a gate takes 8 s at most.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// What an answer means to one who waits.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// A verdict.
+    Verdict(Box<GateAnswer>),
+    /// Something that may pass.
+    Passing(String),
+    /// Something that will not: the caller has to change it.
+    Refused(String),
+}
+
+/// Asks one gate.
+#[derive(Debug)]
+pub(super) struct Client {
+    client: reqwest::Client,
+    url: Url,
+    body: Value,
+    authorization: Option<HeaderValue>,
+}
+
+impl Client {
+    pub(super) fn new(arguments: &Arguments) -> Result<Self, Failure> {
+        let mut body = json!({"key": arguments.key});
+        for (name, given) in [
+            ("control", &arguments.control),
+            ("canary", &arguments.canary),
+        ] {
+            if let Some(population) = population(name, given)? {
+                body[name] = population;
+            }
+        }
+        if arguments.key.is_empty() {
+            return Err(Failure(
+                "the key is empty: give the rollout a name".to_owned(),
+            ));
+        }
+        Ok(Self {
+            client: reqwest::Client::builder()
+                .timeout(ANSWER_TIME)
+                // A page that a redirect leads to is no gate.
+                .redirect(Policy::none())
+                .build()?,
+            url: gate_url(arguments)?,
+            body,
+            authorization: authorization(arguments)?,
+        })
+    }
+
+    pub(super) async fn ask(&self) -> Heard {
+        let mut request = self.client.post(self.url.clone()).json(&self.body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Heard::Passing(causes(&error)),
+        };
+        let status = response.status();
+        match response.bytes().await {
+            Ok(bytes) => heard(status, &bytes),
+            Err(error) => Heard::Passing(causes(&error)),
+        }
+    }
+}
+
+/// What an answer means.
+fn heard(status: StatusCode, body: &[u8]) -> Heard {
+    let passes = status.is_server_error()
+        || status == StatusCode::REQUEST_TIMEOUT
+        || status == StatusCode::TOO_MANY_REQUESTS;
+    if passes {
+        return Heard::Passing(format!("the server answers {status}"));
+    }
+    if status != StatusCode::OK {
+        let detail = serde_json::from_slice::<Problem>(body)
+            .map_or_else(|_error| status.to_string(), |problem| problem.detail);
+        return Heard::Refused(format!("the server answers {}: {detail}", status.as_u16()));
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        return Heard::Passing("the answer is not JSON: is something else in the way?".to_owned());
+    };
+    match serde_json::from_value::<GateAnswer>(value) {
+        Ok(answer) if body.len() <= MAX_GATE_ANSWER_BYTES => Heard::Verdict(Box::new(answer)),
+        Ok(_too_long) => Heard::Refused("the answer is too long for that of a gate".to_owned()),
+        Err(error) => Heard::Refused(format!("the answer is not that of a gate: {error}")),
+    }
+}
+
+/// The error and what caused it, in one line.
+fn causes(error: &reqwest::Error) -> String {
+    let Failure(message) = Failure::from(ErrorText(error));
+    message.replace('\n', " ")
+}
+
+/// An error that is only looked at.
+#[derive(Debug)]
+struct ErrorText<'a>(&'a reqwest::Error);
+
+impl std::fmt::Display for ErrorText<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl std::error::Error for ErrorText<'_> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+fn gate_url(arguments: &Arguments) -> Result<Url, Failure> {
+    let server = &arguments.server;
+    let wrong = |detail: String| {
+        Failure(format!(
+            "cannot use --server {server:?}: {detail}; write it like https://serinus.example"
+        ))
+    };
+    let mut url = Url::parse(server).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("it needs http or https".to_owned()));
+    }
+    url.path_segments_mut()
+        .map_err(|()| wrong("it has no path".to_owned()))?
+        .pop_if_empty()
+        .extend([
+            "v1",
+            "pipelines",
+            &arguments.pipeline,
+            "stages",
+            &arguments.stage,
+            "gate",
+        ]);
+    Ok(url)
+}
+
+fn population(name: &str, given: &[String]) -> Result<Option<Value>, Failure> {
+    let mut labels = Map::new();
+    for text in given {
+        let pair = text.split_once('=').filter(|(label, _)| !label.is_empty());
+        let Some((label, value)) = pair else {
+            return Err(Failure(format!(
+                "cannot use --{name} {text:?}: write it like track=stable"
+            )));
+        };
+        labels.insert(label.to_owned(), Value::String(value.to_owned()));
+    }
+    Ok((!labels.is_empty()).then_some(Value::Object(labels)))
+}
+
+/// The header that carries the token. No message repeats it.
+fn authorization(arguments: &Arguments) -> Result<Option<HeaderValue>, Failure> {
+    let token = match (&arguments.token, &arguments.token_file) {
+        (Some(token), _) => token.clone(),
+        (None, Some(path)) => fs::read_to_string(path)
+            .map_err(|error| Failure(format!("cannot read the token file {path:?}: {error}")))?,
+        (None, None) => return Ok(None),
+    };
+    let mut header = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
+        .map_err(|_error| Failure("the token has characters that no header carries".to_owned()))?;
+    header.set_sensitive(true);
+    Ok(Some(header))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_passing(status: u16, body: &str) -> bool {
+        let heard = heard(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        matches!(heard, Heard::Passing(_))
+    }
+
+    fn refusal(status: u16, body: &str) -> String {
+        match heard(StatusCode::from_u16(status).unwrap(), body.as_bytes()) {
+            Heard::Refused(message) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again() {
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert!(is_passing(status, "<html>"), "{status}");
+        }
+        assert!(is_passing(200, "<html>"));
+        assert!(is_passing(200, ""));
+    }
+
+    #[test]
+    fn what_the_caller_must_change_ends_the_wait() {
+        let problem = r#"{"type": "t", "title": "t", "status": 404, "detail": "unknown pipeline"}"#;
+        assert_eq!(
+            refusal(404, problem),
+            "the server answers 404: unknown pipeline"
+        );
+        for status in [204, 301, 400, 401, 403, 404, 409] {
+            assert!(!refusal(status, "x").is_empty(), "{status}");
+        }
+        assert!(refusal(200, r#"{"gate": {"verdict": "ok"}}"#).contains("not that of a gate"));
+        assert!(refusal(200, "null").contains("not that of a gate"));
+    }
+}

@@ -1,0 +1,201 @@
+//! What a call of a gate says: in its query, in its body, or in both.
+
+use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+use serinus_analysis::pipeline::nearest_name;
+use serinus_openapi::ProblemType;
+use serinus_openapi::population::Population;
+use serinus_openapi::rollout::GateRequest;
+
+use super::ApiError;
+use super::body;
+
+/// Longest key, in bytes.
+pub(super) const MAX_KEY_BYTES: usize = 256;
+
+const PARAMETERS: [&str; 5] = ["key", "control.LABEL", "canary.LABEL", "start", "dry_run"];
+
+/// Reads a call. An empty body is none; a field in both has to say the same.
+///
+/// # Errors
+///
+/// What cannot be used, and what to write instead.
+pub(super) fn gate_request(query: &str, body: &str) -> Result<GateRequest, ApiError> {
+    let asked = from_query(query)?;
+    let sent: GateRequest = if body.trim().is_empty() {
+        GateRequest::default()
+    } else {
+        body::json(body)?
+    };
+    let request = GateRequest {
+        key: both("key", asked.key, sent.key)?,
+        control: both("control", asked.control, sent.control)?,
+        canary: both("canary", asked.canary, sent.canary)?,
+        start: both("start", asked.start, sent.start)?,
+        dry_run: both("dry_run", asked.dry_run, sent.dry_run)?,
+    };
+    check_key(request.key.as_deref())?;
+    Ok(request)
+}
+
+/// Refuses a key that names nothing.
+///
+/// # Errors
+///
+/// What to send.
+pub(super) fn check_key(key: Option<&str>) -> Result<(), ApiError> {
+    let Some(key) = key.filter(|key| !key.is_empty()) else {
+        return Err(invalid(
+            "no key: give `key`, which names the rollout, such as the pod-template hash and the \
+             revision, 6d4f9.7",
+        ));
+    };
+    if key.len() > MAX_KEY_BYTES {
+        return Err(invalid(&format!(
+            "the key has {} bytes, more than {MAX_KEY_BYTES}: shorten it",
+            key.len()
+        )));
+    }
+    if key.chars().any(char::is_control) {
+        return Err(invalid(
+            "the key has a line break or another control character: take it out",
+        ));
+    }
+    Ok(())
+}
+
+fn both<T: PartialEq>(
+    name: &str,
+    asked: Option<T>,
+    sent: Option<T>,
+) -> Result<Option<T>, ApiError> {
+    match (asked, sent) {
+        (Some(asked), Some(sent)) if asked != sent => Err(invalid(&format!(
+            "`{name}` is given in the query and in the body, with different values: give it once"
+        ))),
+        (asked, sent) => Ok(sent.or(asked)),
+    }
+}
+
+fn invalid(detail: &str) -> ApiError {
+    ApiError::new(ProblemType::InvalidRequest, detail)
+}
+
+fn from_query(query: &str) -> Result<GateRequest, ApiError> {
+    let mut request = GateRequest::default();
+    let mut control = Map::new();
+    let mut canary = Map::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decoded(name)?, decoded(value)?);
+        let is_new = match name.as_str() {
+            "key" => request.key.replace(value).is_none(),
+            "start" => request.start.replace(read_time(&value)?).is_none(),
+            "dry_run" => request.dry_run.replace(read_flag(&value)?).is_none(),
+            other => match other.split_once('.') {
+                Some(("control", label)) => insert(&mut control, label, value),
+                Some(("canary", label)) => insert(&mut canary, label, value),
+                _ => return Err(unknown(other)),
+            },
+        };
+        if !is_new {
+            return Err(invalid(&format!(
+                "`{name}` is given twice in the query: give it once"
+            )));
+        }
+    }
+    request.control = population("control", control)?;
+    request.canary = population("canary", canary)?;
+    Ok(request)
+}
+
+fn insert(labels: &mut Map<String, Value>, label: &str, value: String) -> bool {
+    labels
+        .insert(label.to_owned(), Value::String(value))
+        .is_none()
+}
+
+fn population(name: &str, labels: Map<String, Value>) -> Result<Option<Population>, ApiError> {
+    if labels.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_value(Value::Object(labels))
+        .map(Some)
+        .map_err(|error| ApiError::new(ProblemType::InvalidPopulation, format!("{name}: {error}")))
+}
+
+fn unknown(name: &str) -> ApiError {
+    let hint = nearest_name(name, PARAMETERS.into_iter())
+        .map_or(String::new(), |near| format!(", did you mean {near}?"));
+    invalid(&format!(
+        "unknown parameter {name:?}{hint} known are: {}",
+        PARAMETERS.join(", ")
+    ))
+}
+
+/// A value of a query: `+` is a space, `%2B` a plus.
+fn decoded(text: &str) -> Result<String, ApiError> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .map(|decoded| decoded.into_owned())
+        .map_err(|_error| invalid("the query is not UTF-8, percent-encoded"))
+}
+
+fn read_time(text: &str) -> Result<DateTime<Utc>, ApiError> {
+    // The plus of a time zone that was not percent-encoded has become a space.
+    let text = text.replace(' ', "+");
+    DateTime::parse_from_rfc3339(&text)
+        .map(|time| time.with_timezone(&Utc))
+        .map_err(|error| {
+            invalid(&format!(
+                "`start` {text:?} is not a time ({error}): write it as 2026-11-22T09:00:00Z"
+            ))
+        })
+}
+
+fn read_flag(text: &str) -> Result<bool, ApiError> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(invalid(&format!(
+            "`dry_run` is {text:?}: write true or false"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(query: &str, body: &str) -> String {
+        let error = gate_request(query, body).unwrap_err();
+        error.problem().detail.clone()
+    }
+
+    #[test]
+    fn a_query_says_the_same_as_a_body() {
+        let query = "key=6d4f9.7&control.track=stable&canary.track=canary&canary.zone=a%20b\
+                     &start=2026-11-22T09:00:00Z&dry_run=true";
+        let body = r#"{"key": "6d4f9.7", "control": {"track": "stable"},
+            "canary": {"track": "canary", "zone": "a b"},
+            "start": "2026-11-22T10:00:00+01:00", "dry_run": true}"#;
+        let asked = gate_request(query, "").unwrap();
+        assert_eq!(asked, gate_request("", body).unwrap());
+        assert_eq!(asked, gate_request(query, body).unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_with_what_to_write() {
+        assert!(detail("", "").starts_with("no key: give `key`"));
+        assert!(detail("key=a&key=b", "").contains("given twice"));
+        assert!(detail("key=a", r#"{"key": "b"}"#).contains("with different values"));
+        assert!(detail("key=a&dry_run=yes", "").contains("write true or false"));
+        assert!(detail("key=a&start=now", "").contains("is not a time"));
+        assert!(detail("kye=a", "").contains("did you mean key?"));
+        assert!(detail("key=a%0Ab", "").contains("control character"));
+        assert!(detail(&format!("key={}", "a".repeat(257)), "").contains("257 bytes"));
+        assert!(detail("key=%ff", "").contains("not UTF-8"));
+    }
+}

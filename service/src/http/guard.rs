@@ -1,0 +1,183 @@
+//! What stands before every route: who asks, may they, and is there room.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serinus_openapi::ProblemType;
+use tracing::Span;
+
+use super::admission::{Class, Payer};
+use super::foreign::is_of_another_site;
+use super::layers::RouteSlot;
+use super::routing::{Rule, Rules};
+use super::{ApiError, App, error};
+use crate::access::{Identity, Principal, Scope, Scopes};
+
+/// What the guard knows.
+#[derive(Debug)]
+pub(super) struct Guard {
+    pub(super) app: Arc<App>,
+    pub(super) rules: Rules,
+}
+
+/// Lets a request through to its route, or says why not. Every request that gets through has its
+/// [`Principal`] in its extensions, and no credentials in its headers.
+pub(super) async fn admit(
+    State(guard): State<Arc<Guard>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let app = &guard.app;
+    let template = request.extensions().get::<MatchedPath>();
+    let Some(rules) = template.and_then(|template| guard.rules.of(template.as_str())) else {
+        // What has no rules is not served.
+        return error::not_found().into_response();
+    };
+    if let Some(slot) = request.extensions().get::<RouteSlot>() {
+        slot.fill(&rules.route);
+    }
+    let identity = app.access().identify(request.headers_mut()).await;
+    // A method that the path does not answer to: a matter for those who may know the path.
+    let rule = rules.of(request.method());
+    if rule == Some(Rule::Open) {
+        let anonymous = Principal::anonymous(Scopes::NONE);
+        request.extensions_mut().insert(anonymous);
+        return next.run(request).await;
+    }
+    let scope = match rule {
+        Some(Rule::Needs(scope)) => Some(scope),
+        Some(Rule::Open) | None => None,
+    };
+    let class = scope.map_or(Class::Other, Class::of);
+    if let Identity::Known(principal) = &identity {
+        Span::current().record("principal.name", principal.name());
+    }
+    if let Err(wait) = app.admission().count(payer(&identity, &request), class) {
+        return too_many(class, wait);
+    }
+    let principal = match identity {
+        Identity::Known(principal) => principal,
+        Identity::Nobody => return unauthorized(&request, "this needs a token"),
+        Identity::Unknown => return unauthorized(&request, "the token is none of those known"),
+    };
+    if let Some(scope) = scope
+        && !principal.may(scope)
+    {
+        return forbidden(&principal, scope);
+    }
+    if is_of_another_site(&request, app.public_url()) {
+        return ApiError::new(
+            ProblemType::Forbidden,
+            "a page of another site sent this through a browser: ask from a program, or from \
+             the pages of this server",
+        )
+        .into_response();
+    }
+    let Some(_place) = app.admission().place(class).await else {
+        return no_place(class);
+    };
+    request.extensions_mut().insert(principal);
+    next.run(request).await
+}
+
+/// With tokens their holders pay, wherever they ask from; else the address does.
+fn payer(identity: &Identity, request: &Request) -> Payer {
+    match identity {
+        Identity::Known(principal) if !principal.is_anonymous() => {
+            Payer::Principal(principal.shared_name())
+        }
+        Identity::Known(_) | Identity::Nobody | Identity::Unknown => {
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+            let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+            Payer::peer(peer.map_or(unspecified, |ConnectInfo(peer)| peer.ip()))
+        }
+    }
+}
+
+fn unauthorized(request: &Request, what: &str) -> Response {
+    let error = ApiError::new(
+        ProblemType::Unauthorized,
+        format!(
+            "{what}: send it as `Authorization: Bearer TOKEN`, or as the password of basic \
+             authentication; `serinus token` makes one"
+        ),
+    );
+    let mut response = error.into_response();
+    let headers = response.headers_mut();
+    let mut challenge = |value| {
+        headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
+    };
+    challenge("Bearer realm=\"serinus\"");
+    // Makes a browser ask for a password. Only where people go by themselves: elsewhere its
+    // window would cover Swagger UI, which shows the answer.
+    let path = request.uri().path();
+    if path.starts_with("/docs") || path == "/openapi.json" {
+        challenge("Basic realm=\"serinus: any name, the token as password\", charset=\"UTF-8\"");
+    }
+    response
+}
+
+fn forbidden(principal: &Principal, scope: Scope) -> Response {
+    let error = ApiError::new(
+        ProblemType::Forbidden,
+        format!(
+            "this needs the scope {scope}, and the token {:?} has {}: use another token, or give \
+             this one the scope in the file of tokens",
+            principal.name(),
+            principal.scopes()
+        ),
+    );
+    let mut response = error.into_response();
+    let challenge =
+        format!("Bearer realm=\"serinus\", error=\"insufficient_scope\", scope=\"{scope}\"");
+    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+fn too_many(class: Class, wait: Duration) -> Response {
+    let error = ApiError::new(
+        ProblemType::TooManyRequests,
+        format!(
+            "these are more requests than rate_limit_per_second allows: ask again in {:.1} s, or \
+             raise it in the server's configuration",
+            wait.as_secs_f64()
+        ),
+    );
+    with_retry_after(error.into_response(), class, wait)
+}
+
+/// A gate never answers 5xx by choice: several of its callers take that for a broken server.
+fn no_place(class: Class) -> Response {
+    let problem_type = match class {
+        Class::Gate => ProblemType::TooManyRequests,
+        Class::Other => ProblemType::Overloaded,
+    };
+    let error = ApiError::new(
+        problem_type,
+        "too many other requests are being answered: ask again in a second, or raise \
+         max_requests_in_flight in the server's configuration",
+    );
+    with_retry_after(error.into_response(), class, Duration::from_secs(1))
+}
+
+/// Callers of gates and adapters have an interval of their own, and one of them obeys any
+/// `Retry-After` without a cap.
+fn with_retry_after(mut response: Response, class: Class, wait: Duration) -> Response {
+    debug_assert_ne!(response.status(), StatusCode::OK);
+    if class == Class::Other {
+        let seconds = wait.as_secs_f64().ceil().max(1.0);
+        if let Ok(seconds) = HeaderValue::from_str(&format!("{seconds:.0}")) {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+    }
+    response
+}

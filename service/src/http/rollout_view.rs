@@ -1,0 +1,115 @@
+//! A rollout as it is shown.
+
+use serinus_openapi::Number;
+use serinus_openapi::analysis::{Gate, timestamp};
+use serinus_openapi::population::Population;
+use serinus_openapi::rollout::{Rollout, RolloutStage, RolloutState, RolloutSummary, StageState};
+
+use crate::rollouts::{Document, Live, Present};
+use crate::store::{self, StoredRollout};
+
+/// The state as it is shown.
+pub(super) fn shown_state(state: store::RolloutState) -> RolloutState {
+    match state {
+        store::RolloutState::Open => RolloutState::Open,
+        store::RolloutState::Promoted => RolloutState::Promoted,
+        store::RolloutState::RolledBack => RolloutState::RolledBack,
+        store::RolloutState::Cancelled => RolloutState::Cancelled,
+        store::RolloutState::Closed => RolloutState::Closed,
+    }
+}
+
+/// The state as it is stored.
+pub(super) fn stored_state(state: RolloutState) -> store::RolloutState {
+    match state {
+        RolloutState::Open => store::RolloutState::Open,
+        RolloutState::Promoted => store::RolloutState::Promoted,
+        RolloutState::RolledBack => store::RolloutState::RolledBack,
+        RolloutState::Cancelled => store::RolloutState::Cancelled,
+        RolloutState::Closed => store::RolloutState::Closed,
+    }
+}
+
+/// A rollout with everything that is known of it.
+pub(super) fn rollout(live: &Live, status_url: String) -> Rollout {
+    let present = live.present();
+    let told = present.told(&live.pipeline, None);
+    let (verdict, reason) = told.acted_on();
+    let stage = current_stage(&present.document);
+    let analysis = present
+        .judgement
+        .as_ref()
+        .filter(|judgement| judgement.stage == stage)
+        .and_then(|judgement| judgement.answer.as_deref().cloned());
+    Rollout {
+        verdict,
+        gate: Gate::new(verdict, &reason),
+        progress: told.progress,
+        reason_code: told.reason_code,
+        rollout: live.id.to_string(),
+        status_url,
+        pipeline: live.pipeline_name.clone(),
+        key: live.key.clone(),
+        attempt: live.attempt,
+        state: shown_state(present.state),
+        advance: present.document.advance,
+        dry_run: told.dry_run,
+        true_verdict: told.dry_run.then_some(told.verdict),
+        stage: stage.to_owned(),
+        rollback_to_percent: Number::percent(live.rollback_to_percent(stage)),
+        stages: stages(live, &present),
+        control: Population::from(&live.populations.control),
+        canary: Population::from(&live.populations.canary),
+        created: timestamp(live.created_ms),
+        updated: timestamp(present.updated_ms),
+        analysis,
+    }
+}
+
+fn current_stage(document: &Document) -> &str {
+    document.current().map_or("", |record| &record.stage)
+}
+
+fn stages(live: &Live, present: &Present) -> Vec<RolloutStage> {
+    let at = current_stage(&present.document);
+    live.pipeline
+        .stages
+        .iter()
+        .map(|stage| {
+            let record = present.document.record_of(&stage.id);
+            RolloutStage {
+                stage: stage.id.clone(),
+                name: stage.name.clone(),
+                state: match record {
+                    None => StageState::Waiting,
+                    Some(record) if record.passed_ms.is_some() => StageState::Passed,
+                    Some(_) if stage.id == at => StageState::Judged,
+                    Some(_) => StageState::Left,
+                },
+                traffic_percent: Number::percent(stage.traffic_percent),
+                started: record.map(|record| timestamp(record.started_ms)),
+                passed: record.and_then(|record| record.passed_ms).map(timestamp),
+            }
+        })
+        .collect()
+}
+
+/// A rollout in a list.
+pub(super) fn summary(stored: &StoredRollout, status_url: String) -> RolloutSummary {
+    // A document of another version is listed all the same.
+    let document = serde_json::from_str::<Document>(&stored.document).ok();
+    RolloutSummary {
+        rollout: stored.id.to_string(),
+        status_url,
+        pipeline: stored.pipeline.clone(),
+        key: stored.key.clone(),
+        attempt: stored.attempt,
+        state: shown_state(stored.state),
+        stage: document
+            .as_ref()
+            .map_or_else(String::new, |document| current_stage(document).to_owned()),
+        dry_run: document.is_some_and(|document| document.dry_run),
+        created: timestamp(stored.created_ms),
+        updated: timestamp(stored.updated_ms),
+    }
+}

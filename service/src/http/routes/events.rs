@@ -1,0 +1,176 @@
+//! What happened to a rollout and why: as JSON, or as it happens.
+
+#![expect(
+    unused_qualifications,
+    reason = "the macro that documents a query names it by its path"
+)]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use axum::response::sse::{Event as SentEvent, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+use serde::Deserialize;
+use serinus_openapi::rollout::{Event, EventList};
+use serinus_openapi::{Problem, ProblemType};
+use tokio::sync::watch;
+use utoipa::IntoParams;
+
+use super::operations::no_store;
+use super::rollouts::found;
+use crate::http::{ApiError, App};
+use crate::rollouts::{Live, RolloutError, read_event};
+use crate::store::MOST_EVENTS;
+
+/// How long a stream waits before it looks in the store, whatever it was told: another process
+/// may have written there.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How often a silent stream says that it is there: proxies close what is silent.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Which events are asked for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct EventsQuery {
+    /// Only those after this sequence number.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+}
+
+/// What happened to a rollout
+///
+/// Every decision with its time, stage, verdict, reason, evidence, cause and the digest of its
+/// inputs, oldest first. With `Accept: text/event-stream` as server-sent events: what was, then
+/// what comes, until the client leaves; `Last-Event-ID` continues.
+#[utoipa::path(
+    get,
+    path = "/v1/rollouts/{id}/events",
+    operation_id = "list_events",
+    tag = "rollouts",
+    params(
+        ("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab"),
+        EventsQuery,
+    ),
+    responses(
+        (status = 200, description = "The events", content(
+            (EventList = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        (status = 400, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be read now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    query: Result<Query<EventsQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let invalid = |detail: String| ApiError::new(ProblemType::InvalidRequest, detail);
+    let Query(query) = query.map_err(|error| invalid(error.body_text()))?;
+    let after = query.after.unwrap_or(0);
+    if after < 0 {
+        return Err(invalid(format!("after is {after}: give 0 or more")));
+    }
+    let live = found(&app, &id).await?;
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let wants_stream =
+        text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream"));
+    if wants_stream {
+        let last = text("last-event-id").and_then(|id| id.parse().ok());
+        let sent = sent_events(app, live, last.unwrap_or(after));
+        let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+        return Ok(no_store(Sse::new(sent).keep_alive(keep_alive)));
+    }
+    let events = read(&app, &live, after).await?;
+    let last_sequence = events.last().map_or(after, |event| event.sequence);
+    Ok(no_store(Json(EventList {
+        events,
+        last_sequence,
+    })))
+}
+
+/// All events after a sequence number.
+async fn read(app: &App, live: &Live, mut after: i64) -> Result<Vec<Event>, ApiError> {
+    let mut events = Vec::new();
+    loop {
+        let page = app
+            .rollouts()
+            .store()
+            .events(live.id, after, MOST_EVENTS)
+            .await
+            .map_err(RolloutError::from)?;
+        let is_last = page.len() < MOST_EVENTS;
+        for stored in &page {
+            after = stored.sequence;
+            match read_event(stored) {
+                Ok(event) => events.push(event),
+                Err(error) => {
+                    tracing::error!(
+                        rollout.id = %live.id, error = %error,
+                        "event {} of rollout {} cannot be read: {error}", stored.sequence, live.id
+                    );
+                }
+            }
+        }
+        if is_last {
+            return Ok(events);
+        }
+    }
+}
+
+/// Where a stream is.
+struct Place {
+    app: Arc<App>,
+    live: Arc<Live>,
+    after: i64,
+    waiting: std::vec::IntoIter<Event>,
+    changes: watch::Receiver<u64>,
+}
+
+fn sent_events(
+    app: Arc<App>,
+    live: Arc<Live>,
+    after: i64,
+) -> impl Stream<Item = Result<SentEvent, Infallible>> {
+    let place = Place {
+        changes: live.changes(),
+        app,
+        live,
+        after,
+        waiting: Vec::new().into_iter(),
+    };
+    stream::unfold(place, |mut place| async move {
+        loop {
+            if let Some(event) = place.waiting.next() {
+                place.after = event.sequence;
+                let sent = SentEvent::default()
+                    .id(event.sequence.to_string())
+                    .event(event.kind.name())
+                    .json_data(&event)
+                    .unwrap_or_default();
+                return Some((Ok(sent), place));
+            }
+            // Nothing more will be sent: the client asks the next process.
+            if place.app.is_draining() {
+                return None;
+            }
+            // A store that fails now is asked again.
+            if let Ok(events) = read(&place.app, &place.live, place.after).await
+                && !events.is_empty()
+            {
+                place.waiting = events.into_iter();
+                continue;
+            }
+            let _ = tokio::time::timeout(LOOK_AGAIN, place.changes.changed()).await;
+        }
+    })
+}

@@ -1,0 +1,417 @@
+//! Rollouts: start, look at, move, override, cancel.
+
+#![expect(
+    unused_qualifications,
+    reason = "the macro that documents a query names it by its path"
+)]
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::series::Populations;
+use serinus_openapi::population::Population;
+use serinus_openapi::rollout::{
+    AdvanceRequest, CancelRequest, OverrideRequest, Rollout, RolloutList, RolloutState,
+    StartRequest,
+};
+use serinus_openapi::{Problem, ProblemType, examples};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::operations::no_store;
+use crate::http::body::SentBody;
+use crate::http::gate_query::check_key;
+use crate::http::resolve::{self, Asked};
+use crate::http::{ApiError, App, rollout_view};
+use crate::rollouts::{Live, NewStart, Rollouts};
+use crate::store::{self, Cursor, Filter, MOST_ON_A_PAGE, Page};
+
+/// Start a rollout
+///
+/// Idempotent by pipeline and key: 201 for a new one, 200 for one that is there, both with its
+/// state, an absolute `Location` and `status_url`.
+#[utoipa::path(
+    post,
+    path = "/v1/rollouts",
+    operation_id = "start_rollout",
+    tag = "rollouts",
+    request_body(content = StartRequest, example = json!(examples::start_request())),
+    responses(
+        (status = 201, description = "Started", body = Rollout, headers(("Location" = String, description = "Its state"))),
+        (status = 200, description = "It was started before", body = Rollout, headers(("Location" = String, description = "Its state"))),
+        (status = 400, description = "No request, or a field that cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such pipeline", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The key has other populations", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is said not to be JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The pipeline has mistakes, or no such stage or source is known", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be recorded now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn start(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    caller: Caller,
+    body: SentBody,
+) -> Result<Response, ApiError> {
+    let request: StartRequest = body.json()?;
+    check_key(Some(&request.key))?;
+    let given = Populations {
+        control: matchers_of("control", request.control.as_ref())?,
+        canary: matchers_of("canary", request.canary.as_ref())?,
+    };
+    let asked = Asked {
+        pipeline: request.pipeline.as_ref(),
+        pipeline_yaml: request.pipeline_yaml.as_deref(),
+        body: &body.text,
+    };
+    let (pipeline, text) = resolve::pipeline_with_text(&app, asked).await?;
+    let stage = match (&request.stage, pipeline.stages.first()) {
+        (None, Some(first)) => first,
+        (named, _) => resolve::stage(&pipeline, named.as_deref())?,
+    };
+    let start = NewStart {
+        pipeline: &pipeline,
+        pipeline_yaml: &text,
+        stage,
+        key: &request.key,
+        populations: Populations {
+            control: given
+                .control
+                .clone()
+                .unwrap_or_else(|| pipeline.control.clone()),
+            canary: given
+                .canary
+                .clone()
+                .unwrap_or_else(|| pipeline.canary.clone()),
+        },
+        start_ms: request
+            .start
+            .as_ref()
+            .map(DateTime::<Utc>::timestamp_millis),
+        source: request.source.as_deref(),
+        dry_run: request.dry_run,
+        advance: request.advance,
+        caused_by: caller.name(),
+    };
+    let rollouts = app.rollouts();
+    rollouts.check(&start)?;
+    let (live, is_new) = rollouts.start(&start).await?;
+    if !is_new {
+        Rollouts::same_populations(&live, &given)?;
+    }
+    rollouts.judge_within(&live, app.limits().gate_wait).await;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let url = status_url(&app, &headers, live.id);
+    let mut response = no_store((status, Json(rollout_view::rollout(&live, url.clone()))));
+    if let Ok(location) = HeaderValue::from_str(&url) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Which rollouts a list holds.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ListQuery {
+    /// Only those of this pipeline.
+    pipeline: Option<String>,
+    /// Only those with this key.
+    key: Option<String>,
+    /// Only those in this state.
+    state: Option<RolloutState>,
+    /// Only those started since then (RFC 3339).
+    since: Option<DateTime<Utc>>,
+    /// Most rollouts on the page, from 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+    /// What the page before gave as `next`.
+    after: Option<String>,
+}
+
+/// List rollouts
+///
+/// Newest first, in pages.
+#[utoipa::path(
+    get,
+    path = "/v1/rollouts",
+    operation_id = "list_rollouts",
+    tag = "rollouts",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "A page of rollouts", body = RolloutList),
+        (status = 400, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be read now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    const USUAL: usize = 50;
+    let invalid = |detail: String| ApiError::new(ProblemType::InvalidRequest, detail);
+    let Query(query) = query.map_err(|error| invalid(error.body_text()))?;
+    let limit = query.limit.unwrap_or(USUAL);
+    if !(1..=MOST_ON_A_PAGE).contains(&limit) {
+        return Err(invalid(format!(
+            "limit is {limit}: give a number from 1 to {MOST_ON_A_PAGE}"
+        )));
+    }
+    let after = query
+        .after
+        .map(|text| {
+            text.parse::<Cursor>().map_err(|_error| {
+                invalid(format!(
+                    "after is {text:?}: give what the page before gave as `next`, unchanged"
+                ))
+            })
+        })
+        .transpose()?;
+    let filter = Filter {
+        pipeline: query.pipeline,
+        key: query.key,
+        state: query.state.map(rollout_view::stored_state),
+        since_ms: query.since.map(|since| since.timestamp_millis()),
+    };
+    let page = app
+        .rollouts()
+        .store()
+        .list(&filter, Page { limit, after })
+        .await
+        .map_err(crate::rollouts::RolloutError::from)?;
+    let url = |id: Uuid| status_url(&app, &headers, id);
+    let rollouts = page.rollouts.iter();
+    Ok(no_store(Json(RolloutList {
+        rollouts: rollouts
+            .map(|stored| rollout_view::summary(stored, url(stored.id)))
+            .collect(),
+        next: page.next.map(|cursor| cursor.to_string()),
+    })))
+}
+
+/// Show a rollout
+///
+/// Its verdict, its stages and the newest judgement with the evidence.
+#[utoipa::path(
+    get,
+    path = "/v1/rollouts/{id}",
+    operation_id = "show_rollout",
+    tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab")),
+    responses(
+        (status = 200, description = "The rollout", body = Rollout),
+        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be read now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let live = found(&app, &id).await?;
+    app.rollouts()
+        .judge_within(&live, app.limits().gate_wait)
+        .await;
+    Ok(shown(&app, &headers, &live))
+}
+
+/// Move a rollout to another stage
+///
+/// The caller has moved the traffic there. Without a stage, to the next one.
+#[utoipa::path(
+    post,
+    path = "/v1/rollouts/{id}/advance",
+    operation_id = "advance_rollout",
+    tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab")),
+    request_body(content = Option<AdvanceRequest>, example = json!({"stage": "stage_2"})),
+    responses(
+        (status = 200, description = "The rollout", body = Rollout),
+        (status = 400, description = "No request", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot go there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is said not to be JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be recorded now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn advance(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    caller: Caller,
+    body: SentBody,
+) -> Result<Response, ApiError> {
+    let request: AdvanceRequest = body.json_or_default()?;
+    let live = found(&app, &id).await?;
+    let start_ms = request.start.map(|start| start.timestamp_millis());
+    if start_ms.is_some_and(|start_ms| start_ms > app.engine().clock().now_ms()) {
+        return Err(ApiError::new(
+            ProblemType::InvalidWindow,
+            "start lies in the future; give a time up to now, or leave it out",
+        ));
+    }
+    let stage = request.stage.as_deref();
+    app.rollouts()
+        .advance(&live, stage, start_ms, caller.name())
+        .await?;
+    Ok(shown(&app, &headers, &live))
+}
+
+/// Decide as a human
+///
+/// With a reason, which the trail keeps. `promote` lets the stage pass and reopens a rollout that
+/// was rolled back; `rollback` rolls it back.
+#[utoipa::path(
+    post,
+    path = "/v1/rollouts/{id}/override",
+    operation_id = "override_rollout",
+    tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab")),
+    request_body(content = OverrideRequest, example = json!({"verdict": "promote", "reason": "a known outage of the payment provider"})),
+    responses(
+        (status = 200, description = "The rollout", body = Rollout),
+        (status = 400, description = "No verdict or no reason", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is over", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is said not to be JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be recorded now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn decide(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    caller: Caller,
+    body: SentBody,
+) -> Result<Response, ApiError> {
+    let request: OverrideRequest = body.json()?;
+    let reason = checked_reason(&request.reason)?;
+    if reason.is_empty() {
+        return Err(ApiError::new(
+            ProblemType::InvalidRequest,
+            "no reason: say why, the trail keeps it",
+        ));
+    }
+    let live = found(&app, &id).await?;
+    app.rollouts()
+        .decide(&live, request.verdict, reason, caller.name())
+        .await?;
+    Ok(shown(&app, &headers, &live))
+}
+
+/// Cancel a rollout
+///
+/// It is over, whatever was measured; the next call with its key starts a new one. Cancelling it
+/// again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/rollouts/{id}/cancel",
+    operation_id = "cancel_rollout",
+    tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab")),
+    request_body(content = Option<CancelRequest>, example = json!({"reason": "replaced by 6d4f9.8"})),
+    responses(
+        (status = 200, description = "The rollout", body = Rollout),
+        (status = 400, description = "No request", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is said not to be JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be recorded now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    caller: Caller,
+    body: SentBody,
+) -> Result<Response, ApiError> {
+    let request: CancelRequest = body.json_or_default()?;
+    let reason = request.reason.as_deref().map(checked_reason).transpose()?;
+    let live = found(&app, &id).await?;
+    app.rollouts()
+        .end(&live, store::RolloutState::Cancelled, reason, caller.name())
+        .await?;
+    Ok(shown(&app, &headers, &live))
+}
+
+/// Longest reason that a caller may give, in characters.
+const MAX_REASON_CHARACTERS: usize = 300;
+
+fn checked_reason(reason: &str) -> Result<&str, ApiError> {
+    let reason = reason.trim();
+    if reason.chars().count() > MAX_REASON_CHARACTERS || reason.chars().any(char::is_control) {
+        return Err(ApiError::new(
+            ProblemType::InvalidRequest,
+            format!("the reason has to be one line of at most {MAX_REASON_CHARACTERS} characters"),
+        ));
+    }
+    Ok(reason)
+}
+
+/// The rollout of an id that was sent.
+pub(super) async fn found(app: &App, id: &str) -> Result<Arc<Live>, ApiError> {
+    let unknown = || {
+        ApiError::new(
+            ProblemType::UnknownRollout,
+            format!("no rollout has the id {id:?}: GET /v1/rollouts lists them"),
+        )
+    };
+    let id: Uuid = id.parse().map_err(|_error| unknown())?;
+    let live = app.rollouts().by_id(id).await?;
+    live.ok_or_else(unknown)
+}
+
+fn shown(app: &App, headers: &HeaderMap, live: &Live) -> Response {
+    let url = status_url(app, headers, live.id);
+    no_store(Json(rollout_view::rollout(live, url)))
+}
+
+/// Reads a population that was sent.
+pub(super) fn matchers_of(
+    name: &str,
+    given: Option<&Population>,
+) -> Result<Option<Matchers>, ApiError> {
+    given
+        .map(|given| {
+            given.to_matchers().map_err(|error| {
+                ApiError::new(ProblemType::InvalidPopulation, format!("{name}: {error}"))
+            })
+        })
+        .transpose()
+}
+
+/// Where the state of a rollout is: an absolute URL, by the public URL, or by what was called.
+pub(super) fn status_url(app: &App, headers: &HeaderMap, id: Uuid) -> String {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let base = app.public_url().map_or_else(
+        || {
+            let host = text(header::HOST).unwrap_or("localhost");
+            let forwarded = text(header::HeaderName::from_static("x-forwarded-proto"));
+            let scheme = if forwarded == Some("https") {
+                "https"
+            } else {
+                "http"
+            };
+            format!("{scheme}://{host}")
+        },
+        str::to_owned,
+    );
+    format!("{base}/v1/rollouts/{id}")
+}

@@ -1,0 +1,51 @@
+//! Counting a query, whatever becomes of it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Answer, SourceFault};
+use crate::metrics::{AskOutcome, Metrics};
+
+/// A query that is being asked. Where nobody waits for its end any more, it is dropped with its
+/// future, and counted as abandoned.
+#[derive(Debug)]
+pub(super) struct Asking<'a> {
+    source: &'a str,
+    metrics: Option<&'a Arc<Metrics>>,
+    started_at: Instant,
+    outcome: AskOutcome,
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(source: &'a str, metrics: Option<&'a Arc<Metrics>>) -> Self {
+        Self {
+            source,
+            metrics,
+            started_at: Instant::now(),
+            outcome: AskOutcome::Abandoned,
+        }
+    }
+
+    /// The query has ended so.
+    pub(super) fn ended(
+        mut self,
+        result: Result<Answer, SourceFault>,
+    ) -> Result<Answer, SourceFault> {
+        self.outcome = match &result {
+            Ok(answer) => AskOutcome::Answered {
+                bytes: answer.bytes,
+            },
+            Err(fault) => AskOutcome::Failed(fault.code),
+        };
+        result
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.metrics {
+            metrics.source_asked(self.source, self.started_at.elapsed(), self.outcome);
+        }
+    }
+}

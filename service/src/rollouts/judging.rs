@@ -1,0 +1,278 @@
+//! Judging a rollout: read, judge, record, and only then tell.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_openapi::analysis::{ReasonCode, Verdict};
+
+use super::live::{Live, Present};
+use super::transition::{self, Judgement};
+use super::{RolloutError, Rollouts};
+use crate::engine::{Analysis, AnalysisInput};
+use crate::store::{Inputs, RolloutState};
+use crate::wire;
+
+const MILLISECONDS_PER_SECOND: i64 = 1_000;
+
+/// How soon it is tried again when a source or the store failed.
+const RETRY_MS: i64 = 5_000;
+
+/// When the newest interval is sealed that ends at or before a time: late samples may still
+/// arrive for what is younger than the lag.
+fn sealed_end_ms(pipeline: &Pipeline, now_ms: i64) -> i64 {
+    let settings = &pipeline.analysis;
+    let interval_ms = i64::from(settings.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
+    let sealed_ms = now_ms - i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND;
+    sealed_ms.div_euclid(interval_ms) * interval_ms
+}
+
+/// When the next interval is sealed.
+fn next_due_ms(pipeline: &Pipeline, now_ms: i64) -> i64 {
+    let settings = &pipeline.analysis;
+    let interval_ms = i64::from(settings.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
+    sealed_end_ms(pipeline, now_ms)
+        + interval_ms
+        + i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND
+}
+
+/// A judgement that says nothing about the canary: what it is made from is not there.
+fn failed(
+    live: &Live,
+    stage: &Stage,
+    (end_ms, made_ms): (i64, i64),
+    code: ReasonCode,
+    reason: String,
+) -> Judgement {
+    let place = super::document::stage_of(&live.pipeline, &stage.id).map_or(1, |(at, _)| at + 1);
+    Judgement {
+        stage: stage.id.clone(),
+        verdict: Verdict::Hold,
+        reason_code: code,
+        reason,
+        progress: format!("stage {place} of {}", live.pipeline.stages.len()),
+        end_ms,
+        made_ms,
+        answer: None,
+    }
+}
+
+impl Rollouts {
+    /// Judges a rollout if an interval was sealed since it was judged last, or what failed then is
+    /// to be tried again. When it returns, what the rollout tells is up to date, or another task
+    /// is at it.
+    pub(super) async fn judge(&self, live: &Arc<Live>) {
+        if live.is_judging.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let result = self.judge_alone(live).await;
+        let now_ms = self.now_ms();
+        let has_failed = match &result {
+            Ok(has_failed) => *has_failed,
+            Err(error) => {
+                let present = live.present();
+                if let Some((stage, _)) = present.open_stage(&live.pipeline) {
+                    let reason = format!("nothing can be recorded: {error}");
+                    let end_ms = sealed_end_ms(&live.pipeline, now_ms);
+                    let code = ReasonCode::STORE_UNAVAILABLE;
+                    live.note(failed(live, stage, (end_ms, now_ms), code, reason));
+                }
+                tracing::error!(
+                    rollout.id = %live.id, error = %error,
+                    "the rollout {} of {} holds: {error}", live.key, live.pipeline_name
+                );
+                true
+            }
+        };
+        let due_ms = next_due_ms(&live.pipeline, now_ms);
+        let due_ms = if has_failed {
+            due_ms.min(now_ms + RETRY_MS)
+        } else {
+            due_ms + self.spread_ms(live)
+        };
+        live.due_ms.store(due_ms, Ordering::Relaxed);
+        live.is_judging.store(false, Ordering::Release);
+        // It went on to another stage meanwhile, or was changed by somebody else.
+        if let Some((stage, _)) = live.present().open_stage(&live.pipeline)
+            && !is_told(&live.present(), stage)
+        {
+            live.wake();
+        }
+    }
+
+    /// Judges it, and says whether it is to be tried again soon.
+    async fn judge_alone(&self, live: &Arc<Live>) -> Result<bool, RolloutError> {
+        let present = live.present();
+        let Some((stage, started_ms)) = present.open_stage(&live.pipeline) else {
+            return Ok(false);
+        };
+        let end_ms = sealed_end_ms(&live.pipeline, self.now_ms());
+        let is_up_to_date = present.judgement.as_ref().is_some_and(|judgement| {
+            judgement.stage == stage.id
+                && judgement.end_ms >= end_ms
+                && judgement.answer.is_some()
+                && !is_transient(&judgement.reason_code)
+        });
+        if is_up_to_date {
+            return Ok(false);
+        }
+        let input = AnalysisInput {
+            pipeline: &live.pipeline,
+            stage,
+            populations: live.populations.clone(),
+            start_ms: Some(started_ms),
+            // A stage that began after the newest sealed interval has no interval yet.
+            end_ms: Some(end_ms).filter(|end_ms| *end_ms > started_ms),
+            source: present.document.source.as_deref(),
+        };
+        let analysis = self.analyse(&input).await;
+        let (judgement, inputs) = match analysis {
+            Ok(analysis) => {
+                let judgement = Judgement {
+                    stage: stage.id.clone(),
+                    verdict: analysis.verdict.verdict.into(),
+                    reason_code: analysis.verdict.reason_code.into(),
+                    reason: analysis.verdict.reason.clone(),
+                    progress: analysis.verdict.progress.clone(),
+                    end_ms: analysis.grid.end_ms(),
+                    made_ms: self.now_ms(),
+                    answer: Some(Box::new(wire::answer(&input, &analysis))),
+                };
+                (judgement, Some(analysis))
+            }
+            Err(error) => {
+                let code = ReasonCode::NO_DATA;
+                let times = (end_ms, self.now_ms());
+                (failed(live, stage, times, code, error.to_string()), None)
+            }
+        };
+        let has_failed = is_transient(&judgement.reason_code);
+        self.metrics
+            .evaluation_lag(behind(&live.pipeline, &judgement));
+        self.take_in(live, judgement, inputs).await?;
+        Ok(has_failed)
+    }
+
+    /// The analysis within its time, else a `hold`.
+    async fn analyse(
+        &self,
+        input: &AnalysisInput<'_>,
+    ) -> Result<Analysis, crate::engine::AnalysisError> {
+        let limit = self.settings.judgement_time;
+        match tokio::time::timeout(limit, self.engine.analyse(input)).await {
+            Ok(in_time) => in_time,
+            Err(_elapsed) => self.engine.still_collecting(input, limit),
+        }
+    }
+
+    /// Records what is news, then tells it.
+    async fn take_in(
+        &self,
+        live: &Arc<Live>,
+        judgement: Judgement,
+        analysis: Option<Analysis>,
+    ) -> Result<(), RolloutError> {
+        let _writing = live.writing.lock().await;
+        let present = live.present();
+        if present.state != RolloutState::Open {
+            return Ok(());
+        }
+        let news = transition::judged(&present.document, &live.pipeline, &judgement, self.now_ms());
+        let Some(change) = news else {
+            live.note(judgement);
+            return Ok(());
+        };
+        let inputs = analysis.map(|analysis| {
+            super::inputs::to_bytes(&analysis.data).map(|bytes| Inputs {
+                digest: analysis.digest,
+                bytes,
+            })
+        });
+        // A decision that cannot be computed again is recorded all the same.
+        let inputs = inputs.transpose().unwrap_or_else(|error| {
+            tracing::error!(rollout.id = %live.id, error = %error, "cannot keep the inputs: {error}");
+            None
+        });
+        // When another process was first, its record counts, and this one is judged again.
+        self.record(live, &change, inputs, Some(judgement)).await?;
+        Ok(())
+    }
+
+    /// How long after an interval is sealed it is judged: not all at once.
+    fn spread_ms(&self, live: &Live) -> i64 {
+        /// Time that one judgement is given, so that few rollouts are judged at once.
+        const TURN_MS: i64 = 20;
+        let open = i64::try_from(self.in_memory_count()).unwrap_or(i64::MAX);
+        let interval_ms =
+            i64::from(live.pipeline.analysis.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
+        let width_ms = open.saturating_mul(TURN_MS).clamp(1, interval_ms);
+        let place = i64::from(live.id.as_fields().2) << 8 | i64::from(live.id.as_bytes()[15]);
+        place % width_ms
+    }
+
+    /// Judges a rollout now and waits for it, but not longer than `wait`: the judgement goes on.
+    pub async fn judge_within(self: &Arc<Self>, live: &Arc<Live>, wait: Duration) {
+        let mut changes = live.changes();
+        let is_ready = || {
+            let present = live.present();
+            present
+                .open_stage(&live.pipeline)
+                .is_none_or(|(stage, _)| is_told(&present, stage))
+        };
+        if is_ready() {
+            return;
+        }
+        self.begin_judging(live);
+        let ready = async {
+            while !is_ready() {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What is not ready by then is told as still collecting.
+        let _ = tokio::time::timeout(wait, ready).await;
+    }
+
+    /// Judges a rollout in a task of its own, when it is its turn.
+    pub(super) fn begin_judging(self: &Arc<Self>, live: &Arc<Live>) {
+        let (rollouts, live) = (Arc::clone(self), Arc::clone(live));
+        self.tasks.spawn(async move {
+            let turns = Arc::clone(&rollouts.turns);
+            // Only fails when the semaphore is closed, which it never is.
+            let _turn = turns.acquire().await;
+            rollouts.judge(&live).await;
+        });
+    }
+}
+
+/// How long after its newest interval was sealed a judgement was made.
+fn behind(pipeline: &Pipeline, judgement: &Judgement) -> Duration {
+    let lag_ms = i64::from(pipeline.analysis.lag_seconds) * MILLISECONDS_PER_SECOND;
+    let behind_ms = judgement.made_ms - judgement.end_ms - lag_ms;
+    Duration::from_millis(u64::try_from(behind_ms).unwrap_or(0))
+}
+
+/// Whether the stage was judged, whatever came of it.
+fn is_told(present: &Present, stage: &Stage) -> bool {
+    present
+        .judgement
+        .as_ref()
+        .is_some_and(|judgement| judgement.stage == stage.id)
+}
+
+/// Whether a code tells of a failure that may be over soon.
+fn is_transient(code: &ReasonCode) -> bool {
+    const TRANSIENT: [&str; 8] = [
+        "still_collecting",
+        "source_unavailable",
+        "source_slow",
+        "source_failed",
+        "source_not_prometheus",
+        "source_answer_cut",
+        "source_rejected_query",
+        "store_unavailable",
+    ];
+    TRANSIENT.contains(&code.token())
+}

@@ -1,0 +1,42 @@
+//! Between what is decided and the texts that the store keeps.
+
+use serinus_openapi::analysis::timestamp;
+use serinus_openapi::rollout::Event;
+
+use super::document::Document;
+use super::transition::TrailEntry;
+use crate::store::{NewEvent, StoredEvent};
+
+/// The text of a document. Neither it nor an entry holds anything that JSON cannot say.
+pub(super) fn document(document: &Document) -> String {
+    serde_json::to_string(document).unwrap_or_default()
+}
+
+/// What the store keeps of an entry.
+pub(super) fn event(entry: &TrailEntry, at_ms: i64) -> NewEvent {
+    NewEvent {
+        at_ms,
+        kind: entry.kind.name().to_owned(),
+        document: serde_json::to_string(entry).unwrap_or_default(),
+    }
+}
+
+/// Reads an event that the store kept.
+///
+/// # Errors
+///
+/// What is wrong with a text of another version.
+pub fn read_event(stored: &StoredEvent) -> Result<Event, serde_json::Error> {
+    let entry: TrailEntry = serde_json::from_str(&stored.document)?;
+    Ok(Event {
+        sequence: stored.sequence,
+        at: timestamp(stored.at_ms),
+        kind: entry.kind,
+        stage: entry.stage,
+        caused_by: entry.caused_by,
+        verdict: entry.verdict,
+        reason_code: entry.reason_code,
+        reason: entry.reason,
+        analysis: entry.analysis.map(|boxed| *boxed),
+    })
+}

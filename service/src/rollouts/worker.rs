@@ -1,0 +1,97 @@
+//! The worker: judges open rollouts on the grid, whether or not anyone polls.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::{RolloutError, Rollouts};
+use crate::store::{Retention, RolloutState};
+
+/// How often the worker looks what is due.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often it looks for rollouts that another process has started, and forgets old ones.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// How often the store is told to forget what is older than it keeps.
+const PRUNE: Duration = Duration::from_secs(3_600);
+
+impl Rollouts {
+    /// Reads the open rollouts, so that they are judged. Called once at the start.
+    ///
+    /// # Errors
+    ///
+    /// [`RolloutError`] when the store cannot be read.
+    pub async fn resume(&self) -> Result<usize, RolloutError> {
+        let stored = self.store.open_rollouts().await?;
+        let mut count = 0;
+        for one in &stored {
+            match self.adopt(one) {
+                Ok(_live) => count += 1,
+                // One that cannot be read must not stop the others.
+                Err(error) => tracing::error!(rollout.id = %one.id, error = %error, "{error}"),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Judges what is due until it is told to stop, then finishes what runs.
+    pub async fn work(self: Arc<Self>, retention: Retention, stop: CancellationToken) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut swept_at = Instant::now();
+        let mut pruned_at: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => {}
+            }
+            self.judge_what_is_due();
+            if swept_at.elapsed() >= SWEEP {
+                swept_at = Instant::now();
+                self.sweep().await;
+            }
+            if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE) {
+                pruned_at = Some(Instant::now());
+                self.prune(&retention).await;
+            }
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn judge_what_is_due(self: &Arc<Self>) {
+        let now_ms = self.now_ms();
+        for live in self.in_memory() {
+            let is_due = live.due_ms.load(Ordering::Relaxed) <= now_ms;
+            if is_due
+                && !live.is_judging.load(Ordering::Relaxed)
+                && live.present().state == RolloutState::Open
+            {
+                // Not again before this judgement is over and says when.
+                live.due_ms.store(i64::MAX, Ordering::Relaxed);
+                self.begin_judging(&live);
+            }
+        }
+    }
+
+    async fn sweep(&self) {
+        self.forget_old();
+        if self.settings.is_store_shared
+            && let Err(error) = self.resume().await
+        {
+            tracing::warn!(error = %error, "cannot look for rollouts of other processes: {error}");
+        }
+    }
+
+    async fn prune(&self, retention: &Retention) {
+        match self.store.prune(retention, self.now_ms()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "forgot {count} rollouts that were over long ago"),
+            Err(error) => tracing::warn!(error = %error, "cannot forget old rollouts: {error}"),
+        }
+    }
+}

@@ -228,9 +228,9 @@ def free_port():
 
 
 def start(stack, command, port, ready_path, log):
-    """Starts a process, ends it with the stack, and waits until it answers."""
+    """Starts a process in the log's folder, ends it with the stack, and waits until it answers."""
     output = stack.enter_context(open(log, "wb"))
-    process = subprocess.Popen(command, stdout=output, stderr=output)
+    process = subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent)
     stack.callback(process.wait)
     stack.callback(process.terminate)
     deadline = time.monotonic() + 30
@@ -301,7 +301,7 @@ def start_serinus(stack, folder, binary, prometheus_port):
     pipelines.mkdir()
     port = free_port()
     command = [
-        binary,
+        os.path.abspath(binary),
         "serve",
         f"--listen=127.0.0.1:{port}",
         f"--prometheus=http://127.0.0.1:{prometheus_port}",

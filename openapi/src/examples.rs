@@ -141,6 +141,17 @@ pub fn gate_request() -> Value {
     })
 }
 
+/// A call of a webhook of Flagger.
+pub fn flagger_call() -> Value {
+    json!({
+        "name": "checkout",
+        "namespace": "shop",
+        "phase": "Progressing",
+        "checksum": "6d4f9c7b8",
+        "metadata": {"control.track": "stable", "canary.track": "canary"},
+    })
+}
+
 /// A rollout to start.
 pub fn start_request() -> Value {
     json!({
@@ -155,6 +166,7 @@ pub fn start_request() -> Value {
 mod tests {
     use super::*;
     use crate::analysis::{AnalysisAnswer, AnalysisRequest};
+    use crate::flagger::FlaggerCall;
     use crate::pipeline::ValidateRequest;
     use crate::rollout::{GateRequest, StartRequest};
 
@@ -177,6 +189,8 @@ mod tests {
         let call: GateRequest = serde_json::from_value(gate_request()).unwrap();
         let start: StartRequest = serde_json::from_value(start_request()).unwrap();
         assert_eq!(call.key, Some(start.key));
+        let hook: FlaggerCall = serde_json::from_value(flagger_call()).unwrap();
+        assert_eq!(hook.key(), "shop/checkout@6d4f9c7b8");
     }
 
     #[test]

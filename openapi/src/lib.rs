@@ -7,6 +7,7 @@
 
 pub mod analysis;
 pub mod examples;
+pub mod flagger;
 pub mod number;
 pub mod operations;
 pub mod pipeline;

@@ -7,12 +7,14 @@
 //! it is dropped.
 
 mod browser;
+pub mod callers;
 mod faulty;
 mod fleet;
 mod native;
 mod network;
 mod process;
 mod prometheus;
+mod scripted;
 mod serinus;
 
 pub use browser::Browser;
@@ -22,4 +24,5 @@ pub use native::{CLASSIC_NAME, NATIVE_NAME, NativePlan, NativePod};
 pub use network::{free_port, http_client, now_ms, wait_until};
 pub use process::{ChildProcess, CommandOutput, run_command};
 pub use prometheus::RealPrometheus;
-pub use serinus::{Reply, SerinusProcess, repository_path, serinus_binary};
+pub use scripted::{Received, Scripted, ScriptedServer};
+pub use serinus::{Reply, SerinusProcess, ServeOptions, repository_path, serinus_binary};

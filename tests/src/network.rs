@@ -25,14 +25,19 @@ pub fn free_port() -> anyhow::Result<u16> {
 ///
 /// When the client cannot be built.
 pub fn http_client() -> anyhow::Result<reqwest::Client> {
-    // An error means that another test of this process was first, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_tls();
     reqwest::Client::builder()
         .timeout(Duration::from_secs(30))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()
         .context("cannot build an HTTP client")
+}
+
+/// Chooses the implementation of TLS for this process.
+pub(crate) fn install_tls() {
+    // An error means that another test of this process was first, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Returns the wall clock's time in milliseconds since 1970.

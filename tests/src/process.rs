@@ -100,6 +100,13 @@ impl ChildProcess {
         self.signal(rustix::process::Signal::INT)
     }
 
+    /// Ends the process at once (SIGKILL), as a machine that dies does.
+    pub fn kill(&mut self) {
+        // Errors mean that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Waits until the process ends by itself.
     ///
     /// # Errors
@@ -132,9 +139,7 @@ impl ChildProcess {
 
 impl Drop for ChildProcess {
     fn drop(&mut self) {
-        // Errors mean that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

@@ -1,5 +1,7 @@
 //! A real Prometheus, as Debian packages it.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,8 +24,8 @@ pub struct RealPrometheus {
     url: String,
     client: reqwest::Client,
     process: ChildProcess,
-    // Held so that the folder lives as long as the process.
-    _folder: TempDir,
+    folder: TempDir,
+    more_arguments: Vec<String>,
 }
 
 impl RealPrometheus {
@@ -85,19 +87,7 @@ impl RealPrometheus {
         for attempt in 1..=START_ATTEMPTS {
             let port = free_port()?;
             let url = format!("http://127.0.0.1:{port}");
-            let mut process = ChildProcess::start(
-                "prometheus",
-                Command::new(&program)
-                    .arg(format!("--config.file={}", configuration_file.display()))
-                    .arg(format!(
-                        "--storage.tsdb.path={}",
-                        folder.path().join("data").display()
-                    ))
-                    .arg("--storage.tsdb.retention.time=15d")
-                    .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-                    .arg("--log.level=warn")
-                    .args(more_arguments),
-            )?;
+            let mut process = launch(&program, &folder, port, more_arguments)?;
             let ready_url = format!("{url}/-/ready");
             let ready = wait_until("Prometheus is ready", READY_BOUND, async || {
                 process.check_running()?;
@@ -113,7 +103,8 @@ impl RealPrometheus {
                         url,
                         client,
                         process,
-                        _folder: folder,
+                        folder,
+                        more_arguments: more_arguments.iter().map(ToString::to_string).collect(),
                     });
                 }
                 Err(error) if attempt == START_ATTEMPTS || !is_port_clash(&process) => {
@@ -128,6 +119,31 @@ impl RealPrometheus {
     /// The base URL, without a slash at its end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Kills it. Its data stays.
+    pub fn stop(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again, on the same port and data.
+    ///
+    /// # Errors
+    ///
+    /// When it is not ready in time.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        let port = self.url.rsplit(':').next().unwrap_or_default().parse()?;
+        let program = find_program("prometheus")?;
+        self.process = launch(&program, &self.folder, port, &self.more_arguments)?;
+        let ready_url = format!("{}/-/ready", self.url);
+        wait_until("Prometheus is ready again", READY_BOUND, async || {
+            self.process.check_running()?;
+            let answer = self.client.get(&ready_url).send().await;
+            Ok(answer
+                .is_ok_and(|response| response.status().is_success())
+                .then_some(()))
+        })
+        .await
     }
 
     /// The process id.
@@ -158,6 +174,28 @@ impl RealPrometheus {
             .cloned()
             .with_context(|| format!("no result in {answer}"))
     }
+}
+
+fn launch(
+    program: &Path,
+    folder: &TempDir,
+    port: u16,
+    more_arguments: &[impl AsRef<OsStr>],
+) -> anyhow::Result<ChildProcess> {
+    let configuration_file = folder.path().join("prometheus.yml");
+    ChildProcess::start(
+        "prometheus",
+        Command::new(program)
+            .arg(format!("--config.file={}", configuration_file.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.path().join("data").display()
+            ))
+            .arg("--storage.tsdb.retention.time=15d")
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--log.level=warn")
+            .args(more_arguments),
+    )
 }
 
 /// Formats milliseconds as the decimal seconds that Prometheus reads.

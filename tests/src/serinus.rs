@@ -56,6 +56,23 @@ pub fn repository_path(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
+/// What a server is started with, beside where it listens.
+#[derive(Debug, Clone, Default)]
+pub struct ServeOptions {
+    /// The Prometheus.
+    pub prometheus_url: String,
+    /// The folder of pipelines.
+    pub pipelines: PathBuf,
+    /// A store file of the caller's; else one in the process's own folder.
+    pub store: Option<PathBuf>,
+    /// Whether another process uses the same store.
+    pub is_store_shared: bool,
+    /// The port to listen on; else a free one.
+    pub port: Option<u16>,
+    /// Where clients are told to find it.
+    pub public_url: Option<String>,
+}
+
 /// A running `serinus serve` or `serinus demo`.
 #[derive(Debug)]
 pub struct SerinusProcess {
@@ -85,10 +102,39 @@ impl SerinusProcess {
     ///
     /// As [`SerinusProcess::serve`].
     pub async fn serve_pipelines(prometheus_url: &str, pipelines: &Path) -> anyhow::Result<Self> {
+        Self::serve_with(&ServeOptions {
+            prometheus_url: prometheus_url.to_owned(),
+            pipelines: pipelines.to_owned(),
+            ..ServeOptions::default()
+        })
+        .await
+    }
+
+    /// Starts `serinus serve` with those options.
+    ///
+    /// # Errors
+    ///
+    /// As [`SerinusProcess::serve`].
+    pub async fn serve_with(options: &ServeOptions) -> anyhow::Result<Self> {
         let mut command = Command::new(serinus_binary()?);
-        command.arg("serve").arg("--prometheus").arg(prometheus_url);
-        command.arg("--pipelines").arg(pipelines);
-        Self::start(command).await
+        command
+            .arg("serve")
+            .arg("--prometheus")
+            .arg(&options.prometheus_url)
+            .arg("--pipelines")
+            .arg(&options.pipelines);
+        if let Some(store) = &options.store {
+            command
+                .arg("--store")
+                .arg(format!("sqlite:{}", store.display()));
+        }
+        if options.is_store_shared {
+            command.arg("--shared-store");
+        }
+        if let Some(url) = &options.public_url {
+            command.arg("--public-url").arg(url);
+        }
+        Self::start_on(command, options.port).await
     }
 
     /// Starts `serinus serve` with those arguments beside the address.
@@ -96,7 +142,7 @@ impl SerinusProcess {
     /// # Errors
     ///
     /// As [`SerinusProcess::serve`].
-    pub async fn serve_with(arguments: &[&str]) -> anyhow::Result<Self> {
+    pub async fn serve_with_arguments(arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = Command::new(serinus_binary()?);
         command.arg("serve").args(arguments);
         Self::start(command).await
@@ -113,9 +159,16 @@ impl SerinusProcess {
         Self::start(command).await
     }
 
-    async fn start(mut command: Command) -> anyhow::Result<Self> {
+    async fn start(command: Command) -> anyhow::Result<Self> {
+        Self::start_on(command, None).await
+    }
+
+    async fn start_on(mut command: Command, port: Option<u16>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let port = free_port()?;
+        let port = match port {
+            Some(port) => port,
+            None => free_port()?,
+        };
         let url = format!("http://127.0.0.1:{port}");
         command
             .args(["--listen", &format!("127.0.0.1:{port}")])
@@ -143,6 +196,15 @@ impl SerinusProcess {
     /// The base URL, without a slash at its end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The port it listens on.
+    ///
+    /// # Errors
+    ///
+    /// Never, as long as the address ends in one.
+    pub fn port(&self) -> anyhow::Result<u16> {
+        Ok(self.url.rsplit(':').next().unwrap_or_default().parse()?)
     }
 
     /// The process.

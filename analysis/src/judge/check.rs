@@ -20,7 +20,7 @@ use super::model::{
 };
 use super::needs::{self, Outlook};
 use super::question::Question;
-use super::votes::{may_fail, may_roll_back, method_of, total_weight};
+use super::votes::{may_fail, may_roll_back, method_of, share_of_votes};
 use super::warm_up::LookedAt;
 use super::{gauge, kayenta, text};
 
@@ -67,6 +67,8 @@ pub(super) struct Evaluated {
     pub(super) proof: Option<Proof>,
     /// What a plan can be made of.
     plannable: Plannable,
+    /// What an undecided check's data cannot show, whatever the plan.
+    blind_spot: Option<String>,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -75,6 +77,7 @@ impl From<CheckReport> for Evaluated {
             report,
             proof: None,
             plannable: Plannable::default(),
+            blind_spot: None,
         }
     }
 }
@@ -121,7 +124,13 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
             on_gauge(report, &question, values, situation, levels, may_fail)
         }
     };
-    let evaluated = with_outlook(evaluated, check, &question, situation);
+    let mut evaluated = with_outlook(evaluated, check, &question, situation);
+    if let (Some(blind_spot), Outcome::Undecided) =
+        (&evaluated.blind_spot, evaluated.report.outcome)
+    {
+        let reason = format!("{}; {blind_spot}", evaluated.report.reason);
+        evaluated.report.reason = text::one_line(&reason);
+    }
     if let Some(warning) = situation.data.source_warnings.get(name) {
         let mut report = evaluated.report;
         report.outcome = Outcome::Undecided;
@@ -306,25 +315,17 @@ fn on_histogram(
     } else {
         conclude_claims(report, question, &claims, situation, levels).into()
     };
-    if evaluated.report.outcome == Outcome::Undecided {
-        if let Some(blind) = limits.blind {
-            let between = text::interval(blind, question.dimension());
-            let reason = &evaluated.report.reason;
-            evaluated.report.reason = text::one_line(&format!(
-                "{reason}; the buckets decide nothing inside {between}"
-            ));
-        } else if limits.is_strict {
-            let reason = &evaluated.report.reason;
-            evaluated.report.reason = text::one_line(&format!(
-                "{reason}; the control has too few slow requests to show that the limit is kept"
-            ));
-        } else if !limits.can_be_kept() {
-            let reason = &evaluated.report.reason;
-            evaluated.report.reason = text::one_line(&format!(
-                "{reason}; the buckets are too wide to show that the limit is kept"
-            ));
-        }
-    }
+    evaluated.blind_spot = if let Some(blind) = limits.blind {
+        let between = text::interval(blind, question.dimension());
+        Some(format!("the buckets decide nothing inside {between}"))
+    } else if limits.is_strict {
+        let why = "the control has too few slow requests to show that the limit is kept";
+        Some(why.to_owned())
+    } else if !limits.can_be_kept() {
+        Some("the buckets are too wide to show that the limit is kept".to_owned())
+    } else {
+        None
+    };
     evaluated
 }
 
@@ -453,6 +454,7 @@ fn conclude_proof(
         report: conclude(report, question, shown),
         proof: Some(proof),
         plannable,
+        blind_spot: None,
     }
 }
 
@@ -467,6 +469,7 @@ fn with_outlook(
         report,
         proof: Some(proof),
         plannable,
+        ..
     } = &mut evaluated
     else {
         return evaluated;
@@ -510,12 +513,8 @@ fn with_outlook(
 
 /// The accepted false rollbacks of one check alone; nothing for one that may not roll back.
 fn alone(check: &Check, situation: Situation<'_>) -> Option<ErrorRate> {
-    let pipeline = situation.pipeline;
-    let total = total_weight(&situation.stage.checks, pipeline, Some(Method::Sequential));
-    let rate = situation.budget.rollback.value() * check.weight / total;
-    may_roll_back(check, pipeline)
-        .then(|| ErrorRate::new(rate).ok())
-        .flatten()
+    share_of_votes(check, &situation.stage.checks, situation.pipeline)
+        .map(|share| situation.budget.rollback_alone(share))
 }
 
 /// The ratio of counts with an interval that may be looked at after every interval of the window.

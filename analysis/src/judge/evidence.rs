@@ -26,6 +26,15 @@ pub(super) struct Budget {
     pub(super) promotion: ErrorRate,
 }
 
+impl Budget {
+    /// The error rate at whose threshold evidence with this share of the weights decides alone:
+    /// `(1 / alpha + 1) / share = 1 / rate + 1`.
+    pub(super) fn rollback_alone(&self, share: f64) -> ErrorRate {
+        let threshold = (1.0 / self.rollback.value() + 1.0) / share;
+        ErrorRate::new(1.0 / (threshold - 1.0)).unwrap_or(self.rollback)
+    }
+}
+
 /// What the data of one check proves.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Proof {
@@ -84,6 +93,21 @@ impl Past {
 }
 
 impl Held {
+    /// The noise before the rollout of the counts that the limit is held against.
+    pub(super) fn history(&self, law: CountLaw) -> Option<NoiseHistory> {
+        match self.limit {
+            Limit::AtMost {
+                ratio: None,
+                offset,
+            }
+            | Limit::AtLeast {
+                ratio: None,
+                offset,
+            } => self.absolute_history(&AbsoluteLimit::new(offset, Side::Above, law).ok()?),
+            _ => self.relative_history(),
+        }
+    }
+
     /// The noise between two groups of the control, for a limit relative to it.
     fn relative_history(&self) -> Option<NoiseHistory> {
         let past = self.past.as_ref()?;
@@ -114,10 +138,7 @@ pub(super) fn of_counts(
     compliance: &[Held],
     budget: Budget,
 ) -> Proof {
-    let law = match scale {
-        Scale::Share => CountLaw::Bernoulli,
-        Scale::Rate => CountLaw::Poisson,
-    };
+    let law = scale.law();
     let found: Vec<Found> = violation
         .iter()
         .filter_map(|held| violation_path(held, law, budget.longest_intervals))

@@ -18,7 +18,7 @@ use super::warm_up::LookedAt;
 
 /// Observations beyond the quantile that the control must have before its tail shares are
 /// trusted. Source: the project's statistics design, section 7.
-const CONTROL_TAIL_NEEDED: f64 = 500.0;
+pub(super) const CONTROL_TAIL_NEEDED: f64 = 500.0;
 /// Observations beyond the quantile after which it is settled how tails are compared. They tell the
 /// control's traffic, and roughly where its quantile lies.
 const CONTROL_TAIL_TO_SETTLE: f64 = 5.0;
@@ -65,6 +65,11 @@ pub(super) struct BoundLimits {
 }
 
 impl BoundLimits {
+    /// The indices of the bounds at which a violation is looked for, in the order of the limits.
+    pub(super) fn violation_bounds(&self) -> impl Iterator<Item = usize> {
+        self.violation.iter().map(|one| one.index)
+    }
+
     /// Whether any data could break the condition.
     pub(super) fn can_be_broken(&self) -> bool {
         !self.violation.is_empty()
@@ -141,7 +146,7 @@ impl<'a> Latency<'a> {
         }
     }
 
-    fn finite_bounds(&self) -> &'a [f64] {
+    pub(super) fn finite_bounds(&self) -> &'a [f64] {
         let finite = self
             .histogram
             .upper_bounds
@@ -202,6 +207,11 @@ impl<'a> Latency<'a> {
     /// All requests of both populations.
     pub(super) fn totals(&self) -> Populations<f64> {
         self.sums(false).map(|sums| sums.total)
+    }
+
+    /// The control's tail shares over the whole window.
+    pub(super) fn control_tails(&self) -> Vec<f64> {
+        self.sums(false).control.tail_shares()
     }
 
     /// The control's tail shares over its first intervals, until enough of its requests lie
@@ -465,8 +475,8 @@ impl<'a> Latency<'a> {
                 limit: one.limit,
                 intervals: self.tail_intervals(one, intervals),
                 past: pasts
-                    .entry(one.index)
-                    .or_insert_with(|| past(*bounds.get(one.index)?).map(Past::new))
+                    .entry(one.control_index)
+                    .or_insert_with(|| past(*bounds.get(one.control_index)?).map(Past::new))
                     .clone(),
             };
             list.iter().map(of).collect()

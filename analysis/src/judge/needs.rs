@@ -1,13 +1,11 @@
 //! How much longer, or how much more traffic, an undecided check takes, and what its stage can see.
 
 use crate::pipeline::MetricKind;
-use crate::sequential::{
-    AbsoluteLimit, CountLaw, ErrorRate, ExpectedTraffic, Plan, Side, absolute_growth,
-    evidence_needed_to_promote, evidence_needed_to_roll_back,
-};
-use crate::series::Grid;
+use crate::sequential::{ErrorRate, ExpectedTraffic, IntervalCounts, Pace, Plan};
+use crate::series::{ArmCount, Grid};
 
 use super::conclude::{undecided, values_text};
+use super::growth::{Claimed, growth};
 use super::limit::{Claim, Limit, Plannable, Scale, estimate};
 use super::model::{CheckReport, NeedsReport};
 use super::question::Question;
@@ -97,11 +95,10 @@ pub(super) struct Outlook {
     pub(super) promotion: ErrorRate,
 }
 
-/// A plan against the control, its limit as a ratio, and the ratio that is seen.
+/// A plan against the control, and its limit as a ratio.
 struct Relative {
     plan: Plan,
     limit: f64,
-    seen: f64,
 }
 
 impl Outlook {
@@ -167,40 +164,51 @@ impl Outlook {
     }
 
     fn intervals_to_roll_back(&self, claim: Claim, rate: ErrorRate) -> Option<f64> {
-        if claim.limit.needs_control() {
-            let relative = self.relative(claim, rate)?;
-            return relative
-                .plan
-                .intervals_to_roll_back(relative.limit, relative.seen);
-        }
-        self.absolute(claim, |bad| bad, evidence_needed_to_roll_back(rate))
+        let growth = self.growth(claim, Claimed::Broken)?;
+        Some(self.pace(claim, rate)?.intervals_to_roll_back(growth))
     }
 
     fn intervals_to_promote(&self, claim: Claim) -> Option<f64> {
-        if claim.limit.needs_control() {
-            let relative = self.relative(claim, self.rollback)?;
-            // The effects that are mixed end at the square of the limit: a canary without any
-            // event is seen as fast as one with the inverse of it.
-            let best = 1.0 / relative.limit;
-            let seen = if matches!(claim.limit, Limit::AtLeast { .. }) {
-                relative.seen.min(best)
-            } else {
-                relative.seen.max(best)
-            };
-            return relative.plan.intervals_to_promote(relative.limit, seen);
-        }
-        let needed = evidence_needed_to_promote(self.promotion);
-        self.absolute(claim, Side::opposite, needed)
+        let growth = self.growth(claim, Claimed::Kept)?;
+        let pace = self.pace(claim, self.rollback)?;
+        Some(pace.intervals_to_promote(growth))
+    }
+
+    fn growth(&self, claim: Claim, claimed: Claimed) -> Option<f64> {
+        growth(claim.limit, claimed, self.scale, &self.per_interval(claim))
+    }
+
+    /// What was seen of both populations in an interval, on the average.
+    fn per_interval(&self, claim: Claim) -> IntervalCounts {
+        let intervals = self.intervals.max(1) as f64;
+        claim.totals.map(|arm| ArmCount {
+            events: arm.events / intervals,
+            exposure: arm.exposure / intervals,
+        })
+    }
+
+    /// The noise that was measured, or what is assumed where there is none.
+    fn pace(&self, claim: Claim, rollback: ErrorRate) -> Option<Pace> {
+        let dispersion = match self.dispersion {
+            Some(measured) => measured,
+            None if !claim.limit.needs_control() => 1.0,
+            None => {
+                let IntervalCounts { control, canary } = self.per_interval(claim);
+                ExpectedTraffic::new(canary.exposure, control.exposure, estimate(control)?)
+                    .ok()?
+                    .assumed_dispersion()
+            }
+        };
+        Some(Pace::new(dispersion, rollback, self.promotion))
     }
 
     /// The plan of a claim against the control; nothing without events of the control.
     fn relative(&self, claim: Claim, rollback: ErrorRate) -> Option<Relative> {
-        let intervals = self.intervals.max(1) as f64;
-        let totals = claim.totals;
-        let (canary, control) = (estimate(totals.canary)?, estimate(totals.control)?);
+        let per_interval = self.per_interval(claim);
+        let control = estimate(per_interval.control)?;
         let traffic = ExpectedTraffic::new(
-            totals.canary.exposure / intervals,
-            totals.control.exposure / intervals,
+            per_interval.canary.exposure,
+            per_interval.control.exposure,
             control,
         )
         .ok()?;
@@ -220,25 +228,7 @@ impl Outlook {
             plan,
             // At the control's rate an offset is a part of the ratio.
             limit: ratio + offset / control,
-            seen: canary / control,
         })
-    }
-
-    fn absolute(&self, claim: Claim, side: fn(Side) -> Side, needed: f64) -> Option<f64> {
-        let (offset, bad) = match claim.limit {
-            Limit::AtMost { offset, .. } => (offset, Side::Above),
-            Limit::AtLeast { offset, .. } => (offset, Side::Below),
-            Limit::Within { .. } => return None,
-        };
-        let law = match self.scale {
-            Scale::Share => CountLaw::Bernoulli,
-            Scale::Rate => CountLaw::Poisson,
-        };
-        let canary = claim.totals.canary;
-        let exposure = canary.exposure / self.intervals.max(1) as f64;
-        let limit = AbsoluteLimit::new(offset, side(bad), law).ok()?;
-        let growth = absolute_growth(&limit, exposure, estimate(canary)?)?;
-        (growth > 0.0).then(|| needed * self.dispersion.unwrap_or(1.0) / growth)
     }
 }
 

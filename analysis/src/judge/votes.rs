@@ -35,6 +35,13 @@ pub(super) fn may_fail(check: &Check, pipeline: &Pipeline) -> bool {
         })
 }
 
+/// A check's share of the weights of all sequential checks that may roll back; nothing for one that
+/// may not.
+pub(super) fn share_of_votes(check: &Check, checks: &[Check], pipeline: &Pipeline) -> Option<f64> {
+    let total = total_weight(checks, pipeline, Some(Method::Sequential));
+    (may_roll_back(check, pipeline) && total > 0.0).then(|| check.weight / total)
+}
+
 /// The sum of the weights of the checks that may roll back and that a method decides; of all
 /// methods without one.
 pub(super) fn total_weight<'a>(

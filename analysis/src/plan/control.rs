@@ -117,17 +117,7 @@ impl Plan {
     ) -> Result<(StageData, ControlSplit), DataFault> {
         let mut taken = take(self, answers);
         let exposures = self.exposures(&taken)?;
-        let splitter = Splitter::new(&exposures, canary_share).ok_or_else(|| {
-            let found = exposures.values().filter(|exposure| **exposure > 0.0);
-            DataFault {
-                code: ReasonCode::NoControl,
-                message: match found.count() {
-                    0 => "the control had no traffic".to_owned(),
-                    _ => "the control had traffic on one target only, and it takes two to compare"
-                        .to_owned(),
-                },
-            }
-        })?;
+        let splitter = splitter(&exposures, canary_share)?;
         for (_, read) in taken.values_mut() {
             if let Ok(read) = read {
                 let whole = std::mem::take(&mut read.series.control);
@@ -137,6 +127,38 @@ impl Plan {
         let split = splitter.split();
         let data = put_together(self, taken, split.canary_share * 100.0);
         Ok((data, split))
+    }
+
+    /// Puts the answers of [`Plan::of_control`] together with all of the control in the place of
+    /// both populations: what the whole service did.
+    pub fn assemble_whole(&self, answers: &[Answered]) -> StageData {
+        const HALF_PERCENT: f64 = 50.0;
+        let mut taken = take(self, answers);
+        for (_, read) in taken.values_mut() {
+            if let Ok(read) = read {
+                read.series.canary = read.series.control.clone();
+            }
+        }
+        put_together(self, taken, HALF_PERCENT)
+    }
+
+    /// Returns the names of the targets that [`Plan::assemble_split`] puts into each group, in the
+    /// order of the alphabet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::assemble_split`].
+    pub fn split_targets(
+        &self,
+        answers: &[Answered],
+        canary_share: f64,
+    ) -> Result<Populations<Vec<String>>, DataFault> {
+        let exposures = self.exposures(&take(self, answers))?;
+        let splitter = splitter(&exposures, canary_share)?;
+        let (canary, control) = exposures
+            .into_keys()
+            .partition(|name| splitter.is_canary(name));
+        Ok(Populations { control, canary })
     }
 
     /// How much each target did.
@@ -169,6 +191,20 @@ impl Plan {
         }
         Ok(exposures)
     }
+}
+
+fn splitter(exposures: &BTreeMap<String, f64>, canary_share: f64) -> Result<Splitter, DataFault> {
+    Splitter::new(exposures, canary_share).ok_or_else(|| {
+        let found = exposures.values().filter(|exposure| **exposure > 0.0);
+        DataFault {
+            code: ReasonCode::NoControl,
+            message: match found.count() {
+                0 => "the control had no traffic".to_owned(),
+                _ => "the control had traffic on one target only, and it takes two to compare"
+                    .to_owned(),
+            },
+        }
+    })
 }
 
 /// Whether a series counts all observations: a counter, or the last bucket of a histogram.

@@ -77,13 +77,17 @@ impl Splitter {
         self.split
     }
 
+    /// Whether a target of this name plays the canary.
+    pub(super) fn is_canary(&self, name: &str) -> bool {
+        Place::of(name) <= Place::of(&self.last_canary)
+    }
+
     /// Puts each series into the group of its target.
     pub(super) fn divide<'a>(&self, series: Cow<'a, [Series]>) -> Populations<Cow<'a, [Series]>> {
-        let last = Place::of(&self.last_canary);
         let (canary, control): (Vec<_>, Vec<_>) = series
             .into_owned()
             .into_iter()
-            .partition(|one| Place::of(target_name(one)) <= last);
+            .partition(|one| self.is_canary(target_name(one)));
         Populations {
             control: Cow::Owned(control),
             canary: Cow::Owned(canary),

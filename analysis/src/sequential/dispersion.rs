@@ -165,6 +165,11 @@ impl Prior {
         }
     }
 
+    /// `D0`.
+    pub(super) fn value(&self) -> f64 {
+        self.weighted_value / self.degrees_of_freedom
+    }
+
     /// `D_L = (n0 D0 + df Dhat) / (n0 + df)` and `nu_L = n0 + df`, with `Dhat = SS / VAR * B / df`.
     fn updated(&self, fit: &Fit) -> Option<Dispersion> {
         if !self.is_always_usable && fit.blocks < FEWEST_BLOCKS {

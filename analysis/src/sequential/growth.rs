@@ -1,10 +1,23 @@
 //! How fast evidence grows in the traffic that is expected.
 
 use super::SequentialError;
-use super::limit::{AbsoluteLimit, CountLaw, Side};
+use super::counts::IntervalCounts;
+use super::increment::relative_increment;
+use super::limit::{AbsoluteLimit, CountLaw, RelativeLimit, Side};
 
 /// `2 * 0.6^2`: the noise assumed without history.
 const ASSUMED_DISPERSION_PER_EVENT: f64 = 0.72;
+/// The logarithms of the effects between which the one that is there is looked for, and in how many
+/// steps: from 0.1 % to a factor of 10,000.
+const SMALLEST_LOG_EFFECT: f64 = 0.001;
+const LARGEST_LOG_EFFECT: f64 = 9.2;
+const EFFECT_STEPS: u32 = 400;
+
+/// Returns the dispersion that is assumed without history, `1 + 0.72 v`, where `v` is the variance of
+/// an interval's events: `(mu_c + mu_y) phi (1 - phi)`, or `n p0 / 2` against an absolute limit.
+pub fn assumed_dispersion(event_variance: f64) -> f64 {
+    1.0 + ASSUMED_DISPERSION_PER_EVENT * event_variance
+}
 
 /// The traffic of one interval, as it is expected.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +73,7 @@ impl ExpectedTraffic {
     pub fn assumed_dispersion(&self) -> f64 {
         let share = self.canary_exposure / (self.canary_exposure + self.control_exposure);
         let events = self.canary_events() + self.control_events();
-        1.0 + ASSUMED_DISPERSION_PER_EVENT * events * share * (1.0 - share)
+        assumed_dispersion(events * share * (1.0 - share))
     }
 }
 
@@ -141,9 +154,62 @@ pub fn absolute_growth(limit: &AbsoluteLimit, exposure: f64, true_rate: f64) -> 
     (growth > 0.0 && growth.is_finite()).then_some(growth)
 }
 
+/// Returns how much `ln E` grows in an interval in which both populations do what is expected of them,
+/// for the effect that suits best; nothing when none makes it grow. For limits with an offset, where
+/// [`relative_growth`] has no closed form, and for a control without events.
+pub fn offset_growth(limit: &RelativeLimit, expected: &IntervalCounts) -> Option<f64> {
+    let step = (LARGEST_LOG_EFFECT - SMALLEST_LOG_EFFECT) / f64::from(EFFECT_STEPS);
+    (0..=EFFECT_STEPS)
+        .map(|at| libm::exp(SMALLEST_LOG_EFFECT + step * f64::from(at)))
+        .map(|effect| relative_increment(expected, limit, effect))
+        .filter(|growth| *growth > 0.0 && growth.is_finite())
+        .reduce(f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series::ArmCount;
+
+    #[test]
+    fn the_best_effect_without_an_offset_is_the_ratio_that_is_there() {
+        let limit = RelativeLimit::new(1.25, 0.0, Side::Above).unwrap();
+        let expected = IntervalCounts {
+            control: ArmCount {
+                events: 2.7,
+                exposure: 2700.0,
+            },
+            canary: ArmCount {
+                events: 0.9,
+                exposure: 300.0,
+            },
+        };
+        let growth = offset_growth(&limit, &expected).unwrap();
+        assert!((growth - 0.220_457_664_485_610_66).abs() < 1e-4, "{growth}");
+        let kept = RelativeLimit::new(4.0, 0.0, Side::Above).unwrap();
+        assert_eq!(offset_growth(&kept, &expected), None);
+    }
+
+    #[test]
+    fn a_limit_with_an_offset_needs_no_events_of_the_control() {
+        let limit = RelativeLimit::new(1.0, 0.001, Side::Above).unwrap();
+        let expected = |events| IntervalCounts {
+            control: ArmCount {
+                events: 0.0,
+                exposure: 1e9,
+            },
+            canary: ArmCount {
+                events,
+                exposure: 1000.0,
+            },
+        };
+        // Against a control that is as good as known it is the Poisson law with the offset.
+        let line = AbsoluteLimit::new(0.001, Side::Above, CountLaw::Poisson).unwrap();
+        let expected_growth = absolute_growth(&line, 1000.0, 0.003).unwrap();
+        let growth = offset_growth(&limit, &expected(3.0)).unwrap();
+        assert!((growth - expected_growth).abs() < 1e-3, "{growth}");
+        assert_eq!(offset_growth(&limit, &expected(1.0)), None);
+    }
 
     #[test]
     fn growth_against_an_absolute_limit_is_the_divergence() {

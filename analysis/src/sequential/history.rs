@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SequentialError;
 use super::counts::IntervalCounts;
+use super::dispersion::{Dispersion, Prior};
 use super::limit::AbsoluteLimit;
 use super::noise::NoiseState;
 use crate::series::ArmCount;
@@ -119,6 +120,20 @@ impl NoiseHistory {
     /// `h`: mean over the intervals with data of `n m / (n + m)`, or of `n` for an absolute limit.
     pub fn mean_effective_exposure(&self) -> f64 {
         self.mean_effective_exposure
+    }
+
+    /// Returns the dispersion that a rollout starts with: the largest of all block lengths, scaled up
+    /// when the rollout's effective exposure is larger than the history's, and never less than a
+    /// variation of 10 % gives. `event_variance` is that of [`super::assumed_dispersion`].
+    pub fn expected_dispersion(&self, effective_exposure: f64, event_variance: f64) -> f64 {
+        let value = |block: &BlockDispersion| {
+            let measured = Dispersion {
+                value: block.dispersion,
+                degrees_of_freedom: block.degrees_of_freedom,
+            };
+            Prior::from_history(measured, self, effective_exposure, event_variance).value()
+        };
+        self.by_block_length.iter().map(value).fold(1.0, f64::max)
     }
 
     /// The dispersion by block length, ascending; never empty.

@@ -53,7 +53,9 @@ pub use gauge::{
     integrated_autocorrelation_time, mean_margin, normal_mixture_log_evidence,
     smallest_gauge_log_evidence,
 };
-pub use growth::{ExpectedTraffic, absolute_growth, relative_growth};
+pub use growth::{
+    ExpectedTraffic, absolute_growth, assumed_dispersion, offset_growth, relative_growth,
+};
 pub use history::{BlockDispersion, NoiseHistory};
 pub use increment::{absolute_increment, relative_increment};
 pub use limit::{AbsoluteLimit, CountLaw, ErrorRate, RelativeLimit, Side};
@@ -62,7 +64,9 @@ pub use multiplicity::{
     WeightedEvidence, adjusted_log_evidence, combined_log_evidence, false_discovery_list,
 };
 pub use noise::NoiseState;
-pub use planning::{Plan, evidence_needed_to_promote, evidence_needed_to_roll_back};
+pub use planning::{
+    Pace, Plan, evidence_needed_to_promote, evidence_needed_to_roll_back, nearest_in_logarithm,
+};
 pub use ratio::ratio_interval;
 pub use tail::{
     LimitBounds, StrictMargin, TailMargin, absolute_bounds, choose_bounds, strict_margin, tail_at,

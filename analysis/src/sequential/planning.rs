@@ -35,13 +35,68 @@ fn inflated_threshold(error_rate: ErrorRate) -> f64 {
     half * libm::expm1(error_rate.log_threshold() / half)
 }
 
+/// How long evidence that grows at a known speed takes to decide.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    dispersion: f64,
+    needed_to_roll_back: f64,
+    needed_to_promote: f64,
+}
+
+impl Pace {
+    /// Returns the pace of evidence that is divided by this dispersion (taken as at least 1).
+    pub fn new(dispersion: f64, rollback: ErrorRate, promotion: ErrorRate) -> Self {
+        Self {
+            dispersion: if dispersion.is_finite() {
+                dispersion.max(1.0)
+            } else {
+                1.0
+            },
+            needed_to_roll_back: evidence_needed_to_roll_back(rollback),
+            needed_to_promote: evidence_needed_to_promote(promotion),
+        }
+    }
+
+    /// Returns after how many intervals a canary is rolled back: `1 + need D / growth`.
+    pub fn intervals_to_roll_back(&self, growth: f64) -> f64 {
+        1.0 + self.needed_to_roll_back * self.dispersion / growth
+    }
+
+    /// Returns after how many intervals a limit is shown to be kept: `max(8, need D / growth)`.
+    pub fn intervals_to_promote(&self, growth: f64) -> f64 {
+        let needed = self.needed_to_promote * self.dispersion / growth;
+        needed.max(FEWEST_STAGE_INTERVALS as f64)
+    }
+
+    /// Returns how many times the traffic would suffice to roll back within so many intervals;
+    /// nothing when no traffic would.
+    pub fn traffic_factor_to_roll_back(&self, growth: f64, intervals: f64) -> Option<f64> {
+        self.traffic_factor(self.needed_to_roll_back, growth, intervals - 1.0)
+    }
+
+    /// Returns how many times the traffic would suffice for a promotion within so many intervals;
+    /// below 1 when there is more than enough. Nothing when no traffic would: the noise grows with
+    /// it, and a stage has to last 8 intervals.
+    pub fn traffic_factor_to_promote(&self, growth: f64, intervals: f64) -> Option<f64> {
+        if intervals < FEWEST_STAGE_INTERVALS as f64 {
+            return None;
+        }
+        self.traffic_factor(self.needed_to_promote, growth, intervals)
+    }
+
+    /// Growth is proportional to traffic, and so is the dispersion less 1:
+    /// `need (1 + (D - 1) f) = intervals growth f`.
+    fn traffic_factor(&self, needed: f64, growth: f64, intervals: f64) -> Option<f64> {
+        let gain = intervals * growth - needed * (self.dispersion - 1.0);
+        (gain > 0.0).then(|| needed / gain)
+    }
+}
+
 /// The predictions for one check relative to the control.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
     traffic: ExpectedTraffic,
-    dispersion: f64,
-    needed_to_roll_back: f64,
-    needed_to_promote: f64,
+    pace: Pace,
     better_below: bool,
 }
 
@@ -55,14 +110,12 @@ impl Plan {
         rollback: ErrorRate,
         promotion: ErrorRate,
     ) -> Self {
+        let dispersion = dispersion
+            .filter(|value| value.is_finite())
+            .unwrap_or_else(|| traffic.assumed_dispersion());
         Self {
             traffic,
-            dispersion: dispersion
-                .filter(|value| value.is_finite())
-                .unwrap_or_else(|| traffic.assumed_dispersion())
-                .max(1.0),
-            needed_to_roll_back: evidence_needed_to_roll_back(rollback),
-            needed_to_promote: evidence_needed_to_promote(promotion),
+            pace: Pace::new(dispersion, rollback, promotion),
             better_below: true,
         }
     }
@@ -87,7 +140,7 @@ impl Plan {
     /// limit `ratio`: `1 + need D / growth`. Nothing when it is within the limit.
     pub fn intervals_to_roll_back(&self, ratio: f64, true_ratio: f64) -> Option<f64> {
         let growth = relative_growth(&self.traffic, self.bad_side(), ratio, true_ratio)?;
-        Some(1.0 + self.needed_to_roll_back * self.dispersion / growth)
+        Some(self.pace.intervals_to_roll_back(growth))
     }
 
     /// Returns after how many intervals a canary with this ratio to the control (1 for one that is as
@@ -95,8 +148,7 @@ impl Plan {
     pub fn intervals_to_promote(&self, ratio: f64, true_ratio: f64) -> Option<f64> {
         let side = self.bad_side().opposite();
         let growth = relative_growth(&self.traffic, side, ratio, true_ratio)?;
-        let needed = self.needed_to_promote * self.dispersion / growth;
-        Some(needed.max(FEWEST_STAGE_INTERVALS as f64))
+        Some(self.pace.intervals_to_promote(growth))
     }
 
     /// Returns the smallest ratio to the control that a stage of so many intervals detects, up to 100
@@ -134,12 +186,9 @@ impl Plan {
     /// control within so many intervals; below 1 when there is more than enough. Nothing when no traffic
     /// would: the noise grows with it, and a stage has to last 8 intervals.
     pub fn traffic_factor_to_promote(&self, ratio: f64, stage_intervals: f64) -> Option<f64> {
-        if stage_intervals < FEWEST_STAGE_INTERVALS as f64 {
-            return None;
-        }
         let side = self.bad_side().opposite();
         let growth = relative_growth(&self.traffic, side, ratio, 1.0)?;
-        self.traffic_factor(self.needed_to_promote, growth, stage_intervals)
+        self.pace.traffic_factor_to_promote(growth, stage_intervals)
     }
 
     /// Returns how many times the traffic would suffice to roll back a canary with this ratio to the
@@ -151,19 +200,13 @@ impl Plan {
         stage_intervals: f64,
     ) -> Option<f64> {
         let growth = relative_growth(&self.traffic, self.bad_side(), ratio, true_ratio)?;
-        self.traffic_factor(self.needed_to_roll_back, growth, stage_intervals - 1.0)
-    }
-
-    /// Growth is proportional to traffic, and so is the dispersion less 1:
-    /// `need (1 + (D - 1) f) = intervals growth f`.
-    fn traffic_factor(&self, needed: f64, growth: f64, intervals: f64) -> Option<f64> {
-        let gain = intervals * growth - needed * (self.dispersion - 1.0);
-        (gain > 0.0).then(|| needed / gain)
+        self.pace
+            .traffic_factor_to_roll_back(growth, stage_intervals)
     }
 
     /// The dispersion that is planned with.
     pub fn dispersion(&self) -> f64 {
-        self.dispersion
+        self.pace.dispersion
     }
 
     /// The canary's exposure (requests, for a share) in so many intervals.
@@ -172,9 +215,9 @@ impl Plan {
     }
 }
 
-/// The ratio nearest to `from` for which a monotone condition holds, between it and `to`; nothing when it
-/// does not even hold at `to`.
-fn nearest_in_logarithm(from: f64, to: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
+/// Returns the ratio nearest to `from` for which a monotone condition holds, between it and `to`, by
+/// bisection of the logarithm; nothing when it does not even hold at `to`.
+pub fn nearest_in_logarithm(from: f64, to: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
     if from.is_nan() || from <= 0.0 || !holds(to) {
         return None;
     }
@@ -233,7 +276,7 @@ mod tests {
         let more = ExpectedTraffic::new(300.0 * factor, 2700.0 * factor, 0.001).unwrap();
         let enough = Plan::new(more, None, ErrorRate::ROLLBACK, ErrorRate::PROMOTION);
         let enough = Plan {
-            dispersion: 1.0,
+            pace: plan.pace,
             ..enough
         };
         assert!((enough.intervals_to_promote(1.5, 1.0).unwrap() - 60.0).abs() < 1e-9);

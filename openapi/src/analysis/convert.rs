@@ -115,6 +115,16 @@ impl From<judge::Verdict> for Verdict {
     }
 }
 
+impl From<Verdict> for judge::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Promote => Self::Promote,
+            Verdict::Hold => Self::Hold,
+            Verdict::Rollback => Self::Rollback,
+        }
+    }
+}
+
 impl From<judge::Outcome> for Outcome {
     fn from(outcome: judge::Outcome) -> Self {
         match outcome {

@@ -120,7 +120,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     })
 }
 
-fn find_pipeline(given: &str, folder: Option<&Path>) -> Result<Arc<Pipeline>, Failure> {
+pub(super) fn find_pipeline(given: &str, folder: Option<&Path>) -> Result<Arc<Pipeline>, Failure> {
     let path = Path::new(given);
     let looks_like_a_file = path.extension().is_some() || given.contains('/') || path.is_file();
     match folder {
@@ -181,12 +181,16 @@ fn find_stage<'a>(pipeline: &'a Pipeline, id: Option<&str>) -> Result<&'a Stage,
     }
 }
 
-fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     nearest_name(name, known).map_or(String::new(), |near| format!(", did you mean {near:?}?"))
 }
 
 /// The given matchers, or the pipeline's own when there are none.
-fn population(name: &str, given: Vec<Matcher>, own: &Matchers) -> Result<Matchers, Failure> {
+pub(super) fn population(
+    name: &str,
+    given: Vec<Matcher>,
+    own: &Matchers,
+) -> Result<Matchers, Failure> {
     if given.is_empty() {
         return Ok(own.clone());
     }
@@ -197,7 +201,7 @@ fn population(name: &str, given: Vec<Matcher>, own: &Matchers) -> Result<Matcher
 }
 
 /// Reads `track=stable`, `pod=~web-.*`, `pod!=web-0`, `pod!~web-.*`.
-fn matcher(text: &str) -> Result<Matcher, String> {
+pub(super) fn matcher(text: &str) -> Result<Matcher, String> {
     let example = "write it like track=stable or pod=~web-.*";
     let at = text.find(['=', '!']).ok_or(example)?;
     let (label, rest) = text.split_at(at);

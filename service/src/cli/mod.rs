@@ -1,11 +1,14 @@
 //! The command line, one file a command.
 
 mod analyze;
+mod calibrate;
 mod demo;
 mod healthcheck;
 mod lint;
 mod openapi;
 mod output;
+mod past;
+mod plan;
 mod replay;
 mod serve;
 mod simulate;
@@ -51,6 +54,8 @@ enum Command {
     Demo(demo::Arguments),
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
+    Plan(Box<plan::Arguments>),
+    Calibrate(Box<calibrate::Arguments>),
     Simulate(Box<simulate::Arguments>),
     Token(token::Arguments),
     Openapi(openapi::Arguments),
@@ -122,6 +127,8 @@ fn run(command: Command) -> ExitCode {
         }
         Command::Replay(arguments) => (replay::run(&arguments), FAILED),
         Command::Demo(arguments) => (demo::run(&arguments), FAILED),
+        Command::Plan(arguments) => (plan::run(*arguments), FAILED),
+        Command::Calibrate(arguments) => (calibrate::run(*arguments), FAILED),
         Command::Simulate(arguments) => (simulate::run(&arguments), FAILED),
         Command::Token(arguments) => (token::run(&arguments), FAILED),
         Command::Openapi(arguments) => (openapi::run(&arguments), FAILED),

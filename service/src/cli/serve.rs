@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, ServeArguments};
 use crate::engine::Engine;
 use crate::http::server::{ServerLimits, serve, stop_signal};
-use crate::http::{App, Limits, router};
+use crate::http::{App, CheckFunction, GateGauges, Limits, router};
 use crate::metrics::Metrics;
 use crate::pipelines::Folder;
 use crate::prometheus::{Sources, install_crypto_provider};
@@ -136,9 +136,14 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
     };
     worker.spawn(Arc::clone(&rollouts).work(retention, stop_working.clone()));
     worker.close();
+    let gauged = Arc::clone(&rollouts);
     let app = App::new(engine, pipelines, rollouts, limits, config.public_url)
         .with_access(access)
-        .with_metrics(metrics);
+        .with_metrics(metrics)
+        // Not required: with a store that fails gates hold, and a load balancer that took the
+        // process away would make callers fail instead.
+        .with_check("store", false, store_check(&store))
+        .with_gate_gauges(gate_gauges(&gauged));
     let app = Arc::new(app);
     let routes = router(Arc::clone(&app));
     let server_limits = ServerLimits {
@@ -151,6 +156,36 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
     let _ = tokio::time::timeout(WORKER_GRACE, worker.wait()).await;
     store.close().await;
     Ok(0)
+}
+
+/// Whether the store can be written. Looked at once in a while however often it is asked.
+fn store_check(store: &Store) -> CheckFunction {
+    const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+    type Seen = Option<(tokio::time::Instant, Result<(), String>)>;
+    let store = store.clone();
+    let seen: Arc<tokio::sync::Mutex<Seen>> = Arc::default();
+    Box::new(move || {
+        let (store, seen) = (store.clone(), Arc::clone(&seen));
+        Box::pin(async move {
+            let mut seen = seen.lock().await;
+            if let Some((at, result)) = &*seen
+                && at.elapsed() < LOOKED_AT_EVERY
+            {
+                return result.clone();
+            }
+            let result = store.check().await.map_err(|error| error.to_string());
+            *seen = Some((tokio::time::Instant::now(), result.clone()));
+            result
+        })
+    })
+}
+
+fn gate_gauges(rollouts: &Arc<Rollouts>) -> GateGauges {
+    let rollouts = Arc::clone(rollouts);
+    Box::new(move || {
+        let rollouts = Arc::clone(&rollouts);
+        Box::pin(async move { rollouts.gauges() })
+    })
 }
 
 fn log_start(

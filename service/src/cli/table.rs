@@ -92,7 +92,7 @@ fn arm(arm: Option<&Arm>) -> String {
 }
 
 /// Four significant digits; whole numbers whole.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e15 {
         return format!("{value}");
     }

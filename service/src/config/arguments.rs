@@ -132,7 +132,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "FOLDER", env = "SERINUS_PIPELINES")]
     pub pipelines: Option<PathBuf>,
 
-    /// Where rollouts are remembered: sqlite:FILE, or sqlite::memory: to forget them at the end
+    /// Where rollouts are remembered: `sqlite:FILE`, or `sqlite::memory:` to forget them at the end
     /// [default: sqlite:serinus.db]
     #[arg(long, value_name = "URL", env = "SERINUS_STORE")]
     pub store: Option<StoreUrl>,

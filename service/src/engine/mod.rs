@@ -5,6 +5,7 @@ mod aside;
 mod digest;
 mod history;
 mod late;
+mod past;
 mod pieces;
 mod reading;
 mod window;
@@ -24,6 +25,7 @@ use apart::check_apart;
 use aside::aside;
 pub use digest::digest;
 use history::Histories;
+pub use past::{PastInput, PastReading};
 use reading::Reader;
 use window::Window;
 
@@ -128,14 +130,18 @@ impl Engine {
     ///
     /// [`AnalysisError`] says what the caller must change.
     pub fn check(&self, input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
-        self.source(input)?;
+        self.source_of(input)?;
         self.window(input)?;
         check_populations(input)?;
         check_apart(input.populations.as_ref())
     }
 
-    fn source(&self, input: &AnalysisInput<'_>) -> Result<&Arc<Source>, AnalysisError> {
-        let name = input.source.or(input.pipeline.source.as_deref());
+    fn source_of(&self, input: &AnalysisInput<'_>) -> Result<&Arc<Source>, AnalysisError> {
+        self.source(input.source.or(input.pipeline.source.as_deref()))
+    }
+
+    /// The source of a name, or the default one.
+    fn source(&self, name: Option<&str>) -> Result<&Arc<Source>, AnalysisError> {
         self.sources
             .get(name)
             .ok_or_else(|| AnalysisError::UnknownSource {
@@ -150,6 +156,10 @@ impl Engine {
         window::resolve(input.start_ms, input.end_ms, now_ms, settings, input.stage)
     }
 
+    fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// Analyses one stage over one window. What the source does wrong is a `hold` in the answer,
     /// not an error.
     ///
@@ -158,7 +168,7 @@ impl Engine {
     /// [`AnalysisError`] says what the caller must change.
     pub async fn analyse(&self, input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
-        let source = self.source(input)?;
+        let source = self.source_of(input)?;
         let Window {
             grid,
             starts_with_stage,

@@ -55,6 +55,10 @@ pub fn document(public_url: Option<&str>) -> OpenApi {
                 "rollouts",
                 "A canary on its way through a pipeline: ask its gate, again and again.",
             ),
+            tag(
+                "adapters",
+                "For callers that cannot read a gate: what Serinus says in their words.",
+            ),
             tag("operations", "For those who run Serinus."),
         ]))
         .build();

@@ -126,7 +126,7 @@ fn population(name: &str, labels: Map<String, Value>) -> Result<Option<Populatio
 }
 
 fn unknown(name: &str) -> ApiError {
-    let hint = nearest_name(name, PARAMETERS.into_iter())
+    let hint = nearest_name(name, PARAMETERS)
         .map_or(String::new(), |near| format!(", did you mean {near}?"));
     invalid(&format!(
         "unknown parameter {name:?}{hint} known are: {}",
@@ -139,7 +139,7 @@ fn decoded(text: &str) -> Result<String, ApiError> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced)
         .decode_utf8()
-        .map(|decoded| decoded.into_owned())
+        .map(std::borrow::Cow::into_owned)
         .map_err(|_error| invalid("the query is not UTF-8, percent-encoded"))
 }
 

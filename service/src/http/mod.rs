@@ -3,6 +3,7 @@
 //! Every route but the pages of Swagger UI is registered through `utoipa-axum`, so a route that
 //! is not in the document cannot be served. Every error is a problem document.
 
+mod adapters;
 mod admission;
 mod app;
 mod body;

@@ -38,7 +38,13 @@ fn next_due_ms(pipeline: &Pipeline, now_ms: i64) -> i64 {
 }
 
 /// A judgement that says nothing about the canary: what it is made from is not there.
-fn failed(live: &Live, stage: &Stage, end_ms: i64, code: ReasonCode, reason: String) -> Judgement {
+fn failed(
+    live: &Live,
+    stage: &Stage,
+    (end_ms, made_ms): (i64, i64),
+    code: ReasonCode,
+    reason: String,
+) -> Judgement {
     let place = super::document::stage_of(&live.pipeline, &stage.id).map_or(1, |(at, _)| at + 1);
     Judgement {
         stage: stage.id.clone(),
@@ -47,6 +53,7 @@ fn failed(live: &Live, stage: &Stage, end_ms: i64, code: ReasonCode, reason: Str
         reason,
         progress: format!("stage {place} of {}", live.pipeline.stages.len()),
         end_ms,
+        made_ms,
         answer: None,
     }
 }
@@ -69,7 +76,7 @@ impl Rollouts {
                     let reason = format!("nothing can be recorded: {error}");
                     let end_ms = sealed_end_ms(&live.pipeline, now_ms);
                     let code = ReasonCode::STORE_UNAVAILABLE;
-                    live.note(failed(live, stage, end_ms, code, reason));
+                    live.note(failed(live, stage, (end_ms, now_ms), code, reason));
                 }
                 tracing::error!(
                     rollout.id = %live.id, error = %error,
@@ -129,16 +136,20 @@ impl Rollouts {
                     reason: analysis.verdict.reason.clone(),
                     progress: analysis.verdict.progress.clone(),
                     end_ms: analysis.grid.end_ms(),
+                    made_ms: self.now_ms(),
                     answer: Some(Box::new(wire::answer(&input, &analysis))),
                 };
                 (judgement, Some(analysis))
             }
             Err(error) => {
                 let code = ReasonCode::NO_DATA;
-                (failed(live, stage, end_ms, code, error.to_string()), None)
+                let times = (end_ms, self.now_ms());
+                (failed(live, stage, times, code, error.to_string()), None)
             }
         };
         let has_failed = is_transient(&judgement.reason_code);
+        self.metrics
+            .evaluation_lag(behind(&live.pipeline, &judgement));
         self.take_in(live, judgement, inputs).await?;
         Ok(has_failed)
     }
@@ -234,6 +245,13 @@ impl Rollouts {
             rollouts.judge(&live).await;
         });
     }
+}
+
+/// How long after its newest interval was sealed a judgement was made.
+fn behind(pipeline: &Pipeline, judgement: &Judgement) -> Duration {
+    let lag_ms = i64::from(pipeline.analysis.lag_seconds) * MILLISECONDS_PER_SECOND;
+    let behind_ms = judgement.made_ms - judgement.end_ms - lag_ms;
+    Duration::from_millis(u64::try_from(behind_ms).unwrap_or(0))
 }
 
 /// Whether the stage was judged, whatever came of it.

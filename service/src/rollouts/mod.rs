@@ -34,7 +34,7 @@ pub use transition::{JUDGE, Refused};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::engine::{AnalysisError, AnalysisInput, Engine};
-use crate::metrics::Metrics;
+use crate::metrics::{GateGauge, Metrics};
 use crate::store::{NewRollout, Recorded, RolloutState, RolloutUpdate, Started, Store, StoreError};
 use document::StageRecord;
 
@@ -509,6 +509,11 @@ impl Rollouts {
         }
         if is_done {
             for entry in &change.trail {
+                if entry.kind == EventKind::Decided
+                    && let Some(verdict) = entry.verdict
+                {
+                    self.metrics.verdict(verdict.into());
+                }
                 let kind = entry.kind.name();
                 let reason = entry.reason.as_deref().unwrap_or_default();
                 let (pipeline, key) = (&live.pipeline_name, &live.key);
@@ -520,6 +525,31 @@ impl Rollouts {
             }
         }
         Ok(is_done)
+    }
+
+    /// What the gates of open rollouts would answer, and of those that ended within the last hour.
+    pub fn gauges(&self) -> Vec<GateGauge> {
+        const SHOWN_AFTER_MS: i64 = 3_600_000;
+        let since_ms = self.now_ms() - SHOWN_AFTER_MS;
+        let shown = |live: &Arc<Live>| {
+            let present = live.present();
+            let is_recent = present.state == RolloutState::Open || present.updated_ms >= since_ms;
+            if !is_recent || !present.is_current {
+                return None;
+            }
+            let stage = present.document.current()?.stage.clone();
+            let (verdict, _reason) = present.told(&live.pipeline, None).acted_on();
+            let judgement = present.judgement.as_ref();
+            let at_ms = judgement.map_or(present.updated_ms, |judgement| judgement.made_ms);
+            Some(GateGauge {
+                pipeline: live.pipeline_name.clone(),
+                stage,
+                key: live.key.clone(),
+                verdict: verdict.into(),
+                evaluated_at_seconds: at_ms as f64 / 1e3,
+            })
+        };
+        self.in_memory().iter().filter_map(shown).collect()
     }
 
     /// A call with its key no longer means it.

@@ -55,6 +55,7 @@ fn judgement(stage: &str, verdict: Verdict) -> Judgement {
         reason: format!("{stage} was judged"),
         progress: "stage 1 of 3, 1 of 60 minutes".to_owned(),
         end_ms: 3_600_000,
+        made_ms: 3_700_000,
         answer: None,
     }
 }

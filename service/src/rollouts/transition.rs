@@ -27,6 +27,8 @@ pub struct Judgement {
     pub progress: String,
     /// End of the last interval judged, in milliseconds since 1970.
     pub end_ms: i64,
+    /// When it was made, in milliseconds since 1970.
+    pub made_ms: i64,
     /// The evidence, where any data could be asked for.
     pub answer: Option<Box<AnalysisAnswer>>,
 }

@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(250);
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// How often the store is told to forget what is older than it keeps.
-const PRUNE: Duration = Duration::from_secs(3_600);
+const PRUNE: Duration = Duration::from_hours(1);
 
 impl Rollouts {
     /// Reads the open rollouts, so that they are judged. Called once at the start.

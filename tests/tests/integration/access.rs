@@ -22,7 +22,7 @@ async fn token(name: &str, scopes: &str) -> anyhow::Result<(String, String)> {
 
 async fn start(tokens: &Path, log: &str) -> anyhow::Result<SerinusProcess> {
     let tokens = tokens.to_str().context("the path is no UTF-8")?;
-    SerinusProcess::serve_with(&[
+    SerinusProcess::serve_with_arguments(&[
         "--prometheus",
         "http://127.0.0.1:1",
         "--tokens",

@@ -92,7 +92,16 @@ async fn lint_of_a_file_that_is_not_there_names_it() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn every_command_has_help_that_says_what_it_does() -> anyhow::Result<()> {
-    for command in ["serve", "lint", "analyze", "demo", "openapi", "healthcheck"] {
+    for command in [
+        "serve",
+        "lint",
+        "analyze",
+        "plan",
+        "calibrate",
+        "demo",
+        "openapi",
+        "healthcheck",
+    ] {
         let output = serinus(&[command, "--help"]).await?;
         assert_eq!(output.code, Some(0), "{command}: {output:?}");
         assert!(output.stdout.contains("Usage:"), "{command}: {output:?}");

@@ -38,7 +38,7 @@ fn failures(pod: usize, at_seconds: i64) -> i64 {
 }
 
 /// Pods with their label `track`, scraped from a time to another, as `OpenMetrics` text.
-fn past(pods: &[(String, &str)], from_seconds: i64, until_seconds: i64) -> String {
+pub(crate) fn past(pods: &[(String, &str)], from_seconds: i64, until_seconds: i64) -> String {
     let mut requests = "# TYPE http_requests counter\n".to_owned();
     let mut starts = "# TYPE process_start_time_seconds gauge\n".to_owned();
     let born_at = from_seconds - 86_400;

@@ -73,7 +73,7 @@ fn a_relative_latency_limit_compares_tails() {
     assert_eq!(at([0.6, 0.1, 0.01]).verdict, Verdict::Rollback);
 }
 
-/// Fifty requests of the control in an interval: its tail is known after the stage, not in it.
+/// 45 requests of the control in an interval: its tail is known after the stage, not in it.
 #[test]
 fn with_little_traffic_bounds_apart_are_compared_and_nothing_is_promoted() {
     let at = |canary| {
@@ -84,18 +84,15 @@ fn with_little_traffic_bounds_apart_are_compared_and_nothing_is_promoted() {
             condition,
         )]);
         pipeline.analysis.method = Method::Sequential;
-        let histogram = histogram(STAGE_INTERVALS, [0.3, 0.02, 0.001], canary, 50.0);
+        let histogram = histogram(STAGE_INTERVALS, [0.3, 0.02, 0.001], canary, 5.0);
         let data = data(STAGE_INTERVALS, vec![("latency_p99", histogram)]);
         second_stage(&pipeline, &data)
     };
     assert_eq!(at([0.6, 0.4, 0.2]).verdict, Verdict::Rollback);
     let same = at([0.3, 0.02, 0.001]);
     assert_eq!(same.verdict, Verdict::Hold);
-    assert!(
-        same.reason.contains("too few slow requests"),
-        "{}",
-        same.reason
-    );
+    let reason = &same.checks[0].reason;
+    assert!(reason.contains("too few slow requests"), "{reason}");
     // Four times slower requests beyond the control's bound, but none beyond the next: in truth
     // the limit may be kept.
     assert_eq!(at([0.3, 0.08, 0.001]).verdict, Verdict::Hold);

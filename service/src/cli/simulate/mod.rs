@@ -6,7 +6,6 @@ mod table;
 mod threads;
 
 use std::num::NonZeroUsize;
-use std::thread;
 
 use serinus_analysis::interval::Confidence;
 use serinus_analysis::sequential::default_promotion_ratio;
@@ -18,7 +17,7 @@ use serinus_analysis::simulate::operating::{
 pub(super) use arguments::Arguments;
 use arguments::{HistoryLength, MethodName};
 use report::{Cell, Report};
-use threads::Threads;
+pub(super) use threads::Threads;
 
 use super::Failure;
 
@@ -26,9 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let asked = arguments.threads.map(usize::from);
     let threads = asked
         .and_then(NonZeroUsize::new)
-        .map_or_else(thread::available_parallelism, Ok)
-        .unwrap_or(NonZeroUsize::MIN);
-    let threads = Threads::new(threads);
+        .map_or_else(Threads::available, Threads::new);
     if arguments.table || !arguments.row.is_empty() {
         return table::run(arguments, threads);
     }

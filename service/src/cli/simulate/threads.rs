@@ -14,14 +14,19 @@ const ROLLOUTS_PER_UPDATE: u64 = 50;
 
 /// Spreads replicates over threads. Which thread takes which one is chance; the results are in order.
 #[derive(Debug)]
-pub(super) struct Threads {
+pub(in crate::cli) struct Threads {
     count: NonZeroUsize,
     progress: Progress,
 }
 
 impl Threads {
+    /// As many threads as there are cores.
+    pub(in crate::cli) fn available() -> Self {
+        Self::new(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+
     /// So many threads. The line of progress goes to standard error if that is a terminal.
-    pub(super) fn new(count: NonZeroUsize) -> Self {
+    pub(in crate::cli) fn new(count: NonZeroUsize) -> Self {
         Self {
             count,
             progress: Progress {
@@ -33,7 +38,7 @@ impl Threads {
     }
 
     /// Says what is being worked on.
-    pub(super) fn announce(&self, label: String) {
+    pub(in crate::cli) fn announce(&self, label: String) {
         let mut current = (self.progress.label.lock()).unwrap_or_else(PoisonError::into_inner);
         *current = label;
     }

@@ -30,21 +30,21 @@ pub(super) enum Heard {
 /// Asks one gate.
 #[derive(Debug)]
 pub(super) struct Client {
-    client: reqwest::Client,
+    http: reqwest::Client,
     url: Url,
-    body: Value,
+    body: Map<String, Value>,
     authorization: Option<HeaderValue>,
 }
 
 impl Client {
     pub(super) fn new(arguments: &Arguments) -> Result<Self, Failure> {
-        let mut body = json!({"key": arguments.key});
+        let mut body = Map::from_iter([("key".to_owned(), json!(arguments.key))]);
         for (name, given) in [
             ("control", &arguments.control),
             ("canary", &arguments.canary),
         ] {
             if let Some(population) = population(name, given)? {
-                body[name] = population;
+                body.insert(name.to_owned(), population);
             }
         }
         if arguments.key.is_empty() {
@@ -53,7 +53,7 @@ impl Client {
             ));
         }
         Ok(Self {
-            client: reqwest::Client::builder()
+            http: reqwest::Client::builder()
                 .timeout(ANSWER_TIME)
                 // A page that a redirect leads to is no gate.
                 .redirect(Policy::none())
@@ -65,7 +65,7 @@ impl Client {
     }
 
     pub(super) async fn ask(&self) -> Heard {
-        let mut request = self.client.post(self.url.clone()).json(&self.body);
+        let mut request = self.http.post(self.url.clone()).json(&self.body);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
@@ -169,8 +169,12 @@ fn population(name: &str, given: &[String]) -> Result<Option<Value>, Failure> {
 fn authorization(arguments: &Arguments) -> Result<Option<HeaderValue>, Failure> {
     let token = match (&arguments.token, &arguments.token_file) {
         (Some(token), _) => token.clone(),
-        (None, Some(path)) => fs::read_to_string(path)
-            .map_err(|error| Failure(format!("cannot read the token file {path:?}: {error}")))?,
+        (None, Some(path)) => fs::read_to_string(path).map_err(|error| {
+            Failure(format!(
+                "cannot read the token file {}: {error}",
+                path.display()
+            ))
+        })?,
         (None, None) => return Ok(None),
     };
     let mut header = HeaderValue::from_str(&format!("Bearer {}", token.trim()))

@@ -40,7 +40,7 @@ const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
 /// Longest time without a line on standard error: jobs that say nothing are killed.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
 /// Wait until a gate says promote or rollback
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
     poll: Duration,
 
-    /// A file that holds the token; SERINUS_TOKEN may hold the token itself
+    /// A file that holds the token; `SERINUS_TOKEN` may hold the token itself
     #[arg(long, value_name = "FILE", env = "SERINUS_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 

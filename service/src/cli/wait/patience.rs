@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Longest time that can be waited: a hundred days.
-const LONGEST: Duration = Duration::from_secs(100 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(100 * 24);
 
 /// Share of a pause that is left to chance, so that many jobs do not ask at once.
 const JITTER: f64 = 0.2;

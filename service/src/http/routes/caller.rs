@@ -9,11 +9,11 @@ use crate::access::Principal;
 
 /// The name of whoever calls: that of the token, which the guard has looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caller(String);
+pub(in crate::http) struct Caller(String);
 
 impl Caller {
     /// The name.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::http) fn name(&self) -> &str {
         &self.0
     }
 }

@@ -94,14 +94,21 @@ pub(super) async fn post(
 }
 
 /// A call of a gate, looked through.
-struct Call<'a> {
-    pipeline: &'a str,
-    stage: &'a str,
-    key: &'a str,
-    given: Populations<Option<Matchers>>,
-    start_ms: Option<i64>,
-    dry_run: bool,
-    caller: &'a str,
+pub(in crate::http) struct Call<'a> {
+    /// The pipeline's name.
+    pub(in crate::http) pipeline: &'a str,
+    /// The stage's id.
+    pub(in crate::http) stage: &'a str,
+    /// The rollout's key.
+    pub(in crate::http) key: &'a str,
+    /// The populations, where they are given.
+    pub(in crate::http) given: Populations<Option<Matchers>>,
+    /// When the stage began, in milliseconds since 1970; now when absent.
+    pub(in crate::http) start_ms: Option<i64>,
+    /// Judge without acting.
+    pub(in crate::http) dry_run: bool,
+    /// Who calls.
+    pub(in crate::http) caller: &'a str,
 }
 
 async fn answer(
@@ -154,8 +161,10 @@ async fn answer(
 }
 
 /// What keeps a gate from telling a verdict.
-enum GateError {
+pub(in crate::http) enum GateError {
+    /// The caller has to change something.
     Api(ApiError),
+    /// The rollout cannot be told or changed.
     Rollout(RolloutError),
 }
 
@@ -172,7 +181,11 @@ impl From<RolloutError> for GateError {
 }
 
 /// A call of a rollout that is known.
-async fn known(app: &App, live: &Arc<Live>, call: &Call<'_>) -> Result<Told, GateError> {
+pub(in crate::http) async fn known(
+    app: &App,
+    live: &Arc<Live>,
+    call: &Call<'_>,
+) -> Result<Told, GateError> {
     Rollouts::same_populations(live, &call.given)?;
     if !live
         .pipeline
@@ -199,7 +212,10 @@ async fn known(app: &App, live: &Arc<Live>, call: &Call<'_>) -> Result<Told, Gat
 }
 
 /// The first call with a key: it starts the rollout.
-async fn first(app: &App, call: &Call<'_>) -> Result<(Arc<Live>, Told), GateError> {
+pub(in crate::http) async fn first(
+    app: &App,
+    call: &Call<'_>,
+) -> Result<(Arc<Live>, Told), GateError> {
     let found = usable_pipeline(app, call).await?;
     let stage = resolve::stage_at_path(&found.pipeline, call.stage)?;
     let own =
@@ -240,7 +256,7 @@ async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, Ap
 }
 
 /// A gate holds while nothing can be recorded: it never answers 5xx by choice.
-fn store_unavailable(error: RolloutError) -> Result<Told, ApiError> {
+pub(in crate::http) fn store_unavailable(error: RolloutError) -> Result<Told, ApiError> {
     if matches!(
         error,
         RolloutError::PopulationsDiffer(_) | RolloutError::Refused(_)
@@ -257,7 +273,8 @@ fn store_unavailable(error: RolloutError) -> Result<Told, ApiError> {
     })
 }
 
-fn wire(
+/// What a gate answers.
+pub(in crate::http) fn wire(
     app: &App,
     call: &Call<'_>,
     live: Option<&Live>,

@@ -1,16 +1,17 @@
 //! The routes, one file a resource.
 
 mod analyses;
-mod caller;
+pub(super) mod caller;
 mod docs;
 mod events;
-mod gate;
-mod operations;
+pub(super) mod gate;
+pub(super) mod operations;
 mod pipelines;
 mod rollouts;
 
 use utoipa_axum::routes;
 
+use super::adapters::flagger;
 use super::routing::Routes;
 use crate::access::Scope;
 
@@ -29,6 +30,9 @@ pub(super) fn all() -> Routes {
         .needs(Scope::Gate, routes!(rollouts::advance))
         .needs(Scope::Operate, routes!(rollouts::decide))
         .needs(Scope::Operate, routes!(rollouts::cancel))
+        .needs(Scope::Gate, routes!(flagger::advance))
+        .needs(Scope::Gate, routes!(flagger::rollback))
+        .needs(Scope::Gate, routes!(flagger::finished))
         .open(routes!(operations::healthz))
         .open(routes!(operations::readyz))
         .needs(Scope::Read, routes!(operations::metrics))

@@ -131,7 +131,7 @@ pub(super) async fn openapi(State(app): State<Arc<App>>) -> Response {
 }
 
 /// An answer that is only true now.
-pub(super) fn no_store(response: impl IntoResponse) -> Response {
+pub(in crate::http) fn no_store(response: impl IntoResponse) -> Response {
     let mut response = response.into_response();
     response
         .headers_mut()

@@ -66,7 +66,10 @@ fn operations() -> Vec<(String, String, Option<String>)> {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let scope = operation["security"][0]["bearer"][0].as_str();
-            let path = path.replace("{pipeline}", "checkout");
+            let path = path
+                .replace("{pipeline}", "checkout")
+                .replace("{stage}", "first")
+                .replace("{id}", "0198f0c2-7a54-7c3e-9d8a-0123456789ab");
             assert!(!path.contains('{'), "{path}: say what to put there");
             all.push((method.to_uppercase(), path, scope.map(str::to_owned)));
         }

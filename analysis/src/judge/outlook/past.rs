@@ -1,0 +1,377 @@
+//! From what a service did before a rollout to what its checks will look at.
+
+use crate::interval::Confidence;
+use crate::pipeline::{Check, Condition, Exposure, Method, MetricKind, Pipeline, Stage};
+use crate::sequential::{ErrorRate, IntervalCounts};
+use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
+
+use super::super::evidence::{self, Budget, Held};
+use super::super::gauge;
+use super::super::history::HistoryData;
+use super::super::latency::{CONTROL_TAIL_NEEDED, Latency};
+use super::super::limit::{Limit, Scale, estimate};
+use super::super::model::MetricData;
+use super::super::question::Question;
+use super::super::stage::budget;
+use super::super::votes::{may_roll_back, method_of, share_of_votes};
+use super::super::warm_up::{LookedAt, warm_up_intervals};
+use super::subject::{Line, LineNoise, Subject, Truth};
+use super::{Noise, OutlookStatus, Past};
+
+/// All of the traffic, in percent.
+const TOTAL_PERCENT: f64 = 100.0;
+
+/// A check that can be planned.
+pub(super) struct Planned {
+    pub(super) subject: Subject,
+    /// The metric's value for the whole service, as a check would show it.
+    pub(super) baseline: Option<f64>,
+    /// Of the whole service, per interval: requests, where the metric counts any.
+    pub(super) exposure_per_interval: f64,
+}
+
+/// Why a check is not planned, in words.
+pub(super) struct NotPlanned {
+    pub(super) status: OutlookStatus,
+    pub(super) reason: String,
+    /// Intervals that it takes in any case, where that is all that is known.
+    pub(super) least_intervals: Option<f64>,
+}
+
+fn not_planned(status: OutlookStatus, reason: impl Into<String>) -> NotPlanned {
+    NotPlanned {
+        status,
+        reason: reason.into(),
+        least_intervals: None,
+    }
+}
+
+/// What every check of a stage has in common.
+pub(super) struct Setting<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) stage: &'a Stage,
+    pub(super) past: &'a Past<'a>,
+    budget: Budget,
+    warm_up_intervals: f64,
+}
+
+impl<'a> Setting<'a> {
+    pub(super) fn new(pipeline: &'a Pipeline, stage: &'a Stage, past: &'a Past<'a>) -> Self {
+        Self {
+            pipeline,
+            stage,
+            past,
+            budget: budget(pipeline, stage, past.whole),
+            warm_up_intervals: warm_up_intervals(stage, past.whole) as f64,
+        }
+    }
+
+    /// Looks at one check.
+    pub(super) fn plan(&self, check: &Check) -> Result<Planned, NotPlanned> {
+        let unknown = || not_planned(OutlookStatus::NoData, "its metric is not defined");
+        let question = Question::of_check(check, self.pipeline).ok_or_else(unknown)?;
+        if question.is_relative() && self.stage.traffic_percent >= TOTAL_PERCENT {
+            return Err(not_planned(
+                OutlookStatus::DoesNotCount,
+                "at 100 % traffic there is no control to compare with",
+            ));
+        }
+        let method = method_of(check, self.pipeline);
+        if method != Method::Sequential {
+            return Err(not_planned(
+                OutlookStatus::NotPlanned,
+                format!(
+                    "{} is a single look at the data: it has no plan",
+                    method.name()
+                ),
+            ));
+        }
+        // Nothing of it is read: no value could be split between two groups.
+        if matches!(question.metric.kind, MetricKind::Gauge { .. }) {
+            return Err(self.gauge(check));
+        }
+        let name = &question.metric.name;
+        match self.past.whole.metrics.get(name) {
+            None => Err(not_planned(
+                OutlookStatus::NoData,
+                "nothing was read for its metric",
+            )),
+            Some(MetricData::Fault(fault)) => {
+                Err(not_planned(OutlookStatus::NoData, fault.message.clone()))
+            }
+            Some(MetricData::Gauge(_)) => Err(self.gauge(check)),
+            Some(MetricData::Counts(counts)) => self.counts(check, &question, counts),
+            Some(MetricData::Histogram(histogram)) => self.latency(check, &question, histogram),
+        }
+    }
+
+    fn gauge(&self, check: &Check) -> NotPlanned {
+        let least = gauge::FEWEST_INTERVALS as f64 + self.warm_up_intervals;
+        let power = if may_roll_back(check, self.pipeline) {
+            ""
+        } else {
+            "; this one can hold, but not roll back"
+        };
+        NotPlanned {
+            status: OutlookStatus::NotPlanned,
+            reason: format!(
+                "a gauge cannot be planned: it takes at least 4 blocks of 10 intervals, and how \
+                 many more depends on how its values follow each other{power}"
+            ),
+            least_intervals: Some(least),
+        }
+    }
+
+    fn counts(
+        &self,
+        check: &Check,
+        question: &Question<'_>,
+        counts: &PairedCounts,
+    ) -> Result<Planned, NotPlanned> {
+        let whole = whole_per_interval(counts, &question.metric.kind);
+        if whole.exposure <= 0.0 {
+            return Err(no_traffic());
+        }
+        let rate = estimate(whole).unwrap_or(0.0);
+        let has_offset = matches!(
+            question.condition,
+            Condition::Relative { offset, .. } if offset > 0.0
+        );
+        if rate <= 0.0 && question.is_relative() && !has_offset {
+            return Err(not_planned(
+                OutlookStatus::NoData,
+                "the service had no such event in this time, so there is nothing to compare with; \
+                 a limit such as \"baseline + 0.001\" allows some",
+            ));
+        }
+        let scale = question.scale();
+        let measured = self
+            .history()
+            .and_then(|history| history.counts(&question.metric.name))
+            .map(evidence::Past::new);
+        let line = |limit: Limit| {
+            let base = match limit {
+                Limit::AtMost {
+                    ratio: None,
+                    offset,
+                }
+                | Limit::AtLeast {
+                    ratio: None,
+                    offset,
+                } => offset,
+                _ if rate > 0.0 => rate,
+                // Without events the offset is all there is to be worse than.
+                Limit::AtMost { offset, .. } | Limit::AtLeast { offset, .. } => offset,
+                Limit::Within { .. } => rate,
+            };
+            Line {
+                limit,
+                scale,
+                whole,
+                truth: Truth::Rate(base),
+                noise: self.noise(
+                    &Held {
+                        limit,
+                        intervals: Vec::new(),
+                        past: measured.clone(),
+                    },
+                    scale,
+                ),
+            }
+        };
+        let (violation, compliance) = match question.condition {
+            // Both sides vote; more is what a factor means.
+            Condition::Within { tolerance } => {
+                let [above, below] = Limit::sides_of(tolerance);
+                (vec![line(above)], vec![line(above), line(below)])
+            }
+            _ => (
+                vec![line(question.violation())],
+                vec![line(question.compliance())],
+            ),
+        };
+        let parts = match question.condition {
+            Condition::Within { .. } => 2,
+            _ => 1,
+        };
+        Ok(Planned {
+            subject: Subject {
+                violation,
+                compliance,
+                warm_up_intervals: 0.0,
+                blind_intervals: 0.0,
+                rollback: self.alone(check, parts),
+                promotion: self.budget.promotion,
+            },
+            baseline: Some(rate),
+            exposure_per_interval: whole.exposure,
+        })
+    }
+
+    fn latency(
+        &self,
+        check: &Check,
+        question: &Question<'_>,
+        histogram: &PairedHistogram,
+    ) -> Result<Planned, NotPlanned> {
+        let MetricKind::Quantile { quantile, .. } = question.metric.kind else {
+            return Err(not_planned(
+                OutlookStatus::NoData,
+                "its data is a histogram, it is not",
+            ));
+        };
+        let intervals = self.past.whole.grid.intervals();
+        let latency = Latency::new(histogram, quantile, LookedAt::without(&[]));
+        let limits = latency
+            .limits(&question.condition, question.promote_ratio)
+            .map_err(|why| not_planned(OutlookStatus::NoData, why))?;
+        if !limits.can_be_broken() && !limits.can_be_kept() {
+            return Err(not_planned(
+                OutlookStatus::NotPlanned,
+                "the histogram has no bound that could decide it",
+            ));
+        }
+        let (violated, kept) = latency.held(&limits, intervals, |bound| {
+            self.history()?.tails(&question.metric.name, bound)
+        });
+        let requests = latency.totals().control / live_intervals(&violated, &kept);
+        let lines = |held: &[Held], truth: &dyn Fn(usize) -> Truth| {
+            let line = |(at, one): (usize, &Held)| Line {
+                limit: one.limit,
+                scale: Scale::Share,
+                whole: per_interval(&one.intervals, requests),
+                truth: truth(at),
+                noise: self.noise(one, Scale::Share),
+            };
+            held.iter().enumerate().map(line).collect::<Vec<Line>>()
+        };
+        let bounds: Vec<usize> = limits.violation_bounds().collect();
+        let truth = |at: usize| match bounds.get(at) {
+            Some(index) if question.is_relative() => Truth::Slower {
+                bounds: latency.finite_bounds().to_vec(),
+                tails: latency.control_tails(),
+                index: *index,
+            },
+            _ => Truth::Rate(1.0 - quantile),
+        };
+        let allowed = |_: usize| Truth::Slower {
+            bounds: Vec::new(),
+            tails: Vec::new(),
+            index: 0,
+        };
+        let violation = lines(&violated, &truth);
+        let compliance = lines(&kept, &allowed);
+        if requests <= 0.0 {
+            return Err(no_traffic());
+        }
+        let control = requests * (1.0 - self.stage.traffic_percent / TOTAL_PERCENT);
+        let blind_intervals = if question.is_relative() {
+            CONTROL_TAIL_NEEDED / ((1.0 - quantile) * control)
+        } else {
+            0.0
+        };
+        let parts = violation.len().max(1);
+        let baseline = Confidence::new(self.pipeline.analysis.confidence)
+            .ok()
+            .and_then(|confidence| latency.reports(confidence).control)
+            .and_then(|arm| arm.estimate);
+        Ok(Planned {
+            subject: Subject {
+                violation,
+                compliance,
+                warm_up_intervals: self.warm_up_intervals,
+                blind_intervals,
+                rollback: self.alone(check, parts),
+                promotion: self.budget.promotion,
+            },
+            baseline,
+            exposure_per_interval: requests,
+        })
+    }
+
+    /// The error rate at whose threshold one of so many parts of this check's evidence decides alone.
+    fn alone(&self, check: &Check, parts: usize) -> ErrorRate {
+        let share = share_of_votes(check, &self.stage.checks, self.pipeline).unwrap_or(1.0);
+        self.budget.rollback_alone(share / parts as f64)
+    }
+
+    /// What two parts of the service did against each other, where that was measured.
+    fn history(&self) -> Option<&HistoryData> {
+        match self.past.noise {
+            Noise::Measured(history) => Some(history),
+            _ => None,
+        }
+    }
+
+    /// The noise of the counts that a limit is held against.
+    fn noise(&self, held: &Held, scale: Scale) -> LineNoise {
+        if let Noise::Given(value) = self.past.noise {
+            return LineNoise::Given(value);
+        }
+        held.history(scale.law())
+            .map_or(LineNoise::Assumed, LineNoise::Measured)
+    }
+}
+
+fn no_traffic() -> NotPlanned {
+    not_planned(OutlookStatus::NoData, "no traffic was seen in this time")
+}
+
+/// What the whole service does in an interval, on the average from its first traffic to its last.
+fn whole_per_interval(counts: &PairedCounts, kind: &MetricKind) -> ArmCount {
+    // Shares of the traffic are those that were planned: together they are all of it.
+    let is_by_share = matches!(
+        kind,
+        MetricKind::EventRate {
+            per: Exposure::TrafficShare,
+            ..
+        }
+    );
+    let exposure = |interval: &PairedInterval| {
+        if is_by_share {
+            interval.canary.exposure + interval.control.exposure
+        } else {
+            interval.canary.exposure
+        }
+    };
+    let live = || {
+        counts
+            .intervals
+            .iter()
+            .filter(|interval| exposure(interval) > 0.0)
+    };
+    let (Some(first), Some(last)) = (live().next(), live().next_back()) else {
+        return ArmCount::default();
+    };
+    let length = (last.first + last.length)
+        .saturating_sub(first.first)
+        .max(1) as f64;
+    ArmCount {
+        events: live().map(|interval| interval.canary.events).sum::<f64>() / length,
+        exposure: live().map(exposure).sum::<f64>() / length,
+    }
+}
+
+/// The intervals from the first with requests to the last.
+fn live_intervals(violated: &[Held], kept: &[Held]) -> f64 {
+    let intervals = violated.iter().chain(kept).next();
+    let intervals = intervals.map_or(&[][..], |held| held.intervals.as_slice());
+    let is_live = |one: &IntervalCounts| one.control.exposure > 0.0;
+    let first = intervals.iter().position(is_live).unwrap_or(0);
+    let last = intervals.iter().rposition(is_live).unwrap_or(0);
+    (last + 1 - first) as f64
+}
+
+/// The share of the control's requests over all intervals, of so many requests an interval.
+fn per_interval(intervals: &[IntervalCounts], requests: f64) -> ArmCount {
+    let events: f64 = intervals.iter().map(|one| one.control.events).sum();
+    let exposure: f64 = intervals.iter().map(|one| one.control.exposure).sum();
+    ArmCount {
+        events: if exposure > 0.0 {
+            requests * events / exposure
+        } else {
+            0.0
+        },
+        exposure: requests,
+    }
+}

@@ -1,0 +1,67 @@
+//! What is known of a service without looking at single checks.
+
+use std::collections::BTreeMap;
+
+use crate::pipeline::{Better, Metric, MetricKind, Pipeline};
+use crate::series::{ArmCount, Grid, PairedCounts, PairedInterval, Populations};
+
+use super::super::history::History;
+use super::super::latency::Latency;
+use super::super::model::{DataFault, MetricData, ReasonCode, StageData};
+use super::super::warm_up::LookedAt;
+
+/// Returns the data of a service of which no more is known than how many requests it serves and how
+/// many of them fail: for plans without a Prometheus. Metrics that are no share of failures have none.
+pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64) -> StageData {
+    let interval_ms = i64::from(pipeline.analysis.interval_seconds) * 1_000;
+    let requests = requests_per_second * f64::from(pipeline.analysis.interval_seconds);
+    let arm = ArmCount {
+        events: requests * error_rate,
+        exposure: requests,
+    };
+    let data = |metric: &Metric| match (&metric.kind, metric.better) {
+        (MetricKind::Proportion { .. }, Better::Lower) => MetricData::Counts(PairedCounts {
+            intervals: vec![PairedInterval {
+                first: 0,
+                length: 1,
+                control: arm,
+                canary: arm,
+            }],
+            ..PairedCounts::default()
+        }),
+        _ => MetricData::Fault(DataFault {
+            code: ReasonCode::NoData,
+            message: "a rate of requests and of errors does not tell it: plan with --prometheus"
+                .to_owned(),
+        }),
+    };
+    StageData {
+        grid: Grid::covering(0, interval_ms, interval_ms),
+        metrics: pipeline
+            .metrics
+            .iter()
+            .map(|(name, metric)| (name.clone(), data(metric)))
+            .collect(),
+        source_warnings: BTreeMap::new(),
+        starts_with_stage: true,
+        canary_starts_ms: None,
+        history: History::default(),
+    }
+}
+
+/// Whether anything at all was seen of a service.
+pub fn has_data(data: &StageData) -> bool {
+    data.metrics.values().any(|metric| match metric {
+        MetricData::Counts(counts) => counts
+            .intervals
+            .iter()
+            .any(|interval| interval.canary.exposure > 0.0),
+        MetricData::Histogram(histogram) => {
+            let Populations { canary, .. } =
+                Latency::new(histogram, 0.5, LookedAt::without(&[])).totals();
+            canary > 0.0
+        }
+        MetricData::Gauge(values) => values.intervals.iter().any(|pair| pair.canary.is_some()),
+        MetricData::Fault(_) => false,
+    })
+}

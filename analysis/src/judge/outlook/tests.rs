@@ -1,0 +1,115 @@
+//! What is told before a rollout.
+
+use super::super::tests::{below, below_baseline, check, pipeline, stage};
+use super::*;
+use crate::pipeline::{Method, Pipeline};
+
+/// One stage of one hour at 10 %, at most two.
+fn hour(checks: Vec<Check>, traffic_percent: f64) -> Pipeline {
+    let mut pipeline = pipeline(checks.clone());
+    pipeline.analysis.method = Method::Sequential;
+    pipeline.stages = vec![stage("stage_1", traffic_percent, checks)];
+    pipeline
+}
+
+fn told(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64) -> StageOutlook {
+    let whole = service_of(pipeline, requests_per_second, error_rate);
+    let past = Past {
+        whole: &whole,
+        noise: Noise::Given(1.0),
+    };
+    outlook(pipeline, &pipeline.stages[0], &past)
+}
+
+fn sentences(outlook: &StageOutlook) -> String {
+    let mut lines = vec![outlook.sentence.clone()];
+    lines.extend(outlook.checks.iter().map(|check| check.sentence.clone()));
+    lines.join("\n")
+}
+
+fn relative(ratio: f64) -> Check {
+    let text = format!("error_rate < baseline * {ratio}");
+    check("error_rate", &text, below_baseline(ratio))
+}
+
+/// Statistics design, section 12: 98 minutes until x2, 22 until x3, 7 until x5, 26 to promote.
+#[test]
+fn the_worked_example_is_told_in_minutes() {
+    let outlook = told(&hour(vec![relative(1.25)], 10.0), 100.0, 0.001);
+    let check = &outlook.checks[0];
+    let minutes = |factor: f64| {
+        let sight = check
+            .sees
+            .iter()
+            .find(|sight| (sight.factor - factor).abs() < 1e-12);
+        sight.unwrap().minutes.unwrap()
+    };
+    for (factor, expected) in [(2.0, 98.4), (3.0, 22.3), (5.0, 6.7)] {
+        let minutes = minutes(factor);
+        assert!((minutes - expected).abs() < 0.1, "x{factor}: {minutes}");
+    }
+    let smallest = check.smallest_seen_in_duration.unwrap();
+    assert!((smallest - 2.2366).abs() < 5e-5, "{smallest}");
+    let promotion = check.promotion.as_ref().unwrap().minutes.unwrap();
+    assert!((promotion - 26.2).abs() < 0.1, "{promotion}");
+    assert_eq!(outlook.can_promote, Some(true));
+    assert_eq!(outlook.promotes_after_minutes, Some(60.0));
+}
+
+#[test]
+fn checks_and_stages_share_what_may_be_rolled_back_wrongly() {
+    let needed = |pipeline: &Pipeline| {
+        let outlook = told(pipeline, 100.0, 0.001);
+        outlook.checks[0].sees[2].intervals.unwrap()
+    };
+    let alone = needed(&hour(vec![relative(1.25)], 10.0));
+    let two = needed(&hour(vec![relative(1.25), relative(1.5)], 10.0));
+    let mut stages = hour(vec![relative(1.25)], 10.0);
+    stages.stages.push(stages.stages[0].clone());
+    assert!(two > alone && needed(&stages) > alone);
+    // A half of (1/0.01 + 1) is asked for at 202, a half of the errors at 201.
+    assert!((two - needed(&stages)).abs() < 0.05);
+    let mut warns = hour(vec![relative(1.25), relative(1.5)], 10.0);
+    warns.stages[0].checks[1].warn_only = true;
+    assert!((needed(&warns) - alone).abs() < 1e-6, "takes no share");
+}
+
+#[test]
+fn a_stage_is_told_in_sentences() {
+    let absolute = check("error_rate", "error_rate < 1%", below(0.01));
+    insta::assert_snapshot!(sentences(&told(
+        &hour(vec![relative(1.1), absolute], 1.0),
+        100.0,
+        0.001
+    )));
+}
+
+#[test]
+fn what_would_be_enough_is_told() {
+    insta::assert_snapshot!(sentences(&told(
+        &hour(vec![relative(1.1)], 0.1),
+        100.0,
+        0.001
+    )));
+}
+
+#[test]
+fn what_cannot_be_planned_says_why() {
+    let checks = || {
+        vec![
+            check("latency_p99", "latency_p99 < 200ms", below(0.2)),
+            check("error_rate", "error_rate < 0.1%", below(0.001)),
+            relative(1.1),
+        ]
+    };
+    insta::assert_snapshot!(sentences(&told(&hour(checks(), 100.0), 100.0, 0.002)));
+    let without_errors = told(&hour(vec![relative(1.1)], 10.0), 100.0, 0.0);
+    insta::assert_snapshot!(sentences(&without_errors));
+    let without_traffic = told(&hour(vec![relative(1.1)], 10.0), 0.0, 0.0);
+    assert_eq!(without_traffic.checks[0].status, OutlookStatus::NoData);
+    assert_eq!(without_traffic.can_promote, None);
+    let mut wilson = hour(vec![relative(1.1)], 10.0);
+    wilson.analysis.method = Method::Wilson;
+    let outlook = told(&wilson, 100.0, 0.001);
+    assert_eq!(outlook.checks[0].status, OutlookStatus::NotPlanned);
+}

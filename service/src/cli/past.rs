@@ -1,0 +1,189 @@
+//! What the commands have in common that read a service's past: flags, and the reading.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serinus_analysis::matchers::{Matcher, Matchers};
+use serinus_analysis::pipeline::{Check, Pipeline, Stage};
+use tokio::runtime::Runtime;
+
+use super::Failure;
+use super::analyze::{did_you_mean, find_pipeline, matcher, population};
+use crate::clock::SystemClock;
+use crate::config::{LogArguments, LogFormat, SourceArguments, load_sources};
+use crate::engine::{Engine, PastInput, PastReading};
+use crate::prometheus::install_crypto_provider;
+use crate::telemetry;
+
+/// Which service, and where its past is read.
+#[derive(Debug, Args)]
+pub(super) struct PastArguments {
+    /// The pipeline: a file, or a name in the folder that --pipelines names
+    #[arg(value_name = "PIPELINE")]
+    pipeline: String,
+
+    /// A folder of pipelines, for a PIPELINE that is a name
+    #[arg(long, value_name = "FOLDER", env = "SERINUS_PIPELINES")]
+    pipelines: Option<PathBuf>,
+
+    /// One stage [default: all]
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<String>,
+
+    /// Selects the service in place of the pipeline's own control: =, !=, =~ and !~; may be given
+    /// more than once
+    #[arg(long, value_name = "LABEL=VALUE", value_parser = matcher)]
+    control: Vec<Matcher>,
+
+    /// The source to ask [default: the pipeline's, else the default one]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+
+    #[command(flatten)]
+    sources: SourceArguments,
+
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// A pipeline with what selects its service.
+pub(super) struct Subject {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) control: Matchers,
+    stage: Option<String>,
+    source: Option<String>,
+    sources: SourceArguments,
+}
+
+/// A connection to the sources.
+pub(super) struct Reader<'a> {
+    subject: &'a Subject,
+    engine: Engine,
+    runtime: Runtime,
+}
+
+impl PastArguments {
+    /// Reads the pipeline.
+    pub(super) fn open(self) -> Result<Subject, Failure> {
+        // Warnings only: the answer tells what matters.
+        telemetry::start(
+            self.log.log_format.unwrap_or(LogFormat::Text),
+            self.log.log.as_deref().unwrap_or("warn"),
+        )?;
+        let pipeline = find_pipeline(&self.pipeline, self.pipelines.as_deref())?;
+        let control = population("control", self.control, &pipeline.control)?;
+        let ids = || pipeline.stages.iter().map(|stage| stage.id.as_str());
+        if let Some(id) = &self.stage
+            && !ids().any(|known| known == id)
+        {
+            let near = did_you_mean(id, ids());
+            let known = ids().collect::<Vec<_>>().join(", ");
+            return Err(Failure(format!(
+                "unknown stage {id:?}{near}; its stages are: {known}"
+            )));
+        }
+        Ok(Subject {
+            control,
+            stage: self.stage,
+            source: self.source,
+            sources: self.sources,
+            pipeline,
+        })
+    }
+}
+
+impl Subject {
+    /// The stages that are asked about, those with the same regions together, so that each past is
+    /// read once.
+    pub(super) fn stages_by_regions(&self) -> Vec<(&[String], Vec<&Stage>)> {
+        let mut groups: Vec<(&[String], Vec<&Stage>)> = Vec::new();
+        let is_asked = |stage: &&Stage| self.stage.as_ref().is_none_or(|id| *id == stage.id);
+        for stage in self.pipeline.stages.iter().filter(is_asked) {
+            match groups
+                .iter_mut()
+                .find(|(regions, _)| *regions == stage.regions)
+            {
+                Some((_, stages)) => stages.push(stage),
+                None => groups.push((&stage.regions, vec![stage])),
+            }
+        }
+        groups
+    }
+
+    /// Where a stage stands in the pipeline.
+    pub(super) fn position(&self, stage: &str) -> usize {
+        let stages = &self.pipeline.stages;
+        stages
+            .iter()
+            .position(|other| other.id == stage)
+            .unwrap_or(stages.len())
+    }
+
+    /// What selects the service, for people.
+    pub(super) fn shown(&self) -> String {
+        if self.control.is_empty() {
+            return "everything".to_owned();
+        }
+        let matchers: Vec<String> = self.control.iter().map(ToString::to_string).collect();
+        matchers.join(", ")
+    }
+
+    /// Sets up the sources.
+    pub(super) fn reader(&self) -> Result<Reader<'_>, Failure> {
+        install_crypto_provider();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let sources = load_sources(self.sources.clone())?;
+        Ok(Reader {
+            subject: self,
+            engine: Engine::new(Arc::new(SystemClock), sources),
+            runtime,
+        })
+    }
+}
+
+impl Reader<'_> {
+    /// Reads what some checks need, over so many hours before now.
+    pub(super) fn read<'a>(
+        &self,
+        checks: impl Iterator<Item = &'a Check>,
+        regions: &[String],
+        hours: f64,
+    ) -> Result<PastReading, Failure> {
+        let mut seen = BTreeSet::new();
+        let input = PastInput {
+            pipeline: &self.subject.pipeline,
+            checks: checks
+                .filter(|check| seen.insert(check.metric.clone()))
+                .collect(),
+            control: &self.subject.control,
+            regions,
+            hours,
+            source: self.subject.source.as_deref(),
+        };
+        let is_shown = io::stderr().is_terminal();
+        let progress = |done: usize, all: usize| {
+            if is_shown {
+                // Nobody is left to be told when the terminal is gone.
+                let _ = write!(
+                    io::stderr(),
+                    "\r\x1b[Kreading {hours} h: {done} of {all} queries"
+                );
+            }
+        };
+        let reading = self
+            .runtime
+            .block_on(self.engine.read_past(&input, progress))?;
+        if is_shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+        match reading.fault() {
+            Some(fault) => Err(Failure(format!("cannot read the past: {}", fault.message))),
+            None => Ok(reading),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! A real Prometheus with a past and a future, and the real Serinus on it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use reqwest::Method;
+use serde_json::Value;
+use serinus_tests::{
+    RealPrometheus, Reply, SerinusProcess, ServeOptions, now_ms, repository_path, wait_until,
+};
+use tempfile::TempDir;
+
+/// Seconds of samples before and after the start of a test: what is in the future is found when
+/// its time has come.
+const PAST_SECONDS: i64 = 120;
+const FUTURE_SECONDS: i64 = 240;
+
+/// Requests a second and track.
+const RATE: i64 = 1_000;
+
+/// How long to wait for what comes within seconds.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Every track has the same traffic, whatever share a stage has: the split is not looked at.
+/// Stages are over after eight intervals of a second; a stage of `slow` is not over in any test.
+const PIPELINES: [(&str, &str); 4] = [
+    (
+        "checkout",
+        "stage_1: {traffic_percent: 10, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
+         stage_2: {traffic_percent: 50, duration_minutes: 0.13}",
+    ),
+    (
+        "four",
+        "s1: {traffic_percent: 1, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
+         s2: {traffic_percent: 5, duration_minutes: 0.13}\n  \
+         s3: {traffic_percent: 25, duration_minutes: 0.13}\n  \
+         s4: {traffic_percent: 50, duration_minutes: 0.13}",
+    ),
+    (
+        "slow",
+        "stage_1: {traffic_percent: 10, duration_minutes: 60, metrics: [error_rate < 5%]}",
+    ),
+    (
+        "dry",
+        "stage_1: {traffic_percent: 10, duration_minutes: 60, shadow: true, metrics: [error_rate < 5%]}\n  \
+         stage_2: {traffic_percent: 50, duration_minutes: 60, shadow: true}",
+    ),
+];
+
+/// Prometheus and Serinus.
+pub(super) struct Bench {
+    pub(super) prometheus: RealPrometheus,
+    pub(super) serinus: SerinusProcess,
+    options: ServeOptions,
+    folder: TempDir,
+}
+
+impl Bench {
+    /// One Serinus, with its own store file.
+    pub(super) async fn start() -> anyhow::Result<Self> {
+        Self::start_with(false, None).await
+    }
+
+    /// One Serinus that shares its store file.
+    pub(super) async fn start_shared() -> anyhow::Result<Self> {
+        Self::start_with(true, None).await
+    }
+
+    /// One Serinus that clients reach under a public name.
+    pub(super) async fn start_public(url: &str) -> anyhow::Result<Self> {
+        Self::start_with(false, Some(url.to_owned())).await
+    }
+
+    async fn start_with(is_store_shared: bool, public_url: Option<String>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let prometheus = RealPrometheus::start_with_history("", &history()).await?;
+        let pipelines = folder.path().join("pipelines");
+        write_pipelines(&pipelines)?;
+        let options = ServeOptions {
+            prometheus_url: prometheus.url().to_owned(),
+            pipelines,
+            store: Some(folder.path().join("serinus.db")),
+            is_store_shared,
+            port: None,
+            public_url,
+        };
+        let serinus = SerinusProcess::serve_with(&options).await?;
+        Ok(Self {
+            prometheus,
+            serinus,
+            options,
+            folder,
+        })
+    }
+
+    /// Another Serinus on the same store file.
+    pub(super) async fn replica(&self) -> anyhow::Result<SerinusProcess> {
+        ensure!(self.options.is_store_shared && self.folder.path().is_dir());
+        SerinusProcess::serve_with(&self.options).await
+    }
+
+    /// Kills Serinus without a warning.
+    pub(super) fn kill(&mut self) {
+        self.serinus.process().kill();
+    }
+
+    /// Starts Serinus again, on the same port and store file.
+    pub(super) async fn start_again(&mut self) -> anyhow::Result<()> {
+        let options = ServeOptions {
+            port: Some(self.serinus.port()?),
+            ..self.options.clone()
+        };
+        self.serinus = SerinusProcess::serve_with(&options).await?;
+        Ok(())
+    }
+
+    /// How many rollouts of a pipeline there are.
+    pub(super) async fn rollouts(&self, pipeline: &str) -> anyhow::Result<usize> {
+        let reply = self
+            .serinus
+            .get(&format!("/v1/rollouts?pipeline={pipeline}"))
+            .await?;
+        let listed = reply.body.pointer("/rollouts").and_then(Value::as_array);
+        Ok(listed.context("no list")?.len())
+    }
+}
+
+/// Asks a gate, and holds the answer against what every caller needs.
+pub(super) async fn ask(
+    serinus: &SerinusProcess,
+    pipeline: &str,
+    stage: &str,
+    query: &str,
+) -> anyhow::Result<Reply> {
+    let path = format!("/v1/pipelines/{pipeline}/stages/{stage}/gate?{query}");
+    let reply = Reply::read(serinus.request(Method::GET, &path)).await?;
+    assert_gate(&reply);
+    Ok(reply)
+}
+
+/// What every answer of a gate is.
+pub(super) fn assert_gate(reply: &Reply) {
+    let shown = format!("{} {}", reply.status, reply.body);
+    assert_eq!(reply.status, 200, "{shown}");
+    assert_eq!(reply.content_type, "application/json", "{shown}");
+    let verdict = reply.text("/verdict");
+    assert!(
+        ["promote", "hold", "rollback"].contains(&verdict),
+        "{shown}"
+    );
+    assert_eq!(reply.text("/gate/verdict"), verdict, "{shown}");
+    for field in ["/gate/reason", "/progress", "/reason_code"] {
+        assert!(!reply.text(field).is_empty(), "{field}: {shown}");
+    }
+    assert!(reply.body.to_string().len() <= 4_096, "{shown}");
+}
+
+/// Asks until the gate says what is looked for at the pointer.
+pub(super) async fn ask_until(
+    serinus: &SerinusProcess,
+    (pipeline, stage, query): (&str, &str, &str),
+    (pointer, expected): (&str, &str),
+) -> anyhow::Result<Reply> {
+    let what = format!("{pointer} becomes {expected}");
+    wait_until(&what, SOON, async || {
+        let reply = ask(serinus, pipeline, stage, query).await?;
+        Ok((reply.text(pointer) == expected).then_some(reply))
+    })
+    .await
+}
+
+/// The time that many seconds ago, as requests carry it.
+pub(super) fn seconds_ago(seconds: i64) -> String {
+    let time = Utc::now() - TimeDelta::seconds(seconds);
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Reads a shipped manifest of one or more documents.
+pub(super) fn manifest(path: &str) -> anyhow::Result<Vec<Value>> {
+    let path = repository_path("examples").join(path);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("no {}", path.display()))?;
+    serde_saphyr::from_multiple(&text).with_context(|| path.display().to_string())
+}
+
+/// Reads a shipped manifest of one document.
+pub(super) fn document(path: &str) -> anyhow::Result<Value> {
+    let mut all = manifest(path)?;
+    ensure!(all.len() == 1, "{path} has {} documents", all.len());
+    all.pop().context("no document")
+}
+
+fn write_pipelines(folder: &PathBuf) -> anyhow::Result<()> {
+    std::fs::create_dir(folder)?;
+    for (name, stages) in PIPELINES {
+        let text = format!(
+            "name: {name}\ncontrol: {{track: stable}}\ncanary: {{track: good}}\n\
+             metrics:\n  error_rate: {{errors: 'http_requests_total{{code=\"500\"}}', total: http_requests_total}}\n\
+             analysis: {{interval: 1s, lag: 0s, split_check: off}}\ncanary_pipeline:\n  {stages}\n"
+        );
+        std::fs::write(Path::new(folder).join(format!("{name}.yaml")), text)?;
+    }
+    Ok(())
+}
+
+/// Two samples a second of three tracks; `bad` fails in a fifth of its requests. Every label that
+/// a shipped manifest selects by has the track's name.
+fn history() -> String {
+    let now = now_ms() / 1_000;
+    let mut text = "# TYPE http_requests counter\n".to_owned();
+    for (track, errors) in [("stable", 10), ("good", 10), ("bad", 200)] {
+        for (code, rate) in [("200", RATE - errors), ("500", errors)] {
+            for half in 0..2 * (PAST_SECONDS + FUTURE_SECONDS) {
+                let value = half * rate / 2;
+                let at = now - PAST_SECONDS + half / 2;
+                let part = if half % 2 == 0 { "000" } else { "500" };
+                // Writing to a string cannot fail.
+                let _ = writeln!(
+                    text,
+                    "http_requests_total{{track=\"{track}\",rollouts_pod_template_hash=\"{track}\",\
+                     version=\"{track}\",app=\"{track}\",instance=\"{track}-1\",code=\"{code}\"}} \
+                     {value} {at}.{part}"
+                );
+            }
+        }
+    }
+    text.push_str("# EOF\n");
+    text
+}

@@ -1,0 +1,279 @@
+//! The shipped manifests: readable, complete, and without the traps that promote by mistake.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use serinus_tests::callers::argo::{Metric, Version};
+use serinus_tests::callers::kargo::{http_steps, vars};
+use serinus_tests::callers::spinnaker::is_allowed;
+use serinus_tests::{repository_path, run_command, serinus_binary};
+
+use super::bench::{document, manifest};
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files(&path, found)?;
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Every document of every example, with its file.
+fn documents() -> anyhow::Result<Vec<(PathBuf, Value)>> {
+    let root = repository_path("examples");
+    let mut found = Vec::new();
+    files(&root, &mut found)?;
+    let mut all = Vec::new();
+    for path in found {
+        let extension = path
+            .extension()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if !["yaml", "yml", "json"].contains(&extension) {
+            continue;
+        }
+        let relative = path.strip_prefix(&root)?.display().to_string();
+        for one in manifest(&relative)? {
+            assert!(one.is_object(), "{relative} holds {one}");
+            all.push((path.clone(), one));
+        }
+    }
+    Ok(all)
+}
+
+#[test]
+fn every_example_is_read() -> anyhow::Result<()> {
+    let all = documents()?;
+    assert!(all.len() >= 15, "{}", all.len());
+    for (path, one) in all {
+        if let Some(kind) = one.get("kind").and_then(Value::as_str) {
+            assert!(
+                one.get("apiVersion").is_some(),
+                "{}: {kind}",
+                path.display()
+            );
+            assert!(
+                one.pointer("/metadata/name").is_some(),
+                "{}: {kind}",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Without `consecutiveSuccessLimit` 40 holds promote, and a promote does not end the step.
+#[test]
+fn aw11_every_shipped_template_ends_with_the_first_promote_only() -> anyhow::Result<()> {
+    let mut count = 0;
+    for (path, template) in documents()? {
+        let is_template = ["AnalysisTemplate", "ClusterAnalysisTemplate"]
+            .iter()
+            .any(|kind| template["kind"] == *kind);
+        if !is_template {
+            continue;
+        }
+        count += 1;
+        let arguments = [
+            ("pipeline", "checkout"),
+            ("stage", "stage_1"),
+            ("stable-hash", "a"),
+            ("canary-hash", "b"),
+            ("revision", "7"),
+        ];
+        let metric = Metric::of_template(&template, &arguments, "http://127.0.0.1:1")
+            .with_context(|| path.display().to_string())?;
+        assert_eq!(metric.consecutive_success_limit, 1, "{}", path.display());
+        assert_eq!(metric.failure_limit, 0, "{}", path.display());
+        assert_eq!(metric.consecutive_error_limit, 30, "{}", path.display());
+        assert_eq!(metric.count, 40, "{}", path.display());
+        assert_eq!(
+            metric.inconclusive_limit,
+            metric.count,
+            "{}",
+            path.display()
+        );
+        for metric in template["spec"]["metrics"]
+            .as_array()
+            .context("no metrics")?
+        {
+            assert_eq!(metric["successCondition"], "result.verdict == \"promote\"");
+            assert_eq!(metric["failureCondition"], "result.verdict == \"rollback\"");
+            assert_eq!(metric["provider"]["web"]["jsonPath"], "{$.gate}");
+        }
+        for argument in template["spec"]["args"].as_array().context("no args")? {
+            let is_polls = argument["name"] == "polls";
+            assert!(
+                !is_polls || argument["value"].is_string(),
+                "validation needs a default"
+            );
+        }
+    }
+    assert!(count > 0);
+    // The same simulator refuses a template whose number of polls is not known.
+    let mut template = document("argo-rollouts/analysis-template.yaml")?;
+    template["spec"]["metrics"][0]["count"] = json!(0);
+    let refused = Metric::of_template(
+        &template,
+        &[
+            ("pipeline", "a"),
+            ("stage", "b"),
+            ("stable-hash", "c"),
+            ("canary-hash", "d"),
+            ("revision", "e"),
+        ],
+        "http://127.0.0.1:1",
+    );
+    assert!(refused.is_err_and(|error| error.to_string().contains("runs indefinitely")));
+    assert_ne!(Version::MASTER, Version::V1_9_1);
+    Ok(())
+}
+
+#[test]
+fn the_rollout_gives_every_argument_and_names_stages_that_there_are() -> anyhow::Result<()> {
+    let rollout = document("argo-rollouts/rollout.yaml")?;
+    let pipeline = document("pipelines/checkout.yaml")?;
+    let template = document("argo-rollouts/analysis-template.yaml")?;
+    let needed: Vec<&str> = template["spec"]["args"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|argument| argument.get("valueFrom").is_none())
+        .filter_map(|argument| argument["name"].as_str())
+        .collect();
+    let steps = rollout["spec"]["strategy"]["canary"]["steps"]
+        .as_array()
+        .context("no steps")?;
+    let mut weight = 0.0;
+    let mut stages = 0;
+    for step in steps {
+        if let Some(share) = step["setWeight"].as_f64() {
+            weight = share;
+            continue;
+        }
+        let arguments = step["analysis"]["args"].as_array().context("no args")?;
+        let names: Vec<&str> = arguments
+            .iter()
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        assert!(needed.iter().all(|name| names.contains(name)), "{names:?}");
+        let value = |name: &str| arguments.iter().find(|one| one["name"] == name);
+        let stage = value("stage")
+            .and_then(|one| one["value"].as_str())
+            .context("no stage")?;
+        let known = &pipeline["canary_pipeline"][stage];
+        assert_eq!(known["traffic_percent"].as_f64(), Some(weight), "{stage}");
+        let polls: f64 = value("polls")
+            .and_then(|one| one["value"].as_str())
+            .context("no polls")?
+            .parse()?;
+        let minutes = known["duration_minutes"].as_f64().context("no duration")?;
+        assert!(
+            polls * 0.5 >= minutes + (minutes * 0.2).max(10.0),
+            "{stage}: {polls} polls"
+        );
+        stages += 1;
+    }
+    assert_eq!(
+        Some(stages),
+        pipeline["canary_pipeline"]
+            .as_object()
+            .map(serde_json::Map::len)
+    );
+    Ok(())
+}
+
+#[test]
+fn the_stages_of_spinnaker_point_where_orca_lets_them() -> anyhow::Result<()> {
+    for path in [
+        "spinnaker/webhook-stage.json",
+        "spinnaker/start-and-poll-stage.json",
+    ] {
+        let stage = document(path)?;
+        assert!(
+            is_allowed(stage["url"].as_str().unwrap_or_default()),
+            "{path}"
+        );
+        assert_eq!(stage["successStatuses"], "promote", "{path}");
+        assert_eq!(stage["terminalStatuses"], "rollback", "{path}");
+        assert_eq!(stage["overrideTimeout"], true, "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_step_of_kargo_forgives_an_answer_without_a_gate() -> anyhow::Result<()> {
+    let stage = document("kargo/stage.yaml")?;
+    let steps = http_steps(&stage);
+    assert_eq!(steps.len(), 1);
+    assert_eq!(steps[0]["retry"]["errorThreshold"], 20);
+    assert!(vars(&stage).contains_key("version"));
+    for name in ["successExpression", "failureExpression", "errorExpression"] {
+        let expression = steps[0]["config"][name].as_str().unwrap_or_default();
+        assert!(
+            expression.starts_with("response.body?.gate?."),
+            "{expression}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_webhooks_of_flagger_fit_into_its_interval_and_burn_no_budget() -> anyhow::Result<()> {
+    let canary = document("flagger/canary.yaml")?;
+    let analysis = &canary["spec"]["analysis"];
+    let webhooks = analysis["webhooks"].as_array().context("no webhooks")?;
+    let types: Vec<&str> = webhooks
+        .iter()
+        .filter_map(|hook| hook["type"].as_str())
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "rollback",
+            "confirm-traffic-increase",
+            "confirm-promotion",
+            "post-rollout"
+        ]
+    );
+    assert!(webhooks.iter().all(|hook| hook["timeout"] == "5s"));
+    assert_eq!(analysis["interval"], "1m");
+    let pipeline = document("pipelines/checkout.yaml")?;
+    let shares: Vec<&Value> = pipeline["canary_pipeline"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(_, stage)| &stage["traffic_percent"])
+        .collect();
+    assert_eq!(json!(shares), analysis["stepWeights"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_pipelines_of_the_examples_have_no_mistakes() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut paths = vec![repository_path("examples/pipelines/checkout.yaml")];
+    for one in manifest("kubernetes/serinus.yaml")? {
+        for (name, text) in one["data"].as_object().into_iter().flatten() {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text.as_str().unwrap_or_default())?;
+            paths.push(path);
+        }
+    }
+    assert_eq!(paths.len(), 2);
+    let mut arguments = vec!["lint".into()];
+    arguments.extend(paths.into_iter().map(PathBuf::into_os_string));
+    let output = run_command(
+        &serinus_binary()?,
+        &arguments,
+        std::time::Duration::from_secs(20),
+    )
+    .await?;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! What the callers of the gate make of its answers: one test a named case of the contracts.
+//!
+//! Two kinds. Where the caller's reaction is the question, a simulator asks a server that says
+//! what the case says. Where Serinus has to do something, the simulator asks the real binary over
+//! a socket, which reads a real Prometheus.
+
+mod argo_rollouts;
+mod argo_web;
+mod bench;
+mod flagger;
+mod kargo;
+mod manifests;
+mod spinnaker;
+mod wait;

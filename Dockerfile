@@ -13,15 +13,18 @@ ENV PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
     CARGO_TARGET_DIR=/build/target
 WORKDIR /build/source
 COPY . .
-RUN cargo build --locked --release --package serinus --bin serinus
+RUN cargo build --locked --release --package serinus --bin serinus && mkdir /build/store
 
 FROM ${RUNTIME_IMAGE}
 COPY --from=builder /build/target/release/serinus /usr/local/bin/serinus
 COPY pipelines/*.yaml /etc/serinus/pipelines/
+# Where rollouts are remembered: mount a volume here to keep them longer than the container.
+COPY --from=builder --chown=65532:65532 /build/store /var/lib/serinus
 # Listening for everybody needs SERINUS_TOKENS_FILE, or SERINUS_INSECURE=true where something else
 # guards the port.
 ENV SERINUS_LISTEN=0.0.0.0:8080 \
-    SERINUS_PIPELINES=/etc/serinus/pipelines
+    SERINUS_PIPELINES=/etc/serinus/pipelines \
+    SERINUS_STORE=sqlite:/var/lib/serinus/serinus.db
 # The user `nonroot` of the distroless images, by number, so that Kubernetes can check it.
 USER 65532:65532
 EXPOSE 8080

@@ -11,6 +11,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 
@@ -109,6 +110,16 @@ class Demo:
     def first(self, **wanted):
         """Returns the first row of the play in which all these columns have these values."""
         return next(row for row in self.rows if wanted.items() <= row.items())
+
+
+def plan(pipeline, **options):
+    """Returns what `serinus plan` says of the only stage of a pipeline."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(pipeline)
+        file.flush()
+        flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        (stage,) = run("plan", file.name, *flags)["stages"]
+    return stage
 
 
 @contextlib.contextmanager

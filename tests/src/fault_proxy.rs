@@ -23,6 +23,9 @@ const BIND_BOUND: Duration = Duration::from_secs(5);
 /// Largest request and answer that pass.
 const MOST_BYTES: usize = 64 << 20;
 
+/// How long it flaps one way.
+const HALF_A_FLAP: Duration = Duration::from_millis(1_300);
+
 /// What every answer says, so that no connection outlives a change of the fault.
 const CLOSE: (header::HeaderName, HeaderValue) =
     (header::CONNECTION, HeaderValue::from_static("close"));
@@ -50,8 +53,9 @@ pub enum ProxyFault {
     Slow(Duration),
     /// Every other request fails with status 500.
     EveryOtherRequest,
-    /// In every other second the connection closes in the middle of the answer.
-    EveryOtherSecond,
+    /// For 1.3 seconds of every 2.6 the connection closes in the middle of the answer: no multiple of
+    /// what is asked on a grid of seconds.
+    Flapping,
     /// Status 500.
     ServerError,
     /// Status 200 with a page, as a login proxy answers.
@@ -176,7 +180,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let is_spoiled = match fault {
         ProxyFault::None => false,
         ProxyFault::EveryOtherRequest => number.is_multiple_of(2),
-        ProxyFault::EveryOtherSecond => shared.started.elapsed().as_secs().is_multiple_of(2),
+        ProxyFault::Flapping => {
+            let halves = shared.started.elapsed().as_millis() / HALF_A_FLAP.as_millis();
+            halves.is_multiple_of(2)
+        }
         _ => true,
     };
     let response = if is_spoiled {
@@ -247,7 +254,7 @@ async fn spoil(
             let whole = forward(shared, request).await?.body;
             ([JSON], whole.slice(..whole.len() / 2)).into_response()
         }
-        ProxyFault::EveryOtherSecond | ProxyFault::Cut => {
+        ProxyFault::Flapping | ProxyFault::Cut => {
             let whole = forward(shared, request).await?.body;
             let start = Ok(whole.slice(..whole.len() / 2));
             let cut = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));

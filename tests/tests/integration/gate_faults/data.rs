@@ -15,9 +15,9 @@ const FAILURES: i64 = 40;
 const FAILURES_WHEN_BAD: i64 = 1_200;
 
 /// When the first track turns bad, and how long after it the next one does, in seconds.
-const FIRST_TURN_SECONDS: i64 = 10;
-const NEXT_TURN_SECONDS: i64 = 3;
-const BAD_TRACKS: i64 = 40;
+const FIRST_TURN_SECONDS: i64 = 6;
+const NEXT_TURN_SECONDS: i64 = 2;
+const BAD_TRACKS: i64 = 50;
 
 /// The track of the canary that stays good.
 pub(super) const GOOD: &str = "good";

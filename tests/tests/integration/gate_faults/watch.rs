@@ -27,7 +27,7 @@ pub(super) struct Subject {
 
 /// One answer of a gate.
 #[derive(Debug, Clone)]
-pub(super) struct Polled {
+struct Polled {
     asked_at: Instant,
     answered_at: Instant,
     verdict: String,
@@ -40,7 +40,7 @@ pub(super) struct Watched {
     pub(super) name: String,
     pub(super) subject: Subject,
     id: String,
-    pub(super) polled: Vec<Polled>,
+    polled: Vec<Polled>,
 }
 
 impl Subject {
@@ -92,7 +92,7 @@ impl Subject {
             subject: self,
             polled: Vec::new(),
         };
-        let reply = watched.poll(serinus, &more).await?;
+        let reply = watched.ask(serinus, &more).await?;
         reply.text("/rollout").clone_into(&mut watched.id);
         Ok(watched)
     }
@@ -129,22 +129,28 @@ fn compared(mut analysis: Value) -> Value {
 }
 
 impl Watched {
-    /// Asks the gate until a time, twice a second.
-    pub(super) async fn poll_until(
+    /// Asks the gate twice a second: at least until a time, and until it has come to a verdict, but
+    /// not beyond the end.
+    pub(super) async fn poll(
         &mut self,
         serinus: &SerinusProcess,
-        until: Instant,
+        (at_least, end): (Instant, Instant),
     ) -> anyhow::Result<()> {
-        while Instant::now() < until {
+        let is_over = |polled: &[Polled]| {
+            let has_verdict = polled.last().is_some_and(|one| one.verdict != "hold");
+            let until = if has_verdict { at_least } else { end };
+            Instant::now() >= until
+        };
+        while !is_over(&self.polled) {
             let next = Instant::now() + POLL_EVERY;
-            self.poll(serinus, "").await?;
+            self.ask(serinus, "").await?;
             tokio::time::sleep_until(next.into()).await;
         }
         Ok(())
     }
 
     /// Asks the gate once, with more in the query than the key.
-    async fn poll(&mut self, serinus: &SerinusProcess, more: &str) -> anyhow::Result<Reply> {
+    async fn ask(&mut self, serinus: &SerinusProcess, more: &str) -> anyhow::Result<Reply> {
         let pipeline = self.subject.pipeline["name"].as_str().unwrap_or_default();
         let key = &self.name;
         let path = format!("/v1/pipelines/{pipeline}/stages/only/gate?key={key}{more}");
@@ -168,14 +174,32 @@ impl Watched {
         Ok(reply)
     }
 
+    /// Prints what was seen, and for which reasons it held between two times.
+    pub(super) fn report(&self, (from, until): (Instant, Instant)) {
+        let after = match self.verdict() {
+            Ok((verdict, at)) => {
+                let after = at.saturating_duration_since(until);
+                format!("{verdict} {:.1} s after", after.as_secs_f64())
+            }
+            Err(error) => error.to_string(),
+        };
+        println!(
+            "{:<30} {:3} answers, slowest {:4} ms, meanwhile {:?}, {after}",
+            self.name,
+            self.polled.len(),
+            self.slowest().as_millis(),
+            self.codes(from, until),
+        );
+    }
+
     /// How long the slowest answer took.
-    pub(super) fn slowest(&self) -> Duration {
+    fn slowest(&self) -> Duration {
         let took = self.polled.iter().map(|one| one.answered_at - one.asked_at);
         took.max().unwrap_or_default()
     }
 
     /// The answers to what was asked and answered between two times.
-    pub(super) fn between(&self, from: Instant, until: Instant) -> impl Iterator<Item = &Polled> {
+    fn between(&self, from: Instant, until: Instant) -> impl Iterator<Item = &Polled> {
         self.polled
             .iter()
             .filter(move |one| one.asked_at >= from && one.answered_at <= until)
@@ -253,15 +277,16 @@ impl Watched {
         Ok(compared(analysis.context("no analysis")?.clone()))
     }
 
-    /// The recorded judgement is what the same window says where nothing ever was wrong.
+    /// The recorded judgement, which has to be what an analysis of the same window says that another
+    /// process, or the same, makes now of what that source tells.
     pub(super) async fn judged_as_on(
         &self,
         serinus: &SerinusProcess,
-        source: &str,
+        (other, source): (&SerinusProcess, &str),
     ) -> anyhow::Result<Value> {
         let recorded = self.recorded(serinus).await?;
         let end = recorded.pointer("/window/end").context("no window")?;
-        let without = self.subject.analysed(serinus, source, end).await?;
+        let without = self.subject.analysed(other, source, end).await?;
         ensure!(
             recorded == without,
             "{} was judged otherwise:\n{recorded:#}\nand without the fault:\n{without:#}",

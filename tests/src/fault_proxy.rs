@@ -1,13 +1,14 @@
 //! A proxy before a real Prometheus that goes wrong as it is told, and comes right again.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::stream;
@@ -58,6 +59,8 @@ pub enum ProxyFault {
     Flapping,
     /// Status 500.
     ServerError,
+    /// Status 429, as a limit on the queries of a tenant answers.
+    TooManyRequests,
     /// Status 200 with a page, as a login proxy answers.
     Html,
     /// Status 200 without a body.
@@ -77,6 +80,7 @@ struct Shared {
     upstream: String,
     client: reqwest::Client,
     fault: Mutex<ProxyFault>,
+    only_before_ms: AtomicI64,
     started: Instant,
     asked: AtomicUsize,
     spoiled: AtomicUsize,
@@ -103,6 +107,7 @@ impl FaultProxy {
             upstream: upstream.to_owned(),
             client: http_client()?,
             fault: Mutex::new(ProxyFault::None),
+            only_before_ms: AtomicI64::new(i64::MAX),
             started: Instant::now(),
             asked: AtomicUsize::new(0),
             spoiled: AtomicUsize::new(0),
@@ -123,6 +128,11 @@ impl FaultProxy {
     /// Requests that were not answered as Prometheus would have.
     pub fn spoiled(&self) -> usize {
         self.shared.spoiled.load(Ordering::Relaxed)
+    }
+
+    /// Goes wrong only for queries about what was before that time, in milliseconds since 1970.
+    pub fn only_before(&self, at_ms: i64) {
+        self.shared.only_before_ms.store(at_ms, Ordering::Relaxed);
     }
 
     /// Goes wrong so from now on.
@@ -175,9 +185,24 @@ fn serve(listener: TcpListener, shared: Arc<Shared>) -> JoinHandle<()> {
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let response = answer_or_fail(&shared, request)
+        .await
+        .unwrap_or_else(|error| {
+            let told = format!("the server behind does not answer: {error:#}");
+            (StatusCode::BAD_GATEWAY, told).into_response()
+        });
+    ([CLOSE], response).into_response()
+}
+
+async fn answer_or_fail(shared: &Shared, request: Request) -> anyhow::Result<Response> {
+    let (head, body) = request.into_parts();
+    let asked = Asked {
+        head,
+        body: axum::body::to_bytes(body, MOST_BYTES).await?,
+    };
     let fault = *shared.fault();
     let number = shared.asked.fetch_add(1, Ordering::Relaxed);
-    let is_spoiled = match fault {
+    let is_wrong_now = match fault {
         ProxyFault::None => false,
         ProxyFault::EveryOtherRequest => number.is_multiple_of(2),
         ProxyFault::Flapping => {
@@ -186,17 +211,34 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         }
         _ => true,
     };
-    let response = if is_spoiled {
-        shared.spoiled.fetch_add(1, Ordering::Relaxed);
-        spoil(&shared, request, fault, number).await
-    } else {
-        forward(&shared, request).await.map(right)
-    };
-    let response = response.unwrap_or_else(|error| {
-        let told = format!("the server behind does not answer: {error:#}");
-        (StatusCode::BAD_GATEWAY, told).into_response()
-    });
-    ([CLOSE], response).into_response()
+    let only_before_ms = shared.only_before_ms.load(Ordering::Relaxed);
+    if !is_wrong_now
+        || asked
+            .about_ms()
+            .is_some_and(|at_ms| at_ms >= only_before_ms)
+    {
+        return Ok(right(forward(shared, asked).await?));
+    }
+    shared.spoiled.fetch_add(1, Ordering::Relaxed);
+    spoil(shared, asked, fault, number).await
+}
+
+/// What was asked.
+struct Asked {
+    head: Parts,
+    body: Bytes,
+}
+
+impl Asked {
+    /// The last instant that a query is about, where it says so in its form.
+    fn about_ms(&self) -> Option<i64> {
+        let form = std::str::from_utf8(&self.body).ok()?;
+        let field = form
+            .split('&')
+            .find_map(|field| field.strip_prefix("end=").or(field.strip_prefix("time=")))?;
+        let whole_seconds = field.split('.').next()?;
+        Some(whole_seconds.parse::<i64>().ok()? * 1_000)
+    }
 }
 
 /// What Prometheus answers.
@@ -205,15 +247,20 @@ struct Forwarded {
     body: Bytes,
 }
 
-async fn forward(shared: &Shared, request: Request) -> anyhow::Result<Forwarded> {
-    let path = request.uri().path_and_query().context("no path")?.as_str();
+async fn forward(shared: &Shared, asked: Asked) -> anyhow::Result<Forwarded> {
+    let Parts {
+        method,
+        uri,
+        headers,
+        ..
+    } = asked.head;
+    let path = uri.path_and_query().context("no path")?.as_str();
     let url = format!("{}{path}", shared.upstream);
-    let mut asked = shared.client.request(request.method().clone(), url);
-    if let Some(kind) = request.headers().get(header::CONTENT_TYPE) {
-        asked = asked.header(header::CONTENT_TYPE, kind.clone());
+    let mut request = shared.client.request(method, url);
+    if let Some(kind) = headers.get(header::CONTENT_TYPE) {
+        request = request.header(header::CONTENT_TYPE, kind.clone());
     }
-    let body = axum::body::to_bytes(request.into_body(), MOST_BYTES).await?;
-    let response = asked.body(body).send().await?;
+    let response = request.body(asked.body).send().await?;
     Ok(Forwarded {
         status: response.status(),
         body: response.bytes().await?,
@@ -228,20 +275,25 @@ fn right(forwarded: Forwarded) -> Response {
 
 async fn spoil(
     shared: &Shared,
-    request: Request,
+    asked: Asked,
     fault: ProxyFault,
     number: usize,
 ) -> anyhow::Result<Response> {
     Ok(match fault {
         // Who is connected already is not refused.
-        ProxyFault::None | ProxyFault::Refuse => right(forward(shared, request).await?),
+        ProxyFault::None | ProxyFault::Refuse => right(forward(shared, asked).await?),
         ProxyFault::Slow(time) => {
             tokio::time::sleep(time).await;
-            right(forward(shared, request).await?)
+            right(forward(shared, asked).await?)
         }
         ProxyFault::EveryOtherRequest | ProxyFault::ServerError => {
             (StatusCode::INTERNAL_SERVER_ERROR, "head block is corrupt").into_response()
         }
+        ProxyFault::TooManyRequests => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many outstanding requests",
+        )
+            .into_response(),
         ProxyFault::Html => {
             Html("<!doctype html><title>Sign in</title><p>Sign in</p>").into_response()
         }
@@ -251,17 +303,17 @@ async fn spoil(
             ([JSON], shape.copied().unwrap_or_default()).into_response()
         }
         ProxyFault::HalfOfIt => {
-            let whole = forward(shared, request).await?.body;
+            let whole = forward(shared, asked).await?.body;
             ([JSON], whole.slice(..whole.len() / 2)).into_response()
         }
         ProxyFault::Flapping | ProxyFault::Cut => {
-            let whole = forward(shared, request).await?.body;
+            let whole = forward(shared, asked).await?.body;
             let start = Ok(whole.slice(..whole.len() / 2));
             let cut = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
             ([JSON], Body::from_stream(stream::iter([start, cut]))).into_response()
         }
         ProxyFault::NotANumber => {
-            let forwarded = forward(shared, request).await?;
+            let forwarded = forward(shared, asked).await?;
             let mut whole: Value = serde_json::from_slice(&forwarded.body)?;
             make_not_a_number(&mut whole);
             (forwarded.status, [JSON], whole.to_string()).into_response()

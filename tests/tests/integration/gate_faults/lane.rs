@@ -29,7 +29,7 @@ const MIDDLE: Duration = Duration::from_secs(3);
 const TURNS_BAD_AFTER: Duration = Duration::from_secs(5);
 
 /// Each fault with the reason that its gates give; none where some requests pass.
-const FAULTS: [(&str, ProxyFault, Option<&str>); 11] = [
+const FAULTS: [(&str, ProxyFault, Option<&str>); 12] = [
     ("refused", ProxyFault::Refuse, Some("source_unavailable")),
     ("slow", ProxyFault::Slow(SLOW), Some("source_slow")),
     ("every-other-request", ProxyFault::EveryOtherRequest, None),
@@ -39,6 +39,7 @@ const FAULTS: [(&str, ProxyFault, Option<&str>); 11] = [
         ProxyFault::ServerError,
         Some("source_failed"),
     ),
+    ("too-many", ProxyFault::TooManyRequests, Some("source_slow")),
     ("html", ProxyFault::Html, Some("source_not_prometheus")),
     ("empty", ProxyFault::Empty, Some("source_not_prometheus")),
     (

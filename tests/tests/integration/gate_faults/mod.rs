@@ -6,6 +6,7 @@
 
 mod data;
 mod lane;
+mod past;
 mod stopped;
 mod watch;
 

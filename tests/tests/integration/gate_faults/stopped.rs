@@ -17,15 +17,19 @@ const STOPPED_AFTER: Duration = Duration::from_secs(6);
 const TURNS_BAD_AFTER: Duration = Duration::from_secs(2);
 
 /// How long Prometheus may take to be ready again, to find its targets, and to scrape so much that
-/// the canary is not silent.
-const SCRAPES_AGAIN_WITHIN: Duration = Duration::from_secs(25);
+/// the stage is decided: one long interval tells less of the noise than many short ones.
+const SCRAPES_AGAIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long it takes from the start of Prometheus to its first scrapes, about: it was gone for so
+/// much longer than it was down.
+const STARTS_WITHIN: Duration = Duration::from_secs(6);
 
 /// How far the counts of two Prometheus may lie apart that scrape the same pods at other times.
 const APART: f64 = 0.1;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prometheus_that_is_killed_and_comes_back_changes_no_verdict() -> anyhow::Result<()> {
-    let lasts = fault_time()?;
+    let lasts = fault_time()? - STARTS_WITHIN;
     let mut fleet = TruthFleet::new(11)?;
     let mut pods = Vec::new();
     for track in ["stable", "stable", "good", "bad"] {

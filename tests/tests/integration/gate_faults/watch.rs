@@ -184,11 +184,12 @@ impl Watched {
             Err(error) => error.to_string(),
         };
         println!(
-            "{:<30} {:3} answers, slowest {:4} ms, meanwhile {:?}, {after}",
+            "{:<34} {:3} answers, slowest {:4} ms, meanwhile {:?}, then {:?}, {after}",
             self.name,
             self.polled.len(),
             self.slowest().as_millis(),
             self.codes(from, until),
+            self.codes(until, Instant::now()),
         );
     }
 

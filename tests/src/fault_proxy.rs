@@ -43,6 +43,9 @@ const OTHER_SHAPES: [&str; 8] = [
     r#"{"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [["x", "y"]]}]}}"#,
 ];
 
+/// What a Prometheus answers that knows nothing.
+const NO_SERIES: &str = r#"{"status": "success", "data": {"resultType": "matrix", "result": []}}"#;
+
 /// What goes wrong between a client and Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProxyFault {
@@ -73,6 +76,8 @@ pub enum ProxyFault {
     Cut,
     /// The right answer, with every value `NaN`.
     NotANumber,
+    /// Success, with no series.
+    NoSeries,
 }
 
 #[derive(Debug)]
@@ -302,6 +307,7 @@ async fn spoil(
             let shape = OTHER_SHAPES.get(number % OTHER_SHAPES.len());
             ([JSON], shape.copied().unwrap_or_default()).into_response()
         }
+        ProxyFault::NoSeries => ([JSON], NO_SERIES).into_response(),
         ProxyFault::HalfOfIt => {
             let whole = forward(shared, asked).await?.body;
             ([JSON], whole.slice(..whole.len() / 2)).into_response()

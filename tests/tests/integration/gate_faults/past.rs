@@ -11,7 +11,7 @@ use serinus_tests::{FaultProxy, ProxyFault, RealPrometheus, SerinusProcess, now_
 use super::lane::SLOW;
 use super::watch::{Subject, Watched};
 use super::{AFTER, JUDGED_WITHIN, QUERY_LIMIT, TOLD_WITHIN, fault_time};
-use crate::contract::{pipeline_with, set};
+use crate::contract::{pipeline_with, rfc3339, set};
 use crate::history::past;
 
 const MINUTE_MS: i64 = 60_000;
@@ -22,11 +22,8 @@ const OLD_MS: i64 = 25 * MINUTE_MS;
 
 const CONTROL_PODS: usize = 10;
 
-/// What goes wrong, and what the gate then says: with the questions about the control's past, and, of
-/// answers that are well formed and untrue, with those about the stage. It is old enough that what is
-/// read of it could be kept for good.
-const FAULTS: [(&str, ProxyFault, &str); 8] = [
-    ("nan", ProxyFault::NotANumber, "not_finite"),
+/// What goes wrong with the questions about the past, and what the gate then says.
+const FAULTS: [(&str, ProxyFault, &str); 7] = [
     ("slow", ProxyFault::Slow(SLOW), "source_slow"),
     ("server-error", ProxyFault::ServerError, "source_failed"),
     ("too-many", ProxyFault::TooManyRequests, "source_slow"),
@@ -46,20 +43,12 @@ async fn a_past_that_could_not_be_read_for_a_while_is_read_afterwards() -> anyho
     let now_ms = now_ms();
     let start_ms = (now_ms - OLD_MS).div_euclid(MINUTE_MS) * MINUTE_MS;
     let until_ms = now_ms + i64::try_from(lasts.as_millis())? + 2 * MINUTE_MS;
-    let mut pods: Vec<(String, &str)> = (0..CONTROL_PODS)
-        .map(|pod| (format!("shop-{pod}"), "stable"))
-        .collect();
-    pods.push(("shop-new".to_owned(), "canary"));
-    let from_ms = start_ms.div_euclid(HOUR_MS) * HOUR_MS - 5 * HOUR_MS;
-    let openmetrics = past(&pods, from_ms / 1_000, until_ms / 1_000);
-    let prometheus = RealPrometheus::start_with_history("", &openmetrics).await?;
+    let prometheus = prometheus(start_ms, until_ms).await?;
     let mut proxies = Vec::new();
     let mut sources = vec![format!("direct={}", prometheus.url())];
     for (name, fault, _) in FAULTS {
         let proxy = FaultProxy::start(prometheus.url()).await?;
-        if fault != ProxyFault::NotANumber {
-            proxy.only_before(start_ms);
-        }
+        proxy.only_before(start_ms);
         proxy.set(fault).await?;
         sources.push(format!("{name}={}", proxy.url()));
         proxies.push(proxy);
@@ -71,12 +60,7 @@ async fn a_past_that_could_not_be_read_for_a_while_is_read_afterwards() -> anyho
     let (from, until) = (Instant::now(), Instant::now() + lasts);
     let polls = (until + AFTER, until + JUDGED_WITHIN + AFTER);
     let follow = async |source: &str| {
-        let subject = Subject {
-            pipeline: pipeline(),
-            canary: "canary".to_owned(),
-            source: source.to_owned(),
-            start_ms,
-        };
+        let subject = subject(source, start_ms);
         let name = format!("past-{source}");
         let mut watched = subject.start(&serinus, name).await?;
         watched.poll(&serinus, polls).await?;
@@ -105,6 +89,56 @@ async fn a_past_that_could_not_be_read_for_a_while_is_read_afterwards() -> anyho
         assert_uses_the_past(one, &serinus).await?;
     }
     Ok(())
+}
+
+/// The stage is so old that what is read of it is kept, as it will not change: answers that are well
+/// formed and untrue must not be.
+#[tokio::test]
+async fn an_untrue_answer_is_not_believed_for_good() -> anyhow::Result<()> {
+    let now_ms = now_ms();
+    let start_ms = (now_ms - OLD_MS).div_euclid(MINUTE_MS) * MINUTE_MS;
+    let prometheus = prometheus(start_ms, now_ms).await?;
+    let proxy = FaultProxy::start(prometheus.url()).await?;
+    let sources = format!("direct={},proxy={}", prometheus.url(), proxy.url());
+    let arguments = ["--sources", &sources, "--default-source", "direct"];
+    let serinus = SerinusProcess::serve_with_arguments(&arguments).await?;
+    let subject = subject("proxy", start_ms);
+    let end = json!(rfc3339(start_ms + 22 * MINUTE_MS)?);
+
+    for (fault, code) in [
+        (ProxyFault::NotANumber, "not_finite"),
+        (ProxyFault::NoSeries, "no_data"),
+    ] {
+        proxy.set(fault).await?;
+        let untrue = subject.analysed(&serinus, "proxy", &end).await?;
+        ensure!(untrue["reason_code"] == code, "{fault:?}: {untrue:#}");
+    }
+    proxy.set(ProxyFault::None).await?;
+    let afterwards = subject.analysed(&serinus, "proxy", &end).await?;
+    let without = subject.analysed(&serinus, "direct", &end).await?;
+    ensure!(without["verdict"] == "promote", "{without:#}");
+    ensure!(afterwards == without, "{afterwards:#}\nis not\n{without:#}");
+    Ok(())
+}
+
+/// A Prometheus that has scraped ten pods of the control, and one of the canary, for hours.
+async fn prometheus(start_ms: i64, until_ms: i64) -> anyhow::Result<RealPrometheus> {
+    let mut pods: Vec<(String, &str)> = (0..CONTROL_PODS)
+        .map(|pod| (format!("shop-{pod}"), "stable"))
+        .collect();
+    pods.push(("shop-new".to_owned(), "canary"));
+    let from_ms = start_ms.div_euclid(HOUR_MS) * HOUR_MS - 5 * HOUR_MS;
+    let openmetrics = past(&pods, from_ms / 1_000, until_ms / 1_000);
+    RealPrometheus::start_with_history("", &openmetrics).await
+}
+
+fn subject(source: &str, start_ms: i64) -> Subject {
+    Subject {
+        pipeline: pipeline(),
+        canary: "canary".to_owned(),
+        source: source.to_owned(),
+        start_ms,
+    }
 }
 
 /// The stage was promoted, with the noise that was seen in the past, as it is without a fault.

@@ -43,6 +43,11 @@ prove-counts: tools ## Holds the counts against a fleet of known truth for two w
 	@$(CARGO) build $(LOCKED) --package serinus
 	@SERINUS_COUNTS_SECONDS=120 $(CARGO) test $(LOCKED) --package serinus-tests --test integration -- --nocapture true_counts::
 
+.PHONY: prove-faults
+prove-faults: tools ## Lets Prometheus be down, slow, flapping or answer garbage for a whole minute under rollouts
+	@$(CARGO) build $(LOCKED) --package serinus
+	@SERINUS_FAULT_SECONDS=60 $(CARGO) test $(LOCKED) --package serinus-tests --test integration -- --nocapture gate_faults::
+
 .PHONY: prove-operating-characteristics
 prove-operating-characteristics: ## Simulates 1000 rollouts in each cell and writes docs/operating-characteristics.md
 	@$(CARGO) run $(LOCKED) --quiet --package serinus -- simulate --table --replicates 1000 --write docs/operating-characteristics.md $(ARGS)

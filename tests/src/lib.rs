@@ -8,6 +8,7 @@
 
 mod browser;
 pub mod callers;
+mod fault_proxy;
 mod faulty;
 mod fleet;
 mod native;
@@ -18,6 +19,7 @@ mod scripted;
 mod serinus;
 
 pub use browser::Browser;
+pub use fault_proxy::{FaultProxy, ProxyFault};
 pub use faulty::{Fault, FaultyUpstream};
 pub use fleet::{Miss, PodId, PodPlan, TrackTruth, TruthFleet, Window};
 pub use native::{CLASSIC_NAME, NATIVE_NAME, NativePlan, NativePod};

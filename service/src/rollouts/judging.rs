@@ -240,9 +240,12 @@ impl Rollouts {
     pub(super) fn begin_judging(self: &Arc<Self>, live: &Arc<Live>) {
         let (rollouts, live) = (Arc::clone(self), Arc::clone(live));
         self.tasks.spawn(async move {
-            let turns = Arc::clone(&rollouts.turns);
-            // Only fails when the semaphore is closed, which it never is.
-            let _turn = turns.acquire().await;
+            let present = live.present();
+            let named = present.document.source.as_deref();
+            let source = named.or(live.pipeline.source.as_deref());
+            // Without a name it is the default one, which may also have one: then it has twice the
+            // turns.
+            let _turn = rollouts.turns.next(source.unwrap_or_default()).await;
             rollouts.judge(&live).await;
         });
     }

@@ -297,6 +297,11 @@ class Fleet:
         with self.lock:
             self.tracks[name] = track
 
+    def turn(self, name, error_rate):
+        """From now on it fails as often as this."""
+        with self.lock:
+            self.tracks[name].changes.append((time.monotonic(), error_rate))
+
     def remove(self, name):
         with self.lock:
             self.tracks.pop(name, None)

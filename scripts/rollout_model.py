@@ -83,7 +83,7 @@ class Model:
         self.changes.append(change)
         return change
 
-    def told(self, stage, verdict):
+    def told(self, stage, verdict, reason_code):
         """A gate has told a verdict. Says whether it is news."""
         if self.state == "rolled_back":
             self.require(verdict == ROLLBACK, f"was rolled back, and the gate of {stage} says {verdict}")
@@ -107,7 +107,7 @@ class Model:
                 lambda event: event["kind"] == "promoted"
                 or (event["kind"] == "stage_passed" and event["stage"] == stage),
             )
-        if verdict != ROLLBACK and self.at(stage) > self.place:
+        if verdict != ROLLBACK and reason_code != "store_unavailable" and self.at(stage) > self.place:
             self.owe(
                 f"the gate of {stage} was asked, which moves it there",
                 lambda event: event["stage"] == stage and event["kind"] in ("started", "stage_started"),
@@ -233,7 +233,7 @@ def ask_gate(ask, model, stage, by_post=False):
     model.require(told["gate"]["verdict"] == told["verdict"], f"the gate says two verdicts: {answer.content}")
     if told["reason_code"] != "store_unavailable" or "rollout" in told:
         model.started(told.get("rollout"))
-    return told, model.told(stage, told["verdict"])
+    return told, model.told(stage, told["verdict"], told["reason_code"])
 
 
 def ask_state(ask, model):

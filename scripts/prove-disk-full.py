@@ -78,10 +78,6 @@ class Disk:
         stack.callback(subprocess.run, ["umount", "--lazy", folder], check=False)
         self.folder, self.filler = folder, folder / "filler"
 
-    def free_bytes(self):
-        figures = os.statvfs(self.folder)
-        return figures.f_bavail * figures.f_frsize
-
     def fill(self):
         """Takes every free byte."""
         with open(self.filler, "ab", buffering=0) as filler:
@@ -213,14 +209,18 @@ def require_store_problem(answer, what):
 
 def prepare(proof):
     """The rollouts that are there before the disk is full, each where it is wanted."""
-    known = {name: proof.new(error_rate=0.2 if name == "rolled back" else None) for name in ("rolled back", "passed")}
-    known["steady"] = proof.new("long")
-    known["other"] = proof.new("long")
+    known = {
+        "rolled back": proof.new(error_rate=0.2),
+        "passed": proof.new(),
+        "steady": proof.new("long"),
+        "other": proof.new("long"),
+    }
     for model in known.values():
         proof.begin(model)
     proof.until("a bad canary is rolled back", 60, lambda: proof.gate(known["rolled back"])[0] == ROLLBACK)
     proof.until("a good canary passes", 60, lambda: proof.gate(known["passed"])[0] == PROMOTE)
-    proof.until("good canaries are shown", 60, lambda: proof.is_shown(known["steady"]) and proof.is_shown(known["other"]))
+    both = [known["steady"], known["other"]]
+    proof.until("good canaries are shown", 60, lambda: all(map(proof.is_shown, both)))
     return known
 
 
@@ -305,7 +305,8 @@ def after_full(proof, known, turning):
     )
     wanted = {"turns bad": ROLLBACK, "turns bad unseen": ROLLBACK, "will pass": PROMOTE}
     for name, verdict in wanted.items():
-        proof.until(f"{name}: {verdict} is told", RECOVERS_WITHIN_SECONDS, lambda: proof.gate(turning[name])[0] == verdict)
+        model = turning[name]
+        proof.until(f"{name}: {verdict} is told", RECOVERS_WITHIN_SECONDS, lambda: proof.gate(model)[0] == verdict)
     recorded = time.monotonic() - began_at
     proof.until("/readyz is well", RECOVERS_WITHIN_SECONDS, lambda: proof.store_problem() is None)
     ready = time.monotonic() - began_at
@@ -319,7 +320,10 @@ def after_full(proof, known, turning):
         model.require(told["reason_code"] != "store_unavailable" and "rollout" in told, f"is told {told}")
     for model in proof.models:
         proof.look(model)
-    print(f"after it was freed: a start was accepted within {accepted:.1f} s, every verdict recorded within {recorded:.1f} s, /readyz well within {ready:.1f} s")
+    print(
+        f"after it was freed: a start was accepted within {accepted:.1f} s, every verdict recorded within "
+        f"{recorded:.1f} s, /readyz well within {ready:.1f} s"
+    )
 
 
 def fill_and_free(proof, known, cycles, dice):

@@ -56,7 +56,8 @@ def binary_argument(arguments):
 
 
 def scratch(stack):
-    """A temporary folder, removed with the stack."""
+    """A temporary folder, removed with the stack; which SIGTERM ends like an error from now on."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     return pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="serinus-proof-")))
 
 

@@ -51,7 +51,9 @@ CHANGES = ["override promote", "override rollback", "advance", "cancel"]
 # How a kill is timed, and how many of ten are.
 TIMINGS = ["moment"] * 4 + ["start-up"] * 2 + ["acknowledged"] * 2 + ["decided"] * 2
 # What must have happened at least, for each kill.
-LEAST = {"promotes told": 0.2, "rollbacks told": 0.2, "starts": 0.4, "overrides": 0.04, "advances": 0.04, "cancels": 0.04}
+LEAST = {
+    "promotes told": 0.2, "rollbacks told": 0.2, "starts": 0.4, "overrides": 0.04, "advances": 0.04, "cancels": 0.04,
+}
 
 
 class Proof:

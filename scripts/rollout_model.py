@@ -142,7 +142,8 @@ class Model:
         passed = {stage["stage"]: stage["passed"] for stage in rollout["stages"] if "passed" in stage}
         for stage, when in self.passed.items():
             now = passed.get(stage)
-            self.require(now == when or (now and self.was_overridden()), f"{stage} passed at {when}, and now at {now}")
+            is_same = now == when or (now and self.was_overridden())
+            self.require(is_same, f"{stage} passed at {when}, and now at {now}")
         self.passed = passed
 
     def was_overridden(self):
@@ -166,7 +167,8 @@ class Model:
         for change in self.changes:
             count = sum(map(change.is_in, events))
             self.require(count <= 1, f"one {change.kind} is in the trail {count} times")
-            self.require(count or not change.is_acknowledged, f"the {change.kind} was acknowledged, and is not in the trail")
+            is_missing = change.is_acknowledged and not count
+            self.require(not is_missing, f"the {change.kind} was acknowledged, and is not in the trail")
             change.has_happened = bool(count)
             changed = changed or change.has_happened
         self.changes = []

@@ -15,7 +15,7 @@ Then it is filled and freed again and again, while rollouts are started, with ki
 while it is full. In the end no accepted rollout and no event is missing or changed
 (`rollout_model.py`), every decision is computed again to the same bytes, and the file is sound.
 
-    scripts/prove-disk-full.py [--cycles 10] [--mebibytes 16] [--seed N] [--binary target/release/serinus]
+    scripts/prove-disk-full.py [--cycles 10] [--mebibytes 4] [--seed N] [--binary target/release/serinus]
 
 Needs root, to mount the file system.
 """
@@ -423,7 +423,7 @@ def report(proof):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--cycles", type=int, default=10)
-    arguments.add_argument("--mebibytes", type=int, default=16)
+    arguments.add_argument("--mebibytes", type=int, default=4)
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     proving.binary_argument(arguments)
     options = arguments.parse_args()

@@ -58,6 +58,16 @@ prove-real-data: tools ## Judges recorded canaries whose truth is known (DATA=fo
 	@$(CARGO) build $(LOCKED) --package serinus
 	@scripts/prove-real-data.py "$(DATA)" $(ARGS)
 
+.PHONY: prove-crash
+prove-crash: tools ## Kills the service 50 times while rollouts run: nothing is lost or contradicted
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/prove-crash.py $(ARGS)
+
+.PHONY: prove-disk-full
+prove-disk-full: tools ## Fills the disk of the store again and again while rollouts run (needs root)
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/prove-disk-full.py $(ARGS)
+
 .PHONY: notebooks
 notebooks: tools ## Executes the notebooks, and holds docs/pictures against what they draw
 	@scripts/run-notebooks.sh check $(ARGS)

@@ -7,3 +7,4 @@ mod document;
 mod operations;
 mod problems;
 mod sockets;
+mod store_down;

@@ -136,6 +136,9 @@ fn unknown(name: &str) -> ApiError {
 
 /// A value of a query: `+` is a space, `%2B` a plus.
 fn decoded(text: &str) -> Result<String, ApiError> {
+    if !text.contains(['+', '%']) {
+        return Ok(text.to_owned());
+    }
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced)
         .decode_utf8()

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::series::Populations;
@@ -12,9 +11,9 @@ use serinus_openapi::analysis::{Gate, ReasonCode, Verdict};
 use serinus_openapi::rollout::{AdvanceMode, GateAnswer, GateRequest};
 use serinus_openapi::{Problem, examples};
 
-use super::caller::Caller;
+use super::caller::{BaseUrl, Caller};
 use super::operations::no_store;
-use super::rollouts::{matchers_of, status_url};
+use super::rollouts::matchers_of;
 use crate::http::body::SentBody;
 use crate::http::gate_query::gate_request;
 use crate::http::resolve;
@@ -52,11 +51,11 @@ pub(super) async fn ask(
     state: State<Arc<App>>,
     path: Path<(String, String)>,
     query: RawQuery,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
 ) -> Result<Response, ApiError> {
     let request = gate_request(query.0.as_deref().unwrap_or_default(), "")?;
-    answer(&state, path.0, request, &headers, &caller).await
+    answer(&state, path.0, request, &base, &caller).await
 }
 
 /// Ask the gate of a stage, with a body
@@ -85,12 +84,12 @@ pub(super) async fn post(
     state: State<Arc<App>>,
     path: Path<(String, String)>,
     query: RawQuery,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let request = gate_request(query.0.as_deref().unwrap_or_default(), &body.text)?;
-    answer(&state, path.0, request, &headers, &caller).await
+    answer(&state, path.0, request, &base, &caller).await
 }
 
 /// A call of a gate, looked through.
@@ -115,7 +114,7 @@ async fn answer(
     app: &Arc<App>,
     (pipeline, stage): (String, String),
     request: GateRequest,
-    headers: &HeaderMap,
+    base: &BaseUrl,
     caller: &Caller,
 ) -> Result<Response, ApiError> {
     let key = request.key.as_deref().unwrap_or_default();
@@ -151,13 +150,7 @@ async fn answer(
         Err(GateError::Api(error)) => return Err(error),
         Err(GateError::Rollout(error)) => (None, store_unavailable(error)?),
     };
-    Ok(no_store(Json(wire(
-        app,
-        &call,
-        live.as_deref(),
-        told,
-        headers,
-    ))))
+    Ok(no_store(Json(wire(&call, live.as_deref(), told, base))))
 }
 
 /// What keeps a gate from telling a verdict.
@@ -275,11 +268,10 @@ pub(in crate::http) fn store_unavailable(error: RolloutError) -> Result<Told, Ap
 
 /// What a gate answers.
 pub(in crate::http) fn wire(
-    app: &App,
     call: &Call<'_>,
     live: Option<&Live>,
     told: Told,
-    headers: &HeaderMap,
+    base: &BaseUrl,
 ) -> GateAnswer {
     let (verdict, reason) = told.acted_on();
     GateAnswer {
@@ -290,7 +282,7 @@ pub(in crate::http) fn wire(
         stage: call.stage.to_owned(),
         key: call.key.to_owned(),
         rollout: live.map(|live| live.id.to_string()),
-        status_url: live.map(|live| status_url(app, headers, live.id)),
+        status_url: live.map(|live| base.status_url(live.id)),
         reason_code: told.reason_code,
         dry_run: told.dry_run,
         true_verdict: told.dry_run.then_some(told.verdict),

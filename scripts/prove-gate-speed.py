@@ -10,6 +10,7 @@ when an answer is not the gate's.
 """
 
 import argparse
+import collections
 import contextlib
 import datetime
 import http.client
@@ -22,7 +23,10 @@ import subprocess
 import sys
 import tempfile
 
-from serinus_process import free_port, start
+from serinus_process import cpu_seconds, free_port, start
+
+Server = collections.namedtuple("Server", "port process")
+Run = collections.namedtuple("Run", "rate cpu_us")
 
 REQUIRED_RATIO = 0.5
 CONNECTIONS = (8, 32)
@@ -33,7 +37,7 @@ PIPELINE = """
 name: measured
 metrics:
   error_rate: {errors: 'http_requests_total{code=~"5.."}', total: http_requests_total}
-analysis: {interval: 30s, lag: 15s, history: off}
+analysis: {interval: 30s, lag: 15s, history: off, split_check: off}
 canary_pipeline:
   only:
     name: Only
@@ -61,10 +65,10 @@ def main():
         source = start_source(stack, folder, options.helpers)
         serinus = start_serinus(stack, folder, options.binary, source)
         began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=30)
-        ask(serinus, f"&start={began:%Y-%m-%dT%H:%M:%SZ}")
-        headers, body = ask(serinus)
+        ask(serinus.port, f"&start={began:%Y-%m-%dT%H:%M:%SZ}")
+        headers, body = ask(serinus.port)
         bare = start_bare(stack, folder, options.helpers, headers, body)
-        if ask(bare)[1] != body:
+        if ask(bare.port)[1] != body:
             sys.exit("the bare handler does not answer what the gate does")
         print(f"{len(body)} bytes: {body.decode()}")
         ratios = [measure(options, serinus, bare, count) for count in CONNECTIONS]
@@ -95,8 +99,7 @@ def start_serinus(stack, folder, binary, source):
         # The one client of this run asks for more than any client in earnest would.
         "--rate-limit-per-second=0",
     ]
-    start(stack, command, port, "/readyz", folder / "serinus.log")
-    return port
+    return Server(port, start(stack, command, port, "/readyz", folder / "serinus.log"))
 
 
 def start_bare(stack, folder, helpers, headers, body):
@@ -104,8 +107,7 @@ def start_bare(stack, folder, helpers, headers, body):
     lines = [f"{name}: {value}" for name, value in headers if name.lower() not in OF_THE_SERVER]
     (folder / "answer").write_bytes("\n".join([*lines, "", ""]).encode() + body)
     command = [f"{helpers}/bare_gate", f"127.0.0.1:{port}", folder / "answer"]
-    start(stack, command, port, "/", folder / "bare.log")
-    return port
+    return Server(port, start(stack, command, port, "/", folder / "bare.log"))
 
 
 def ask(port, more=""):
@@ -121,33 +123,41 @@ def ask(port, more=""):
 
 
 def measure(options, serinus, bare, connections):
-    ratios, rates = [], {serinus: [], bare: []}
-    for port in (serinus, bare):
-        requests_per_second(port, connections, 1)
+    for server in (serinus, bare):
+        run(server, connections, 1)
+    rounds = []
     for number in range(options.rounds):
         turns = (serinus, bare) if number % 2 == 0 else (bare, serinus)
-        taken = {port: requests_per_second(port, connections, options.seconds) for port in turns}
-        ratios.append(taken[serinus] / taken[bare])
-        for port, rate in taken.items():
-            rates[port].append(rate)
+        taken = {server: run(server, connections, options.seconds) for server in turns}
+        rounds.append((taken[serinus], taken[bare]))
+    ratios = [gate.rate / handler.rate for gate, handler in rounds]
+    of = lambda part, name: statistics.median(getattr(one[part], name) for one in rounds)
     ratio = statistics.median(ratios)
     print(
-        f"{connections:3} connections: gate {statistics.median(rates[serinus]):8.0f}/s, "
-        f"bare {statistics.median(rates[bare]):8.0f}/s, ratio {ratio:.3f} "
-        f"(rounds {min(ratios):.3f} to {max(ratios):.3f})",
+        f"{connections:3} connections: gate {of(0, 'rate'):7.0f}/s, bare {of(1, 'rate'):7.0f}/s, "
+        f"ratio {ratio:.3f} (rounds {min(ratios):.3f} to {max(ratios):.3f}); "
+        f"on the processor {of(0, 'cpu_us'):.1f} and {of(1, 'cpu_us'):.1f} us a request",
         flush=True,
     )
     return ratio
 
 
-def requests_per_second(port, connections, seconds):
+def run(server, connections, seconds):
+    """One run of wrk: requests a second, and the server's own time on the processor for each."""
     command = ["wrk", "--threads=2", f"--connections={connections}", f"--duration={seconds}s"]
+    before = cpu_seconds(server.process)
     ran = subprocess.run(
-        [*command, f"http://127.0.0.1:{port}{PATH}"], capture_output=True, text=True, check=True
+        [*command, f"http://127.0.0.1:{server.port}{PATH}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    used = cpu_seconds(server.process) - before
     if "Non-2xx" in ran.stdout or "Socket errors" in ran.stdout:
         sys.exit(f"wrk saw errors:\n{ran.stdout}")
-    return float(re.search(r"Requests/sec:\s*([0-9.]+)", ran.stdout)[1])
+    rate = float(re.search(r"Requests/sec:\s*([0-9.]+)", ran.stdout)[1])
+    count = int(re.search(r"(\d+) requests in", ran.stdout)[1])
+    return Run(rate, used / count * 1e6)
 
 
 if __name__ == "__main__":

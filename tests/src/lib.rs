@@ -16,6 +16,7 @@ mod network;
 mod process;
 mod prometheus;
 mod scripted;
+mod secrets;
 mod serinus;
 
 pub use browser::Browser;

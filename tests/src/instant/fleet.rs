@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
 
 use super::query::{Aggregation, Query};
 
@@ -15,23 +16,53 @@ const SCRAPE_MS: i64 = 15_000;
 const LOOKBACK_MS: i64 = 300_000;
 /// When every pod was started, in seconds since 1970: before every window, in September 2026.
 const STARTED_SECONDS: i64 = 1_789_000_000;
-/// Each status code with its share of the requests.
-const CODES: [(&str, f64); 3] = [("200", 0.97), ("404", 0.02), ("500", 0.01)];
-/// The bounds of the histogram, with the share of the requests up to each.
-const BUCKETS: [(&str, f64); 12] = [
-    ("0.005", 0.02),
-    ("0.01", 0.1),
-    ("0.025", 0.3),
-    ("0.05", 0.55),
-    ("0.1", 0.8),
-    ("0.25", 0.93),
-    ("0.5", 0.97),
-    ("1", 0.985),
-    ("2.5", 0.995),
-    ("5", 0.998),
-    ("10", 0.999),
-    ("+Inf", 1.0),
+/// Requests come in blocks that are all alike.
+const BLOCK: usize = 1_000;
+/// Each status code, with the requests of a block that have it: from a rank up to another.
+const CODES: [(&str, usize, usize); 3] = [("500", 0, 10), ("404", 10, 30), ("200", 30, BLOCK)];
+/// How far apart in rank of their status codes two requests are that follow each other. It has no
+/// divisor in common with a block, so every rank occurs once.
+const CODE_STRIDE: usize = 389;
+/// The bounds of the histogram, with the requests of a block up to each.
+const BUCKETS: [(&str, usize); 12] = [
+    ("0.005", 20),
+    ("0.01", 100),
+    ("0.025", 300),
+    ("0.05", 550),
+    ("0.1", 800),
+    ("0.25", 930),
+    ("0.5", 970),
+    ("1", 985),
+    ("2.5", 995),
+    ("5", 998),
+    ("10", 999),
+    ("+Inf", BLOCK),
 ];
+/// As [`CODE_STRIDE`], for the time that a request takes.
+const TIME_STRIDE: usize = 617;
+
+/// How many of the first requests of a block have a rank within some bounds: one for each number of
+/// requests up to a whole block.
+type Among = Vec<u16>;
+
+static AMONG_CODES: LazyLock<Vec<Among>> = LazyLock::new(|| {
+    let of = |&(_, from, to): &(&str, usize, usize)| among(CODE_STRIDE, from, to);
+    CODES.iter().map(of).collect()
+});
+static AMONG_BUCKETS: LazyLock<Vec<Among>> = LazyLock::new(|| {
+    let of = |&(_, to): &(&str, usize)| among(TIME_STRIDE, 0, to);
+    BUCKETS.iter().map(of).collect()
+});
+
+fn among(stride: usize, from: usize, to: usize) -> Among {
+    let mut count = 0;
+    let mut counts = vec![0];
+    for request in 0..BLOCK {
+        count += u16::from((from..to).contains(&(request * stride % BLOCK)));
+        counts.push(count);
+    }
+    counts
+}
 
 /// The instants of a range query.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +88,11 @@ struct Series {
 
 #[derive(Debug, Clone, Copy)]
 enum Formula {
-    /// A counter that grows by so many a second.
-    Counter { per_second: f64 },
+    /// Counts some of the requests, of which there are so many a second.
+    Counter {
+        per_second: f64,
+        among: &'static [u16],
+    },
     /// A gauge that swings a little around so much.
     Gauge { around: f64 },
     /// Always the same.
@@ -71,7 +105,16 @@ impl Formula {
         let scraped_seconds = at_ms.div_euclid(SCRAPE_MS) * SCRAPE_MS / 1_000;
         let age_seconds = (scraped_seconds - STARTED_SECONDS).max(0) as f64;
         match self {
-            Self::Counter { per_second } => (age_seconds * per_second).floor(),
+            Self::Counter { per_second, among } => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a cast of floats ends at the bounds"
+                )]
+                let requests = (age_seconds * per_second) as usize;
+                let count = |requests| among.get(requests).copied().map_or(0, usize::from);
+                (requests / BLOCK * count(BLOCK) + count(requests % BLOCK)) as f64
+            }
             Self::Gauge { around } => around * (1.0 + 0.01 * (age_seconds / 60.0).sin()),
             Self::Constant(value) => value,
         }
@@ -202,18 +245,16 @@ fn of_pod(metric: &str, population: &str, pod: u64, series: &mut Vec<Series>) {
         }
         series.push(Series { labels, formula });
     };
-    let counter = |share: f64| Formula::Counter {
-        per_second: per_second * share,
-    };
+    let counter = |among| Formula::Counter { per_second, among };
     match metric {
         "http_requests_total" => {
-            for (code, share) in CODES {
-                add(Some(("code", code)), counter(share));
+            for ((code, ..), among) in CODES.iter().zip(AMONG_CODES.iter()) {
+                add(Some(("code", code)), counter(among));
             }
         }
         "http_request_duration_seconds_bucket" => {
-            for (bound, share) in BUCKETS {
-                add(Some(("le", bound)), counter(share));
+            for ((bound, _), among) in BUCKETS.iter().zip(AMONG_BUCKETS.iter()) {
+                add(Some(("le", bound)), counter(among));
             }
         }
         "process_resident_memory_bytes" => {
@@ -349,6 +390,25 @@ mod tests {
             assert!(index == 0 || value(&sum[0], index) >= value(&sum[0], index - 1));
         }
         assert!(value(&sum[0], 60) > value(&sum[0], 0));
+    }
+
+    #[test]
+    fn no_bucket_grows_by_more_than_the_next_one() {
+        let text = "sum by (le) (http_request_duration_seconds_bucket{hash=\"a\"})";
+        let result = ask(text, NOW_MS);
+        let growth = |bound: &str, index: usize| -> f64 {
+            let mut all = result.as_array().unwrap().iter();
+            let series = all.find(|one| one["metric"]["le"] == bound).unwrap();
+            let value = |index: usize| -> f64 {
+                let text = series["values"][index][1].as_str().unwrap();
+                text.parse().unwrap()
+            };
+            value(index + 3) - value(index)
+        };
+        for index in 0..57 {
+            let growths: Vec<f64> = BUCKETS.iter().map(|(le, _)| growth(le, index)).collect();
+            assert!(growths.is_sorted() && growths[0] >= 0.0, "{growths:?}");
+        }
     }
 
     #[test]

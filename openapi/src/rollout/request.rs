@@ -35,7 +35,12 @@ pub struct StartRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline_yaml: Option<String>,
     /// Names the rollout within its pipeline.
-    #[schema(min_length = 1, max_length = 256, example = "6d4f9.7")]
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "6d4f9.7"
+    )]
     pub key: String,
     /// Selects the control. Replaces the pipeline's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]

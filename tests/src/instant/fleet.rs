@@ -379,13 +379,15 @@ mod tests {
             let text = series["values"][index][1].as_str().unwrap();
             text.parse().unwrap()
         };
-        let of_pod = |pod: &str| {
-            let codes = codes.as_array().unwrap().iter();
-            codes.filter(|one| one["metric"]["pod"] == pod).cloned()
-        };
-        assert_eq!(of_pod("a-0").count(), 3);
+        let of_pod: Vec<&Value> = codes
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["metric"]["pod"] == "a-0")
+            .collect();
+        assert_eq!(of_pod.len(), 3);
         for index in 0..61 {
-            let total: f64 = of_pod("a-0").map(|one| value(&one, index)).sum();
+            let total: f64 = of_pod.iter().map(|one| value(one, index)).sum();
             assert!((value(&sum[0], index) - total).abs() < 0.5);
             assert!(index == 0 || value(&sum[0], index) >= value(&sum[0], index - 1));
         }

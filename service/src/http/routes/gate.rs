@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::{Gate, ReasonCode, Verdict};
@@ -34,10 +35,10 @@ use crate::rollouts::{Live, NewStart, RolloutError, Rollouts, Told};
     params(
         ("pipeline" = String, Path, description = "The pipeline's name", example = "canary_pipeline"),
         ("stage" = String, Path, description = "The stage's id", example = "stage_1"),
-        ("key" = String, Query, description = "Names the rollout within its pipeline", example = "6d4f9.7"),
+        ("key" = String, Query, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", description = "Names the rollout within its pipeline", example = "6d4f9.7"),
         ("control.LABEL" = Option<String>, Query, description = "`control.track=stable`: selects the control, one parameter a label"),
         ("canary.LABEL" = Option<String>, Query, description = "`canary.track=canary`: selects the canary, one parameter a label"),
-        ("start" = Option<String>, Query, description = "When the stage began (RFC 3339)"),
+        ("start" = Option<DateTime<Utc>>, Query, description = "When the stage began (RFC 3339)"),
         ("dry_run" = Option<bool>, Query, description = "Judge without acting"),
     ),
     responses(

@@ -138,6 +138,7 @@ pub(super) struct ListQuery {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// What the page before gave as `next`.
+    #[param(pattern = r"^[A-Za-z0-9_-]{32}$")]
     after: Option<String>,
 }
 

@@ -6,6 +6,7 @@ mod chunks;
 mod digest;
 mod gather;
 mod history;
+mod kept_histories;
 mod late;
 mod past;
 mod pieces;

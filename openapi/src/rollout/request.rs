@@ -111,7 +111,11 @@ pub struct OverrideRequest {
     /// The verdict.
     pub verdict: OverrideVerdict,
     /// Why; kept for ever.
-    #[schema(min_length = 1, max_length = 300)]
+    #[schema(
+        min_length = 1,
+        max_length = 300,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
     pub reason: String,
 }
 
@@ -124,6 +128,6 @@ pub struct OverrideRequest {
 pub struct CancelRequest {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 300)]
+    #[schema(max_length = 300, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub reason: Option<String>,
 }

@@ -124,6 +124,7 @@ pub(super) async fn start(
 
 /// Which rollouts a list holds.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ListQuery {
     /// Only those of this pipeline.

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::{Gate, ReasonCode, Verdict};
 use serinus_openapi::rollout::{AdvanceMode, GateAnswer, GateRequest};
 use serinus_openapi::{Problem, examples};
 
-use super::caller::Caller;
+use super::caller::{BaseUrl, Caller};
 use super::operations::no_store;
-use super::rollouts::{matchers_of, status_url};
+use super::rollouts::matchers_of;
 use crate::http::body::SentBody;
 use crate::http::gate_query::gate_request;
 use crate::http::resolve;
@@ -35,10 +35,10 @@ use crate::rollouts::{Live, NewStart, RolloutError, Rollouts, Told};
     params(
         ("pipeline" = String, Path, description = "The pipeline's name", example = "canary_pipeline"),
         ("stage" = String, Path, description = "The stage's id", example = "stage_1"),
-        ("key" = String, Query, description = "Names the rollout within its pipeline", example = "6d4f9.7"),
+        ("key" = String, Query, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", description = "Names the rollout within its pipeline", example = "6d4f9.7"),
         ("control.LABEL" = Option<String>, Query, description = "`control.track=stable`: selects the control, one parameter a label"),
         ("canary.LABEL" = Option<String>, Query, description = "`canary.track=canary`: selects the canary, one parameter a label"),
-        ("start" = Option<String>, Query, description = "When the stage began (RFC 3339)"),
+        ("start" = Option<DateTime<Utc>>, Query, description = "When the stage began (RFC 3339)"),
         ("dry_run" = Option<bool>, Query, description = "Judge without acting"),
     ),
     responses(
@@ -52,11 +52,11 @@ pub(super) async fn ask(
     state: State<Arc<App>>,
     path: Path<(String, String)>,
     query: RawQuery,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
 ) -> Result<Response, ApiError> {
     let request = gate_request(query.0.as_deref().unwrap_or_default(), "")?;
-    answer(&state, path.0, request, &headers, &caller).await
+    answer(&state, path.0, request, &base, &caller).await
 }
 
 /// Ask the gate of a stage, with a body
@@ -85,12 +85,12 @@ pub(super) async fn post(
     state: State<Arc<App>>,
     path: Path<(String, String)>,
     query: RawQuery,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let request = gate_request(query.0.as_deref().unwrap_or_default(), &body.text)?;
-    answer(&state, path.0, request, &headers, &caller).await
+    answer(&state, path.0, request, &base, &caller).await
 }
 
 /// A call of a gate, looked through.
@@ -115,7 +115,7 @@ async fn answer(
     app: &Arc<App>,
     (pipeline, stage): (String, String),
     request: GateRequest,
-    headers: &HeaderMap,
+    base: &BaseUrl,
     caller: &Caller,
 ) -> Result<Response, ApiError> {
     let key = request.key.as_deref().unwrap_or_default();
@@ -167,13 +167,7 @@ async fn answer(
             }
         }
     };
-    Ok(no_store(Json(wire(
-        app,
-        &call,
-        live.as_deref(),
-        told,
-        headers,
-    ))))
+    Ok(no_store(Json(wire(&call, live.as_deref(), told, base))))
 }
 
 /// What keeps a gate from telling a verdict.
@@ -299,11 +293,10 @@ pub(in crate::http) fn store_unavailable(error: RolloutError) -> Result<Told, Ap
 
 /// What a gate answers.
 pub(in crate::http) fn wire(
-    app: &App,
     call: &Call<'_>,
     live: Option<&Live>,
     told: Told,
-    headers: &HeaderMap,
+    base: &BaseUrl,
 ) -> GateAnswer {
     let (verdict, reason) = told.acted_on();
     GateAnswer {
@@ -314,7 +307,7 @@ pub(in crate::http) fn wire(
         stage: call.stage.to_owned(),
         key: call.key.to_owned(),
         rollout: live.map(|live| live.id.to_string()),
-        status_url: live.map(|live| status_url(app, headers, live.id)),
+        status_url: live.map(|live| base.status_url(live.id)),
         reason_code: told.reason_code,
         dry_run: told.dry_run,
         true_verdict: told.dry_run.then_some(told.verdict),

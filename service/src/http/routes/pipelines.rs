@@ -34,7 +34,7 @@ use crate::http::{ApiError, App};
                 value = json!(examples::pipeline_with_mistakes())
             )),
         )),
-        (String = "application/yaml", example = json!(examples::PIPELINE_YAML)),
+        (serde_json::Value = "application/yaml", example = json!(examples::PIPELINE_YAML)),
     )),
     responses(
         (status = 200, description = "The mistakes, or what it expands to", body = ValidateAnswer),

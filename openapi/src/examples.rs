@@ -132,12 +132,15 @@ pub fn hold_answer() -> Value {
     })
 }
 
-/// A call of a gate.
+/// The id of a rollout: the one that the demo rolls back.
+pub const ROLLOUT_ID: &str = "0198f0c2-7a54-7c3e-9d8a-0123456789ab";
+
+/// A call of a gate, as Argo Rollouts makes it.
 pub fn gate_request() -> Value {
     json!({
         "key": "6d4f9.7",
-        "control": {"track": "stable"},
-        "canary": {"track": "canary"},
+        "control": {"rollouts_pod_template_hash": "5c8f7"},
+        "canary": {"rollouts_pod_template_hash": "6d4f9"},
     })
 }
 
@@ -157,8 +160,8 @@ pub fn start_request() -> Value {
     json!({
         "pipeline": "canary_pipeline",
         "key": "6d4f9.7",
-        "control": {"track": "stable"},
-        "canary": {"track": "canary"},
+        "control": {"rollouts_pod_template_hash": "5c8f7"},
+        "canary": {"rollouts_pod_template_hash": "6d4f9"},
     })
 }
 

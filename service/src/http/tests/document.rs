@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use serinus_openapi::examples;
 
 use crate::http::document;
 
@@ -71,6 +72,36 @@ fn every_operation_but_health_needs_exactly_one_scope() {
             );
         }
     }
+}
+
+#[test]
+fn what_a_path_names_is_in_the_path_and_all_else_in_the_query() {
+    for (name, operation) in operations(&current()) {
+        let Some(parameters) = operation["parameters"].as_array() else {
+            continue;
+        };
+        for parameter in parameters {
+            let is_in_path = name.contains(&format!("{{{}}}", parameter["name"].as_str().unwrap()));
+            let place = if is_in_path { "path" } else { "query" };
+            assert_eq!(parameter["in"], place, "{name}: {parameter}");
+        }
+    }
+}
+
+#[test]
+fn every_example_of_a_rollout_is_the_one_of_the_demo() {
+    let document = current();
+    let mut count = 0;
+    for (name, operation) in operations(&document) {
+        let Some(parameters) = operation["parameters"].as_array() else {
+            continue;
+        };
+        for parameter in parameters.iter().filter(|given| given["name"] == "id") {
+            assert_eq!(parameter["example"], examples::ROLLOUT_ID, "{name}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 5);
 }
 
 #[test]

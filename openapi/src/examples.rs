@@ -44,6 +44,23 @@ canary_pipeline:
       - latency_p99 < 400ms
 ";
 
+/// A pipeline to put.
+pub const PIPELINE_TO_PUT_YAML: &str = "\
+name: shop
+canary_pipeline:
+  first:
+    name: First share
+    traffic_percent: 10
+    duration_minutes: 60
+    metrics:
+      - error_rate < baseline * 1.1
+";
+
+/// The same, in JSON.
+pub fn pipeline_to_put() -> Value {
+    json!({ "pipeline_yaml": PIPELINE_TO_PUT_YAML })
+}
+
 /// A pipeline to look through.
 pub fn valid_pipeline() -> Value {
     json!({ "pipeline_yaml": PIPELINE_YAML })
@@ -181,7 +198,11 @@ mod tests {
                 assert!(!population.unwrap().to_matchers().unwrap().is_empty());
             }
         }
-        for example in [valid_pipeline(), pipeline_with_mistakes()] {
+        for example in [
+            valid_pipeline(),
+            pipeline_with_mistakes(),
+            pipeline_to_put(),
+        ] {
             let request: ValidateRequest = serde_json::from_value(example).unwrap();
             assert!(request.pipeline_yaml.is_some());
         }

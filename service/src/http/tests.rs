@@ -5,5 +5,6 @@ mod ask;
 mod behaviour;
 mod document;
 mod operations;
+mod pipelines;
 mod problems;
 mod sockets;

@@ -164,6 +164,11 @@ impl Rollouts {
         &self.store
     }
 
+    /// Whether other processes use the same store.
+    pub fn is_store_shared(&self) -> bool {
+        self.settings.is_store_shared
+    }
+
     fn next_id(&self, now_ms: i64) -> Uuid {
         let mut first = self
             .first_ids

@@ -9,6 +9,7 @@ mod demo;
 mod helpers;
 mod history;
 mod native_histograms;
+mod pipelines;
 mod planning;
 mod polling;
 mod swagger;

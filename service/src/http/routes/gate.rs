@@ -142,8 +142,9 @@ async fn answer(
             .map(|(live, told)| (Some(live), told)),
         Err(error) => {
             // Nothing can be told of it, but that it may be asked for.
-            let _known = usable_pipeline(app, &call).await?;
-            Err(GateError::Rollout(error))
+            usable_pipeline(app, &call)
+                .await
+                .and(Err(GateError::Rollout(error)))
         }
     };
     let (live, told) = match told {
@@ -171,6 +172,15 @@ pub(in crate::http) enum GateError {
 impl From<ApiError> for GateError {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
+    }
+}
+
+impl From<resolve::NotFound> for GateError {
+    fn from(error: resolve::NotFound) -> Self {
+        match error {
+            resolve::NotFound::Unknown(error) => Self::Api(error),
+            resolve::NotFound::Store(error) => Self::Rollout(error.into()),
+        }
     }
 }
 
@@ -246,13 +256,10 @@ pub(in crate::http) async fn first(
     Ok((live, told))
 }
 
-async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, ApiError> {
-    let known = app.pipelines().known().await;
-    let Some(found) = known.get(call.pipeline) else {
-        return Err(resolve::unknown_pipeline(&known, call.pipeline));
-    };
+async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, GateError> {
+    let found = resolve::known_pipeline(app, call.pipeline).await?;
     resolve::stage_at_path(&found.pipeline, call.stage)?;
-    Ok(found.clone())
+    Ok(found)
 }
 
 /// A gate holds while nothing can be recorded: it never answers 5xx by choice.

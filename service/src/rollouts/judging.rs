@@ -249,6 +249,25 @@ impl Rollouts {
         let _ = tokio::time::timeout(wait, ready).await;
     }
 
+    /// Judges every open rollout up to the newest sealed interval, and returns when each was, or
+    /// when `patience` is over. For a clock that jumps: the worker looks in real time.
+    pub async fn catch_up(&self, patience: Duration) {
+        /// How soon to look again after a judgement that another task makes.
+        const LOOK_AGAIN: Duration = Duration::from_millis(5);
+        let all = async {
+            for live in self.in_memory() {
+                while !is_caught_up(&live, self.now_ms()) {
+                    self.judge(&live).await;
+                    if !is_caught_up(&live, self.now_ms()) {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                    }
+                }
+            }
+        };
+        // What is not judged by then, the worker judges.
+        let _ = tokio::time::timeout(patience, all).await;
+    }
+
     /// Judges a rollout in a task of its own, when it is its turn.
     pub(super) fn begin_judging(self: &Arc<Self>, live: &Arc<Live>) {
         let (rollouts, live) = (Arc::clone(self), Arc::clone(live));
@@ -262,6 +281,18 @@ impl Rollouts {
             rollouts.judge(&live).await;
         });
     }
+}
+
+/// Whether a rollout was judged with all that is sealed, whatever came of it.
+fn is_caught_up(live: &Live, now_ms: i64) -> bool {
+    let present = live.present();
+    let sealed_ms = sealed_end_ms(&live.pipeline, now_ms);
+    let Some((stage, started_ms)) = present.open_stage(&live.pipeline) else {
+        return true;
+    };
+    present.judgement.as_ref().is_some_and(|judgement| {
+        judgement.stage == stage.id && (judgement.end_ms >= sealed_ms || sealed_ms <= started_ms)
+    })
 }
 
 /// How long after its newest interval was sealed a judgement was made.

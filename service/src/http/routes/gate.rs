@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use chrono::{DateTime, Utc};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::{Gate, ReasonCode, Verdict};
@@ -144,8 +143,8 @@ async fn answer(
         },
         Err(error) => {
             // Nothing can be told of it, but that it may be asked for.
-            let _known = usable_pipeline(app, &call).await?;
-            (None, Err(GateError::Rollout(error)))
+            let known = usable_pipeline(app, &call).await;
+            (None, known.and(Err(GateError::Rollout(error))))
         }
     };
     let told = match told {
@@ -181,6 +180,15 @@ pub(in crate::http) enum GateError {
 impl From<ApiError> for GateError {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
+    }
+}
+
+impl From<resolve::NotFound> for GateError {
+    fn from(error: resolve::NotFound) -> Self {
+        match error {
+            resolve::NotFound::Unknown(error) => Self::Api(error),
+            resolve::NotFound::Store(error) => Self::Rollout(error.into()),
+        }
     }
 }
 
@@ -264,13 +272,10 @@ pub(in crate::http) async fn first(
     Ok((live, told))
 }
 
-async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, ApiError> {
-    let known = app.pipelines().known().await;
-    let Some(found) = known.get(call.pipeline) else {
-        return Err(resolve::unknown_pipeline(&known, call.pipeline));
-    };
+async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, GateError> {
+    let found = resolve::known_pipeline(app, call.pipeline).await?;
     resolve::stage_at_path(&found.pipeline, call.stage)?;
-    Ok(found.clone())
+    Ok(found)
 }
 
 /// A gate holds while nothing can be recorded: it never answers 5xx by choice.

@@ -8,6 +8,7 @@
 //! this one when adding it.
 
 mod failure;
+mod pipelines;
 mod read;
 mod rows;
 #[cfg(test)]

@@ -10,9 +10,13 @@ use tempfile::TempDir;
 
 use crate::network::{free_port, http_client, wait_until};
 use crate::process::ChildProcess;
+use crate::secrets::line_with_token;
 
 /// How long the service may take to become ready; the promise is far less, and has a test.
 const READY_BOUND: Duration = Duration::from_secs(20);
+
+/// How long the play of the demo may take, on a machine that does other things too.
+const PLAY_BOUND: Duration = Duration::from_mins(2);
 
 /// Names the binary to test, where it is not the one that lies beside the tests.
 const BINARY_VARIABLE: &str = "SERINUS_BIN";
@@ -73,7 +77,10 @@ pub struct ServeOptions {
     pub public_url: Option<String>,
 }
 
-/// A running `serinus serve` or `serinus demo`.
+/// What is logged where a test does not say: as much as may be, since no token may be in any of it.
+const LOG_FILTER: &str = "debug";
+
+/// A running `serinus serve` or `serinus demo`. When it is dropped, no token may be in its log.
 #[derive(Debug)]
 pub struct SerinusProcess {
     url: String,
@@ -148,15 +155,22 @@ impl SerinusProcess {
         Self::start(command).await
     }
 
-    /// Starts `serinus demo`, which stays up.
+    /// Starts `serinus demo`, which stays up, and waits until its play is over.
     ///
     /// # Errors
     ///
-    /// As [`SerinusProcess::serve`].
+    /// As [`SerinusProcess::serve`], and when the play does not end in time.
     pub async fn demo() -> anyhow::Result<Self> {
         let mut command = Command::new(serinus_binary()?);
         command.arg("demo");
-        Self::start(command).await
+        let mut demo = Self::start(command).await?;
+        wait_until("the play is over", PLAY_BOUND, async || {
+            demo.process.check_running()?;
+            Ok(demo.log().contains("Ctrl-C ends the demo").then_some(()))
+        })
+        .await
+        .with_context(|| demo.process.log_tail())?;
+        Ok(demo)
     }
 
     async fn start(command: Command) -> anyhow::Result<Self> {
@@ -172,7 +186,10 @@ impl SerinusProcess {
         let url = format!("http://127.0.0.1:{port}");
         command
             .args(["--listen", &format!("127.0.0.1:{port}")])
-            .current_dir(folder.path());
+            .env("SERINUS_LOG", LOG_FILTER)
+            .current_dir(folder.path())
+            // What it leaves behind when it is killed goes with it.
+            .env("TMPDIR", folder.path());
         let mut process = ChildProcess::start("serinus", &mut command)?;
         let client = http_client()?;
         let ready_url = format!("{url}/readyz");
@@ -239,6 +256,20 @@ impl SerinusProcess {
     /// When the answer is no JSON.
     pub async fn get(&self, path: &str) -> anyhow::Result<Reply> {
         Reply::read(self.request(reqwest::Method::GET, path)).await
+    }
+}
+
+impl Drop for SerinusProcess {
+    fn drop(&mut self) {
+        self.process.kill();
+        let log = self.log();
+        if let Some(line) = line_with_token(&log) {
+            // A test that fails already says why, and a second panic would hide it.
+            assert!(
+                std::thread::panicking(),
+                "a token is in the log of Serinus: {line}"
+            );
+        }
     }
 }
 

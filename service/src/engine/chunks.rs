@@ -74,8 +74,8 @@ impl Subject {
 /// What is kept of one subject.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
-    /// Whole chunks by their number.
-    whole: BTreeMap<i64, Vec<u8>>,
+    /// Whole chunks by the time that they were counted from, and their end.
+    whole: BTreeMap<(i64, i64), Vec<u8>>,
     /// The newest part of a chunk that goes on.
     newest: Option<(Grid, Vec<u8>)>,
     /// How the source failed last, and when.
@@ -86,7 +86,7 @@ impl Counted {
     /// What is kept of a chunk.
     pub(super) fn get(&self, chunk: &Chunk) -> Option<ChunkData> {
         let bytes = if chunk.is_whole() {
-            self.whole.get(&chunk.number())?
+            self.whole.get(&time_of(chunk))?
         } else {
             let (grid, bytes) = self.newest.as_ref()?;
             (*grid == chunk.counted()).then_some(bytes)?
@@ -100,7 +100,7 @@ impl Counted {
             return;
         };
         if chunk.is_whole() {
-            self.whole.insert(chunk.number(), bytes);
+            self.whole.insert(time_of(chunk), bytes);
         } else {
             self.newest = Some((chunk.counted(), bytes));
         }
@@ -122,6 +122,12 @@ impl Counted {
         let newest = self.newest.as_ref().map_or(0, |(_, bytes)| bytes.len());
         newest + self.whole.values().map(Vec::len).sum::<usize>()
     }
+}
+
+/// The time that a chunk was counted in.
+fn time_of(chunk: &Chunk) -> (i64, i64) {
+    let counted = chunk.counted();
+    (counted.start_ms(), counted.end_ms())
 }
 
 /// What is kept of all subjects.

@@ -15,8 +15,8 @@ mod transition;
 mod turns;
 mod worker;
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use document::Document;
@@ -117,6 +117,8 @@ pub struct Rollouts {
     turns: Turns,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
+    /// The ids of the first rollouts that are started here.
+    first_ids: Mutex<VecDeque<Uuid>>,
 }
 
 #[derive(Debug, Default)]
@@ -138,7 +140,16 @@ impl Rollouts {
             turns,
             tasks: TaskTracker::new(),
             metrics: Arc::new(Metrics::new()),
+            first_ids: Mutex::default(),
         }
+    }
+
+    /// Gives the first rollouts that are started here these ids, so that they can be named before:
+    /// for a store that begins empty. Later ones get new ones.
+    #[must_use]
+    pub fn with_first_ids(mut self, ids: impl IntoIterator<Item = Uuid>) -> Self {
+        self.first_ids = Mutex::new(ids.into_iter().collect());
+        self
     }
 
     /// Counts into these figures, which others count into as well.
@@ -151,6 +162,19 @@ impl Rollouts {
     /// The store.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Whether other processes use the same store.
+    pub fn is_store_shared(&self) -> bool {
+        self.settings.is_store_shared
+    }
+
+    fn next_id(&self, now_ms: i64) -> Uuid {
+        let mut first = self
+            .first_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        first.pop_front().unwrap_or_else(|| new_id(now_ms))
     }
 
     fn now_ms(&self) -> i64 {
@@ -317,7 +341,7 @@ impl Rollouts {
         let started = self
             .store
             .start(NewRollout {
-                id: new_id(now_ms),
+                id: self.next_id(now_ms),
                 pipeline: start.pipeline.name.clone(),
                 key: start.key.to_owned(),
                 created_ms: now_ms,

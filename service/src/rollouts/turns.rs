@@ -53,7 +53,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_whose_turns_are_all_taken_delays_no_other() {
-        const SOON: Duration = Duration::from_millis(50);
+        const SOON: Duration = Duration::from_millis(20);
         let turns = Turns::new(2);
         let first = turns.next("slow").await;
         let _second = turns.next("slow").await;

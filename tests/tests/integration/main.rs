@@ -10,6 +10,7 @@ mod gate_faults;
 mod helpers;
 mod history;
 mod native_histograms;
+mod pipelines;
 mod planning;
 mod polling;
 mod swagger;

@@ -275,7 +275,20 @@ impl Watched {
             .collect();
         ensure!(decided.len() == 1, "{}: {decided:?}", self.name);
         let analysis = decided.first().and_then(|event| event.get("analysis"));
-        Ok(compared(analysis.context("no analysis")?.clone()))
+        let digest = |of: Option<&Value>| of?.pointer("/inputs/digest").cloned();
+        // What is shown of the rollout is the same judgement.
+        let mut rollout = serinus.get(&format!("/v1/rollouts/{}", self.id)).await?;
+        let shown = rollout
+            .body
+            .get_mut("analysis")
+            .context("no analysis")?
+            .take();
+        ensure!(
+            digest(analysis) == digest(Some(&shown)),
+            "{}: {shown:#}",
+            self.name
+        );
+        Ok(compared(shown))
     }
 
     /// The recorded judgement, which has to be what an analysis of the same window says that another

@@ -70,7 +70,7 @@ pub(in crate::http) async fn advance(
     let found = app.rollouts().current(&pipeline, &hook.key).await;
     let live = match found {
         Ok(live) => live,
-        Err(error) => return refused_to_tell(&app, &hook, &pipeline, error, &base),
+        Err(error) => return refused_to_tell(&hook, &pipeline, error, &base),
     };
     let stage = match (&hook.stage, &live) {
         (Some(named), _) => named.clone(),
@@ -337,7 +337,6 @@ async fn first_stage(app: &App, pipeline: &str) -> Result<String, ApiError> {
 
 /// The store cannot be asked: the traffic stays.
 fn refused_to_tell(
-    app: &App,
     hook: &Hook,
     pipeline: &str,
     error: RolloutError,

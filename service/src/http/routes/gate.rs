@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use chrono::{DateTime, Utc};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::{Gate, ReasonCode, Verdict};

@@ -44,6 +44,23 @@ canary_pipeline:
       - latency_p99 < 400ms
 ";
 
+/// A pipeline to put.
+pub const PIPELINE_TO_PUT_YAML: &str = "\
+name: shop
+canary_pipeline:
+  first:
+    name: First share
+    traffic_percent: 10
+    duration_minutes: 60
+    metrics:
+      - error_rate < baseline * 1.1
+";
+
+/// The same, in JSON.
+pub fn pipeline_to_put() -> Value {
+    json!({ "pipeline_yaml": PIPELINE_TO_PUT_YAML })
+}
+
 /// A pipeline to look through.
 pub fn valid_pipeline() -> Value {
     json!({ "pipeline_yaml": PIPELINE_YAML })
@@ -132,12 +149,15 @@ pub fn hold_answer() -> Value {
     })
 }
 
-/// A call of a gate.
+/// The id of a rollout: the one that the demo rolls back.
+pub const ROLLOUT_ID: &str = "0198f0c2-7a54-7c3e-9d8a-0123456789ab";
+
+/// A call of a gate, as Argo Rollouts makes it.
 pub fn gate_request() -> Value {
     json!({
         "key": "6d4f9.7",
-        "control": {"track": "stable"},
-        "canary": {"track": "canary"},
+        "control": {"rollouts_pod_template_hash": "5c8f7"},
+        "canary": {"rollouts_pod_template_hash": "6d4f9"},
     })
 }
 
@@ -157,8 +177,8 @@ pub fn start_request() -> Value {
     json!({
         "pipeline": "canary_pipeline",
         "key": "6d4f9.7",
-        "control": {"track": "stable"},
-        "canary": {"track": "canary"},
+        "control": {"rollouts_pod_template_hash": "5c8f7"},
+        "canary": {"rollouts_pod_template_hash": "6d4f9"},
     })
 }
 
@@ -178,7 +198,11 @@ mod tests {
                 assert!(!population.unwrap().to_matchers().unwrap().is_empty());
             }
         }
-        for example in [valid_pipeline(), pipeline_with_mistakes()] {
+        for example in [
+            valid_pipeline(),
+            pipeline_with_mistakes(),
+            pipeline_to_put(),
+        ] {
             let request: ValidateRequest = serde_json::from_value(example).unwrap();
             assert!(request.pipeline_yaml.is_some());
         }

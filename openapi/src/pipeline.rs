@@ -3,6 +3,7 @@
 mod convert;
 mod reference;
 
+use chrono::{DateTime, Utc};
 pub use reference::{PipelineReference, PipelineSource};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -67,7 +68,7 @@ pub struct Diagnostic {
 pub struct PipelineList {
     /// By name.
     pub pipelines: Vec<PipelineSummary>,
-    /// Files that cannot be used, or not in their newest form.
+    /// Pipelines that cannot be used, or not in their newest form.
     pub problems: Vec<FileProblem>,
 }
 
@@ -77,9 +78,14 @@ pub struct PipelineSummary {
     /// The pipeline's name.
     #[schema(example = "canary_pipeline")]
     pub name: String,
-    /// The file that it was read from.
-    #[schema(example = "canary_pipeline.yaml")]
-    pub file: String,
+    /// The file that it was read from; absent for one that was put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "canary_pipeline.yaml")]
+    pub file: Option<String>,
+    /// When it was put; absent for one of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub put_at: Option<DateTime<Utc>>,
     /// Number of stages, with lists expanded.
     #[schema(example = 9)]
     pub stages: usize,
@@ -89,10 +95,10 @@ pub struct PipelineSummary {
     pub problem: Option<FileProblem>,
 }
 
-/// A pipeline file that cannot be used as it is.
+/// A pipeline that cannot be used as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FileProblem {
-    /// The file.
+    /// The file, or the path that the pipeline was put to.
     #[schema(example = "checkout.yaml")]
     pub file: String,
     /// What is wrong, in one sentence.
@@ -108,9 +114,14 @@ pub struct PipelineDetail {
     /// The pipeline.
     #[serde(flatten)]
     pub pipeline: Pipeline,
-    /// The file that it was read from.
-    #[schema(example = "canary_pipeline.yaml")]
-    pub file: String,
+    /// The file that it was read from; absent for one that was put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "canary_pipeline.yaml")]
+    pub file: Option<String>,
+    /// When it was put; absent for one of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub put_at: Option<DateTime<Utc>>,
     /// Why the file's newest form is not the one used. The last good one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -65,6 +65,8 @@ problem_types! {
     PopulationsDiffer = ("populations-differ", 409, "The key has other populations"),
     /// The rollout cannot be changed as it was asked for.
     RolloutConflict = ("rollout-conflict", 409, "The rollout cannot be changed like that"),
+    /// The pipeline is not for this operation to change.
+    PipelineConflict = ("pipeline-conflict", 409, "The pipeline cannot be changed like that"),
     /// The body is larger than the limit.
     BodyTooLarge = ("body-too-large", 413, "The body is too large"),
     /// The body's media type is not read here.

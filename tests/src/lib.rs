@@ -8,6 +8,7 @@
 
 mod browser;
 pub mod callers;
+mod fault_proxy;
 mod faulty;
 mod fleet;
 mod instant;
@@ -20,6 +21,7 @@ mod secrets;
 mod serinus;
 
 pub use browser::Browser;
+pub use fault_proxy::{FaultProxy, ProxyFault};
 pub use faulty::{Fault, FaultyUpstream};
 pub use fleet::{Miss, PodId, PodPlan, TrackTruth, TruthFleet, Window};
 pub use instant::instant_source;

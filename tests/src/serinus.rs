@@ -15,6 +15,9 @@ use crate::secrets::line_with_token;
 /// How long the service may take to become ready; the promise is far less, and has a test.
 const READY_BOUND: Duration = Duration::from_secs(20);
 
+/// How long the play of the demo may take, on a machine that does other things too.
+const PLAY_BOUND: Duration = Duration::from_mins(2);
+
 /// Names the binary to test, where it is not the one that lies beside the tests.
 const BINARY_VARIABLE: &str = "SERINUS_BIN";
 
@@ -152,15 +155,22 @@ impl SerinusProcess {
         Self::start(command).await
     }
 
-    /// Starts `serinus demo`, which stays up.
+    /// Starts `serinus demo`, which stays up, and waits until its play is over.
     ///
     /// # Errors
     ///
-    /// As [`SerinusProcess::serve`].
+    /// As [`SerinusProcess::serve`], and when the play does not end in time.
     pub async fn demo() -> anyhow::Result<Self> {
         let mut command = Command::new(serinus_binary()?);
         command.arg("demo");
-        Self::start(command).await
+        let mut demo = Self::start(command).await?;
+        wait_until("the play is over", PLAY_BOUND, async || {
+            demo.process.check_running()?;
+            Ok(demo.log().contains("Ctrl-C ends the demo").then_some(()))
+        })
+        .await
+        .with_context(|| demo.process.log_tail())?;
+        Ok(demo)
     }
 
     async fn start(command: Command) -> anyhow::Result<Self> {
@@ -177,7 +187,9 @@ impl SerinusProcess {
         command
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .env("SERINUS_LOG", LOG_FILTER)
-            .current_dir(folder.path());
+            .current_dir(folder.path())
+            // What it leaves behind when it is killed goes with it.
+            .env("TMPDIR", folder.path());
         let mut process = ChildProcess::start("serinus", &mut command)?;
         let client = http_client()?;
         let ready_url = format!("{url}/readyz");

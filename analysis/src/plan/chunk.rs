@@ -1,6 +1,6 @@
 //! A window is counted chunk by chunk: stretches of ten minutes that are fixed on the clock, each
 //! from the samples of its own time and of the minutes before it. What a whole chunk counted never
-//! changes, so it needs to be read once, whoever asks for which window.
+//! changes, so it needs to be read once.
 //!
 //! The counts of a window are made of the same chunks whether they were read one by one as time
 //! went on or all at once, so the verdict does not know how it was asked for.
@@ -29,10 +29,8 @@ const MARGIN_MS: i64 = LOOKBACK_SECONDS * 1_000;
 /// One chunk of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
-    /// Which chunk since 1970, for chunks of its length.
-    number: i64,
-    /// The grid it is counted on: the chunk from its beginning, whether or not the window begins
-    /// later, to its end or the window's, with the margin before it.
+    /// The grid it is counted on: to its end or the window's, with the margin before it, but
+    /// nothing before the window. What a process did before then was not in it.
     counted: Grid,
     /// The intervals of the window that are its own.
     own: Grid,
@@ -50,13 +48,12 @@ impl Chunk {
         let mut chunks = Vec::new();
         let mut start_ms = window.start_ms();
         while start_ms < window.end_ms() {
-            let number = start_ms.div_euclid(length_ms);
-            let begins_ms = number.saturating_mul(length_ms);
+            let begins_ms = start_ms.div_euclid(length_ms).saturating_mul(length_ms);
             let ends_ms = begins_ms.saturating_add(length_ms);
             let end_ms = ends_ms.min(window.end_ms());
+            let from_ms = begins_ms.saturating_sub(margin_ms).max(window.start_ms());
             chunks.push(Self {
-                number,
-                counted: Grid::covering(begins_ms - margin_ms, end_ms, interval_ms),
+                counted: Grid::covering(from_ms, end_ms, interval_ms),
                 own: Grid::covering(start_ms, end_ms, interval_ms),
                 is_whole: end_ms == ends_ms,
             });
@@ -65,13 +62,8 @@ impl Chunk {
         chunks
     }
 
-    /// Which chunk since 1970, for chunks of its length: the same for every window with the same
-    /// intervals.
-    pub fn number(&self) -> i64 {
-        self.number
-    }
-
-    /// The grid that its samples are read and counted on.
+    /// The grid that its samples are read and counted on: the same for all windows that begin
+    /// long enough before it.
     pub fn counted(&self) -> Grid {
         self.counted
     }
@@ -83,10 +75,12 @@ impl Chunk {
 
     /// Where it lies in its window.
     pub fn place(&self, window: &Grid) -> Place {
-        let intervals = |until_ms: i64| (until_ms - window.start_ms()) / window.interval_ms();
-        let index = |until_ms: i64| usize::try_from(intervals(until_ms)).unwrap_or(0);
+        let index = |until_ms: i64| {
+            let intervals = (until_ms - window.start_ms()) / window.interval_ms();
+            usize::try_from(intervals).unwrap_or(0)
+        };
         Place {
-            counted_from: intervals(self.counted.start_ms()),
+            counted_from: index(self.counted.start_ms()),
             own: index(self.own.start_ms())..index(self.own.end_ms()),
         }
     }
@@ -148,7 +142,9 @@ impl Plan {
         let grid = &self.grid;
         let start_ms = match key {
             ReadingKey::Heartbeats => grid.start_ms() - LOOKBACK_SECONDS * 1_000,
-            // The first instant counts.
+            // The value at the end of an interval.
+            ReadingKey::Gauge(_) => grid.start_ms(),
+            // The first instant is what later ones are compared with.
             _ => grid.start_ms() - 1,
         };
         (start_ms, grid.end_ms())
@@ -205,12 +201,22 @@ impl Plan {
 }
 
 impl ChunkData {
-    /// Whether all that was asked for it was answered, without a word of warning: only then it is
-    /// what everybody else would count.
+    /// Whether all that was asked for it was answered, without a word of warning, with something, and
+    /// with numbers only: else it need not be what everybody else would count. A source that answers
+    /// nothing or `NaN` for a while must not be believed for good.
     pub fn is_settled(answers: &[Answered]) -> bool {
-        answers
-            .iter()
-            .all(|answer| matches!(answer, Ok((_, warnings)) if warnings.is_empty()))
+        let is_whole = |answer: &Answered| {
+            answer.as_ref().is_ok_and(|(series, warnings)| {
+                let mut values = series.iter().flat_map(|one| &one.values);
+                warnings.is_empty() && values.all(|value| value.is_finite())
+            })
+        };
+        let has_samples = |answer: &Answered| {
+            answer
+                .as_ref()
+                .is_ok_and(|(series, _)| series.iter().any(|one| !one.values.is_empty()))
+        };
+        answers.iter().all(is_whole) && answers.iter().any(has_samples)
     }
 
     /// Series and samples that were counted for each question of the chunk's plan, in their order.
@@ -327,4 +333,35 @@ fn join_starts(window: &Grid, chunks: &[(Chunk, ChunkData)]) -> Option<Vec<i64>>
         known.flatten().copied().collect(),
         window,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(values: &[f64]) -> Answered {
+        let series = Series {
+            timestamps_ms: (0..).take(values.len()).collect(),
+            values: values.to_vec(),
+            ..Series::default()
+        };
+        Ok((vec![series], Vec::new()))
+    }
+
+    #[test]
+    fn what_a_source_may_answer_otherwise_later_is_not_settled() {
+        let nothing = || Ok((Vec::new(), Vec::new()));
+        let partial = Ok((Vec::new(), vec!["a store is missing".to_owned()]));
+        let fault = Err(DataFault {
+            code: ReasonCode::SourceSlow,
+            message: String::new(),
+        });
+        let whole = answered(&[1.0, 2.0]);
+        // No series of the errors is what a faultless service has.
+        assert!(ChunkData::is_settled(&[whole.clone(), nothing()]));
+        assert!(!ChunkData::is_settled(&[nothing(), nothing()]));
+        for wrong in [partial, fault, answered(&[1.0, f64::NAN])] {
+            assert!(!ChunkData::is_settled(&[whole.clone(), wrong]));
+        }
+    }
 }

@@ -11,8 +11,9 @@ use crate::prometheus::install_crypto_provider;
 
 const AFTER_HELP: &str = "\
 Two services roll out a new version through the seed's pipeline: checkout a good one, payments a
-bad one. The fleet is simulated behind a Prometheus HTTP API; Serinus asks it as it would ask
-yours. Needs no network and nothing installed.
+bad one. Each is a rollout whose gate is polled as Argo Rollouts would. The fleet is simulated behind
+a Prometheus HTTP API; Serinus asks it as it would ask yours. Needs no network and nothing installed;
+the store is a temporary file that is removed at the end.
 
 Examples:
   serinus demo                 plays, then leaves Swagger UI up until Ctrl-C

@@ -144,6 +144,11 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         // process away would make callers fail instead.
         .with_check("store", false, store_check(&store))
         .with_gate_gauges(gate_gauges(&gauged));
+    let count = app.pipelines().load().await?;
+    tracing::info!(
+        pipelines.put = count,
+        "{count} pipelines were put over HTTP"
+    );
     let app = Arc::new(app);
     let routes = router(Arc::clone(&app));
     let server_limits = ServerLimits {

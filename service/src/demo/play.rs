@@ -1,25 +1,37 @@
-//! Plays a good and a bad canary through the seed's pipeline, as a CD system would: it moves the
-//! traffic, asks for a verdict, and does what the verdict says.
+//! Plays a good and a bad canary through the seed's pipeline, as Argo Rollouts would: it moves the
+//! traffic, polls the gate of the stage with the body of `examples/argo-rollouts`, and does what
+//! the gate says.
 //!
-//! The fleet's clock stands still while a question is asked and jumps between two questions, so
-//! the play depends on the seed alone, not on how fast the machine is.
+//! The fleet's clock stands still while the gate is asked and jumps between two polls, so the play
+//! depends on the seed alone, not on how fast the machine is.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::simulate::Track;
 
-use super::table::Table;
+use super::services::{TEMPLATE_HASH_LABEL, template_hash};
+use super::table::{Row, Table};
 use super::{CHECKOUT, Fleet, FleetError, PAYMENTS, VirtualClock};
 use crate::clock::Clock;
+use crate::rollouts::Rollouts;
 
-/// Questions in the duration of a stage.
+/// The services that roll out a new version, with the revision that Argo counts.
+const ROLLED_OUT: [(&str, u32); 2] = [(CHECKOUT, 7), (PAYMENTS, 4)];
+/// Polls in the duration of a stage. Argo's template polls every 30 s, which is too often to watch
+/// two days pass.
 const POLLS_PER_STAGE: i64 = 6;
-/// Real time between two questions, so that a person can follow.
-const PAUSE: Duration = Duration::from_millis(120);
-/// What is younger than the lag is not judged: the last question of a stage comes that much later.
+/// Polls before the rollout pauses for a human: those of the stage and a fifth more, as
+/// `examples/argo-rollouts/rollout.yaml` counts them, and the first, which starts the stage.
+const MOST_POLLS: i64 = POLLS_PER_STAGE + POLLS_PER_STAGE.div_euclid(5) + 1;
+/// Real time between two polls, so that a person can follow.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Real time that Serinus is given to judge what a jump of the clock has sealed.
+const JUDGING_TIME: Duration = Duration::from_secs(10);
+/// What is younger than the lag is not judged: the last poll of a stage comes that much later.
 const LAG_MS: i64 = 60_000;
 const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 
@@ -30,10 +42,10 @@ pub(super) enum PlayError {
     #[error(transparent)]
     Fleet(#[from] FleetError),
     /// Serinus does not answer.
-    #[error("cannot ask for a verdict: {0}")]
+    #[error("cannot ask the gate: {0}")]
     Ask(#[from] reqwest::Error),
     /// Serinus refuses the question.
-    #[error("cannot ask for a verdict: {0}")]
+    #[error("cannot ask the gate: {0}")]
     Refused(String),
 }
 
@@ -42,7 +54,11 @@ pub(super) enum PlayError {
 pub(super) struct Ending {
     /// The service.
     pub(super) service: &'static str,
-    /// `promote`, `rollback`, or `hold` when its time was over.
+    /// The rollout's key.
+    pub(super) key: String,
+    /// Where its state is; its trail is at `/events` below.
+    pub(super) status_url: String,
+    /// `promote`, `rollback`, or `hold` when the polls ran out.
     pub(super) verdict: String,
     /// The stage of the last verdict.
     pub(super) stage: String,
@@ -52,17 +68,26 @@ pub(super) struct Ending {
     pub(super) rollback_to_percent: f64,
 }
 
-/// The part of an answer that a CD system reads.
+/// What the gate answers, as far as Argo and this play read it.
 #[derive(Debug, Deserialize)]
 struct Answer {
-    verdict: String,
     gate: Gate,
-    rollback_to_percent: f64,
+    reason_code: String,
+    /// Absent while the store cannot be reached.
+    #[serde(default)]
+    status_url: String,
 }
 
 #[derive(Debug, Deserialize)]
 struct Gate {
+    verdict: String,
     reason: String,
+}
+
+/// The part of a rollout's state that the summary tells.
+#[derive(Debug, Deserialize)]
+struct State {
+    rollback_to_percent: f64,
 }
 
 /// Everything that a play needs.
@@ -77,13 +102,18 @@ pub(super) struct Stageplay {
     pub(super) client: reqwest::Client,
     /// Where Serinus answers: `http://127.0.0.1:8080`.
     pub(super) server: String,
+    /// What Serinus judges, to wait for it after a jump of the clock.
+    pub(super) rollouts: Arc<Rollouts>,
 }
 
 /// One rollout on its way.
 struct Rollout {
     service: &'static str,
+    /// `{pod-template hash}.{revision}`: what Argo calls it.
+    key: String,
     stage: usize,
     started_ms: i64,
+    /// How often the gate of the stage was asked.
     polls: i64,
     ending: Option<Ending>,
 }
@@ -92,12 +122,13 @@ impl Stageplay {
     /// Plays both rollouts to their ends, telling every change of verdict.
     pub(super) async fn play(&self, table: &mut Table) -> Result<Vec<Ending>, PlayError> {
         let mut rollouts = Vec::new();
-        for service in [CHECKOUT, PAYMENTS] {
+        for (service, revision) in ROLLED_OUT {
             let rollout = Rollout {
                 service,
+                key: format!("{}.{revision}", template_hash(service, Track::Canary)),
                 stage: 0,
                 started_ms: self.clock.now_ms(),
-                polls: 1,
+                polls: 0,
                 ending: None,
             };
             self.move_traffic(&rollout)?;
@@ -109,6 +140,7 @@ impl Stageplay {
             .min_by_key(|rollout| self.due_ms(rollout))
         {
             self.clock.advance_to(self.due_ms(rollout));
+            self.rollouts.catch_up(JUDGING_TIME).await;
             self.ask_and_act(rollout, table).await?;
             tokio::time::sleep(PAUSE).await;
         }
@@ -122,8 +154,11 @@ impl Stageplay {
         self.pipeline.stages.get(rollout.stage)
     }
 
-    /// When the next question of a rollout is due.
+    /// When the next poll of a rollout is due: the first when the traffic has moved.
     fn due_ms(&self, rollout: &Rollout) -> i64 {
+        if rollout.polls == 0 {
+            return rollout.started_ms;
+        }
         let minutes = self
             .stage_of(rollout)
             .map_or(0.0, |stage| stage.duration_minutes);
@@ -144,54 +179,69 @@ impl Stageplay {
             return Ok(());
         };
         let answer = self.ask(rollout, stage).await?;
-        table.tell(
-            self.clock.now_ms(),
-            rollout.service,
-            stage,
-            &answer.verdict,
-            &answer.gate.reason,
-        );
+        let Gate { verdict, reason } = answer.gate;
+        // The first poll of a stage starts it: there is nothing to tell yet.
+        if rollout.polls > 0 || verdict != "hold" {
+            table.tell(&Row {
+                at_ms: self.clock.now_ms(),
+                service: rollout.service,
+                stage,
+                verdict: &verdict,
+                reason_code: &answer.reason_code,
+                reason: &reason,
+            });
+        }
         rollout.polls += 1;
         let is_last = rollout.stage + 1 == self.pipeline.stages.len();
-        let elapsed_minutes =
-            (self.clock.now_ms() - rollout.started_ms) as f64 / MILLISECONDS_PER_MINUTE;
-        match answer.verdict.as_str() {
+        match verdict.as_str() {
             "promote" if !is_last => {
                 rollout.stage += 1;
                 rollout.started_ms = self.clock.now_ms();
-                rollout.polls = 1;
-                self.move_traffic(rollout)?;
-                return Ok(());
+                rollout.polls = 0;
+                return self.move_traffic(rollout);
             }
-            "hold" if elapsed_minutes < stage.max_duration_minutes => return Ok(()),
+            "hold" if rollout.polls < MOST_POLLS => return Ok(()),
             "rollback" => self.fleet.set_share(rollout.service, 0.0)?,
             _ => {}
         }
+        let state: State = read(self.client.get(&answer.status_url)).await?;
         rollout.ending = Some(Ending {
             service: rollout.service,
-            verdict: answer.verdict,
+            key: rollout.key.clone(),
+            status_url: answer.status_url,
+            verdict,
             stage: stage.id.clone(),
-            reason: answer.gate.reason,
-            rollback_to_percent: answer.rollback_to_percent,
+            reason,
+            rollback_to_percent: state.rollback_to_percent,
         });
         Ok(())
     }
 
+    /// Asks the gate of a stage as `examples/argo-rollouts/analysis-template.yaml` does.
     async fn ask(&self, rollout: &Rollout, stage: &Stage) -> Result<Answer, PlayError> {
-        let start = chrono::DateTime::from_timestamp_millis(rollout.started_ms);
-        let question = json!({
-            "pipeline": self.pipeline.name,
-            "stage": stage.id,
-            "control": {"service": rollout.service, "track": "stable"},
-            "canary": {"service": rollout.service, "track": "canary"},
-            "start": start.map(|start| start.to_rfc3339()),
+        let population =
+            |track| json!({ TEMPLATE_HASH_LABEL: template_hash(rollout.service, track) });
+        let body: Value = json!({
+            "key": rollout.key,
+            "control": population(Track::Stable),
+            "canary": population(Track::Canary),
         });
-        let url = format!("{}/v1/analyses", self.server);
-        let response = self.client.post(url).json(&question).send().await?;
-        if response.status().is_success() {
-            Ok(response.json().await?)
-        } else {
-            Err(PlayError::Refused(response.text().await?))
-        }
+        let url = format!(
+            "{}/v1/pipelines/{}/stages/{}/gate",
+            self.server, self.pipeline.name, stage.id
+        );
+        read(self.client.post(url).json(&body)).await
+    }
+}
+
+/// Sends a request and reads its answer.
+async fn read<T: serde::de::DeserializeOwned>(
+    request: reqwest::RequestBuilder,
+) -> Result<T, PlayError> {
+    let response = request.send().await?;
+    if response.status().is_success() {
+        Ok(response.json().await?)
+    } else {
+        Err(PlayError::Refused(response.text().await?))
     }
 }

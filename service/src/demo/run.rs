@@ -1,9 +1,10 @@
-//! `serinus demo`: the fleet, a real Serinus on it, the play, and Swagger UI for exploring.
+//! `serinus demo`: the fleet, a real Serinus on it with its store in a folder that goes with it, the
+//! play through the gate, and Swagger UI with the trail of both rollouts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serinus_analysis::simulate::SimulationError;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::play::{Ending, PlayError, Stageplay};
 use super::table::Table;
@@ -41,6 +43,12 @@ const PIPELINES: [(&str, &str); 2] = [
 ];
 /// The one that is played: the seed's, to the letter.
 const PLAYED: &str = "canary_pipeline";
+/// The ids of the rollouts that are played, in the order of their start: known beforehand, so that
+/// the examples of the OpenAPI document and of the README find the bad one.
+const ROLLOUT_IDS: [Uuid; 2] = [
+    Uuid::from_u128(0x0198_f0c2_7a54_7c3e_9d8a_0123_4567_89aa),
+    Uuid::from_u128(0x0198_f0c2_7a54_7c3e_9d8a_0123_4567_89ab),
+];
 
 /// How the demo runs.
 #[derive(Debug, Clone)]
@@ -111,17 +119,26 @@ pub async fn run(
     let config = SourceConfig::new(fleet_url.parse().map_err(DemoError::Address)?);
     let sources = Sources::new(BTreeMap::from([("default".to_owned(), config)]), None)?;
     let engine = Arc::new(Engine::new(Arc::clone(&clock) as SharedClock, sources));
-    let pipelines = Arc::new(Folder::open(&folder.path)?);
-    let store = Store::open(&StoreUrl::memory()).await?;
+    let pipelines = Arc::new(Folder::open(&folder.pipelines())?);
+    let store_url = folder.store()?;
+    let store = Store::open(&store_url).await?;
     let settings = rollouts::Settings::default();
-    let rollouts = Arc::new(Rollouts::new(store, Arc::clone(&engine), settings));
+    let rollouts = Arc::new(
+        Rollouts::new(store.clone(), Arc::clone(&engine), settings).with_first_ids(ROLLOUT_IDS),
+    );
     let forever = Retention {
         closed_for_ms: i64::MAX,
         most_closed: u64::MAX,
     };
     tasks.spawn(Arc::clone(&rollouts).work(forever, cancel.clone()));
     let limits = Limits::default();
-    let app = Arc::new(App::new(engine, pipelines, rollouts, limits, None));
+    let app = Arc::new(App::new(
+        engine,
+        pipelines,
+        Arc::clone(&rollouts),
+        limits,
+        None,
+    ));
     let listener = bind(options.listen).await?;
     let server = format!("http://{}", listener.local_addr()?);
     let stopped = cancel.clone();
@@ -147,6 +164,7 @@ pub async fn run(
             .timeout(Duration::from_secs(30))
             .build()?,
         server: server.clone(),
+        rollouts,
     };
     let told = |text: &str| write_line(out(), text);
     told(&format!(
@@ -158,7 +176,7 @@ pub async fn run(
     let endings = tokio::select! {
         endings = stageplay.play(&mut table) => endings?,
         _ = &mut interrupted => {
-            finish(&cancel, &tasks).await;
+            finish(&cancel, &tasks, store).await;
             return Ok(true);
         }
     };
@@ -168,19 +186,21 @@ pub async fn run(
         // From here on the fleet lives as fast as the person who explores it.
         clock.set_speed(1.0);
         told(&format!(
-            "\nSwagger UI: {server}/docs  (the examples run as they stand; Prometheus API of the \
-             fleet: {fleet_url})\nCtrl-C ends the demo"
+            "{}\nSwagger UI: {server}/docs  (\"Try it out\": the examples run as they stand, those of \
+             rollouts on these two)\nPrometheus API of the fleet: {fleet_url}\nCtrl-C ends the demo",
+            trails(&endings, &store_url)
         ));
         interrupted.await;
     }
-    finish(&cancel, &tasks).await;
+    finish(&cancel, &tasks, store).await;
     Ok(is_as_expected)
 }
 
-async fn finish(cancel: &CancellationToken, tasks: &TaskTracker) {
+async fn finish(cancel: &CancellationToken, tasks: &TaskTracker, store: Store) {
     cancel.cancel();
     tasks.close();
     tasks.wait().await;
+    store.close().await;
 }
 
 fn played_pipeline() -> Result<Pipeline, DemoError> {
@@ -233,7 +253,24 @@ fn summary(endings: &[Ending]) -> String {
             ),
             _ => format!("still held at {}: {}", ending.stage, ending.reason),
         };
-        let _ = write!(text, "\n{}: {} - {what}", ending.service, ending.verdict);
+        let (service, key, verdict) = (ending.service, &ending.key, &ending.verdict);
+        let _ = write!(text, "\n{service} {key}: {verdict} - {what}");
+    }
+    text
+}
+
+/// Where each decision can be looked at, and computed again.
+fn trails(endings: &[Ending], store: &StoreUrl) -> String {
+    let mut text = "\nWhat was decided, when, why and from which data:".to_owned();
+    for ending in endings {
+        let (service, url) = (ending.service, &ending.status_url);
+        let _ = write!(text, "\n  {service:<9} {url}/events");
+    }
+    if let Some(id) = ROLLOUT_IDS.last() {
+        let _ = write!(
+            text,
+            "\nThe decisions of {PAYMENTS}, computed again: serinus replay {id} --store {store}"
+        );
     }
     text
 }
@@ -245,7 +282,7 @@ fn write_line(mut out: Box<dyn std::io::Write + Send>, text: &str) {
         .and_then(|()| out.write_all(b"\n"));
 }
 
-/// The folder of the demo's pipelines, which goes with the demo.
+/// The folder of the demo's pipelines and of its store, which goes with the demo.
 struct DemoFolder {
     path: PathBuf,
 }
@@ -253,12 +290,30 @@ struct DemoFolder {
 impl DemoFolder {
     fn create() -> std::io::Result<Self> {
         let path = std::env::temp_dir().join(format!("serinus-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
         let folder = Self { path };
+        std::fs::create_dir_all(folder.pipelines())?;
         for (file, text) in PIPELINES {
-            std::fs::write(Path::new(&folder.path).join(file), text)?;
+            std::fs::write(folder.pipelines().join(file), text)?;
         }
         Ok(folder)
+    }
+
+    fn pipelines(&self) -> PathBuf {
+        self.path.join("pipelines")
+    }
+
+    /// Where the store is; a file of a demo that had this number before and was killed is not it.
+    fn store(&self) -> Result<StoreUrl, DemoError> {
+        for file in ["serinus.db", "serinus.db-wal", "serinus.db-shm"] {
+            match std::fs::remove_file(self.path.join(file)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                _ => {}
+            }
+        }
+        let url = format!("sqlite:{}", self.path.join("serinus.db").display());
+        Ok(url.parse()?)
     }
 }
 
@@ -266,5 +321,17 @@ impl Drop for DemoFolder {
     fn drop(&mut self) {
         // What cannot be removed is left to the system, which clears its temporary files.
         let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serinus_openapi::examples;
+
+    use super::*;
+
+    #[test]
+    fn the_examples_name_the_rollout_that_is_rolled_back() {
+        assert_eq!(ROLLOUT_IDS[1].to_string(), examples::ROLLOUT_ID);
     }
 }

@@ -3,7 +3,7 @@
 //! A large site, so that a stage at 0.01 % of the traffic still sees tens of thousands of canary
 //! requests an hour: with fewer, no method could tell 0.02 % of errors from 0.1 %.
 
-use serinus_analysis::simulate::{LatencyLaw, Multipliers, ServiceDescription};
+use serinus_analysis::simulate::{LatencyLaw, Multipliers, ServiceDescription, Track};
 
 /// The service whose canary is good; the demo moves its traffic.
 pub const CHECKOUT: &str = "checkout";
@@ -19,6 +19,17 @@ pub const SERVICES: [&str; 4] = [CHECKOUT, PAYMENTS, CATALOG, BILLING];
 
 /// The traffic share of the canaries of [`CATALOG`] and [`BILLING`], in percent.
 pub const STEADY_SHARE_PERCENT: f64 = 10.0;
+
+/// The label by which Argo Rollouts tells the pods of two versions apart, as a scrape keeps it.
+pub(super) const TEMPLATE_HASH_LABEL: &str = "rollouts_pod_template_hash";
+
+/// The hashes of the versions, stable and canary, of each of [`SERVICES`].
+const TEMPLATE_HASHES: [(&str, &str); SERVICES.len()] = [
+    ("5c8f7", "6d4f9"),
+    ("7b9d5", "84cd6"),
+    ("6f5d4", "75b98"),
+    ("58db6", "9c7f8"),
+];
 
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
@@ -56,6 +67,19 @@ pub(super) struct DemoService {
     pub(super) description: ServiceDescription,
     /// The canary's share at the start of the history, in percent.
     pub(super) share_percent: f64,
+}
+
+/// Returns the hash of the version that a population of a service runs; empty for a service that
+/// there is none of, as a label that is not there.
+pub(super) fn template_hash(service: &str, track: Track) -> &'static str {
+    SERVICES
+        .iter()
+        .zip(TEMPLATE_HASHES)
+        .find(|(name, _)| **name == service)
+        .map_or("", |(_, (stable, canary))| match track {
+            Track::Stable => stable,
+            Track::Canary => canary,
+        })
 }
 
 /// Returns the services, in the order of [`SERVICES`].

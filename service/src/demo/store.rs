@@ -7,7 +7,7 @@ use serinus_analysis::simulate::{
 
 use super::column::{ABSENT, Column, is_absent};
 use super::labels::{Labels, METRIC_NAME};
-use super::services::DemoService;
+use super::services::{DemoService, TEMPLATE_HASH_LABEL, template_hash};
 
 /// How long samples are kept: three days.
 const RETAINED_MS: i64 = 3 * 24 * 60 * 60 * 1000;
@@ -181,6 +181,10 @@ fn pod_labels(service: &str, identity: &PodIdentity) -> Vec<(&'static str, Strin
         ("instance", identity.instance.clone()),
         ("pod", identity.name.clone()),
         ("region", identity.region.to_owned()),
+        (
+            TEMPLATE_HASH_LABEL,
+            template_hash(service, identity.track).to_owned(),
+        ),
     ]
 }
 
@@ -284,6 +288,7 @@ mod tests {
                 ("job", "checkout"),
                 ("service", "checkout"),
                 ("track", "stable"),
+                ("rollouts_pod_template_hash", "5c8f7"),
             ],
         );
         assert_eq!(all.len(), 1);

@@ -5,10 +5,26 @@ use std::io::Write;
 
 use serinus_analysis::pipeline::Stage;
 
-/// Prints a row whenever a rollout's stage or verdict changes, and now and then while it holds.
+/// What a gate has answered.
+pub(super) struct Row<'a> {
+    /// When, on the fleet's clock.
+    pub(super) at_ms: i64,
+    /// Whose canary.
+    pub(super) service: &'static str,
+    /// Which gate was asked.
+    pub(super) stage: &'a Stage,
+    /// Its verdict.
+    pub(super) verdict: &'a str,
+    /// Why, as a token.
+    pub(super) reason_code: &'a str,
+    /// Why, in words.
+    pub(super) reason: &'a str,
+}
+
+/// Prints a row whenever a rollout's stage, its verdict or the kind of its reason changes.
 pub(super) struct Table {
     out: Box<dyn Write + Send>,
-    last: BTreeMap<&'static str, (String, String)>,
+    last: BTreeMap<&'static str, [String; 3]>,
 }
 
 impl Table {
@@ -32,26 +48,27 @@ impl Table {
     }
 
     /// Tells an answer, if it says something new.
-    pub(super) fn tell(
-        &mut self,
-        at_ms: i64,
-        service: &'static str,
-        stage: &Stage,
-        verdict: &str,
-        reason: &str,
-    ) {
-        let news = (stage.id.clone(), verdict.to_owned());
+    pub(super) fn tell(&mut self, told: &Row<'_>) {
+        let Row { service, stage, .. } = *told;
+        let news = [&stage.id, told.verdict, told.reason_code].map(str::to_owned);
         if self.last.get(service) == Some(&news) {
             return;
         }
         self.last.insert(service, news);
-        let at = chrono::DateTime::from_timestamp_millis(at_ms)
+        let at = chrono::DateTime::from_timestamp_millis(told.at_ms)
             .map_or_else(String::new, |at| at.format("%a %H:%M").to_string());
         let stage_text = format!("{} {}", stage.id, stage.name);
         let traffic = format!("{} %", stage.traffic_percent);
         row(
             &mut self.out,
-            [&at, service, &stage_text, &traffic, verdict, reason],
+            [
+                &at,
+                service,
+                &stage_text,
+                &traffic,
+                told.verdict,
+                told.reason,
+            ],
         );
     }
 }

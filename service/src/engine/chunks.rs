@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use serinus_analysis::judge::DataFault;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Condition, MetricKind, Pipeline, Stage};
 use serinus_analysis::plan::{Chunk, ChunkData};
 use serinus_analysis::series::{Grid, Populations};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
 
 use crate::packed::{pack, unpack};
 
@@ -72,17 +74,19 @@ impl Subject {
 /// What is kept of one subject.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
-    /// Whole chunks by their number.
-    whole: BTreeMap<i64, Vec<u8>>,
+    /// Whole chunks by the time that they were counted from, and their end.
+    whole: BTreeMap<(i64, i64), Vec<u8>>,
     /// The newest part of a chunk that goes on.
     newest: Option<(Grid, Vec<u8>)>,
+    /// How the source failed last, and when.
+    failed: Option<(Instant, DataFault)>,
 }
 
 impl Counted {
     /// What is kept of a chunk.
     pub(super) fn get(&self, chunk: &Chunk) -> Option<ChunkData> {
         let bytes = if chunk.is_whole() {
-            self.whole.get(&chunk.number())?
+            self.whole.get(&time_of(chunk))?
         } else {
             let (grid, bytes) = self.newest.as_ref()?;
             (*grid == chunk.counted()).then_some(bytes)?
@@ -96,16 +100,34 @@ impl Counted {
             return;
         };
         if chunk.is_whole() {
-            self.whole.insert(chunk.number(), bytes);
+            self.whole.insert(time_of(chunk), bytes);
         } else {
             self.newest = Some((chunk.counted(), bytes));
         }
+    }
+
+    /// Notes that the source has failed.
+    pub(super) fn fail(&mut self, fault: &DataFault) {
+        self.failed = Some((Instant::now(), fault.clone()));
+    }
+
+    /// How the source failed since a time. Who has waited since then for the same chunks is told so:
+    /// to ask again, one after the other, would take longer than anyone waits.
+    pub(super) fn failed_since(&self, waited_from: Instant) -> Option<DataFault> {
+        let (at, fault) = self.failed.as_ref()?;
+        (*at >= waited_from).then(|| fault.clone())
     }
 
     fn bytes(&self) -> usize {
         let newest = self.newest.as_ref().map_or(0, |(_, bytes)| bytes.len());
         newest + self.whole.values().map(Vec::len).sum::<usize>()
     }
+}
+
+/// The time that a chunk was counted in.
+fn time_of(chunk: &Chunk) -> (i64, i64) {
+    let counted = chunk.counted();
+    (counted.start_ms(), counted.end_ms())
 }
 
 /// What is kept of all subjects.
@@ -206,6 +228,21 @@ mod tests {
         kept.make_room(at(31), 100);
         let left: Vec<u8> = kept.entries.keys().map(|subject| subject.0[0]).collect();
         assert_eq!((left, kept.bytes), (vec![0, 2], 80));
+    }
+
+    #[test]
+    fn a_failure_is_shared_by_those_who_waited_for_it() {
+        let mut counted = Counted::default();
+        let before = Instant::now();
+        assert_eq!(counted.failed_since(before), None);
+        let fault = DataFault {
+            code: serinus_analysis::judge::ReasonCode::SourceSlow,
+            message: "slow".to_owned(),
+        };
+        counted.fail(&fault);
+        assert_eq!(counted.failed_since(before), Some(fault));
+        let after = Instant::now() + Duration::from_millis(1);
+        assert_eq!(counted.failed_since(after), None);
     }
 
     #[test]

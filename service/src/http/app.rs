@@ -14,7 +14,7 @@ use super::readiness::{CheckFunction, RegisteredCheck};
 use crate::access::Access;
 use crate::engine::Engine;
 use crate::metrics::{GateGauge, Metrics};
-use crate::pipelines::Folder;
+use crate::pipelines::{Catalogue, Folder};
 use crate::rollouts::Rollouts;
 
 /// What a client may ask of the server. All have defaults.
@@ -66,7 +66,7 @@ impl Default for Limits {
 /// What the handlers share.
 pub struct App {
     engine: Arc<Engine>,
-    pipelines: Arc<Folder>,
+    pipelines: Catalogue,
     rollouts: Arc<Rollouts>,
     limits: Limits,
     public_url: Option<String>,
@@ -97,14 +97,14 @@ impl App {
     /// Returns the shared part of a server that everybody may ask, with figures of its own.
     pub fn new(
         engine: Arc<Engine>,
-        pipelines: Arc<Folder>,
+        folder: Arc<Folder>,
         rollouts: Arc<Rollouts>,
         limits: Limits,
         public_url: Option<String>,
     ) -> Self {
         Self {
             engine,
-            pipelines,
+            pipelines: Catalogue::new(folder, rollouts.store().clone(), rollouts.is_store_shared()),
             rollouts,
             admission: Admission::new(&limits),
             analysis_turns: Semaphore::new(limits.concurrent_analyses.max(1)),
@@ -186,7 +186,7 @@ impl App {
     }
 
     /// The pipelines known by name.
-    pub fn pipelines(&self) -> &Arc<Folder> {
+    pub fn pipelines(&self) -> &Catalogue {
         &self.pipelines
     }
 

@@ -10,6 +10,7 @@ use serinus_openapi::problem::MEDIA_TYPE;
 use serinus_openapi::{Problem, ProblemType};
 
 use crate::engine::AnalysisError;
+use crate::pipelines::CatalogueError;
 use crate::rollouts::RolloutError;
 
 /// An error as it is told to the caller.
@@ -68,6 +69,18 @@ impl From<RolloutError> for ApiError {
             RolloutError::Store(_) | RolloutError::Unreadable(_) => ProblemType::StoreUnavailable,
             RolloutError::Refused(_) | RolloutError::Busy => ProblemType::RolloutConflict,
             RolloutError::PopulationsDiffer(_) => ProblemType::PopulationsDiffer,
+        };
+        Self::new(problem_type, error.to_string())
+    }
+}
+
+impl From<CatalogueError> for ApiError {
+    fn from(error: CatalogueError) -> Self {
+        let problem_type = match error {
+            CatalogueError::DefinedByFile { .. } | CatalogueError::TooMany => {
+                ProblemType::PipelineConflict
+            }
+            CatalogueError::Store(_) => ProblemType::StoreUnavailable,
         };
         Self::new(problem_type, error.to_string())
     }

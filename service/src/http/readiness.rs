@@ -62,7 +62,7 @@ pub(super) async fn checks(app: &App) -> Vec<ReadinessCheck> {
     let broken = app.pipelines().known().await.problems().len();
     let pipelines = (broken > 0).then(|| {
         format!(
-            "files of the pipelines folder with mistakes: {broken}; GET /v1/pipelines tells them"
+            "pipelines that are hidden or have mistakes: {broken}; GET /v1/pipelines tells them"
         )
     });
     checks.push(check("pipelines", false, pipelines));

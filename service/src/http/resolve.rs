@@ -9,7 +9,9 @@ use serinus_openapi::ProblemType;
 use serinus_openapi::pipeline::{PipelineReference, PipelineSource};
 
 use super::{ApiError, App};
-use crate::pipelines::Known;
+use crate::pipelines::{Known, KnownPipeline};
+use crate::rollouts::RolloutError;
+use crate::store::StoreError;
 
 /// The name of a pipeline that is sent without one.
 pub(super) const NAMELESS: &str = "pipeline";
@@ -58,20 +60,51 @@ pub(super) async fn pipeline(app: &App, asked: Asked<'_>) -> Result<Found, ApiEr
         (Some(_), Some(_)) => Err(invalid(
             "two pipelines: give `pipeline` or `pipeline_yaml`, not both",
         )),
-        (None, Some(yaml)) => Ok(parse(yaml, Position::default())),
+        (None, Some(yaml)) => Ok(text(yaml, NAMELESS)),
         (Some(reference), None) => match reference.source() {
             PipelineSource::Name(name) => {
-                let known = app.pipelines().known().await;
-                known_pipeline(&known, &name).map(Found::Pipeline)
+                let known = known_pipeline(app, &name).await?;
+                Ok(Found::Pipeline(known.pipeline))
             }
-            PipelineSource::Inline(text) => Ok(parse(text, Position::of_pipeline(asked.body))),
+            PipelineSource::Inline(text) => {
+                Ok(parse(text, NAMELESS, Position::of_pipeline(asked.body)))
+            }
         },
     }
 }
 
-/// Reads the text of a pipeline file.
-pub(super) fn text(yaml: &str) -> Found {
-    parse(yaml, Position::default())
+/// Reads the text of a pipeline file, named by its own `name` or else by `name`.
+pub(super) fn text(yaml: &str, name: &str) -> Found {
+    parse(yaml, name, Position::default())
+}
+
+/// Reads a pipeline that a request sends to be kept under a name, and returns its text.
+///
+/// # Errors
+///
+/// None or two are given, or it is not sent but named.
+pub(super) fn sent<'a>(asked: Asked<'a>, name: &str) -> Result<(Found, &'a str), ApiError> {
+    let invalid = |detail: &str| ApiError::new(ProblemType::InvalidRequest, detail);
+    match (
+        asked.pipeline.map(PipelineReference::source),
+        asked.pipeline_yaml,
+    ) {
+        (None, Some(yaml)) => Ok((text(yaml, name), yaml)),
+        (Some(PipelineSource::Inline(object)), None) => {
+            let position = Position::of_pipeline(asked.body);
+            Ok((parse(object, name, position), object))
+        }
+        (Some(PipelineSource::Name(_)), None) => Err(invalid(
+            "`pipeline` is a name: send the pipeline itself, as an object, or as a text in \
+             `pipeline_yaml`",
+        )),
+        (None, None) => Err(invalid(
+            "no pipeline: give `pipeline_yaml` (a text) or `pipeline` (an object)",
+        )),
+        (Some(_), Some(_)) => Err(invalid(
+            "two pipelines: give `pipeline` or `pipeline_yaml`, not both",
+        )),
+    }
 }
 
 /// Finds the pipeline that a request means, with its text, for those who keep it.
@@ -86,11 +119,8 @@ pub(super) async fn pipeline_with_text(
     if let (Some(reference), None) = (asked.pipeline, asked.pipeline_yaml)
         && let PipelineSource::Name(name) = reference.source()
     {
-        let known = app.pipelines().known().await;
-        let found = known
-            .get(&name)
-            .ok_or_else(|| unknown_pipeline(&known, &name))?;
-        return Ok((Arc::clone(&found.pipeline), Arc::clone(&found.text)));
+        let found = known_pipeline(app, &name).await?;
+        return Ok((found.pipeline, found.text));
     }
     let text: Arc<str> = match (
         asked.pipeline.map(PipelineReference::source),
@@ -112,11 +142,36 @@ pub(super) fn stage_at_path<'a>(pipeline: &'a Pipeline, id: &str) -> Result<&'a 
         .map_err(|error| ApiError::new(ProblemType::NoSuchStage, error.problem().detail.clone()))
 }
 
-fn known_pipeline(known: &Known, name: &str) -> Result<Arc<Pipeline>, ApiError> {
-    known
-        .get(name)
-        .map(|known| Arc::clone(&known.pipeline))
-        .ok_or_else(|| unknown_pipeline(known, name))
+/// Why the pipeline of a name cannot be told.
+#[derive(Debug)]
+pub(super) enum NotFound {
+    /// There is none.
+    Unknown(ApiError),
+    /// There may be one, and the store cannot be asked.
+    Store(StoreError),
+}
+
+impl From<NotFound> for ApiError {
+    fn from(error: NotFound) -> Self {
+        match error {
+            NotFound::Unknown(error) => error,
+            NotFound::Store(error) => RolloutError::from(error).into(),
+        }
+    }
+}
+
+/// Finds the pipeline of a name.
+///
+/// # Errors
+///
+/// None is known, or the store cannot be asked for it.
+pub(super) async fn known_pipeline(app: &App, name: &str) -> Result<KnownPipeline, NotFound> {
+    let found = app.pipelines().find(name).await;
+    if let Some(known) = found.map_err(NotFound::Store)? {
+        return Ok(known);
+    }
+    let known = app.pipelines().known().await;
+    Err(NotFound::Unknown(unknown_pipeline(&known, name)))
 }
 
 /// No pipeline has this name.
@@ -124,7 +179,8 @@ pub(super) fn unknown_pipeline(known: &Known, name: &str) -> ApiError {
     let detail = match known.names().count() {
         0 => format!(
             "unknown pipeline {name:?}: the server knows none, see GET /v1/pipelines; give \
-             `pipeline_yaml`, or start the server with --pipelines"
+             `pipeline_yaml`, put one with PUT /v1/pipelines/{name}, or start the server with \
+             --pipelines"
         ),
         _ => format!(
             "unknown pipeline {name:?}{} known are: {}",
@@ -234,8 +290,8 @@ impl Position {
     }
 }
 
-fn parse(text: &str, position: Position) -> Found {
-    match pipeline::parse(text, NAMELESS) {
+fn parse(text: &str, name: &str, position: Position) -> Found {
+    match pipeline::parse(text, name) {
         Ok(parsed) => Found::Pipeline(Arc::new(parsed)),
         Err(diagnostics) => Found::Mistakes(
             diagnostics

@@ -5,5 +5,7 @@ mod ask;
 mod behaviour;
 mod document;
 mod operations;
+mod pipelines;
 mod problems;
 mod sockets;
+mod store_down;

@@ -1,34 +1,60 @@
-//! The folder of pipelines: every `*.yaml` and `*.yml` file in it, by the pipeline's name.
+//! The pipelines that the server knows: those that were put over HTTP ([`Catalogue`]), and those of
+//! its folder: every `*.yaml` and `*.yml` file in it, by the pipeline's name.
 //!
 //! There is no watcher: the folder is looked at when it is used, at most once a second, and a
 //! file is read again when its text differs. Texts are compared rather than times of change,
 //! because a file may change twice within one tick, or keep its time (a mounted `ConfigMap`, a
 //! restored backup); the files are few and small.
 
+mod catalogue;
 mod folder;
 mod scan;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use catalogue::PutPipeline;
+pub use catalogue::{Catalogue, CatalogueError};
 pub use folder::{Folder, FolderError};
 use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::pipeline::FileProblem;
 
-/// A pipeline and the file that it came from.
+/// Where a pipeline came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of the folder, by its name.
+    File(String),
+    /// It was put over HTTP.
+    Put {
+        /// When, in milliseconds since 1970.
+        updated_ms: i64,
+    },
+}
+
+impl Origin {
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Put { .. } => None,
+        }
+    }
+}
+
+/// A pipeline and where it came from.
 #[derive(Debug, Clone)]
 pub struct KnownPipeline {
     /// The pipeline: the last good form of its file.
     pub pipeline: Arc<Pipeline>,
     /// The text that it was read from.
     pub text: Arc<str>,
-    /// The file's name in the folder.
-    pub file: String,
+    /// Where it came from.
+    pub origin: Origin,
     /// Why the file's newest form is not the one used.
     pub problem: Option<FileProblem>,
 }
 
-/// What the folder held when it was looked at last.
+/// What was known when it was looked at last.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     by_name: BTreeMap<String, KnownPipeline>,
@@ -53,9 +79,22 @@ impl Known {
             .map(|(name, known)| (name.as_str(), known))
     }
 
-    /// What is wrong with the folder's files, sorted by file.
+    /// What is wrong: the folder's files, sorted by file, and then what was put.
     pub fn problems(&self) -> &[FileProblem] {
         &self.problems
+    }
+
+    /// These, and those that were put.
+    fn with_put(&self, put: &BTreeMap<String, PutPipeline>) -> Self {
+        let mut all = self.clone();
+        for (name, one) in put {
+            let hidden_by = self.get(name).map(|known| known.origin.file());
+            all.problems.extend(one.problem(name, hidden_by.flatten()));
+            if let (None, Some(known)) = (hidden_by, one.known()) {
+                all.by_name.insert(name.clone(), known);
+            }
+        }
+        all
     }
 
     /// Writes what is wrong to the log.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serinus_analysis::pipeline::{self, Pipeline};
 use serinus_openapi::pipeline::FileProblem;
 
-use super::{Known, KnownPipeline};
+use super::{Known, KnownPipeline, Origin};
 
 /// Largest pipeline file, in bytes: the same as the largest body of a request.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -83,7 +83,8 @@ impl Files {
             if let Some(first) = known.by_name.get(&pipeline.name) {
                 let message = format!(
                     "pipeline {:?} is already in {}: give one of them another `name`",
-                    pipeline.name, first.file
+                    pipeline.name,
+                    first.origin.file().unwrap_or_default()
                 );
                 known.problems.push(FileProblem {
                     file: file.clone(),
@@ -97,7 +98,7 @@ impl Files {
                 KnownPipeline {
                     pipeline: Arc::clone(pipeline),
                     text: Arc::clone(text),
-                    file: file.clone(),
+                    origin: Origin::File(file.clone()),
                     problem: state.problem.clone(),
                 },
             );
@@ -202,7 +203,10 @@ mod tests {
         assert!(files.look(directory.path()));
         let known = files.known();
         assert_eq!(known.names().collect::<Vec<_>>(), ["checkout", "shop"]);
-        assert_eq!(known.get("checkout").unwrap().file, "other.yml");
+        assert_eq!(
+            known.get("checkout").unwrap().origin.file(),
+            Some("other.yml")
+        );
         assert!(known.problems().is_empty(), "{:?}", known.problems());
         assert!(!files.look(directory.path()), "nothing changed");
     }
@@ -259,7 +263,7 @@ mod tests {
         let mut files = Files::default();
         files.look(directory.path());
         let known = files.known();
-        assert_eq!(known.get("shop").unwrap().file, "a.yaml");
+        assert_eq!(known.get("shop").unwrap().origin.file().unwrap(), "a.yaml");
         assert_eq!(known.problems()[0].file, "b.yaml");
         assert!(known.problems()[0].message.contains("already in a.yaml"));
     }

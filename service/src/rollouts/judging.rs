@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::series::Grid;
 use serinus_openapi::analysis::{ReasonCode, Verdict};
 
 use super::live::{Live, Present};
@@ -36,6 +37,19 @@ fn next_due_ms(pipeline: &Pipeline, now_ms: i64) -> i64 {
     sealed_end_ms(pipeline, now_ms)
         + interval_ms
         + i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND
+}
+
+/// The end to judge a stage to, once a whole interval of it is sealed. Without one the analysis
+/// itself says that the stage has only just started.
+pub(super) fn window_end_ms(
+    pipeline: &Pipeline,
+    started_ms: i64,
+    sealed_end_ms: i64,
+) -> Option<i64> {
+    let interval_ms =
+        i64::from(pipeline.analysis.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
+    let grid = Grid::covering(started_ms, sealed_end_ms, interval_ms);
+    (grid.intervals() > 0).then_some(sealed_end_ms)
 }
 
 /// A judgement that says nothing about the canary: what it is made from is not there.
@@ -123,8 +137,7 @@ impl Rollouts {
             stage,
             populations: live.populations.clone(),
             start_ms: Some(started_ms),
-            // A stage that began after the newest sealed interval has no interval yet.
-            end_ms: Some(end_ms).filter(|end_ms| *end_ms > started_ms),
+            end_ms: window_end_ms(&live.pipeline, started_ms, end_ms),
             source: present.document.source.as_deref(),
         };
         let analysis = self.analyse(&input).await;
@@ -236,16 +249,50 @@ impl Rollouts {
         let _ = tokio::time::timeout(wait, ready).await;
     }
 
+    /// Judges every open rollout up to the newest sealed interval, and returns when each was, or
+    /// when `patience` is over. For a clock that jumps: the worker looks in real time.
+    pub async fn catch_up(&self, patience: Duration) {
+        /// How soon to look again after a judgement that another task makes.
+        const LOOK_AGAIN: Duration = Duration::from_millis(5);
+        let all = async {
+            for live in self.in_memory() {
+                while !is_caught_up(&live, self.now_ms()) {
+                    self.judge(&live).await;
+                    if !is_caught_up(&live, self.now_ms()) {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                    }
+                }
+            }
+        };
+        // What is not judged by then, the worker judges.
+        let _ = tokio::time::timeout(patience, all).await;
+    }
+
     /// Judges a rollout in a task of its own, when it is its turn.
     pub(super) fn begin_judging(self: &Arc<Self>, live: &Arc<Live>) {
         let (rollouts, live) = (Arc::clone(self), Arc::clone(live));
         self.tasks.spawn(async move {
-            let turns = Arc::clone(&rollouts.turns);
-            // Only fails when the semaphore is closed, which it never is.
-            let _turn = turns.acquire().await;
+            let present = live.present();
+            let named = present.document.source.as_deref();
+            let source = named.or(live.pipeline.source.as_deref());
+            // Without a name it is the default one, which may also have one: then it has twice the
+            // turns.
+            let _turn = rollouts.turns.next(source.unwrap_or_default()).await;
             rollouts.judge(&live).await;
         });
     }
+}
+
+/// Whether a rollout was judged with all that is sealed, whatever came of it.
+fn is_caught_up(live: &Live, now_ms: i64) -> bool {
+    let present = live.present();
+    let sealed_ms = sealed_end_ms(&live.pipeline, now_ms);
+    let Some((stage, started_ms)) = present.open_stage(&live.pipeline) else {
+        return true;
+    };
+    present.judgement.as_ref().is_some_and(|judgement| {
+        judgement.stage == stage.id && (judgement.end_ms >= sealed_ms || sealed_ms <= started_ms)
+    })
 }
 
 /// How long after its newest interval was sealed a judgement was made.

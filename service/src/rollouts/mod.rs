@@ -12,10 +12,11 @@ mod recorded;
 #[cfg(test)]
 mod tests;
 mod transition;
+mod turns;
 mod worker;
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use document::Document;
@@ -26,10 +27,10 @@ use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Populations;
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use transition::{Change, TrailEntry};
 pub use transition::{JUDGE, Refused};
+use turns::Turns;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::engine::{AnalysisError, AnalysisInput, Engine};
@@ -45,7 +46,7 @@ const MOST_OVER_IN_MEMORY: usize = 10_000;
 pub struct Settings {
     /// Longest time that one judgement may take, waiting for Prometheus included.
     pub judgement_time: Duration,
-    /// Most judgements at the same time.
+    /// Most judgements of one source at the same time.
     pub concurrent_judgements: usize,
     /// Whether other processes use the same store: then every poll looks whether it changed.
     pub is_store_shared: bool,
@@ -113,9 +114,11 @@ pub struct Rollouts {
     engine: Arc<Engine>,
     settings: Settings,
     index: RwLock<Index>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
+    /// The ids of the first rollouts that are started here.
+    first_ids: Mutex<VecDeque<Uuid>>,
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +131,7 @@ struct Index {
 impl Rollouts {
     /// Returns the rollouts of a store. Those that are open are judged when the worker runs.
     pub fn new(store: Store, engine: Arc<Engine>, settings: Settings) -> Self {
-        let turns = Arc::new(Semaphore::new(settings.concurrent_judgements.max(1)));
+        let turns = Turns::new(settings.concurrent_judgements);
         Self {
             store,
             engine,
@@ -137,7 +140,16 @@ impl Rollouts {
             turns,
             tasks: TaskTracker::new(),
             metrics: Arc::new(Metrics::new()),
+            first_ids: Mutex::default(),
         }
+    }
+
+    /// Gives the first rollouts that are started here these ids, so that they can be named before:
+    /// for a store that begins empty. Later ones get new ones.
+    #[must_use]
+    pub fn with_first_ids(mut self, ids: impl IntoIterator<Item = Uuid>) -> Self {
+        self.first_ids = Mutex::new(ids.into_iter().collect());
+        self
     }
 
     /// Counts into these figures, which others count into as well.
@@ -150,6 +162,19 @@ impl Rollouts {
     /// The store.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Whether other processes use the same store.
+    pub fn is_store_shared(&self) -> bool {
+        self.settings.is_store_shared
+    }
+
+    fn next_id(&self, now_ms: i64) -> Uuid {
+        let mut first = self
+            .first_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        first.pop_front().unwrap_or_else(|| new_id(now_ms))
     }
 
     fn now_ms(&self) -> i64 {
@@ -316,7 +341,7 @@ impl Rollouts {
         let started = self
             .store
             .start(NewRollout {
-                id: new_id(now_ms),
+                id: self.next_id(now_ms),
                 pipeline: start.pipeline.name.clone(),
                 key: start.key.to_owned(),
                 created_ms: now_ms,

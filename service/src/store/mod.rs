@@ -2,7 +2,8 @@
 //!
 //! A deployment system asks about a rollout by its key for hours, through restarts of this
 //! service. So whatever was accepted is kept: rollouts, every decision about them as a trail of
-//! events, and the inputs of the decisions, so that each can be computed again.
+//! events, and the inputs of the decisions, so that each can be computed again. Beside them stand the
+//! pipelines that were put over HTTP.
 //!
 //! The store is dumb on purpose. It keeps documents that the engine makes and reads, and beside
 //! them only the columns that somebody looks up. What it does know:
@@ -48,7 +49,7 @@ use uuid::Uuid;
 pub use error::StoreError;
 pub use model::{
     Inputs, NewEvent, NewRollout, Recorded, Retention, RolloutState, RolloutUpdate, Started,
-    StoredEvent, StoredRollout,
+    StoredEvent, StoredPipeline, StoredRollout,
 };
 pub use page::{Cursor, Filter, MOST_ON_A_PAGE, Page, RolloutPage};
 pub use sqlite::SqliteStore;
@@ -197,6 +198,53 @@ impl Store {
         match self {
             Self::Sqlite(store) => store.inputs(digest).await,
         }
+    }
+
+    /// Keeps a pipeline under its name, in the place of one that had it. Says whether the name is
+    /// new.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn put_pipeline(&self, pipeline: &StoredPipeline) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.put_pipeline(pipeline).await,
+        }
+    }
+
+    /// Removes the pipeline of a name. Says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn delete_pipeline(&self, name: &str) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.delete_pipeline(name).await,
+        }
+    }
+
+    /// Returns the pipeline of a name.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn pipeline(&self, name: &str) -> Result<Option<StoredPipeline>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.pipeline(name).await,
+        }
+    }
+
+    /// Returns all pipelines, by name. Whoever puts them bounds their number.
+    ///
+    /// # Errors
+    ///
+    /// As [`rollout`](Self::rollout).
+    pub async fn pipelines(&self) -> Result<Vec<StoredPipeline>, StoreError> {
+        let mut pipelines = match self {
+            Self::Sqlite(store) => store.pipelines().await,
+        }?;
+        pipelines.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(pipelines)
     }
 
     /// Removes closed rollouts that need not be kept, with their events and inputs, and returns

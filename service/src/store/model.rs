@@ -154,6 +154,17 @@ pub struct RolloutUpdate {
     pub document: String,
 }
 
+/// A pipeline that was put over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPipeline {
+    /// Its name.
+    pub name: String,
+    /// When it was put, in milliseconds since 1970.
+    pub updated_ms: i64,
+    /// The text as it was sent.
+    pub text: String,
+}
+
 /// What a decision was computed from. Kept once per digest and rollout, and as long as it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inputs {

@@ -85,5 +85,17 @@ pub(super) const DELETE_CLOSED: &str = "DELETE FROM rollouts WHERE id IN \
      (SELECT id FROM rollouts WHERE is_current = 0 AND closed_ms IS NOT NULL \
       AND (closed_ms, id) <= ($1, $2) ORDER BY closed_ms, id LIMIT $3)";
 
+pub(super) const PIPELINE: &str =
+    "SELECT name, updated_ms, document FROM pipelines WHERE name = $1";
+
+/// In no order: how texts are sorted depends on the engine's language.
+pub(super) const PIPELINES: &str = "SELECT name, updated_ms, document FROM pipelines";
+
+pub(super) const PUT_PIPELINE: &str = "INSERT INTO pipelines (name, updated_ms, document) \
+     VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+     SET updated_ms = excluded.updated_ms, document = excluded.document";
+
+pub(super) const DELETE_PIPELINE: &str = "DELETE FROM pipelines WHERE name = $1";
+
 pub(super) const INSERT_PROBE: &str = "INSERT INTO probes (bytes) VALUES ($1)";
 pub(super) const DELETE_PROBES: &str = "DELETE FROM probes";

@@ -75,7 +75,13 @@ pub(in crate::http) async fn advance(
     let stage = match (&hook.stage, &live) {
         (Some(named), _) => named.clone(),
         (None, Some(live)) => stage_of(&live.present()),
-        (None, None) => first_stage(&app, &pipeline).await?,
+        (None, None) => match first_stage(&app, &pipeline).await {
+            Ok(first) => first,
+            Err(resolve::NotFound::Unknown(error)) => return Err(error),
+            Err(resolve::NotFound::Store(error)) => {
+                return refused_to_tell(&hook, &pipeline, error.into(), &base);
+            }
+        },
     };
     let call = hook.call(&pipeline, &stage, caller.name());
     let (live, told) = match live {
@@ -323,11 +329,8 @@ fn stage_after<'a>(pipeline: &'a Pipeline, stage: &str) -> Option<&'a str> {
     stages.next().map(|next| next.id.as_str())
 }
 
-async fn first_stage(app: &App, pipeline: &str) -> Result<String, ApiError> {
-    let known = app.pipelines().known().await;
-    let found = known
-        .get(pipeline)
-        .ok_or_else(|| resolve::unknown_pipeline(&known, pipeline))?;
+async fn first_stage(app: &App, pipeline: &str) -> Result<String, resolve::NotFound> {
+    let found = resolve::known_pipeline(app, pipeline).await?;
     Ok(found
         .pipeline
         .stages

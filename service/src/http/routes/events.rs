@@ -39,9 +39,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
     /// Only those after this sequence number.
-    #[param(minimum = 0)]
+    #[param(nullable = false, minimum = 0)]
     after: Option<i64>,
 }
 

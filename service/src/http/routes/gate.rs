@@ -132,23 +132,39 @@ async fn answer(
     };
     let rollouts = app.rollouts();
     let found = rollouts.current(call.pipeline, call.key).await;
-    let told = match found {
-        Ok(Some(live)) => known(app, &live, &call)
-            .await
-            .map(|told| (Some(live), told)),
-        Ok(None) => first(app, &call)
-            .await
-            .map(|(live, told)| (Some(live), told)),
+    let (live, told) = match found {
+        Ok(Some(live)) => {
+            let told = known(app, &live, &call).await;
+            (Some(live), told)
+        }
+        Ok(None) => match first(app, &call).await {
+            Ok((live, told)) => (Some(live), Ok(told)),
+            Err(error) => (None, Err(error)),
+        },
         Err(error) => {
             // Nothing can be told of it, but that it may be asked for.
-            let _known = usable_pipeline(app, &call).await?;
-            Err(GateError::Rollout(error))
+            let known = usable_pipeline(app, &call).await;
+            (None, known.and(Err(GateError::Rollout(error))))
         }
     };
-    let (live, told) = match told {
+    let told = match told {
         Ok(told) => told,
         Err(GateError::Api(error)) => return Err(error),
-        Err(GateError::Rollout(error)) => (None, store_unavailable(error)?),
+        Err(GateError::Rollout(error)) => {
+            let held = store_unavailable(error)?;
+            match &live {
+                // What is known of it is told all the same.
+                Some(live) => {
+                    let present = live.present().told(&live.pipeline, Some(call.stage));
+                    Told {
+                        progress: present.progress,
+                        dry_run: present.dry_run,
+                        ..held
+                    }
+                }
+                None => held,
+            }
+        }
     };
     Ok(no_store(Json(wire(&call, live.as_deref(), told, base))))
 }
@@ -164,6 +180,15 @@ pub(in crate::http) enum GateError {
 impl From<ApiError> for GateError {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
+    }
+}
+
+impl From<resolve::NotFound> for GateError {
+    fn from(error: resolve::NotFound) -> Self {
+        match error {
+            resolve::NotFound::Unknown(error) => Self::Api(error),
+            resolve::NotFound::Store(error) => Self::Rollout(error.into()),
+        }
     }
 }
 
@@ -196,9 +221,17 @@ pub(in crate::http) async fn known(
         .present()
         .is_at_an_earlier_stage(&live.pipeline, call.stage)
     {
-        rollouts
+        let advanced = rollouts
             .advance(live, Some(call.stage), call.start_ms, call.caller)
-            .await?;
+            .await;
+        match advanced {
+            // It was decided or moved while this waited for its turn: the gate tells what it is now.
+            Err(RolloutError::Refused(_))
+                if !live
+                    .present()
+                    .is_at_an_earlier_stage(&live.pipeline, call.stage) => {}
+            other => other?,
+        }
     }
     rollouts.judge_within(live, app.limits().gate_wait).await;
     Ok(live.present().told(&live.pipeline, Some(call.stage)))
@@ -239,13 +272,10 @@ pub(in crate::http) async fn first(
     Ok((live, told))
 }
 
-async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, ApiError> {
-    let known = app.pipelines().known().await;
-    let Some(found) = known.get(call.pipeline) else {
-        return Err(resolve::unknown_pipeline(&known, call.pipeline));
-    };
+async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, GateError> {
+    let found = resolve::known_pipeline(app, call.pipeline).await?;
     resolve::stage_at_path(&found.pipeline, call.stage)?;
-    Ok(found.clone())
+    Ok(found)
 }
 
 /// A gate holds while nothing can be recorded: it never answers 5xx by choice.

@@ -22,6 +22,7 @@ pub(super) fn all() -> Routes {
         .needs(Scope::Read, routes!(pipelines::validate))
         .needs(Scope::Read, routes!(pipelines::list))
         .needs(Scope::Read, routes!(pipelines::show))
+        .needs(Scope::Operate, routes!(pipelines::put, pipelines::delete))
         .needs(Scope::Gate, routes!(gate::ask, gate::post))
         .needs(Scope::Gate, routes!(rollouts::start))
         .needs(Scope::Read, routes!(rollouts::list))

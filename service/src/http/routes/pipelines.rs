@@ -1,19 +1,26 @@
-//! `/v1/pipelines`: what the server knows, and what a pipeline says.
+//! `/v1/pipelines`: what the server knows, what a pipeline says, and what is put there.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use serinus_openapi::pipeline::{
     PipelineDetail, PipelineList, PipelineSummary, ValidateAnswer, ValidateRequest,
 };
-use serinus_openapi::{Problem, examples};
+use serinus_openapi::{Problem, ProblemType, examples};
 
+use super::caller::Caller;
 use super::operations::no_store;
 use crate::http::body::{MediaType, SentBody};
 use crate::http::resolve::{self, Asked, Found};
 use crate::http::{ApiError, App};
+use crate::pipelines::Origin;
+
+/// Longest name of a pipeline that is put: the longest that a pipeline may give itself.
+const MOST_NAME_BYTES: usize = 100;
 
 /// Look a pipeline through
 ///
@@ -61,7 +68,7 @@ pub(super) async fn validate(
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let found = match &body.media_type {
-        MediaType::Yaml => resolve::text(&body.text),
+        MediaType::Yaml => resolve::text(&body.text, resolve::NAMELESS),
         MediaType::Json => {
             let request: ValidateRequest = body.json()?;
             let asked = Asked {
@@ -92,8 +99,8 @@ pub(super) async fn validate(
 
 /// List the pipelines
 ///
-/// Those of the server's folder, read again when a file changes. A file that was good before and
-/// has mistakes now keeps its last good form; `problems` tells of it.
+/// Those of the server's folder, read again when a file changes, and those that were put here. A
+/// file that was good before and has mistakes now keeps its last good form; `problems` tells of it.
 #[utoipa::path(
     get,
     path = "/v1/pipelines",
@@ -103,11 +110,15 @@ pub(super) async fn validate(
 )]
 pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
     let known = app.pipelines().known().await;
-    let pipelines = known.iter().map(|(name, known)| PipelineSummary {
-        name: name.to_owned(),
-        file: known.file.clone(),
-        stages: known.pipeline.stages.len(),
-        problem: known.problem.clone(),
+    let pipelines = known.iter().map(|(name, known)| {
+        let (file, put_at) = origin(&known.origin);
+        PipelineSummary {
+            name: name.to_owned(),
+            file,
+            put_at,
+            stages: known.pipeline.stages.len(),
+            problem: known.problem.clone(),
+        }
     });
     no_store(Json(PipelineList {
         pipelines: pipelines.collect(),
@@ -130,19 +141,208 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
             status = 404, description = "The server knows no pipeline of this name",
             body = Problem, content_type = "application/problem+json"
         ),
+        (
+            status = 503, description = "It is not known here, and the store cannot be asked",
+            body = Problem, content_type = "application/problem+json"
+        ),
     )
 )]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
-    let known = app.pipelines().known().await;
-    let Some(found) = known.get(&name) else {
-        return Err(resolve::unknown_pipeline(&known, &name));
-    };
+    let found = resolve::known_pipeline(&app, &name).await?;
+    let (file, put_at) = origin(&found.origin);
     Ok(no_store(Json(PipelineDetail {
         pipeline: (&*found.pipeline).into(),
-        file: found.file.clone(),
-        problem: found.problem.clone(),
+        file,
+        put_at,
+        problem: found.problem,
     })))
+}
+
+/// Put a pipeline
+///
+/// Keeps it in the store under its name, in the place of one that was put before; it counts from
+/// the next request on. Rollouts that run keep the text that they were started with. Send the text
+/// of the file as `application/yaml`, or JSON with `pipeline_yaml` (the text) or `pipeline` (an
+/// object). A pipeline that a file of the server's folder defines cannot be put.
+#[utoipa::path(
+    put,
+    path = "/v1/pipelines/{pipeline}",
+    operation_id = "put_pipeline",
+    tag = "pipelines",
+    params(("pipeline" = String, Path, description = "The pipeline's name: up to 100 of a-z, 0-9, _, - and ., the first a letter or a digit", example = "shop")),
+    request_body(content(
+        (ValidateRequest = "application/json", example = json!(examples::pipeline_to_put())),
+        (String = "application/yaml", example = json!(examples::PIPELINE_TO_PUT_YAML)),
+    )),
+    responses(
+        (status = 201, description = "It is new", body = PipelineDetail),
+        (status = 200, description = "It took the place of one that was put before", body = PipelineDetail),
+        (
+            status = 400, description = "The body cannot be read, or the name cannot be used",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 409, description = "A file of the server's folder defines it, or too many were put",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 413, description = "The body is over the limit",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 415, description = "The body is neither JSON nor YAML",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 422, description = "The pipeline has mistakes; `diagnostics` tells them all",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 503, description = "It cannot be kept now",
+            body = Problem, content_type = "application/problem+json"
+        ),
+    )
+)]
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    caller: Caller,
+    body: SentBody,
+) -> Result<Response, ApiError> {
+    let invalid = |detail: String| ApiError::new(ProblemType::InvalidRequest, detail);
+    if !is_name(&name) {
+        return Err(invalid(format!(
+            "the name {name:?} cannot be used: write up to {MOST_NAME_BYTES} of a-z, 0-9, _, - and \
+             ., the first a letter or a digit"
+        )));
+    }
+    let request: ValidateRequest;
+    let (found, text) = match &body.media_type {
+        MediaType::Yaml => (resolve::text(&body.text, &name), body.text.as_str()),
+        MediaType::Json => {
+            request = body.json()?;
+            let asked = Asked {
+                pipeline: request.pipeline.as_ref(),
+                pipeline_yaml: request.pipeline_yaml.as_deref(),
+                body: &body.text,
+            };
+            resolve::sent(asked, &name)?
+        }
+        MediaType::Other(_) => {
+            return Err(body.unsupported("application/json or application/yaml"));
+        }
+    };
+    let pipeline = found.usable()?;
+    if pipeline.name != name {
+        return Err(invalid(format!(
+            "the pipeline names itself {:?}: put it to /v1/pipelines/{0}, or take `name` out",
+            pipeline.name
+        )));
+    }
+    let now_ms = app.engine().clock().now_ms();
+    let putting = app
+        .pipelines()
+        .put(Arc::clone(&pipeline), text.into(), now_ms);
+    let is_new = putting.await?;
+    let by = caller.name();
+    tracing::info!(
+        pipeline.name = name,
+        caused_by = by,
+        "pipeline {name} put by {by}"
+    );
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let detail = PipelineDetail {
+        pipeline: (&*pipeline).into(),
+        file: None,
+        put_at: DateTime::from_timestamp_millis(now_ms),
+        problem: None,
+    };
+    Ok(no_store((status, Json(detail))))
+}
+
+/// Delete a pipeline
+///
+/// One that was put. Rollouts that run keep the text that they were started with; no new one can be
+/// started.
+#[utoipa::path(
+    delete,
+    path = "/v1/pipelines/{pipeline}",
+    operation_id = "delete_pipeline",
+    tag = "pipelines",
+    params(("pipeline" = String, Path, description = "The pipeline's name", example = "shop")),
+    responses(
+        (status = 204, description = "It is deleted"),
+        (
+            status = 404, description = "No pipeline of this name was put",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 409, description = "A file of the server's folder defines it",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 503, description = "It cannot be deleted now",
+            body = Problem, content_type = "application/problem+json"
+        ),
+    )
+)]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    caller: Caller,
+) -> Result<Response, ApiError> {
+    if !app.pipelines().delete(&name).await? {
+        let known = app.pipelines().known().await;
+        return Err(resolve::unknown_pipeline(&known, &name));
+    }
+    let by = caller.name();
+    tracing::info!(
+        pipeline.name = name,
+        caused_by = by,
+        "pipeline {name} deleted by {by}"
+    );
+    Ok(no_store(StatusCode::NO_CONTENT))
+}
+
+/// The file of a pipeline, or when it was put.
+fn origin(origin: &Origin) -> (Option<String>, Option<DateTime<Utc>>) {
+    match origin {
+        Origin::File(file) => (Some(file.clone()), None),
+        Origin::Put { updated_ms } => (None, DateTime::from_timestamp_millis(*updated_ms)),
+    }
+}
+
+/// Whether a pipeline can be put under this name: one that reads the same in every address, file
+/// system and store.
+fn is_name(name: &str) -> bool {
+    let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    name.len() <= MOST_NAME_BYTES
+        && name.starts_with(is_plain)
+        && name
+            .chars()
+            .all(|letter| is_plain(letter) || matches!(letter, '_' | '-' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_reads_the_same_everywhere() {
+        let longest = "a".repeat(MOST_NAME_BYTES);
+        for good in ["shop", "7", "a.b-c_d", &longest] {
+            assert!(is_name(good), "{good}");
+        }
+        let too_long = "a".repeat(MOST_NAME_BYTES + 1);
+        for bad in ["", "Shop", ".", "-a", "_a", "a b", "a/b", "é", &too_long] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
 }

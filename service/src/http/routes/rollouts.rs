@@ -128,18 +128,22 @@ pub(super) async fn start(
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ListQuery {
     /// Only those of this pipeline.
+    #[param(nullable = false)]
     pipeline: Option<String>,
     /// Only those with this key.
+    #[param(nullable = false)]
     key: Option<String>,
     /// Only those in this state.
+    #[param(nullable = false)]
     state: Option<RolloutState>,
     /// Only those started since then (RFC 3339).
+    #[param(nullable = false)]
     since: Option<DateTime<Utc>>,
     /// Most rollouts on the page, from 1 to 200; 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
+    #[param(nullable = false, minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// What the page before gave as `next`.
-    #[param(pattern = r"^[A-Za-z0-9_-]{32}$")]
+    #[param(nullable = false, pattern = r"^[A-Za-z0-9_-]{32}$")]
     after: Option<String>,
 }
 

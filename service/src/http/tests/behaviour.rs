@@ -158,7 +158,7 @@ async fn a_broken_file_is_served_in_its_last_good_form_and_told() {
         "canary_pipeline: 3",
     )
     .unwrap();
-    server.app.pipelines().look();
+    server.app.pipelines().folder().look();
     let list = server.get("/v1/pipelines").await.json();
     assert_eq!(list["pipelines"][0]["name"], "checkout");
     assert_eq!(list["problems"][0]["file"], "checkout.yaml");

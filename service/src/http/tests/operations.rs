@@ -55,7 +55,7 @@ async fn a_broken_pipeline_is_a_warning_that_quotes_nothing_of_it() {
     let server = TestServer::new().await;
     let path = server.folder.path().join("broken.yaml");
     fs::write(path, "canary_pipeline: hunter2").unwrap();
-    server.app.pipelines().look();
+    server.app.pipelines().folder().look();
     let answered = server.get("/readyz").await;
     assert_eq!(answered.status, StatusCode::OK);
     let check = &answered.json()["checks"][1];

@@ -7,6 +7,7 @@
 pub(super) mod keys;
 pub(super) mod model;
 pub(super) mod pages;
+pub(super) mod pipelines;
 pub(super) mod retention;
 pub(super) mod trail;
 pub(super) mod weather;
@@ -40,6 +41,11 @@ macro_rules! on {
                 pages: a_page_fits_everything_that_is_asked,
                 pages: limits_are_kept_within_bounds,
                 pages: all_open_rollouts_are_found_over_many_pages,
+                pipelines: a_pipeline_is_put_replaced_and_deleted,
+                pipelines: all_pipelines_are_read_by_name,
+                pipelines: fifty_puts_of_one_name_leave_one_of_them,
+                pipelines: rollouts_that_are_forgotten_take_no_pipeline_with_them,
+                pipelines: a_closed_store_has_no_pipelines_to_tell,
                 retention: the_old_go_with_all_they_had,
                 retention: the_many_go_the_longest_closed_first,
                 retention: nothing_current_goes,

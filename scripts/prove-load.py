@@ -181,17 +181,17 @@ def evaluated(port):
 
 
 def wait_until_judged(options, port):
-    """Waits until the start is over: every rollout was judged twice, and within the last interval.
-    One that has only just started has no interval yet, so its second judgement takes a while."""
+    """Waits until the start is over: every rollout was judged again after all were started, when each
+    has its place in the interval. One that has only just started has no interval yet, so that takes
+    a while."""
     deadline = time.monotonic() + options.wait_seconds
     first = {}
     while True:
         listed = evaluated(port)
-        for key, at in listed.items():
-            first.setdefault(key, at)
+        if not first and len(listed) == options.rollouts:
+            first = listed
         oldest = time.time() - min(listed.values(), default=0)
-        is_later = all(at > first[key] for key, at in listed.items())
-        is_whole = len(listed) == options.rollouts and is_later
+        is_whole = first and all(at > first[key] for key, at in listed.items())
         if is_whole and oldest < INTERVAL_SECONDS + SLACK_SECONDS:
             return
         if time.monotonic() > deadline:

@@ -101,7 +101,7 @@ impl IntoResponse for ApiError {
 /// Answers for a handler that panicked: a problem, never an empty or cut 200.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "the signature is that of CatchPanicLayer"
+    reason = "the signature is that of what is done with a panic that was caught"
 )]
 pub(super) fn of_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     let message = panic

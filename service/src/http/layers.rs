@@ -1,17 +1,17 @@
 //! What happens around every handler: an id, a line in the log, a figure in the metrics, a net
 //! under panics, compression.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use futures_util::FutureExt;
 use tower::Layer;
-use tower::util::{MapRequest, MapResponse};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::util::MapRequest;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tracing::Instrument;
@@ -54,14 +54,10 @@ pub(super) fn around(routes: Router, app: Arc<App>) -> Router {
     // Around the router, not inside: the path has to be put right before a route is chosen, and
     // `Allow` is added after the layers of a route. And one within the other, not each by
     // `Router::layer`, which puts every layer in a box that is cloned for every request.
-    let caught = CatchPanicLayer::custom(error::of_panic).layer(routes);
-    let told = MapResponse::new(caught, |response: axum::http::Response<_>| {
-        error::as_problem(response.map(Body::new))
-    });
     let compressed = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(compress_when)
-        .layer(told);
+        .layer(routes);
     let seen = middleware::from_fn_with_state(app, observed).layer(compressed);
     Router::new().fallback_service(MapRequest::new(seen, without_trailing_slash))
 }
@@ -91,7 +87,8 @@ async fn observed(State(app): State<Arc<App>>, mut request: Request, next: Next)
     );
     let started_at = tokio::time::Instant::now();
     let work = async {
-        let response = next.run(request).await;
+        let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let response = error::as_problem(response.unwrap_or_else(error::of_panic));
         let status = response.status().as_u16();
         let took = started_at.elapsed();
         let duration_ms = took.as_secs_f64() * 1e3;
@@ -163,6 +160,8 @@ fn without_trailing_slash(mut request: Request) -> Request {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     #[test]

@@ -6,14 +6,12 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use super::query::{Aggregation, Query};
+use super::query::{Aggregation, Matcher, Query};
 
 /// The label that names a population.
 const POPULATION_LABEL: &str = "hash";
 const PODS: u64 = 2;
 const SCRAPE_MS: i64 = 15_000;
-/// As long as Prometheus repeats a sample.
-const LOOKBACK_MS: i64 = 300_000;
 /// When every pod was started, in seconds since 1970: before every window, in September 2026.
 const STARTED_SECONDS: i64 = 1_789_000_000;
 /// Requests come in blocks that are all alike.
@@ -64,18 +62,18 @@ fn among(stride: usize, from: usize, to: usize) -> Among {
     counts
 }
 
-/// The instants of a range query.
+/// The instants of a range query, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Instants {
-    pub(super) start_ms: i64,
-    pub(super) end_ms: i64,
-    pub(super) step_ms: i64,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) step: i64,
 }
 
 impl Instants {
     fn iter(self) -> impl Iterator<Item = i64> {
-        let count = (self.end_ms - self.start_ms).div_euclid(self.step_ms) + 1;
-        (0..count.max(0)).map(move |index| self.start_ms + index * self.step_ms)
+        let count = (self.end - self.start).div_euclid(self.step) + 1;
+        (0..count.max(0)).map(move |index| self.start + index * self.step)
     }
 }
 
@@ -147,9 +145,9 @@ pub(super) fn instant(query: &Query, at_ms: i64) -> String {
     let newest_ms = at_ms.div_euclid(SCRAPE_MS) * SCRAPE_MS;
     let oldest_ms = ((at_ms - range_ms).div_euclid(SCRAPE_MS) + 1) * SCRAPE_MS;
     let scrapes = Instants {
-        start_ms: oldest_ms,
-        end_ms: newest_ms,
-        step_ms: SCRAPE_MS,
+        start: oldest_ms,
+        end: newest_ms,
+        step: SCRAPE_MS,
     };
     for series in selected(query) {
         let mut labels = series.labels;
@@ -164,7 +162,6 @@ pub(super) fn instant(query: &Query, at_ms: i64) -> String {
 }
 
 fn value(formulas: &[Formula], aggregation: Aggregation, at_ms: i64) -> f64 {
-    debug_assert!(SCRAPE_MS <= LOOKBACK_MS, "every instant has a scrape");
     let sum: f64 = formulas.iter().map(|formula| formula.at(at_ms)).sum();
     match aggregation {
         Aggregation::Sum => sum,
@@ -202,7 +199,7 @@ fn selected(query: &Query) -> Vec<Series> {
         .matchers
         .iter()
         .filter(|matcher| matcher.label == POPULATION_LABEL)
-        .flat_map(|matcher| matcher.named())
+        .flat_map(Matcher::named)
         .collect();
     populations.sort_unstable();
     populations.dedup();
@@ -346,9 +343,9 @@ mod tests {
             instant(&query, at_ms)
         } else {
             let instants = Instants {
-                start_ms: at_ms,
-                end_ms: at_ms + 600_000,
-                step_ms: 10_000,
+                start: at_ms,
+                end: at_ms + 600_000,
+                step: 10_000,
             };
             range(&query, instants)
         };

@@ -62,14 +62,14 @@ async fn range(State(asked): State<Arc<Asked>>, Form(form): Form<Parameters>) ->
     let read = || {
         let query: Query = text(&form, "query")?.parse()?;
         let instants = Instants {
-            start_ms: milliseconds(&form, "start")?,
-            end_ms: milliseconds(&form, "end")?,
-            step_ms: milliseconds(&form, "step")?,
+            start: milliseconds(&form, "start")?,
+            end: milliseconds(&form, "end")?,
+            step: milliseconds(&form, "step")?,
         };
-        if instants.step_ms <= 0 || query.range_ms.is_some() {
+        if instants.step <= 0 || query.range_ms.is_some() {
             return Err("a range query needs a step and an instant vector".to_owned());
         }
-        if (instants.end_ms - instants.start_ms) / instants.step_ms >= MOST_INSTANTS {
+        if (instants.end - instants.start) / instants.step >= MOST_INSTANTS {
             return Err("exceeded maximum resolution of 11,000 points per timeseries".to_owned());
         }
         Ok(fleet::range(&query, instants))

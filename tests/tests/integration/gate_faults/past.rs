@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use serinus_tests::{FaultProxy, ProxyFault, RealPrometheus, SerinusProcess, now_ms};
 
 use super::lane::SLOW;
-use super::watch::{Subject, Watched};
+use super::watch::{Subject, Watched, text};
 use super::{AFTER, JUDGED_WITHIN, QUERY_LIMIT, TOLD_WITHIN, fault_time};
 use crate::contract::{pipeline_with, rfc3339, set};
 use crate::history::past;
@@ -111,12 +111,15 @@ async fn an_untrue_answer_is_not_believed_for_good() -> anyhow::Result<()> {
     ] {
         proxy.set(fault).await?;
         let untrue = subject.analysed(&serinus, "proxy", &end).await?;
-        ensure!(untrue["reason_code"] == code, "{fault:?}: {untrue:#}");
+        ensure!(
+            text(&untrue, "/reason_code") == code,
+            "{fault:?}: {untrue:#}"
+        );
     }
     proxy.set(ProxyFault::None).await?;
     let afterwards = subject.analysed(&serinus, "proxy", &end).await?;
     let without = subject.analysed(&serinus, "direct", &end).await?;
-    ensure!(without["verdict"] == "promote", "{without:#}");
+    ensure!(text(&without, "/verdict") == "promote", "{without:#}");
     ensure!(afterwards == without, "{afterwards:#}\nis not\n{without:#}");
     Ok(())
 }
@@ -145,12 +148,8 @@ fn subject(source: &str, start_ms: i64) -> Subject {
 async fn assert_uses_the_past(one: &Watched, serinus: &SerinusProcess) -> anyhow::Result<()> {
     ensure!(one.verdict()?.0 == "promote", "{}", one.name);
     let recorded = one.judged_as_on(serinus, (serinus, "direct")).await?;
-    let noise = recorded.pointer("/checks/0/dispersion_from");
-    ensure!(
-        noise.and_then(Value::as_str) == Some("history"),
-        "{}: {recorded:#}",
-        one.name
-    );
+    let noise = text(&recorded, "/checks/0/dispersion_from");
+    ensure!(noise == "history", "{}: {recorded:#}", one.name);
     Ok(())
 }
 

@@ -128,6 +128,14 @@ fn compared(mut analysis: Value) -> Value {
     analysis
 }
 
+/// The text at a JSON pointer; empty when there is none.
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
 impl Watched {
     /// Asks the gate twice a second: at least until a time, and until it has come to a verdict, but
     /// not beyond the end.
@@ -151,7 +159,7 @@ impl Watched {
 
     /// Asks the gate once, with more in the query than the key.
     async fn ask(&mut self, serinus: &SerinusProcess, more: &str) -> anyhow::Result<Reply> {
-        let pipeline = self.subject.pipeline["name"].as_str().unwrap_or_default();
+        let pipeline = text(&self.subject.pipeline, "/name");
         let key = &self.name;
         let path = format!("/v1/pipelines/{pipeline}/stages/only/gate?key={key}{more}");
         let asked_at = Instant::now();
@@ -175,6 +183,7 @@ impl Watched {
     }
 
     /// Prints what was seen, and for which reasons it held between two times.
+    #[expect(clippy::print_stdout, reason = "the figures of the proof")]
     pub(super) fn report(&self, (from, until): (Instant, Instant)) {
         let after = match self.verdict() {
             Ok((verdict, at)) => {
@@ -271,7 +280,7 @@ impl Watched {
         let decided: Vec<&Value> = all
             .context("no events")?
             .iter()
-            .filter(|event| event["kind"] == "decided" && event["verdict"] != "hold")
+            .filter(|event| text(event, "/kind") == "decided" && text(event, "/verdict") != "hold")
             .collect();
         ensure!(decided.len() == 1, "{}: {decided:?}", self.name);
         let analysis = decided.first().and_then(|event| event.get("analysis"));

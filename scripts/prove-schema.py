@@ -32,7 +32,7 @@ EXCEPTIONS = """
 # also where their form is right.
 [[operations]]
 include-operation-id = ["analyse", "validate_pipeline", "start_rollout", "ask_gate", "post_gate",
-                        "flagger_advance"]
+                        "flagger_advance", "put_pipeline"]
 [operations.checks]
 positive_data_acceptance.enabled = false
 

@@ -339,17 +339,17 @@ fn join_starts(window: &Grid, chunks: &[(Chunk, ChunkData)]) -> Option<Vec<i64>>
 mod tests {
     use super::*;
 
-    fn answered(values: &[f64]) -> Answered {
-        let series = Series {
+    fn series(values: &[f64]) -> Series {
+        Series {
             timestamps_ms: (0..).take(values.len()).collect(),
             values: values.to_vec(),
             ..Series::default()
-        };
-        Ok((vec![series], Vec::new()))
+        }
     }
 
     #[test]
     fn what_a_source_may_answer_otherwise_later_is_not_settled() {
+        let answered = |values: &[f64]| Ok((vec![series(values)], Vec::new()));
         let nothing = || Ok((Vec::new(), Vec::new()));
         let partial = Ok((Vec::new(), vec!["a store is missing".to_owned()]));
         let fault = Err(DataFault {

@@ -365,6 +365,11 @@ mod tests {
         spans.collect()
     }
 
+    fn canary_events(whole: &PairedCounts) -> Vec<f64> {
+        let events = whole.intervals.iter().map(|one| one.canary.events);
+        events.collect()
+    }
+
     #[test]
     fn a_row_belongs_to_the_part_in_which_it_ends() {
         let [first, second] = places();
@@ -381,7 +386,7 @@ mod tests {
         ]);
         let whole = PairedCounts::join(&[(&first, &one), (&second, &two)]);
         assert_eq!(spans(&whole), [(0, 1), (1, 1), (2, 1), (3, 2), (5, 1)]);
-        assert_eq!(whole.intervals[3].canary.events, 9.0);
+        assert_eq!(canary_events(&whole), [1.0, 2.0, 3.0, 9.0, 4.0]);
         assert_eq!(whole.quality.joined_intervals, 1);
         assert_eq!(whole.quality.missing_intervals, 2);
     }
@@ -394,8 +399,12 @@ mod tests {
         two.intervals[0].control.exposure = 500.0;
         let whole = PairedCounts::join(&[(&first, &one), (&second, &two)]);
         assert_eq!(spans(&whole), [(2, 1), (3, 1), (4, 2), (6, 1)]);
-        assert_eq!(whole.intervals[2].canary.events, 6.0);
-        assert_eq!(whole.intervals[2].control.exposure, 300.0);
+        assert_eq!(canary_events(&whole), [1.0, 2.0, 6.0, 4.0]);
+        let rest = ArmCount {
+            events: 6.0,
+            exposure: 300.0,
+        };
+        assert_eq!(whole.intervals[2].control, rest);
     }
 
     #[test]
@@ -409,7 +418,7 @@ mod tests {
         ]);
         let whole = PairedCounts::join(&[(&first, &one), (&second, &two)]);
         assert_eq!(spans(&whole), [(2, 2), (4, 1), (5, 1)]);
-        assert_eq!(whole.intervals[1].canary.events, 8.5);
+        assert_eq!(canary_events(&whole), [1.0, 8.5, 4.0]);
     }
 
     #[test]

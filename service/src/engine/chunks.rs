@@ -24,10 +24,10 @@ use crate::packed::{pack, unpack};
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// What nobody has asked for in this time belongs to a rollout that is over.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(900);
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(15);
 
 /// How often it is looked what can be forgotten.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// Everything that the counts of a chunk depend on beside its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serinus_analysis::judge::{History, HistoryData};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::packed::{pack, unpack};
 
@@ -14,7 +15,7 @@ use crate::packed::{pack, unpack};
 const MOST_BYTES: usize = 128 * 1024 * 1024;
 
 /// What nobody has asked for in this time is forgotten: every hour has another window.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(5_400);
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(90);
 
 /// Histories that are also kept as they are judged with, for services with many rollouts.
 const MOST_UNPACKED: usize = 16;

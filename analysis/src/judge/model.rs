@@ -137,6 +137,8 @@ reason_codes! {
     NoControl = "no_control",
     /// The traffic is not split as configured.
     SplitMismatch = "split_mismatch",
+    /// The whole service has spent its error budget.
+    ErrorBudget = "error_budget",
     /// No series, or no samples in the window.
     NoData = "no_data",
     /// The source said that its answer is not complete.

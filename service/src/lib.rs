@@ -9,6 +9,7 @@ pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod metrics;
+pub mod packed;
 pub mod pipelines;
 pub mod prometheus;
 pub mod rollouts;

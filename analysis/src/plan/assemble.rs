@@ -31,49 +31,54 @@ pub(super) fn take<'a>(plan: &'a Plan, answers: &'a [Answered]) -> Taken<'a> {
 /// Makes the data of a stage of what was read, of which the canary has `canary_percent` of the
 /// traffic.
 pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64) -> StageData {
+    let parts = parts(&readings);
     let mut data = StageData {
         grid: plan.grid,
         starts_with_stage: true,
-        canary_starts_ms: None,
+        canary_starts_ms: parts.heartbeats.canary.process_starts_ms(&plan.grid),
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
         history: History::default(),
     };
-    let (heartbeats, heartbeat_warnings) = match readings.get(&ReadingKey::Heartbeats) {
-        // Nothing needs them.
-        None => <_>::default(),
-        Some((_, Ok(read))) => (heartbeats_of(read), read.warnings.clone()),
-        Some((_, Err(fault))) => {
-            let told = format!("the times of the scrapes are not known: {}", fault.message);
-            (Populations::default(), vec![told])
-        }
-    };
-    data.canary_starts_ms = heartbeats.canary.process_starts_ms(&plan.grid);
-    let missed_scrapes = scrape_period_ms(heartbeats.as_ref())
-        .is_some_and(|period_ms| !series::sees_every_scrape(plan.step_ms, period_ms));
-    let assembly = Assembly {
-        grid: &plan.grid,
-        missed_scrapes,
-        canary_percent,
-        readings,
-        heartbeats: heartbeats.as_ref(),
-        limits: &plan.limits,
-    };
+    let assembly = Assembly::new(plan, readings, &parts, canary_percent);
     for (metric, kind) in &plan.metrics {
-        let mut warnings = assembly.warnings(kind);
-        if !matches!(kind, MetricKind::Gauge { .. }) {
-            warnings.extend(heartbeat_warnings.iter().map(String::as_str));
-        }
-        if !warnings.is_empty() {
-            let told = warnings.join("; ");
+        if let Some(told) = assembly.told(kind, &parts.warnings) {
             data.source_warnings.insert(metric.clone(), told);
         }
         let found = assembly
-            .metric(metric, kind)
+            .metric(metric, kind, true)
             .unwrap_or_else(MetricData::Fault);
         data.metrics.insert(metric.clone(), found);
     }
     data
+}
+
+/// What the heartbeats tell, and what is to be said about them.
+pub(super) struct Parts {
+    pub(super) heartbeats: Populations<Heartbeats>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads the heartbeats among what was read.
+pub(super) fn parts(readings: &Taken<'_>) -> Parts {
+    match readings.get(&ReadingKey::Heartbeats) {
+        // Nothing needs them.
+        None => Parts {
+            heartbeats: Populations::default(),
+            warnings: Vec::new(),
+        },
+        Some((_, Ok(read))) => Parts {
+            heartbeats: heartbeats_of(read),
+            warnings: read.warnings.clone(),
+        },
+        Some((_, Err(fault))) => {
+            let told = format!("the times of the scrapes are not known: {}", fault.message);
+            Parts {
+                heartbeats: Populations::default(),
+                warnings: vec![told],
+            }
+        }
+    }
 }
 
 /// Reads the heartbeats; nothing where nobody asked for them, or the source did not tell.
@@ -99,7 +104,7 @@ pub(super) fn scrape_period_ms(heartbeats: Populations<&Heartbeats>) -> Option<i
 }
 
 /// Everything that was read, ready to be counted.
-struct Assembly<'a> {
+pub(super) struct Assembly<'a> {
     grid: &'a Grid,
     missed_scrapes: bool,
     canary_percent: f64,
@@ -108,8 +113,60 @@ struct Assembly<'a> {
     limits: &'a BTreeMap<String, Vec<f64>>,
 }
 
-impl Assembly<'_> {
-    fn metric(&self, name: &str, kind: &MetricKind) -> Result<MetricData, DataFault> {
+impl<'a> Assembly<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        readings: Taken<'a>,
+        parts: &'a Parts,
+        canary_percent: f64,
+    ) -> Self {
+        let heartbeats = parts.heartbeats.as_ref();
+        Self {
+            grid: &plan.grid,
+            missed_scrapes: scrape_period_ms(heartbeats)
+                .is_some_and(|period_ms| !series::sees_every_scrape(plan.step_ms, period_ms)),
+            canary_percent,
+            readings,
+            heartbeats,
+            limits: &plan.limits,
+        }
+    }
+
+    /// What the source said about the answers of a metric, and what is to be said about the
+    /// heartbeats it needs.
+    pub(super) fn told(&self, kind: &MetricKind, of_heartbeats: &[String]) -> Option<String> {
+        let mut warnings = self.warnings(kind);
+        if !matches!(kind, MetricKind::Gauge { .. }) {
+            warnings.extend(of_heartbeats.iter().map(String::as_str));
+        }
+        (!warnings.is_empty()).then(|| warnings.join("; "))
+    }
+
+    /// The data of a metric, also where the canary was not seen: then with the reason why it would
+    /// not be enough alone. A fault of the answers stays one.
+    pub(super) fn metric_or_none(
+        &self,
+        name: &str,
+        kind: &MetricKind,
+    ) -> (MetricData, Option<DataFault>) {
+        let fault = match self.metric(name, kind, true) {
+            Ok(data) => return (data, None),
+            Err(fault) => fault,
+        };
+        match self.metric(name, kind, false) {
+            Ok(data) => (data, Some(fault)),
+            Err(fault) => (MetricData::Fault(fault), None),
+        }
+    }
+
+    /// The data of a metric. `must_be_seen`: the canary must have series, and samples that are
+    /// numbers.
+    fn metric(
+        &self,
+        name: &str,
+        kind: &MetricKind,
+        must_be_seen: bool,
+    ) -> Result<MetricData, DataFault> {
         if self.grid.intervals() == 0 {
             let seconds = self.grid.interval_ms() as f64 / 1_000.0;
             return Err(no_data(format!(
@@ -117,15 +174,18 @@ impl Assembly<'_> {
             )));
         }
         match kind {
-            MetricKind::Proportion { events, total } => self.proportion(events, total),
-            MetricKind::EventRate { events, per } => self.event_rate(events, *per),
+            MetricKind::Proportion { events, total } => {
+                self.proportion(events, total, must_be_seen)
+            }
+            MetricKind::EventRate { events, per } => self.event_rate(events, *per, must_be_seen),
             MetricKind::Quantile {
                 histogram,
                 is_native,
                 scale,
                 ..
             } => {
-                let read = self.canary_seen(&super::histogram_key(histogram, *is_native))?;
+                let key = super::histogram_key(histogram, *is_native);
+                let read = self.canary_seen(&key, must_be_seen)?;
                 let (grid, heartbeats) = (self.grid, self.heartbeats);
                 let mut counted = if *is_native {
                     let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -137,32 +197,43 @@ impl Assembly<'_> {
                 Ok(MetricData::Histogram(counted))
             }
             MetricKind::Gauge { expression } => {
-                let values = self.canary_seen(&ReadingKey::Gauge(expression.clone()))?;
+                let key = ReadingKey::Gauge(expression.clone());
+                let values = self.canary_seen(&key, must_be_seen)?;
                 Ok(MetricData::Gauge(series::gauge(self.grid, values)))
             }
             MetricKind::Impact { of } => Err(no_data(format!("it is the impact of {of:?}"))),
         }
     }
 
-    fn proportion(&self, events: &str, total: &str) -> Result<MetricData, DataFault> {
-        let total = self.canary_seen(&ReadingKey::Counter(total.to_owned()))?;
-        let events = self.finite(&ReadingKey::Counter(events.to_owned()))?;
+    fn proportion(
+        &self,
+        events: &str,
+        total: &str,
+        must_be_seen: bool,
+    ) -> Result<MetricData, DataFault> {
+        let total = self.canary_seen(&ReadingKey::Counter(total.to_owned()), must_be_seen)?;
+        let events = self.finite(&ReadingKey::Counter(events.to_owned()), must_be_seen)?;
         let mut counts = series::proportion(self.grid, events, total, self.heartbeats);
         counts.quality.no_event_series = is_empty(events.control) && is_empty(events.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;
         Ok(MetricData::Counts(counts))
     }
 
-    fn event_rate(&self, events: &str, per: Exposure) -> Result<MetricData, DataFault> {
+    fn event_rate(
+        &self,
+        events: &str,
+        per: Exposure,
+        must_be_seen: bool,
+    ) -> Result<MetricData, DataFault> {
         let key = ReadingKey::Counter(events.to_owned());
-        let found = self.finite(&key)?;
+        let found = self.finite(&key, must_be_seen)?;
         // Events that only the control has had are events that exist: a canary that is scraped
         // has had none. Events that nobody has had may as well be a name that is wrong.
         let has_none = is_empty(found.canary)
             && !is_empty(found.control)
             && !self.heartbeats.canary.is_empty();
         if !has_none {
-            self.canary_seen(&key)?;
+            self.canary_seen(&key, must_be_seen)?;
         }
         let exposure = match per {
             Exposure::PodHours => RateExposure::PodHours,
@@ -177,9 +248,13 @@ impl Assembly<'_> {
     }
 
     /// The series of both populations, of which the canary must have some.
-    fn canary_seen(&self, key: &ReadingKey) -> Result<Populations<&[Series]>, DataFault> {
-        let found = self.finite(key)?;
-        if is_empty(found.canary) {
+    fn canary_seen(
+        &self,
+        key: &ReadingKey,
+        must_be_seen: bool,
+    ) -> Result<Populations<&[Series]>, DataFault> {
+        let found = self.finite(key, must_be_seen)?;
+        if must_be_seen && is_empty(found.canary) {
             let shown = self.shown(key);
             return Err(no_data(match key {
                 ReadingKey::NativeHistogram(_) => format!(
@@ -193,7 +268,11 @@ impl Assembly<'_> {
     }
 
     /// The series of both populations, where any sample of each is a number.
-    fn finite(&self, key: &ReadingKey) -> Result<Populations<&[Series]>, DataFault> {
+    fn finite(
+        &self,
+        key: &ReadingKey,
+        must_be_seen: bool,
+    ) -> Result<Populations<&[Series]>, DataFault> {
         let Some((_, read)) = self.readings.get(key) else {
             return Err(no_data("the query was not asked".to_owned()));
         };
@@ -207,7 +286,7 @@ impl Assembly<'_> {
                 ReadingKey::Gauge(_) => value.is_finite(),
                 _ => value.is_finite() && *value >= 0.0,
             };
-            if values.peek().is_some() && !values.any(is_usable) {
+            if must_be_seen && values.peek().is_some() && !values.any(is_usable) {
                 return Err(DataFault {
                     code: ReasonCode::NotFinite,
                     message: format!(

@@ -5,6 +5,7 @@
 //! the [`StageData`] that the judge reads. Both directions are pure: the network is between them.
 
 mod assemble;
+mod chunk;
 mod control;
 mod question;
 mod reading;
@@ -18,6 +19,7 @@ use crate::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use crate::query::{self, QueryError};
 use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms};
 
+pub use chunk::{Chunk, ChunkData};
 pub use question::{PlannedQuestion, QuestionTime};
 use question::{Questions, overlapping_pieces, pieces};
 use reading::{Reading, Source};

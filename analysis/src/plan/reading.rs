@@ -151,7 +151,11 @@ impl Source {
     }
 }
 
-fn answer(answers: &[Answered], index: usize) -> Result<&(Vec<Series>, Vec<String>), DataFault> {
+/// The answer to a question, or its fault; one that is not there was not ready in time.
+pub(super) fn answer(
+    answers: &[Answered],
+    index: usize,
+) -> Result<&(Vec<Series>, Vec<String>), DataFault> {
     match answers.get(index) {
         Some(Ok(answer)) => Ok(answer),
         Some(Err(fault)) => Err(fault.clone()),

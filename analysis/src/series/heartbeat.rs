@@ -182,10 +182,7 @@ impl Heartbeats {
     /// it, in milliseconds since 1970, ascending, each once. Starts that differ by what a clock may
     /// be adjusted are one. Nothing when no start is known.
     pub fn process_starts_ms(&self, grid: &Grid) -> Option<Vec<i64>> {
-        let from_ms = grid
-            .start_ms()
-            .saturating_sub(EARLIEST_START_BEFORE_GRID_MS);
-        let mut starts_ms: Vec<i64> = self
+        let starts_ms: Vec<i64> = self
             .targets
             .values()
             .flat_map(|target| &target.beats)
@@ -194,10 +191,7 @@ impl Heartbeats {
         if starts_ms.is_empty() {
             return None;
         }
-        starts_ms.retain(|start| (from_ms..grid.end_ms()).contains(start));
-        starts_ms.sort_unstable();
-        starts_ms.dedup_by(|later, earlier| later.saturating_sub(*earlier) <= START_JITTER_MS);
-        Some(starts_ms)
+        Some(distinct_process_starts(starts_ms, grid))
     }
 
     /// The scrapes of one target, where any are known.
@@ -209,6 +203,18 @@ impl Heartbeats {
     pub(super) fn iter(&self) -> impl Iterator<Item = &TargetBeats> {
         self.targets.values()
     }
+}
+
+/// Returns those of some starts of processes that lie within a grid or up to ten minutes before it,
+/// in milliseconds since 1970, ascending. Starts that differ by what a clock may be adjusted are one.
+pub fn distinct_process_starts(mut starts_ms: Vec<i64>, grid: &Grid) -> Vec<i64> {
+    let from_ms = grid
+        .start_ms()
+        .saturating_sub(EARLIEST_START_BEFORE_GRID_MS);
+    starts_ms.retain(|start| (from_ms..grid.end_ms()).contains(start));
+    starts_ms.sort_unstable();
+    starts_ms.dedup_by(|later, earlier| later.saturating_sub(*earlier) <= START_JITTER_MS);
+    starts_ms
 }
 
 /// Returns the step at which a range query sees every scrape, in milliseconds: the interval

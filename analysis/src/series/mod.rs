@@ -28,6 +28,7 @@ mod cumulative;
 mod gauge;
 mod heartbeat;
 mod histogram;
+mod join;
 mod ledger;
 mod model;
 mod native;
@@ -37,8 +38,11 @@ mod slice;
 mod walker;
 
 pub use gauge::gauge;
-pub use heartbeat::{Heartbeats, affordable_step_ms, fine_step_ms, sees_every_scrape};
+pub use heartbeat::{
+    Heartbeats, affordable_step_ms, distinct_process_starts, fine_step_ms, sees_every_scrape,
+};
 pub use histogram::histogram;
+pub use join::{Place, Placed};
 pub use model::*;
 pub use native::{NativeColumn, is_native, native_histogram};
 pub use proportion::proportion;

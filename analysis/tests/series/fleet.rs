@@ -3,6 +3,7 @@
 //! The truth is computed from the log of scrapes alone, without instants, steps or lookback.
 
 use proptest::prelude::*;
+use serinus_analysis::plan::Chunk;
 use serinus_analysis::series::{
     Grid, PairedCounts, PairedInterval, Populations, Series, fine_step_ms, histogram,
 };
@@ -319,6 +320,68 @@ proptest! {
             // The last may be joined to what follows: nobody can know of a gap before it ends.
             let settled = some.len().saturating_sub(1);
             prop_assert_eq!(&some[..settled], &all[..settled]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn counts_of_chunks_are_what_the_scrapes_saw(
+        seed: u64,
+        weather in weather(),
+        start in 0..1_200_i64,
+    ) {
+        // Who is found minutes after its birth is young to the chunk that finds it, and old to
+        // the next: a row that both tell of cannot be divided.
+        let births = weather.births && weather.failure_percent == 0;
+        // What began before the minutes that a chunk is read from is not told, as at the start of
+        // any window.
+        let weather = Weather { births, outage_ms: 0, ..weather };
+        let grid = Grid::covering(at(start), at(start + 2_400), INTERVAL_MS);
+        let step_ms = fine_step_ms(INTERVAL_MS, Some(weather.period_ms));
+        let control = simulate(seed, &grid, &weather, "control");
+        let canary = simulate(!seed, &grid, &weather, "canary");
+        let rows = |grid: &Grid| {
+            let read = |logs: &[Log]| Answers::of(logs, grid, step_ms);
+            counted(grid, &read(&control), &read(&canary))
+        };
+        let chunks: Vec<_> = Chunk::of_window(&grid)
+            .iter()
+            .map(|chunk| (chunk.place(&grid), rows(&chunk.counted())))
+            .collect();
+        let parts: Vec<_> = chunks.iter().map(|(place, part)| (place, part)).collect();
+        let joined = PairedCounts::join(&parts);
+        for (chunk, (place, _)) in Chunk::of_window(&grid).iter().zip(&chunks) {
+            // Who was found late is known to be old or young from the minutes before the chunk.
+            let truths = [&control, &canary].map(|logs| truths(logs, &chunk.counted()));
+            let ends_here = |row: &&PairedInterval| {
+                let end = row.first + row.length;
+                place.own.start < end && end <= place.own.end
+            };
+            for row in joined.intervals.iter().filter(ends_here) {
+                for (arm, truth) in [row.control, row.canary].iter().zip(&truths) {
+                    prop_assert_eq!((arm.events, arm.exposure), truth_of(truth, &grid, row), "{:?}", row);
+                }
+            }
+        }
+        // And nothing is lost.
+        let told: Vec<usize> = joined
+            .intervals
+            .iter()
+            .flat_map(|row| row.first..row.first + row.length)
+            .collect();
+        let truths = [&control, &canary].map(|logs| truths(logs, &grid));
+        for interval in 0..grid.intervals() {
+            let one = PairedInterval {
+                first: interval, length: 1, control: <_>::default(), canary: <_>::default(),
+            };
+            let counted = [0, 1].map(|arm| truth_of(&truths[arm], &grid, &one));
+            // Where many scrapes fail, boundaries of rows are rare: some rows cannot be divided.
+            let is_told = told.contains(&interval) || counted == [(0.0, 0.0); 2]
+                || weather.failure_percent > 10;
+            prop_assert!(is_told, "{} {:?}", interval, counted);
         }
     }
 }

@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::{FAILED, Failure, output};
 use crate::config::DEFAULT_STORE;
 use crate::engine;
-use crate::rollouts::{Document, inputs};
+use crate::packed::unpack;
+use crate::rollouts::Document;
 use crate::store::{MOST_EVENTS, Store, StoreUrl, StoredEvent};
 use crate::wire;
 
@@ -177,7 +178,7 @@ async fn computed_again(
     let Some(bytes) = store.inputs(&recorded.inputs.digest).await? else {
         return Ok(Err("its inputs were not kept".to_owned()));
     };
-    let data = match inputs::from_bytes(&bytes) {
+    let data = match unpack(&bytes) {
         Ok(data) => data,
         Err(error) => return Ok(Err(format!("its inputs cannot be read: {error}"))),
     };

@@ -6,7 +6,6 @@
 //! finds it. Until then the sequential checks hold. What the source will never tell is no history;
 //! what it cannot tell now is asked again.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serinus_analysis::judge::{
@@ -24,13 +23,11 @@ use tokio_util::task::TaskTracker;
 use crate::prometheus::Source;
 
 use super::aside::aside;
+use super::kept_histories::{Kept, Read, Told, unpacked};
 use super::pieces::Pieces;
 use super::reading::{Reader, ask_all};
 
 const HOUR_MS: i64 = 3_600_000;
-
-/// Histories that are kept; beyond, the one that was not asked for the longest is read again.
-const MOST_HISTORIES: usize = 32;
 
 /// Histories that are read at the same time: each may take a hundred megabytes meanwhile.
 const MOST_AT_ONCE: usize = 2;
@@ -41,27 +38,12 @@ const MOST_PIECES_AT_ONCE: usize = 2;
 /// Samples of one history: of what would be more, fewer hours are read. 64 MB.
 const MOST_SAMPLES: usize = 4_000_000;
 
-/// Empty until the history was read.
-type Told = watch::Receiver<Option<History>>;
-
 /// The histories that were read, and those that are being read.
 #[derive(Debug)]
 pub(super) struct Histories {
     kept: Mutex<Kept>,
     turns: Semaphore,
     tasks: TaskTracker,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    entries: BTreeMap<String, Entry>,
-    uses: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    told: Told,
-    last_use: u64,
 }
 
 impl Default for Histories {
@@ -108,49 +90,54 @@ impl Histories {
             control: control.clone(),
             grid,
         };
-        let mut told = self.join(reader, subject);
-        match told.wait_for(Option::is_some).await {
-            Ok(history) => history.clone().unwrap_or_default(),
+        let key = subject.key();
+        let mut told = self.join(reader, &key, subject);
+        let read = match told.wait_for(Option::is_some).await {
+            Ok(read) => read.clone(),
             // The task ended without a word: it panicked, and the next poll tries again.
-            Err(_closed) => History::Late(DataFault {
-                code: ReasonCode::StillCollecting,
-                message: "the history of the control could not be read".to_owned(),
-            }),
+            Err(_closed) => None,
+        };
+        match read {
+            Some(Read::Seen(bytes)) => self.unpack(&key, bytes).await,
+            Some(Read::Other(history)) => history,
+            None => unreadable(),
+        }
+    }
+
+    async fn unpack(&self, key: &str, bytes: Arc<[u8]>) -> History {
+        let known = self.kept().unpacked(key);
+        if let Some(known) = known {
+            return History::Seen(known);
+        }
+        match aside(move || unpacked(&bytes)).await {
+            Some(data) => {
+                self.kept().note_unpacked(key, &data);
+                History::Seen(data)
+            }
+            None => unreadable(),
         }
     }
 
     /// Takes part in a reading, or begins one.
-    fn join(self: &Arc<Self>, reader: &Arc<Reader>, subject: Subject) -> Told {
-        let key = subject.key();
+    fn join(self: &Arc<Self>, reader: &Arc<Reader>, key: &str, subject: Subject) -> Told {
         let mut kept = self.kept();
-        kept.uses += 1;
-        let uses = kept.uses;
-        if let Some(entry) = kept.entries.get_mut(&key)
-            && (entry.told.has_changed().is_ok() || entry.told.borrow().is_some())
-        {
-            entry.last_use = uses;
-            return entry.told.clone();
+        if let Some(told) = kept.get(key) {
+            return told;
         }
         let (tell, told) = watch::channel(None);
-        kept.make_room();
-        kept.entries.insert(
-            key.clone(),
-            Entry {
-                told: told.clone(),
-                last_use: uses,
-            },
-        );
+        kept.insert(key, told.clone());
         drop(kept);
-        let (histories, reader) = (Arc::clone(self), Arc::clone(reader));
+        let (histories, reader, key) = (Arc::clone(self), Arc::clone(reader), key.to_owned());
         self.tasks.spawn(async move {
             // Only fails when the semaphore is closed, which it never is.
             let turn = histories.turns.acquire().await;
             let history = subject.read(&reader).await;
             drop(turn);
             if matches!(history, History::Late(_)) {
-                histories.kept().entries.remove(&key);
+                histories.kept().remove(&key);
             }
-            tell.send_replace(Some(history));
+            let read = aside(move || Read::new(history)).await;
+            tell.send_replace(Some(read));
         });
         told
     }
@@ -160,22 +147,12 @@ impl Histories {
     }
 }
 
-impl Kept {
-    /// Forgets the history that was not asked for the longest, if there are too many. Who waits
-    /// for one that is being read still gets it.
-    fn make_room(&mut self) {
-        if self.entries.len() < MOST_HISTORIES {
-            return;
-        }
-        let oldest = self
-            .entries
-            .iter()
-            .min_by_key(|(_, entry)| entry.last_use)
-            .map(|(key, _)| key.clone());
-        if let Some(key) = oldest {
-            self.entries.remove(&key);
-        }
-    }
+/// What is said where a reading was lost: the next poll tries again.
+fn unreadable() -> History {
+    History::Late(DataFault {
+        code: ReasonCode::StillCollecting,
+        message: "the history of the control could not be read".to_owned(),
+    })
 }
 
 /// The grid of the history that a stage needs, or why it needs none.
@@ -435,20 +412,5 @@ mod tests {
         assert_eq!(affordable_hours(MOST_SAMPLES / 6, &past), 24);
         assert_eq!(affordable_hours(MOST_SAMPLES / 2, &past), 8);
         assert_eq!(affordable_hours(10 * MOST_SAMPLES, &past), 4);
-    }
-
-    #[test]
-    fn the_history_that_was_not_asked_for_the_longest_makes_room() {
-        let mut kept = Kept::default();
-        for use_number in 0..MOST_HISTORIES as u64 {
-            let (_tell, told) = watch::channel(None);
-            let last_use = if use_number == 3 { 1_000 } else { use_number };
-            kept.entries
-                .insert(format!("{use_number:02}"), Entry { told, last_use });
-        }
-        kept.make_room();
-        kept.make_room();
-        assert_eq!(kept.entries.len(), MOST_HISTORIES - 1);
-        assert!(!kept.entries.contains_key("00"));
     }
 }

@@ -2,8 +2,11 @@
 
 mod apart;
 mod aside;
+mod chunks;
 mod digest;
+mod gather;
 mod history;
+mod kept_histories;
 mod late;
 mod past;
 mod pieces;
@@ -24,6 +27,7 @@ use crate::prometheus::{Source, Sources};
 use apart::check_apart;
 use aside::aside;
 pub use digest::digest;
+use gather::Asked;
 use history::Histories;
 pub use past::{PastInput, PastReading};
 use reading::Reader;
@@ -175,17 +179,14 @@ impl Engine {
         } = self.window(input)?;
         check_populations(input)?;
         check_apart(input.populations.as_ref())?;
-        let reading = self
-            .reader
-            .read(source, pipeline, stage, input.populations.as_ref(), grid)
-            .await?;
-        // Over a long window this takes long enough to keep other requests waiting.
-        let (mut data, queries) = aside(move || {
-            let mut data = reading.plan.assemble(&reading.answers);
-            data.starts_with_stage = starts_with_stage;
-            (data, reading.queries())
-        })
-        .await;
+        let asked = Asked {
+            source,
+            pipeline,
+            stage,
+            populations: input.populations.as_ref(),
+        };
+        let (mut data, queries) = self.reader.gather(asked, grid).await?;
+        data.starts_with_stage = starts_with_stage;
         let (pipeline, stage) = (Arc::new(pipeline.clone()), stage.clone());
         let judged = (&pipeline, &stage);
         let control = &input.populations.control;

@@ -1,5 +1,5 @@
-//! Reads what a stage needs: all questions at once, again at a finer step when the first answer
-//! shows that scrapes are closer together than was thought.
+//! Reads what a stage needs of a stretch of time: all questions at once, again at a finer step when
+//! the first answer shows that scrapes are closer together than was thought.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,10 @@ use tokio::task::JoinSet;
 
 use crate::prometheus::{Question, Source};
 
+use super::AnalysisError;
 use super::aside::aside;
-use super::{AnalysisError, QueryRecord};
+use super::chunks::Chunks;
+use super::gather::Asked;
 
 /// Most populations of which the scrape period is remembered; beyond, all are forgotten.
 const MOST_REMEMBERED: usize = 10_000;
@@ -27,41 +29,14 @@ pub(super) struct Reading {
     pub(super) answers: Vec<Answered>,
 }
 
-impl Reading {
-    /// The queries, for the answer.
-    pub(super) fn queries(&self) -> Vec<QueryRecord> {
-        self.plan
-            .questions()
-            .iter()
-            .zip(&self.answers)
-            .map(|(question, answer)| {
-                let series = answer
-                    .as_ref()
-                    .map(|(series, _)| series.as_slice())
-                    .unwrap_or_default();
-                QueryRecord {
-                    metric: question
-                        .metrics
-                        .iter()
-                        .cloned()
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                    promql: question.promql.clone(),
-                    series: series.len(),
-                    samples: series.iter().map(|one| one.values.len()).sum(),
-                }
-            })
-            .collect()
-    }
-}
-
 /// Which scrapes a period was seen of: the source's name and both populations.
 type Seen = (String, Populations<Matchers>);
 
-/// Reads stages, and remembers how often populations are scraped. That is a hint only: it saves
-/// asking twice, the counts are the same without it.
+/// Reads stages, and remembers what was read and how often populations are scraped. Those are
+/// hints only: they save asking twice, the counts are the same without them.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
+    pub(super) chunks: Chunks,
     scrape_periods_ms: Mutex<BTreeMap<Seen, i64>>,
     texts: Mutex<QueryTexts>,
 }
@@ -70,12 +45,15 @@ impl Reader {
     /// Reads what a stage needs from a source.
     pub(super) async fn read(
         &self,
-        source: &Arc<Source>,
-        pipeline: &Pipeline,
-        stage: &Stage,
-        populations: Populations<&Matchers>,
+        asked: Asked<'_>,
         grid: Grid,
     ) -> Result<Reading, AnalysisError> {
+        let Asked {
+            source,
+            pipeline,
+            stage,
+            populations,
+        } = asked;
         let seen = (source.name().to_owned(), populations.map(Clone::clone));
         let step_ms = fine_step_ms(grid.interval_ms(), self.remembered(&seen));
         let plan = self.plan(pipeline, stage, populations, grid, step_ms)?;
@@ -107,7 +85,7 @@ impl Reader {
         })
     }
 
-    fn plan(
+    pub(super) fn plan(
         &self,
         pipeline: &Pipeline,
         stage: &Stage,

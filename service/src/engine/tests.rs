@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use serinus_analysis::pipeline::parse;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
+
+mod incremental;
 
 use super::*;
 use crate::clock::Clock;
@@ -46,6 +48,25 @@ enum Past {
 struct Upstream {
     past: Mutex<Past>,
     asked_about_the_past: AtomicUsize,
+    answered_bytes: AtomicUsize,
+    is_down: AtomicBool,
+}
+
+/// The length of the range of `process_start_time_seconds{..}[1h15m30s]`.
+fn range_seconds(query: &str) -> i64 {
+    let range = query.rsplit_once('[').unwrap().1.trim_end_matches(']');
+    let mut seconds = 0;
+    let mut number = 0;
+    for character in range.chars() {
+        match character {
+            'd' => seconds += 86_400 * std::mem::take(&mut number),
+            'h' => seconds += 3_600 * std::mem::take(&mut number),
+            'm' => seconds += 60 * std::mem::take(&mut number),
+            's' => seconds += std::mem::take(&mut number),
+            digit => number = 10 * number + i64::from(digit.to_digit(10).unwrap()),
+        }
+    }
+    seconds
 }
 
 type Parameters = BTreeMap<String, String>;
@@ -94,11 +115,18 @@ impl Upstream {
         let upstream = Arc::new(Self {
             past: Mutex::new(past),
             asked_about_the_past: AtomicUsize::new(0),
+            answered_bytes: AtomicUsize::new(0),
+            is_down: AtomicBool::new(false),
         });
         let answering = Arc::clone(&upstream);
         let handler = move |Form(parameters): Form<Parameters>| {
             let upstream = Arc::clone(&answering);
-            async move { upstream.answer(&parameters).await }
+            async move {
+                let answer = upstream.answer(&parameters).await;
+                let bytes = answer.1.len();
+                upstream.answered_bytes.fetch_add(bytes, Ordering::Relaxed);
+                answer
+            }
         };
         let router = Router::new()
             .route("/api/v1/query", post(handler.clone()))
@@ -121,6 +149,9 @@ impl Upstream {
         let end_ms = milliseconds(parameters, "end")
             .or_else(|| milliseconds(parameters, "time"))
             .unwrap_or(0);
+        if self.is_down.load(Ordering::Relaxed) {
+            return (StatusCode::INTERNAL_SERVER_ERROR, "no".to_owned());
+        }
         if end_ms <= START_MS {
             self.asked_about_the_past.fetch_add(1, Ordering::Relaxed);
             let past = *self.past.lock().unwrap();
@@ -137,7 +168,7 @@ impl Upstream {
         let query = parameters.get("query").map_or("", String::as_str);
         let scrape_ms = SCRAPE_SECONDS * 1_000;
         if query.contains("process_start") {
-            let scrapes: Vec<i64> = (0..500)
+            let scrapes: Vec<i64> = (0..range_seconds(query) / SCRAPE_SECONDS)
                 .rev()
                 .map(|back| end_ms / scrape_ms * scrape_ms - back * scrape_ms)
                 .collect();
@@ -160,10 +191,14 @@ impl Upstream {
 }
 
 fn engine(url: &str) -> Engine {
+    engine_at(url, START_MS + 3_600_000)
+}
+
+fn engine_at(url: &str, now_ms: i64) -> Engine {
     install_crypto_provider();
     let config = SourceConfig::new(url.parse().unwrap());
     let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
-    Engine::new(Arc::new(At(START_MS + 3_600_000)), sources)
+    Engine::new(Arc::new(At(now_ms)), sources)
 }
 
 fn pipeline() -> Pipeline {

@@ -61,7 +61,9 @@ pub(super) async fn checks(app: &App) -> Vec<ReadinessCheck> {
     checks.extend(join_all(app.checks().iter().map(RegisteredCheck::result)).await);
     let broken = app.pipelines().known().await.problems().len();
     let pipelines = (broken > 0).then(|| {
-        format!("pipelines that cannot be used as they are: {broken}; GET /v1/pipelines tells them")
+        format!(
+            "pipelines that are hidden or have mistakes: {broken}; GET /v1/pipelines tells them"
+        )
     });
     checks.push(check("pipelines", false, pipelines));
     // What is wrong with the file is in the log: here it would be open to everybody.

@@ -167,13 +167,11 @@ impl From<NotFound> for ApiError {
 /// None is known, or the store cannot be asked for it.
 pub(super) async fn known_pipeline(app: &App, name: &str) -> Result<KnownPipeline, NotFound> {
     let found = app.pipelines().find(name).await;
-    match found.map_err(NotFound::Store)? {
-        Some(known) => Ok(known),
-        None => {
-            let known = app.pipelines().known().await;
-            Err(NotFound::Unknown(unknown_pipeline(&known, name)))
-        }
+    if let Some(known) = found.map_err(NotFound::Store)? {
+        return Ok(known);
     }
+    let known = app.pipelines().known().await;
+    Err(NotFound::Unknown(unknown_pipeline(&known, name)))
 }
 
 /// No pipeline has this name.

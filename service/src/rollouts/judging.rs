@@ -11,6 +11,7 @@ use super::live::{Live, Present};
 use super::transition::{self, Judgement};
 use super::{RolloutError, Rollouts};
 use crate::engine::{Analysis, AnalysisInput};
+use crate::packed::pack;
 use crate::store::{Inputs, RolloutState};
 use crate::wire;
 
@@ -184,7 +185,7 @@ impl Rollouts {
             return Ok(());
         };
         let inputs = analysis.map(|analysis| {
-            super::inputs::to_bytes(&analysis.data).map(|bytes| Inputs {
+            pack(&*analysis.data).map(|bytes| Inputs {
                 digest: analysis.digest,
                 bytes,
             })

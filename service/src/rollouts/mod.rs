@@ -6,7 +6,6 @@
 //! cache or another replica gives the same one.
 
 mod document;
-pub mod inputs;
 mod judging;
 mod live;
 mod recorded;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use serinus_tests::{Reply, SerinusProcess, ServeOptions, wait_until};
 use tempfile::TempDir;
 
@@ -44,11 +44,12 @@ async fn delete(serinus: &SerinusProcess, name: &str) -> anyhow::Result<u16> {
 
 async fn listed(serinus: &SerinusProcess) -> anyhow::Result<Vec<String>> {
     let list = serinus.get("/v1/pipelines").await?;
-    let pipelines = list.body["pipelines"].as_array().cloned();
-    let names = pipelines.unwrap_or_default().into_iter();
-    Ok(names
-        .map(|one| one["name"].as_str().unwrap_or_default().to_owned())
-        .collect())
+    let pipelines = list.body.get("pipelines").and_then(Value::as_array);
+    let names = pipelines.into_iter().flatten().map(|one| {
+        let name = one.get("name").and_then(Value::as_str);
+        name.unwrap_or_default().to_owned()
+    });
+    Ok(names.collect())
 }
 
 #[tokio::test]

@@ -1,18 +1,20 @@
-//! The data of a decision, as the store keeps it: to compute the decision again.
+//! Counts as bytes: to keep many of them in memory, and in the store those of a decision, so that
+//! it can be computed again.
 
 use std::io::{self, Read, Write};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use serinus_analysis::judge::StageData;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Longest data that is read: a store that was tampered with must not fill the memory.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Why stored data cannot be used.
+/// Why bytes cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum InputsError {
+pub enum UnpackError {
     /// It cannot be unpacked.
     #[error("it cannot be unpacked: {0}")]
     Packed(#[from] io::Error),
@@ -21,13 +23,13 @@ pub enum InputsError {
     Version(#[from] postcard::Error),
 }
 
-/// The bytes of the data, compressed: counts are mostly small whole numbers. Every number keeps
+/// The bytes of some data, compressed: counts are mostly small whole numbers. Every number keeps
 /// all its bits, infinite bounds included.
 ///
 /// # Errors
 ///
 /// None that is known: memory is written, and no sequence is of unknown length.
-pub fn to_bytes(data: &StageData) -> Result<Vec<u8>, InputsError> {
+pub fn pack(data: &impl Serialize) -> Result<Vec<u8>, UnpackError> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(&postcard::to_stdvec(data)?)?;
     Ok(packed.finish()?)
@@ -37,8 +39,8 @@ pub fn to_bytes(data: &StageData) -> Result<Vec<u8>, InputsError> {
 ///
 /// # Errors
 ///
-/// [`InputsError`] for bytes that are damaged, or that another version wrote.
-pub fn from_bytes(bytes: &[u8]) -> Result<StageData, InputsError> {
+/// [`UnpackError`] for bytes that are damaged, or that another version wrote.
+pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnpackError> {
     let mut plain = Vec::new();
     GzDecoder::new(bytes)
         .take(MOST_BYTES)

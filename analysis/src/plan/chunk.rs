@@ -1,0 +1,326 @@
+//! A window is counted chunk by chunk: stretches of ten minutes that are fixed on the clock, each
+//! from the samples of its own time and of the minutes before it. What a whole chunk counted never
+//! changes, so it needs to be read once.
+//!
+//! The counts of a window are made of the same chunks whether they were read one by one as time
+//! went on or all at once, so the verdict does not know how it was asked for.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{DataFault, History, MetricData, ReasonCode, StageData};
+use crate::pipeline::MetricKind;
+use crate::series::{
+    Grid, PairedCounts, PairedGauge, PairedHistogram, Place, Series, distinct_process_starts,
+};
+
+use super::assemble::{self, Assembly};
+use super::reading::Source;
+use super::{Answered, LOOKBACK_SECONDS, Plan, ReadingKey};
+
+/// The length of a chunk, rounded down to whole intervals; at least one.
+const CHUNK_MS: i64 = 600_000;
+
+/// How long before a chunk its samples are read: as long as Prometheus repeats a sample, and one
+/// interval more, so that a scrape that was missed before the chunk is seen from both sides.
+const MARGIN_MS: i64 = LOOKBACK_SECONDS * 1_000;
+
+/// One chunk of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// The grid it is counted on: to its end or the window's, with the margin before it, but
+    /// nothing before the window. What a process did before then was not in it.
+    counted: Grid,
+    /// The intervals of the window that are its own.
+    own: Grid,
+    is_whole: bool,
+}
+
+impl Chunk {
+    /// Cuts a window into its chunks, in the order of time.
+    pub fn of_window(window: &Grid) -> Vec<Self> {
+        let interval_ms = window.interval_ms();
+        let length = (CHUNK_MS / interval_ms).max(1);
+        let length_ms = length.saturating_mul(interval_ms);
+        let margin = MARGIN_MS / interval_ms + i64::from(MARGIN_MS % interval_ms != 0) + 1;
+        let margin_ms = margin.saturating_mul(interval_ms);
+        let mut chunks = Vec::new();
+        let mut start_ms = window.start_ms();
+        while start_ms < window.end_ms() {
+            let begins_ms = start_ms.div_euclid(length_ms).saturating_mul(length_ms);
+            let ends_ms = begins_ms.saturating_add(length_ms);
+            let end_ms = ends_ms.min(window.end_ms());
+            let from_ms = begins_ms.saturating_sub(margin_ms).max(window.start_ms());
+            chunks.push(Self {
+                counted: Grid::covering(from_ms, end_ms, interval_ms),
+                own: Grid::covering(start_ms, end_ms, interval_ms),
+                is_whole: end_ms == ends_ms,
+            });
+            start_ms = ends_ms;
+        }
+        chunks
+    }
+
+    /// The grid that its samples are read and counted on: the same for all windows that begin
+    /// long enough before it.
+    pub fn counted(&self) -> Grid {
+        self.counted
+    }
+
+    /// Whether it ends with the chunk and not with the window: then nothing can be added to it.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Where it lies in its window.
+    pub fn place(&self, window: &Grid) -> Place {
+        let index = |until_ms: i64| {
+            let intervals = (until_ms - window.start_ms()) / window.interval_ms();
+            usize::try_from(intervals).unwrap_or(0)
+        };
+        Place {
+            counted_from: index(self.counted.start_ms()),
+            own: index(self.own.start_ms())..index(self.own.end_ms()),
+        }
+    }
+}
+
+/// What one chunk counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChunkData {
+    metrics: BTreeMap<String, CountedMetric>,
+    canary_starts_ms: Option<Vec<i64>>,
+    source_warnings: BTreeMap<String, String>,
+    /// Series and samples of each question of the chunk's plan, in their order.
+    answered: Vec<(usize, usize)>,
+}
+
+/// What one chunk counted of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct CountedMetric {
+    /// The counts, or a fault of the answers.
+    data: MetricData,
+    /// Why there would be nothing to judge if the window were this chunk alone.
+    unseen: Option<DataFault>,
+}
+
+impl Plan {
+    /// The part of the answers that a shorter plan, for one chunk, would have been given: samples
+    /// of its time alone. Both plans are of the same stage, populations and step.
+    pub fn cut(&self, answers: &[Answered], shorter: &Self) -> Vec<Answered> {
+        let mut cut: Vec<Answered> = shorter
+            .questions()
+            .iter()
+            .map(|_| Ok((Vec::new(), Vec::new())))
+            .collect();
+        for (key, reading) in &shorter.readings {
+            let Some(whole) = self.readings.get(key) else {
+                continue;
+            };
+            let (after_ms, until_ms) = shorter.time_of(key);
+            let populations = [
+                (&reading.sources.control, &whole.sources.control),
+                (&reading.sources.canary, &whole.sources.canary),
+            ];
+            let mut done = None;
+            for (short, long) in populations {
+                if let (Some(short), Some(long)) = (short, long)
+                    // One question may answer for both populations.
+                    && done.replace(short.questions.start) != Some(short.questions.start)
+                    && let Some(slot) = cut.get_mut(short.questions.start)
+                {
+                    *slot = cut_out(answers, long, after_ms, until_ms);
+                }
+            }
+        }
+        cut
+    }
+
+    /// The time whose samples are read for a key: after the first, up to the second.
+    fn time_of(&self, key: &ReadingKey) -> (i64, i64) {
+        let grid = &self.grid;
+        let start_ms = match key {
+            ReadingKey::Heartbeats => grid.start_ms() - LOOKBACK_SECONDS * 1_000,
+            // The value at the end of an interval.
+            ReadingKey::Gauge(_) => grid.start_ms(),
+            // The first instant is what later ones are compared with.
+            _ => grid.start_ms() - 1,
+        };
+        (start_ms, grid.end_ms())
+    }
+
+    /// Counts a chunk for which this plan was made.
+    pub fn assemble_chunk(&self, answers: &[Answered]) -> ChunkData {
+        let readings = assemble::take(self, answers);
+        let parts = assemble::parts(&readings);
+        let mut chunk = ChunkData {
+            metrics: BTreeMap::new(),
+            canary_starts_ms: parts.heartbeats.canary.process_starts_ms(&self.grid),
+            source_warnings: BTreeMap::new(),
+            answered: answers.iter().map(sizes).collect(),
+        };
+        let assembly = Assembly::new(self, readings, &parts, self.canary_percent);
+        for (metric, kind) in &self.metrics {
+            if let Some(told) = assembly.told(kind, &parts.warnings) {
+                chunk.source_warnings.insert(metric.clone(), told);
+            }
+            let (data, unseen) = assembly.metric_or_none(metric, kind);
+            chunk
+                .metrics
+                .insert(metric.clone(), CountedMetric { data, unseen });
+        }
+        chunk
+    }
+
+    /// Puts the chunks of a window together, for which [`Chunk::of_window`] gave them in this
+    /// order. This plan is one of the same stage and populations. The window is taken to start
+    /// with the stage, as by [`Plan::assemble`].
+    ///
+    /// A fault of the answers of one chunk is one of the whole window. That the canary has no
+    /// series is one only if it has none in any chunk.
+    pub fn join(&self, window: Grid, chunks: &[(Chunk, ChunkData)]) -> StageData {
+        let places: Vec<Place> = chunks
+            .iter()
+            .map(|(chunk, _)| chunk.place(&window))
+            .collect();
+        let metrics = self.metrics.iter().map(|(name, kind)| {
+            let counted = chunks.iter().map(|(_, data)| data.metrics.get(name));
+            let data = join_metric(kind, &places, counted);
+            (name.clone(), data.unwrap_or_else(MetricData::Fault))
+        });
+        StageData {
+            grid: window,
+            metrics: metrics.collect(),
+            source_warnings: join_warnings(chunks),
+            starts_with_stage: true,
+            canary_starts_ms: join_starts(&window, chunks),
+            history: History::default(),
+        }
+    }
+}
+
+impl ChunkData {
+    /// Whether all that was asked for it was answered, without a word of warning: only then it is
+    /// what everybody else would count.
+    pub fn is_settled(answers: &[Answered]) -> bool {
+        answers
+            .iter()
+            .all(|answer| matches!(answer, Ok((_, warnings)) if warnings.is_empty()))
+    }
+
+    /// Series and samples that were counted for each question of the chunk's plan, in their order.
+    pub fn answered(&self) -> &[(usize, usize)] {
+        &self.answered
+    }
+}
+
+fn sizes(answer: &Answered) -> (usize, usize) {
+    let series = answer.as_ref().map(|(series, _)| series.as_slice());
+    let series = series.unwrap_or_default();
+    let samples = series.iter().map(|one| one.values.len()).sum();
+    (series.len(), samples)
+}
+
+/// The samples of a source within a time, of all the questions that hold them.
+fn cut_out(answers: &[Answered], source: &Source, after_ms: i64, until_ms: i64) -> Answered {
+    let mut warnings = Vec::new();
+    let mut found = BTreeMap::<&BTreeMap<String, String>, Series>::new();
+    for index in source.questions.clone() {
+        let (series, told) = super::reading::answer(answers, index)?;
+        for warning in told {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+        for one in series {
+            let first = one.timestamps_ms.partition_point(|&at| at <= after_ms);
+            let end = one.timestamps_ms.partition_point(|&at| at <= until_ms);
+            let (Some(times_ms), Some(values)) = (
+                one.timestamps_ms.get(first..end),
+                one.values.get(first..end),
+            ) else {
+                continue;
+            };
+            if times_ms.is_empty() {
+                continue;
+            }
+            let part = found.entry(&one.labels).or_insert_with(|| Series {
+                labels: one.labels.clone(),
+                ..Series::default()
+            });
+            part.timestamps_ms.extend_from_slice(times_ms);
+            part.values.extend_from_slice(values);
+        }
+    }
+    Ok((found.into_values().collect(), warnings))
+}
+
+/// Puts together what the chunks counted of one metric.
+fn join_metric<'a>(
+    kind: &MetricKind,
+    places: &[Place],
+    counted: impl Iterator<Item = Option<&'a CountedMetric>>,
+) -> Result<MetricData, DataFault> {
+    let mut counts: Vec<(&Place, &PairedCounts)> = Vec::new();
+    let mut histograms: Vec<(&Place, &PairedHistogram)> = Vec::new();
+    let mut gauges: Vec<(&Place, &PairedGauge)> = Vec::new();
+    let mut unseen = None;
+    let mut is_seen = false;
+    for (place, counted) in places.iter().zip(counted) {
+        let Some(counted) = counted else {
+            continue;
+        };
+        match &counted.data {
+            MetricData::Counts(found) => counts.push((place, found)),
+            MetricData::Histogram(found) => histograms.push((place, found)),
+            MetricData::Gauge(found) => gauges.push((place, found)),
+            MetricData::Fault(fault) => return Err(fault.clone()),
+        }
+        match &counted.unseen {
+            Some(fault) => unseen = unseen.or_else(|| Some(fault.clone())),
+            None => is_seen = true,
+        }
+    }
+    if !is_seen {
+        return Err(unseen.unwrap_or_else(|| DataFault {
+            code: ReasonCode::NoData,
+            message: "nothing was read".to_owned(),
+        }));
+    }
+    Ok(match kind {
+        MetricKind::Quantile { is_native, .. } => {
+            MetricData::Histogram(PairedHistogram::join(&histograms, *is_native))
+        }
+        MetricKind::Gauge { .. } => MetricData::Gauge(PairedGauge::join(&gauges)),
+        MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Impact { .. } => MetricData::Counts(PairedCounts::join(&counts)),
+    })
+}
+
+/// What the source said about the answers of any chunk, each once.
+fn join_warnings(chunks: &[(Chunk, ChunkData)]) -> BTreeMap<String, String> {
+    let mut joined = BTreeMap::<String, Vec<&str>>::new();
+    for (name, told) in chunks.iter().flat_map(|(_, data)| &data.source_warnings) {
+        let known = joined.entry(name.clone()).or_default();
+        if !known.contains(&told.as_str()) {
+            known.push(told);
+        }
+    }
+    let texts = joined.into_iter();
+    texts.map(|(name, told)| (name, told.join("; "))).collect()
+}
+
+/// When the canary's processes started, as any chunk saw it.
+fn join_starts(window: &Grid, chunks: &[(Chunk, ChunkData)]) -> Option<Vec<i64>> {
+    let mut known = chunks
+        .iter()
+        .filter_map(|(_, data)| data.canary_starts_ms.as_ref())
+        .peekable();
+    known.peek()?;
+    Some(distinct_process_starts(
+        known.flatten().copied().collect(),
+        window,
+    ))
+}

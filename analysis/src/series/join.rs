@@ -1,0 +1,515 @@
+//! Puts together what was counted of consecutive parts of a grid, each from samples of its own.
+//!
+//! Each part is counted on a wider grid than its own, so that what happened shortly before it is
+//! known: an increment that spans its beginning then is a row that ends in it. A row belongs to
+//! the part in which it ends. Of a row that reaches back over what was told before (a scrape was
+//! missed at the end of a part, which nobody knew of by then), only the rest is told.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, Axis};
+
+use super::{ArmCount, DataQuality, PairedCounts, PairedGauge, PairedHistogram, PairedInterval};
+
+/// Where a part lies in the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Index, in the whole, of the first interval that the part was counted on.
+    pub counted_from: usize,
+    /// The intervals of the whole that are the part's own.
+    pub own: Range<usize>,
+}
+
+/// A part with its place. Parts come in the order of time.
+pub type Placed<'a, T> = (&'a Place, &'a T);
+
+/// A row that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Chosen {
+    /// The numbers, in its part, of the rows whose counts it sums.
+    rows: Range<usize>,
+    /// The intervals of the whole that it tells of.
+    intervals: Range<usize>,
+    /// The rows of the whole that told a part of its counts before.
+    told: Range<usize>,
+}
+
+/// Chooses the rows of consecutive parts.
+#[derive(Debug, Default)]
+struct Joiner {
+    /// The intervals of the rows so far.
+    rows: Vec<Range<usize>>,
+}
+
+impl Joiner {
+    /// The rows of a part, given the first interval and the number of intervals of each, that
+    /// belong to it. One that cannot be divided is left out.
+    fn choose(
+        &mut self,
+        place: &Place,
+        spans: impl Iterator<Item = (usize, usize)>,
+    ) -> Vec<Chosen> {
+        let mut chosen = Vec::new();
+        let mut starts = Vec::new();
+        for (row, (first, length)) in spans.enumerate() {
+            let first = place.counted_from.saturating_add(first);
+            let end = first.saturating_add(length);
+            starts.push(first);
+            if end <= place.own.start || end > place.own.end {
+                continue;
+            }
+            if let Some((summed_from, from)) = self.begins(&starts) {
+                let told = self.rows.partition_point(|told| told.end <= from)..self.rows.len();
+                let intervals = self.told_until().max(from)..end;
+                self.rows.push(intervals.clone());
+                chosen.push(Chosen {
+                    rows: summed_from..row + 1,
+                    intervals,
+                    told,
+                });
+            }
+        }
+        chosen
+    }
+
+    /// The row, and its first interval, from which on the part's rows must be summed so that what
+    /// was told of them before can be taken away: the last from which on all or nothing was told.
+    fn begins(&self, starts: &[usize]) -> Option<(usize, usize)> {
+        starts.iter().enumerate().rev().find_map(|(row, start)| {
+            let told = self.rows.partition_point(|told| told.end <= *start);
+            let mut until = *start;
+            let is_all = self.rows.get(told..)?.iter().all(|told| {
+                let follows = told.start == until;
+                until = told.end;
+                follows
+            });
+            is_all.then_some((row, *start))
+        })
+    }
+
+    /// The end of what is told.
+    fn told_until(&self) -> usize {
+        self.rows.last().map_or(0, |row| row.end)
+    }
+
+    /// The quality of the whole. What was put right is told by each part for all that it was
+    /// counted on, so the sums count it again where parts overlap.
+    fn quality<'a>(
+        &self,
+        parts: impl Iterator<Item = (&'a Place, &'a DataQuality)>,
+    ) -> DataQuality {
+        let mut whole = DataQuality {
+            no_event_series: true,
+            joined_intervals: self.rows.iter().map(|row| row.len() - 1).sum(),
+            ..DataQuality::default()
+        };
+        let mut end = 0;
+        for (place, part) in parts {
+            whole.rejected_samples += part.rejected_samples;
+            whole.resets += part.resets;
+            whole.births += part.births;
+            whole.more_events_than_total += part.more_events_than_total;
+            whole.repaired_buckets += part.repaired_buckets;
+            whole.control_series = whole.control_series.max(part.control_series);
+            whole.canary_series = whole.canary_series.max(part.canary_series);
+            whole.no_event_series &= part.no_event_series;
+            whole.missed_scrapes |= part.missed_scrapes;
+            whole.held_back_intervals = part.held_back_intervals;
+            end = place.own.end;
+        }
+        let open = end.saturating_sub(self.told_until());
+        whole.held_back_intervals = whole.held_back_intervals.min(open);
+        let covered: usize = self.rows.iter().map(ExactSizeIterator::len).sum();
+        whole.missing_intervals = end.saturating_sub(covered + whole.held_back_intervals);
+        whole
+    }
+}
+
+impl ArmCount {
+    fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            exposure: self.exposure + other.exposure,
+        }
+    }
+
+    /// The rest of a count, of which a part was told before.
+    fn less(self, told: Self) -> Self {
+        Self {
+            events: (self.events - told.events).max(0.0),
+            exposure: (self.exposure - told.exposure).max(0.0),
+        }
+    }
+}
+
+impl PairedCounts {
+    /// Puts parts together.
+    #[must_use]
+    pub fn join(parts: &[Placed<'_, Self>]) -> Self {
+        let mut joiner = Joiner::default();
+        let mut intervals: Vec<PairedInterval> = Vec::new();
+        for (place, part) in parts {
+            let spans = part.intervals.iter().map(|one| (one.first, one.length));
+            for chosen in joiner.choose(place, spans) {
+                let mut interval = PairedInterval {
+                    first: chosen.intervals.start,
+                    length: chosen.intervals.len(),
+                    control: ArmCount::default(),
+                    canary: ArmCount::default(),
+                };
+                for found in part.intervals.get(chosen.rows).unwrap_or_default() {
+                    interval.control = interval.control.and(found.control);
+                    interval.canary = interval.canary.and(found.canary);
+                }
+                for told in intervals.get(chosen.told).unwrap_or_default() {
+                    interval.control = interval.control.less(told.control);
+                    interval.canary = interval.canary.less(told.canary);
+                }
+                intervals.push(interval);
+            }
+        }
+        let qualities = parts.iter().map(|(place, part)| (*place, &part.quality));
+        Self {
+            intervals,
+            quality: joiner.quality(qualities),
+        }
+    }
+}
+
+impl PairedHistogram {
+    /// Puts parts together.
+    ///
+    /// The bounds are those that every part has, as they are those that every target has all the
+    /// time; a part without rows says nothing about them. Of native histograms each part has the
+    /// bounds around its own observations: one beyond them is known there as well, as long as
+    /// nothing was observed beyond.
+    #[must_use]
+    pub fn join(parts: &[Placed<'_, Self>], is_native: bool) -> Self {
+        let bounds = common_bounds(parts, is_native);
+        let mut joiner = Joiner::default();
+        let mut spans = Vec::new();
+        let mut control = Array2::<f64>::zeros((0, bounds.len()));
+        let mut canary = control.clone();
+        for (place, part) in parts {
+            for chosen in joiner.choose(place, part.spans.iter().copied()) {
+                spans.push((chosen.intervals.start, chosen.intervals.len()));
+                for (rows, counts) in [(&mut control, &part.control), (&mut canary, &part.canary)] {
+                    let mut sums = vec![0.0; bounds.len()];
+                    for row in chosen.rows.clone() {
+                        let counts = part.counts_at(&bounds, counts, row);
+                        for (sum, count) in sums.iter_mut().zip(counts) {
+                            *sum += count;
+                        }
+                    }
+                    for told in chosen.told.clone() {
+                        for (sum, told) in sums.iter_mut().zip(rows.row(told)) {
+                            *sum = (*sum - told).max(0.0);
+                        }
+                    }
+                    // As many columns as bounds, always.
+                    let _ = rows.push(Axis(0), ArrayView1::from(&sums));
+                }
+            }
+        }
+        let qualities = parts.iter().map(|(place, part)| (*place, &part.quality));
+        Self {
+            upper_bounds: bounds,
+            spans,
+            control,
+            canary,
+            quality: joiner.quality(qualities),
+        }
+    }
+
+    /// The counts of a row at bounds that are known here.
+    fn counts_at(&self, bounds: &[f64], counts: &Array2<f64>, row: usize) -> Vec<f64> {
+        bounds
+            .iter()
+            .map(|bound| match self.place_of(*bound) {
+                BoundPlace::At(column) => counts.get((row, column)).copied().unwrap_or(0.0),
+                BoundPlace::Below => 0.0,
+                BoundPlace::Above | BoundPlace::Between => {
+                    let all = self.upper_bounds.len().saturating_sub(1);
+                    counts.get((row, all)).copied().unwrap_or(0.0)
+                }
+            })
+            .collect()
+    }
+
+    fn place_of(&self, bound: f64) -> BoundPlace {
+        let bounds = &self.upper_bounds;
+        let column = bounds.partition_point(|upper| upper.total_cmp(&bound).is_lt());
+        let finite = bounds.len().saturating_sub(1);
+        match bounds.get(column) {
+            Some(upper) if upper.total_cmp(&bound).is_eq() => BoundPlace::At(column),
+            _ if column == 0 && finite > 0 => BoundPlace::Below,
+            _ if column >= finite => BoundPlace::Above,
+            _ => BoundPlace::Between,
+        }
+    }
+
+    /// Whether the counts at a bound are known: it is one of the bounds, or (`is_native`) nothing
+    /// was observed between the bounds and it.
+    fn knows(&self, bound: f64, is_native: bool) -> bool {
+        let all = self.upper_bounds.len().saturating_sub(1);
+        let is_same = |one: Option<usize>, other: usize| {
+            [&self.control, &self.canary].into_iter().all(|counts| {
+                counts.rows().into_iter().all(|row| {
+                    let one = one.map_or(Some(0.0), |column| row.get(column).copied());
+                    one == row.get(other).copied()
+                })
+            })
+        };
+        match self.place_of(bound) {
+            BoundPlace::At(_) => true,
+            BoundPlace::Between => false,
+            BoundPlace::Below => is_native && is_same(None, 0),
+            BoundPlace::Above => is_native && is_same(all.checked_sub(1), all),
+        }
+    }
+}
+
+/// Where a bound lies among those of a histogram.
+enum BoundPlace {
+    /// It is this one.
+    At(usize),
+    /// Below all finite ones.
+    Below,
+    /// Above all finite ones, or there are none.
+    Above,
+    /// Between two of them.
+    Between,
+}
+
+/// The bounds at which every part with rows can be told, ascending, the infinite one last.
+fn common_bounds(parts: &[Placed<'_, PairedHistogram>], is_native: bool) -> Vec<f64> {
+    let telling = || {
+        let parts = parts.iter().map(|(_, part)| *part);
+        parts.filter(|part| !part.spans.is_empty())
+    };
+    let mut bounds: Vec<f64> = telling()
+        .flat_map(|part| part.upper_bounds.iter().copied())
+        .chain([f64::INFINITY])
+        .collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup_by(|a, b| a.total_cmp(b).is_eq());
+    bounds.retain(|bound| telling().all(|part| part.knows(*bound, is_native)));
+    bounds
+}
+
+impl PairedGauge {
+    /// Puts parts together.
+    #[must_use]
+    pub fn join(parts: &[Placed<'_, Self>]) -> Self {
+        let mut intervals = Vec::new();
+        let mut quality = DataQuality::default();
+        for (place, part) in parts {
+            for index in place.own.clone() {
+                let found = index
+                    .checked_sub(place.counted_from)
+                    .and_then(|index| part.intervals.get(index));
+                let found = found.copied().unwrap_or_default();
+                let is_missing = found.control.is_none() && found.canary.is_none();
+                quality.missing_intervals += usize::from(is_missing);
+                intervals.push(found);
+            }
+            quality.rejected_samples += part.quality.rejected_samples;
+            quality.control_series = quality.control_series.max(part.quality.control_series);
+            quality.canary_series = quality.canary_series.max(part.quality.canary_series);
+        }
+        Self { intervals, quality }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Populations;
+
+    fn interval(first: usize, length: usize, events: f64) -> PairedInterval {
+        let count = ArmCount {
+            events,
+            exposure: 100.0,
+        };
+        PairedInterval {
+            first,
+            length,
+            control: count,
+            canary: count,
+        }
+    }
+
+    fn counts(intervals: &[PairedInterval]) -> PairedCounts {
+        PairedCounts {
+            intervals: intervals.to_vec(),
+            quality: DataQuality::default(),
+        }
+    }
+
+    /// Two parts of four intervals, the second counted from two intervals before it.
+    fn places() -> [Place; 2] {
+        [
+            Place {
+                counted_from: 0,
+                own: 0..4,
+            },
+            Place {
+                counted_from: 2,
+                own: 4..8,
+            },
+        ]
+    }
+
+    fn spans(whole: &PairedCounts) -> Vec<(usize, usize)> {
+        let spans = whole.intervals.iter().map(|one| (one.first, one.length));
+        spans.collect()
+    }
+
+    #[test]
+    fn a_row_belongs_to_the_part_in_which_it_ends() {
+        let [first, second] = places();
+        let one = counts(&[
+            interval(0, 1, 1.0),
+            interval(1, 1, 2.0),
+            interval(2, 1, 3.0),
+        ]);
+        // Interval 3 was open in the first part, and is closed by the second.
+        let two = counts(&[
+            interval(0, 1, 3.0),
+            interval(1, 2, 9.0),
+            interval(3, 1, 4.0),
+        ]);
+        let whole = PairedCounts::join(&[(&first, &one), (&second, &two)]);
+        assert_eq!(spans(&whole), [(0, 1), (1, 1), (2, 1), (3, 2), (5, 1)]);
+        assert_eq!(whole.intervals[3].canary.events, 9.0);
+        assert_eq!(whole.quality.joined_intervals, 1);
+        assert_eq!(whole.quality.missing_intervals, 2);
+    }
+
+    #[test]
+    fn of_a_row_that_reaches_back_the_rest_is_told() {
+        let [first, second] = places();
+        let one = counts(&[interval(2, 1, 1.0), interval(3, 1, 2.0)]);
+        let mut two = counts(&[interval(0, 4, 9.0), interval(4, 1, 4.0)]);
+        two.intervals[0].control.exposure = 500.0;
+        let whole = PairedCounts::join(&[(&first, &one), (&second, &two)]);
+        assert_eq!(spans(&whole), [(2, 1), (3, 1), (4, 2), (6, 1)]);
+        assert_eq!(whole.intervals[2].canary.events, 6.0);
+        assert_eq!(whole.intervals[2].control.exposure, 300.0);
+    }
+
+    #[test]
+    fn rows_are_joined_back_to_where_both_parts_begin_one() {
+        let [first, second] = places();
+        let one = counts(&[interval(2, 2, 1.0)]);
+        let two = counts(&[
+            interval(0, 1, 0.5),
+            interval(1, 2, 9.0),
+            interval(3, 1, 4.0),
+        ]);
+        let whole = PairedCounts::join(&[(&first, &one), (&second, &two)]);
+        assert_eq!(spans(&whole), [(2, 2), (4, 1), (5, 1)]);
+        assert_eq!(whole.intervals[1].canary.events, 8.5);
+    }
+
+    #[test]
+    fn what_cannot_be_divided_is_left_out() {
+        let [first, second] = places();
+        let one = counts(&[interval(1, 3, 1.0)]);
+        let two = counts(&[
+            interval(0, 1, 0.5),
+            interval(1, 2, 9.0),
+            interval(3, 1, 4.0),
+        ]);
+        let whole = PairedCounts::join(&[(&first, &one), (&second, &two)]);
+        assert_eq!(spans(&whole), [(1, 3), (5, 1)]);
+    }
+
+    #[test]
+    fn intervals_held_back_at_the_end_are_not_missing() {
+        let [first, second] = places();
+        let mut two = counts(&[interval(2, 1, 1.0), interval(3, 1, 1.0)]);
+        two.quality.held_back_intervals = 2;
+        let whole = PairedCounts::join(&[(&first, &counts(&[])), (&second, &two)]);
+        assert_eq!(whole.quality.held_back_intervals, 2);
+        assert_eq!(whole.quality.missing_intervals, 4);
+    }
+
+    fn histogram(bounds: &[f64], rows: &[&[f64]]) -> PairedHistogram {
+        let mut counts = Array2::zeros((0, bounds.len()));
+        for row in rows {
+            counts.push(Axis(0), ArrayView1::from(*row)).unwrap();
+        }
+        PairedHistogram {
+            upper_bounds: bounds.to_vec(),
+            spans: (0..rows.len()).map(|row| (row, 1)).collect(),
+            control: counts.clone(),
+            canary: counts,
+            quality: DataQuality::default(),
+        }
+    }
+
+    fn side_by_side() -> [Place; 2] {
+        [0..1, 1..2].map(|own: Range<usize>| Place {
+            counted_from: own.start,
+            own,
+        })
+    }
+
+    #[test]
+    fn a_classic_histogram_keeps_the_bounds_that_all_parts_have() {
+        let [first, second] = side_by_side();
+        let one = histogram(&[1.0, 2.0, f64::INFINITY], &[&[1.0, 2.0, 2.0]]);
+        let two = histogram(&[1.0, 3.0, f64::INFINITY], &[&[4.0, 5.0, 6.0]]);
+        let whole = PairedHistogram::join(&[(&first, &one), (&second, &two)], false);
+        assert_eq!(whole.upper_bounds, [1.0, f64::INFINITY]);
+        assert_eq!(whole.canary, ndarray::array![[1.0, 2.0], [4.0, 6.0]]);
+        assert_eq!(whole.spans, [(0, 1), (1, 1)]);
+        let nothing = histogram(&[f64::INFINITY], &[]);
+        let whole = PairedHistogram::join(&[(&first, &one), (&second, &nothing)], false);
+        assert_eq!(
+            (whole.upper_bounds, whole.canary),
+            (one.upper_bounds.clone(), one.canary.clone())
+        );
+        assert_eq!(whole.quality.missing_intervals, 1);
+    }
+
+    #[test]
+    fn a_native_histogram_is_known_where_nothing_was_observed() {
+        let [first, second] = side_by_side();
+        let one = histogram(&[1.0, 2.0, f64::INFINITY], &[&[0.0, 2.0, 2.0]]);
+        let two = histogram(&[2.0, 4.0, f64::INFINITY], &[&[0.0, 6.0, 6.0]]);
+        let whole = PairedHistogram::join(&[(&first, &one), (&second, &two)], true);
+        assert_eq!(whole.upper_bounds, [1.0, 2.0, 4.0, f64::INFINITY]);
+        let rows = ndarray::array![[0.0, 2.0, 2.0, 2.0], [0.0, 0.0, 6.0, 6.0]];
+        assert_eq!(whole.control, rows);
+        // Below 2 there are observations that may lie anywhere.
+        let zeros = histogram(&[2.0, 4.0, f64::INFINITY], &[&[3.0, 6.0, 6.0]]);
+        let whole = PairedHistogram::join(&[(&first, &one), (&second, &zeros)], true);
+        assert_eq!(whole.upper_bounds, [2.0, 4.0, f64::INFINITY]);
+        // Some lie beyond all finite bounds.
+        let beyond = histogram(&[2.0, f64::INFINITY], &[&[0.0, 6.0]]);
+        let whole = PairedHistogram::join(&[(&first, &two), (&second, &beyond)], true);
+        assert_eq!(whole.upper_bounds, [2.0, f64::INFINITY]);
+    }
+
+    #[test]
+    fn a_gauge_is_taken_interval_by_interval() {
+        let value = |value| Populations {
+            control: None,
+            canary: value,
+        };
+        let part = |values: &[Option<f64>]| PairedGauge {
+            intervals: values.iter().map(|one| value(*one)).collect(),
+            quality: DataQuality::default(),
+        };
+        let [first, second] = places();
+        let one = part(&[Some(1.0), None, Some(3.0), Some(4.0)]);
+        let two = part(&[None, None, Some(5.0), Some(6.0), None, Some(8.0)]);
+        let whole = PairedGauge::join(&[(&first, &one), (&second, &two)]);
+        let values: Vec<_> = whole.intervals.iter().map(|one| one.canary).collect();
+        let all = [1.0, 0.0, 3.0, 4.0, 5.0, 6.0, 0.0, 8.0].map(|one| (one > 0.0).then_some(one));
+        assert_eq!(values, all);
+        assert_eq!(whole.quality.missing_intervals, 2);
+    }
+}

@@ -1,0 +1,228 @@
+//! What was counted of the chunks of a window, kept so that it is read once: by however many
+//! rollouts and however many polls.
+//!
+//! Nothing depends on what is kept here: a chunk that was forgotten is read again and counts the
+//! same.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::{Condition, MetricKind, Pipeline, Stage};
+use serinus_analysis::plan::{Chunk, ChunkData};
+use serinus_analysis::series::{Grid, Populations};
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::packed::{pack, unpack};
+
+/// Most bytes that are kept; beyond, those that were not asked for the longest are forgotten. A
+/// rollout of four checks takes about 1 kB for ten minutes.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
+
+/// What nobody has asked for in this time belongs to a rollout that is over.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(900);
+
+/// How often it is looked what can be forgotten.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Everything that the counts of a chunk depend on beside its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Subject([u8; 32]);
+
+impl Subject {
+    /// The subject of a stage's metrics and kill switches.
+    pub(super) fn new(
+        source: &str,
+        pipeline: &Pipeline,
+        stage: &Stage,
+        populations: Populations<&Matchers>,
+        grid: &Grid,
+    ) -> Self {
+        let mut metrics = BTreeMap::<&str, (&MetricKind, Vec<f64>)>::new();
+        for check in stage.checks.iter().chain(&pipeline.kill_switch) {
+            let mut name = check.metric.as_str();
+            // An impact is read as what it is the impact of; a circle is refused elsewhere.
+            for _ in 0..=pipeline.metrics.len() {
+                let Some(metric) = pipeline.metrics.get(name) else {
+                    break;
+                };
+                let (_, limits) = metrics.entry(name).or_insert((&metric.kind, Vec::new()));
+                if let Condition::Absolute { limit, .. } = check.condition {
+                    limits.push(limit);
+                }
+                match &metric.kind {
+                    MetricKind::Impact { of } => name = of,
+                    _ => break,
+                }
+            }
+        }
+        let text = format!(
+            "{source:?} {populations:?} {:?} {:?} {:?} {} {metrics:?}",
+            pipeline.region_label,
+            stage.regions,
+            stage.traffic_percent,
+            grid.interval_ms(),
+        );
+        Self(Sha256::digest(text).into())
+    }
+}
+
+/// What is kept of one subject.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// Whole chunks by the time that they were counted from, and their end.
+    whole: BTreeMap<(i64, i64), Vec<u8>>,
+    /// The newest part of a chunk that goes on.
+    newest: Option<(Grid, Vec<u8>)>,
+}
+
+impl Counted {
+    /// What is kept of a chunk.
+    pub(super) fn get(&self, chunk: &Chunk) -> Option<ChunkData> {
+        let bytes = if chunk.is_whole() {
+            self.whole.get(&time_of(chunk))?
+        } else {
+            let (grid, bytes) = self.newest.as_ref()?;
+            (*grid == chunk.counted()).then_some(bytes)?
+        };
+        unpack(bytes).ok()
+    }
+
+    /// Keeps what a chunk counted, of which everything was answered.
+    pub(super) fn keep(&mut self, chunk: &Chunk, data: &ChunkData) {
+        let Ok(bytes) = pack(data) else {
+            return;
+        };
+        if chunk.is_whole() {
+            self.whole.insert(time_of(chunk), bytes);
+        } else {
+            self.newest = Some((chunk.counted(), bytes));
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let newest = self.newest.as_ref().map_or(0, |(_, bytes)| bytes.len());
+        newest + self.whole.values().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// The time that a chunk was counted in.
+fn time_of(chunk: &Chunk) -> (i64, i64) {
+    let counted = chunk.counted();
+    (counted.start_ms(), counted.end_ms())
+}
+
+/// What is kept of all subjects.
+#[derive(Debug, Default)]
+pub(super) struct Chunks(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    entries: BTreeMap<Subject, Entry>,
+    bytes: usize,
+    looked_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    counted: Arc<AsyncMutex<Counted>>,
+    bytes: usize,
+    used_at: Instant,
+}
+
+impl Chunks {
+    /// What is kept of a subject. It is held locked while it is read, so that the same question of
+    /// several rollouts is asked once.
+    pub(super) fn of(&self, subject: Subject) -> Arc<AsyncMutex<Counted>> {
+        let now = Instant::now();
+        let mut kept = self.kept();
+        let entry = kept.entries.entry(subject).or_insert_with(|| Entry {
+            counted: Arc::default(),
+            bytes: 0,
+            used_at: now,
+        });
+        entry.used_at = now;
+        Arc::clone(&entry.counted)
+    }
+
+    /// Notes how much is kept of a subject now, and makes room.
+    pub(super) fn note(&self, subject: Subject, counted: &Counted) {
+        let bytes = counted.bytes();
+        let mut kept = self.kept();
+        let Some(entry) = kept.entries.get_mut(&subject) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.bytes, bytes);
+        kept.bytes = kept.bytes + bytes - before;
+        kept.make_room(Instant::now(), MOST_BYTES);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn make_room(&mut self, now: Instant, most_bytes: usize) {
+        let has_looked = self
+            .looked_at
+            .is_some_and(|at| now.duration_since(at) < LOOK_EVERY);
+        if !has_looked {
+            self.looked_at = Some(now);
+            self.entries
+                .retain(|_, entry| now.duration_since(entry.used_at) < FORGOTTEN_AFTER);
+            self.bytes = self.entries.values().map(|entry| entry.bytes).sum();
+        }
+        while self.bytes > most_bytes {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used_at);
+            let Some(subject) = oldest.map(|(subject, _)| *subject) else {
+                return;
+            };
+            if let Some(entry) = self.entries.remove(&subject) {
+                self.bytes -= entry.bytes;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(bytes: usize, used_at: Instant) -> Entry {
+        Entry {
+            counted: Arc::default(),
+            bytes,
+            used_at,
+        }
+    }
+
+    #[test]
+    fn what_was_not_asked_for_the_longest_makes_room() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut kept = Kept::default();
+        for (number, used_at) in [(0, at(20)), (1, at(10)), (2, at(30))] {
+            kept.entries
+                .insert(Subject([number; 32]), entry(40, used_at));
+        }
+        kept.bytes = 120;
+        kept.make_room(at(31), 100);
+        let left: Vec<u8> = kept.entries.keys().map(|subject| subject.0[0]).collect();
+        assert_eq!((left, kept.bytes), (vec![0, 2], 80));
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_forgotten() {
+        let start = Instant::now();
+        let late = start + FORGOTTEN_AFTER;
+        let mut kept = Kept::default();
+        kept.entries.insert(Subject([0; 32]), entry(40, start));
+        kept.entries.insert(Subject([1; 32]), entry(40, late));
+        kept.bytes = 80;
+        kept.make_room(late, usize::MAX);
+        assert_eq!((kept.entries.len(), kept.bytes), (1, 40));
+    }
+}

@@ -1,0 +1,211 @@
+//! Gathers the data of a window: what is kept of its chunks, and the rest from the source.
+
+use std::sync::Arc;
+
+use serinus_analysis::judge::{DataFault, StageData};
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::plan::{Answered, Chunk, ChunkData, Plan};
+use serinus_analysis::series::{Grid, Populations};
+
+use crate::prometheus::Source;
+
+use super::aside::aside;
+use super::chunks::{Counted, Subject};
+use super::reading::Reader;
+use super::{AnalysisError, QueryRecord};
+
+/// Most chunks that are read at once: six hours, which are read at the finest step without more
+/// instants than a source should be asked for.
+const MOST_CHUNKS_AT_ONCE: usize = 36;
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) source: &'a Arc<Source>,
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) stage: &'a Stage,
+    pub(super) populations: Populations<&'a Matchers>,
+}
+
+/// Chunks that were read.
+struct Run {
+    chunks: Vec<Gathered>,
+    /// Why not all of it was read.
+    fault: Option<DataFault>,
+}
+
+/// What one chunk counted.
+struct Gathered {
+    data: ChunkData,
+    is_settled: bool,
+}
+
+impl Reader {
+    /// Gathers the data of a window, and the queries by which its newest chunk is read.
+    pub(super) async fn gather(
+        &self,
+        asked: Asked<'_>,
+        window: Grid,
+    ) -> Result<(StageData, Vec<QueryRecord>), AnalysisError> {
+        let chunks = Chunk::of_window(&window);
+        let Some(newest) = chunks.last() else {
+            let nothing = self.plan_of(asked, window, window.interval_ms())?;
+            return Ok((nothing.assemble(&[]), Vec::new()));
+        };
+        let newest = self.plan_of(asked, newest.counted(), window.interval_ms())?;
+        let subject = Subject::new(
+            asked.source.name(),
+            asked.pipeline,
+            asked.stage,
+            asked.populations,
+            &window,
+        );
+        let kept = self.chunks.of(subject);
+        let mut kept = kept.lock_owned().await;
+        let (mut counted, kept_again) = {
+            let chunks = chunks.clone();
+            aside(move || {
+                let counted: Vec<_> = chunks.iter().map(|chunk| kept.get(chunk)).collect();
+                (counted, kept)
+            })
+            .await
+        };
+        kept = kept_again;
+        let mut fault = None;
+        for run in missing(&counted) {
+            let Some(wanted) = chunks.get(run.clone()) else {
+                continue;
+            };
+            let read = match &fault {
+                // A source that has just failed is not asked for more.
+                Some(fault) => unread(&newest, wanted.len(), fault),
+                None => self.read_run(asked, wanted).await?,
+            };
+            for (gathered, (slot, chunk)) in read
+                .chunks
+                .into_iter()
+                .zip(counted.iter_mut().skip(run.start).zip(wanted))
+            {
+                if gathered.is_settled {
+                    kept.keep(chunk, &gathered.data);
+                }
+                *slot = Some(gathered.data);
+            }
+            fault = fault.or(read.fault);
+        }
+        self.note(subject, &kept);
+        drop(kept);
+        let joined = aside(move || {
+            let counted = chunks.into_iter().zip(counted.into_iter().flatten());
+            let counted: Vec<(Chunk, ChunkData)> = counted.collect();
+            (newest.join(window, &counted), queries(&newest, &counted))
+        });
+        Ok(joined.await)
+    }
+
+    fn note(&self, subject: Subject, counted: &Counted) {
+        self.chunks.note(subject, counted);
+    }
+
+    fn plan_of(&self, asked: Asked<'_>, grid: Grid, step_ms: i64) -> Result<Plan, AnalysisError> {
+        self.plan(
+            asked.pipeline,
+            asked.stage,
+            asked.populations,
+            grid,
+            step_ms,
+        )
+    }
+
+    /// Reads consecutive chunks by the same queries, and counts each from its own samples.
+    async fn read_run(&self, asked: Asked<'_>, chunks: &[Chunk]) -> Result<Run, AnalysisError> {
+        let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else {
+            return Ok(Run {
+                chunks: Vec::new(),
+                fault: None,
+            });
+        };
+        let (first, last) = (first.counted(), last.counted());
+        let grid = Grid::covering(first.start_ms(), last.end_ms(), first.interval_ms());
+        let reading = self.read(asked, grid).await?;
+        let step_ms = reading.plan.step_ms();
+        let plans: Vec<Plan> = chunks
+            .iter()
+            .map(|chunk| self.plan_of(asked, chunk.counted(), step_ms))
+            .collect::<Result<_, _>>()?;
+        let read = aside(move || {
+            let fault = reading
+                .answers
+                .iter()
+                .find_map(|answer| answer.as_ref().err());
+            let count = |plan: &Plan| {
+                let answers = reading.plan.cut(&reading.answers, plan);
+                Gathered {
+                    data: plan.assemble_chunk(&answers),
+                    is_settled: ChunkData::is_settled(&answers),
+                }
+            };
+            Run {
+                chunks: plans.iter().map(count).collect(),
+                fault: fault.cloned(),
+            }
+        });
+        Ok(read.await)
+    }
+}
+
+/// Stretches of chunks that are not there, each to be read at once.
+fn missing(counted: &[Option<ChunkData>]) -> Vec<std::ops::Range<usize>> {
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for (index, found) in counted.iter().enumerate() {
+        if found.is_some() {
+            continue;
+        }
+        match runs.last_mut() {
+            Some(run) if run.end == index && run.len() < MOST_CHUNKS_AT_ONCE => run.end += 1,
+            _ => runs.push(index..index + 1),
+        }
+    }
+    runs
+}
+
+/// What is known of chunks that were not asked for.
+fn unread(plan: &Plan, chunks: usize, fault: &DataFault) -> Run {
+    let answers: Vec<Answered> = plan
+        .questions()
+        .iter()
+        .map(|_| Err(fault.clone()))
+        .collect();
+    let nothing = || Gathered {
+        data: plan.assemble_chunk(&answers),
+        is_settled: false,
+    };
+    Run {
+        chunks: (0..chunks).map(|_| nothing()).collect(),
+        fault: None,
+    }
+}
+
+/// The queries by which the newest chunk is read, with the samples that all chunks were counted
+/// from: the same whether or not they were kept.
+fn queries(newest: &Plan, counted: &[(Chunk, ChunkData)]) -> Vec<QueryRecord> {
+    let questions = newest.questions().iter().enumerate();
+    let record = questions.map(|(index, question)| {
+        let answered = counted
+            .iter()
+            .filter_map(|(_, data)| data.answered().get(index));
+        let metrics: Vec<String> = question.metrics.iter().cloned().collect();
+        QueryRecord {
+            metric: metrics.join(", "),
+            promql: question.promql.clone(),
+            series: answered
+                .clone()
+                .map(|(series, _)| *series)
+                .max()
+                .unwrap_or(0),
+            samples: answered.map(|(_, samples)| samples).sum(),
+        }
+    });
+    record.collect()
+}

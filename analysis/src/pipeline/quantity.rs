@@ -213,7 +213,7 @@ fn find_unit(name: &str) -> Result<Unit, String> {
         .map(|unit| format!(", did you mean {:?}?", unit.name));
     let hint = other_case.unwrap_or_else(|| suggestion(&name, UNITS.iter().map(|unit| unit.name)));
     let hint = if hint.is_empty() {
-        ": use %, bps, us, ms, s, min, h, B, KB, MB, GB, KiB, MiB or GiB".to_owned()
+        ": use %, bps, us, ms, s, min, h, d, B, KB, MB, GB, KiB, MiB or GiB".to_owned()
     } else {
         hint
     };

@@ -114,7 +114,7 @@ fn sum_what_a_counter_gained() {
         counter_increase("(errors_total)", &Matchers::new(), 5_400),
     ];
     insta::assert_snapshot!(joined(lines), @r#"
-    sum(increase(errors_total{job="a",version="v2"}[28d]))
+    sum(increase(errors_total{job="a",version="v2"}[4w]))
     sum(increase(errors_total[1h30m]))
     "#);
     for seconds in [0, -5, i64::MAX] {

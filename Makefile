@@ -43,6 +43,11 @@ prove-counts: tools ## Holds the counts against a fleet of known truth for two w
 	@$(CARGO) build $(LOCKED) --package serinus
 	@SERINUS_COUNTS_SECONDS=120 $(CARGO) test $(LOCKED) --package serinus-tests --test integration -- --nocapture true_counts::
 
+.PHONY: prove-faults
+prove-faults: tools ## Lets Prometheus be down, slow, flapping or answer garbage for a whole minute under rollouts
+	@$(CARGO) build $(LOCKED) --package serinus
+	@SERINUS_FAULT_SECONDS=60 $(CARGO) test $(LOCKED) --package serinus-tests --test integration -- --nocapture gate_faults::
+
 .PHONY: prove-operating-characteristics
 prove-operating-characteristics: ## Simulates 1000 rollouts in each cell and writes docs/operating-characteristics.md
 	@$(CARGO) run $(LOCKED) --quiet --package serinus -- simulate --table --replicates 1000 --write docs/operating-characteristics.md $(ARGS)
@@ -52,6 +57,33 @@ prove-real-data: tools ## Judges recorded canaries whose truth is known (DATA=fo
 	@test -n "$(DATA)" || { echo "say where the cases are: make prove-real-data DATA=folder"; exit 2; }
 	@$(CARGO) build $(LOCKED) --package serinus
 	@scripts/prove-real-data.py "$(DATA)" $(ARGS)
+
+.PHONY: prove-crash
+prove-crash: tools ## Kills the service 50 times while rollouts run: nothing is lost or contradicted
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/prove-crash.py $(ARGS)
+
+.PHONY: prove-disk-full
+prove-disk-full: tools ## Fills the disk of the store again and again while rollouts run (needs root)
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/prove-disk-full.py $(ARGS)
+
+.PHONY: prove-load
+prove-load: ## Runs 1,000 open rollouts with four checks each, polled meanwhile (about 5 minutes)
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@$(CARGO) build $(LOCKED) --release --package serinus-tests --bins
+	@scripts/prove-load.py $(ARGS)
+
+.PHONY: prove-gate-speed
+prove-gate-speed: tools ## Holds a gate against a bare handler that returns the same bytes
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@$(CARGO) build $(LOCKED) --release --package serinus-tests --bins
+	@scripts/prove-gate-speed.py $(ARGS)
+
+.PHONY: prove-schema
+prove-schema: tools ## Runs schemathesis against the running service, all operations and checks
+	@$(CARGO) build $(LOCKED) --package serinus
+	@scripts/prove-schema.py $(ARGS)
 
 .PHONY: notebooks
 notebooks: tools ## Executes the notebooks, and holds docs/pictures against what they draw

@@ -25,7 +25,6 @@ pub struct FlaggerCall {
     /// The webhook's own settings: `control.LABEL` and `canary.LABEL` replace the pipeline's
     /// populations, `stage` names the stage that is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub metadata: Option<BTreeMap<String, String>>,
 }
 

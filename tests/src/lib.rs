@@ -8,18 +8,23 @@
 
 mod browser;
 pub mod callers;
+mod fault_proxy;
 mod faulty;
 mod fleet;
+mod instant;
 mod native;
 mod network;
 mod process;
 mod prometheus;
 mod scripted;
+mod secrets;
 mod serinus;
 
 pub use browser::Browser;
+pub use fault_proxy::{FaultProxy, ProxyFault};
 pub use faulty::{Fault, FaultyUpstream};
 pub use fleet::{Miss, PodId, PodPlan, TrackTruth, TruthFleet, Window};
+pub use instant::instant_source;
 pub use native::{CLASSIC_NAME, NATIVE_NAME, NativePlan, NativePod};
 pub use network::{free_port, http_client, now_ms, wait_until};
 pub use process::{ChildProcess, CommandOutput, run_command};

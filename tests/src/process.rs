@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
+use crate::secrets::line_with_token;
+
 /// How much of a process's output goes into a failure's text.
 const LOG_TAIL_BYTES: usize = 4_000;
 
@@ -173,10 +175,15 @@ pub async fn run_command<A: AsRef<OsStr>>(
         .await
         .with_context(|| format!("{} did not end within {bound:?}", program.display()))?
         .with_context(|| format!("cannot start {}", program.display()))?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    // A token that was made is on standard output; logs and failures go to the other.
+    if let Some(line) = line_with_token(&stderr) {
+        bail!("{} printed a token: {line}", program.display());
+    }
     Ok(CommandOutput {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stderr,
     })
 }
 

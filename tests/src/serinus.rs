@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::network::{free_port, http_client, wait_until};
 use crate::process::ChildProcess;
+use crate::secrets::line_with_token;
 
 /// How long the service may take to become ready; the promise is far less, and has a test.
 const READY_BOUND: Duration = Duration::from_secs(20);
@@ -76,7 +77,10 @@ pub struct ServeOptions {
     pub public_url: Option<String>,
 }
 
-/// A running `serinus serve` or `serinus demo`.
+/// What is logged where a test does not say: as much as may be, since no token may be in any of it.
+const LOG_FILTER: &str = "debug";
+
+/// A running `serinus serve` or `serinus demo`. When it is dropped, no token may be in its log.
 #[derive(Debug)]
 pub struct SerinusProcess {
     url: String,
@@ -182,6 +186,7 @@ impl SerinusProcess {
         let url = format!("http://127.0.0.1:{port}");
         command
             .args(["--listen", &format!("127.0.0.1:{port}")])
+            .env("SERINUS_LOG", LOG_FILTER)
             .current_dir(folder.path())
             // What it leaves behind when it is killed goes with it.
             .env("TMPDIR", folder.path());
@@ -251,6 +256,20 @@ impl SerinusProcess {
     /// When the answer is no JSON.
     pub async fn get(&self, path: &str) -> anyhow::Result<Reply> {
         Reply::read(self.request(reqwest::Method::GET, path)).await
+    }
+}
+
+impl Drop for SerinusProcess {
+    fn drop(&mut self) {
+        self.process.kill();
+        let log = self.log();
+        if let Some(line) = line_with_token(&log) {
+            // A test that fails already says why, and a second panic would hide it.
+            assert!(
+                std::thread::panicking(),
+                "a token is in the log of Serinus: {line}"
+            );
+        }
     }
 }
 

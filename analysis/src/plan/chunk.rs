@@ -201,12 +201,22 @@ impl Plan {
 }
 
 impl ChunkData {
-    /// Whether all that was asked for it was answered, without a word of warning: only then it is
-    /// what everybody else would count.
+    /// Whether all that was asked for it was answered, without a word of warning, with something, and
+    /// with numbers only: else it need not be what everybody else would count. A source that answers
+    /// nothing or `NaN` for a while must not be believed for good.
     pub fn is_settled(answers: &[Answered]) -> bool {
-        answers
-            .iter()
-            .all(|answer| matches!(answer, Ok((_, warnings)) if warnings.is_empty()))
+        let is_whole = |answer: &Answered| {
+            answer.as_ref().is_ok_and(|(series, warnings)| {
+                let mut values = series.iter().flat_map(|one| &one.values);
+                warnings.is_empty() && values.all(|value| value.is_finite())
+            })
+        };
+        let has_samples = |answer: &Answered| {
+            answer
+                .as_ref()
+                .is_ok_and(|(series, _)| series.iter().any(|one| !one.values.is_empty()))
+        };
+        answers.iter().all(is_whole) && answers.iter().any(has_samples)
     }
 
     /// Series and samples that were counted for each question of the chunk's plan, in their order.
@@ -323,4 +333,35 @@ fn join_starts(window: &Grid, chunks: &[(Chunk, ChunkData)]) -> Option<Vec<i64>>
         known.flatten().copied().collect(),
         window,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(values: &[f64]) -> Answered {
+        let series = Series {
+            timestamps_ms: (0..).take(values.len()).collect(),
+            values: values.to_vec(),
+            ..Series::default()
+        };
+        Ok((vec![series], Vec::new()))
+    }
+
+    #[test]
+    fn what_a_source_may_answer_otherwise_later_is_not_settled() {
+        let nothing = || Ok((Vec::new(), Vec::new()));
+        let partial = Ok((Vec::new(), vec!["a store is missing".to_owned()]));
+        let fault = Err(DataFault {
+            code: ReasonCode::SourceSlow,
+            message: String::new(),
+        });
+        let whole = answered(&[1.0, 2.0]);
+        // No series of the errors is what a faultless service has.
+        assert!(ChunkData::is_settled(&[whole.clone(), nothing()]));
+        assert!(!ChunkData::is_settled(&[nothing(), nothing()]));
+        for wrong in [partial, fault, answered(&[1.0, f64::NAN])] {
+            assert!(!ChunkData::is_settled(&[whole.clone(), wrong]));
+        }
+    }
 }

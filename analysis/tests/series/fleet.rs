@@ -338,7 +338,9 @@ proptest! {
         let births = weather.births && weather.failure_percent == 0;
         // What began before the minutes that a chunk is read from is not told, as at the start of
         // any window.
-        let weather = Weather { births, outage_ms: 0, ..weather };
+        // Where many scrapes fail, boundaries of rows are rare: some rows cannot be divided.
+        let failure_percent = weather.failure_percent.min(3);
+        let weather = Weather { births, outage_ms: 0, failure_percent, ..weather };
         let grid = Grid::covering(at(start), at(start + 2_400), INTERVAL_MS);
         let step_ms = fine_step_ms(INTERVAL_MS, Some(weather.period_ms));
         let control = simulate(seed, &grid, &weather, "control");
@@ -378,9 +380,7 @@ proptest! {
                 first: interval, length: 1, control: <_>::default(), canary: <_>::default(),
             };
             let counted = [0, 1].map(|arm| truth_of(&truths[arm], &grid, &one));
-            // Where many scrapes fail, boundaries of rows are rare: some rows cannot be divided.
-            let is_told = told.contains(&interval) || counted == [(0.0, 0.0); 2]
-                || weather.failure_percent > 10;
+            let is_told = told.contains(&interval) || counted == [(0.0, 0.0); 2];
             prop_assert!(is_told, "{} {:?}", interval, counted);
         }
     }

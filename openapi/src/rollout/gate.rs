@@ -22,7 +22,12 @@ pub struct GateRequest {
     /// Names the rollout within its pipeline. It has to differ when the same version is rolled out
     /// again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 256, example = "6d4f9.7")]
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "6d4f9.7"
+    )]
     pub key: Option<String>,
     /// Selects the control. Replaces the pipeline's own; fixed from the first call on.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -35,7 +35,12 @@ pub struct StartRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline_yaml: Option<String>,
     /// Names the rollout within its pipeline.
-    #[schema(min_length = 1, max_length = 256, example = "6d4f9.7")]
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "6d4f9.7"
+    )]
     pub key: String,
     /// Selects the control. Replaces the pipeline's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +111,11 @@ pub struct OverrideRequest {
     /// The verdict.
     pub verdict: OverrideVerdict,
     /// Why; kept for ever.
-    #[schema(min_length = 1, max_length = 300)]
+    #[schema(
+        min_length = 1,
+        max_length = 300,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
     pub reason: String,
 }
 
@@ -119,6 +128,6 @@ pub struct OverrideRequest {
 pub struct CancelRequest {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 300)]
+    #[schema(max_length = 300, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub reason: Option<String>,
 }

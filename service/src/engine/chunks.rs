@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use serinus_analysis::judge::DataFault;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Condition, MetricKind, Pipeline, Stage};
 use serinus_analysis::plan::{Chunk, ChunkData};
 use serinus_analysis::series::{Grid, Populations};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
 
 use crate::packed::{pack, unpack};
 
@@ -76,6 +78,8 @@ pub(super) struct Counted {
     whole: BTreeMap<(i64, i64), Vec<u8>>,
     /// The newest part of a chunk that goes on.
     newest: Option<(Grid, Vec<u8>)>,
+    /// How the source failed last, and when.
+    failed: Option<(Instant, DataFault)>,
 }
 
 impl Counted {
@@ -100,6 +104,18 @@ impl Counted {
         } else {
             self.newest = Some((chunk.counted(), bytes));
         }
+    }
+
+    /// Notes that the source has failed.
+    pub(super) fn fail(&mut self, fault: &DataFault) {
+        self.failed = Some((Instant::now(), fault.clone()));
+    }
+
+    /// How the source failed since a time. Who has waited since then for the same chunks is told so:
+    /// to ask again, one after the other, would take longer than anyone waits.
+    pub(super) fn failed_since(&self, waited_from: Instant) -> Option<DataFault> {
+        let (at, fault) = self.failed.as_ref()?;
+        (*at >= waited_from).then(|| fault.clone())
     }
 
     fn bytes(&self) -> usize {
@@ -212,6 +228,21 @@ mod tests {
         kept.make_room(at(31), 100);
         let left: Vec<u8> = kept.entries.keys().map(|subject| subject.0[0]).collect();
         assert_eq!((left, kept.bytes), (vec![0, 2], 80));
+    }
+
+    #[test]
+    fn a_failure_is_shared_by_those_who_waited_for_it() {
+        let mut counted = Counted::default();
+        let before = Instant::now();
+        assert_eq!(counted.failed_since(before), None);
+        let fault = DataFault {
+            code: serinus_analysis::judge::ReasonCode::SourceSlow,
+            message: "slow".to_owned(),
+        };
+        counted.fail(&fault);
+        assert_eq!(counted.failed_since(before), Some(fault));
+        let after = Instant::now() + Duration::from_millis(1);
+        assert_eq!(counted.failed_since(after), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::plan::{Answered, Chunk, ChunkData, Plan};
 use serinus_analysis::series::{Grid, Populations};
+use tokio::time::Instant;
 
 use crate::prometheus::Source;
 
@@ -62,6 +63,7 @@ impl Reader {
             &window,
         );
         let kept = self.chunks.of(subject);
+        let waited_from = Instant::now();
         let mut kept = kept.lock_owned().await;
         let (mut counted, kept_again) = {
             let chunks = chunks.clone();
@@ -72,7 +74,7 @@ impl Reader {
             .await
         };
         kept = kept_again;
-        let mut fault = None;
+        let mut fault = kept.failed_since(waited_from);
         for run in missing(&counted) {
             let Some(wanted) = chunks.get(run.clone()) else {
                 continue;
@@ -92,7 +94,10 @@ impl Reader {
                 }
                 *slot = Some(gathered.data);
             }
-            fault = fault.or(read.fault);
+            if let Some(failed) = read.fault {
+                kept.fail(&failed);
+                fault = Some(failed);
+            }
         }
         self.note(subject, &kept);
         drop(kept);

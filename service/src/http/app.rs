@@ -1,6 +1,7 @@
 //! What the handlers share.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::access::Access;
 use crate::engine::Engine;
 use crate::metrics::{GateGauge, Metrics};
 use crate::pipelines::{Catalogue, Folder};
-use crate::rollouts::{Rollouts, new_id};
+use crate::rollouts::Rollouts;
 
 /// What a client may ask of the server. All have defaults.
 #[derive(Debug, Clone)]
@@ -220,7 +221,18 @@ impl App {
     }
 
     /// Returns a new id for a request: a UUID of version 7, which sorts by time.
+    ///
+    /// It only has to be another one for every request, so its bits come from the hasher's keys,
+    /// which are drawn once for each thread and then counted on: asking the system for some would
+    /// cost a tenth of what a gate does.
     pub(super) fn new_request_id(&self) -> String {
-        new_id(self.engine.clock().now_ms()).to_string()
+        let now_ms = u64::try_from(self.engine.clock().now_ms()).unwrap_or(0);
+        let drawn = [(); 2].map(|()| RandomState::new().hash_one(now_ms).to_le_bytes());
+        let mut bits = [0; 10];
+        for (bit, drawn) in bits.iter_mut().zip(drawn.as_flattened()) {
+            *bit = *drawn;
+        }
+        let id = uuid::Builder::from_unix_timestamp_millis(now_ms, &bits);
+        id.into_uuid().to_string()
     }
 }

@@ -175,7 +175,7 @@ impl SentBody {
         json(&self.text)
     }
 
-    /// As [`SentBody::json`], where an empty body says nothing.
+    /// As [`SentBody::json`], where an empty body says nothing, and `null` neither.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl SentBody {
         if self.text.trim().is_empty() {
             return Ok(T::default());
         }
-        self.json()
+        self.json::<Option<T>>().map(Option::unwrap_or_default)
     }
 
     /// The media type is not one of those supported.

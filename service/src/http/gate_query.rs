@@ -11,8 +11,8 @@ use serinus_openapi::rollout::GateRequest;
 use super::ApiError;
 use super::body;
 
-/// Longest key, in bytes.
-pub(super) const MAX_KEY_BYTES: usize = 256;
+/// Longest key, in characters, as the document says it.
+pub(super) const MAX_KEY_CHARACTERS: usize = 256;
 
 const PARAMETERS: [&str; 5] = ["key", "control.LABEL", "canary.LABEL", "start", "dry_run"];
 
@@ -51,10 +51,10 @@ pub(super) fn check_key(key: Option<&str>) -> Result<(), ApiError> {
              revision, 6d4f9.7",
         ));
     };
-    if key.len() > MAX_KEY_BYTES {
+    let characters = key.chars().count();
+    if characters > MAX_KEY_CHARACTERS {
         return Err(invalid(&format!(
-            "the key has {} bytes, more than {MAX_KEY_BYTES}: shorten it",
-            key.len()
+            "the key has {characters} characters, more than {MAX_KEY_CHARACTERS}: shorten it"
         )));
     }
     if key.chars().any(char::is_control) {
@@ -136,6 +136,9 @@ fn unknown(name: &str) -> ApiError {
 
 /// A value of a query: `+` is a space, `%2B` a plus.
 fn decoded(text: &str) -> Result<String, ApiError> {
+    if !text.contains(['+', '%']) {
+        return Ok(text.to_owned());
+    }
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced)
         .decode_utf8()
@@ -195,7 +198,7 @@ mod tests {
         assert!(detail("key=a&start=now", "").contains("is not a time"));
         assert!(detail("kye=a", "").contains("did you mean key?"));
         assert!(detail("key=a%0Ab", "").contains("control character"));
-        assert!(detail(&format!("key={}", "a".repeat(257)), "").contains("257 bytes"));
+        assert!(detail(&format!("key={}", "a".repeat(257)), "").contains("257 characters"));
         assert!(detail("key=%ff", "").contains("not UTF-8"));
     }
 }

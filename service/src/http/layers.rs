@@ -4,10 +4,13 @@
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use tower::Layer;
+use tower::util::{MapRequest, MapResponse};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -49,22 +52,18 @@ pub(super) fn around(routes: Router, app: Arc<App>) -> Router {
         .and(NotForContentType::SSE);
     let routes = routes.fallback(async || error::not_found());
     // Around the router, not inside: the path has to be put right before a route is chosen, and
-    // `Allow` is added after the layers of a route.
-    Router::new()
-        .fallback_service(routes)
-        .layer(CatchPanicLayer::custom(error::of_panic))
-        .layer(middleware::map_response(async |response: Response| {
-            error::as_problem(response)
-        }))
-        .layer(
-            CompressionLayer::new()
-                .quality(CompressionLevel::Fastest)
-                .compress_when(compress_when),
-        )
-        .layer(middleware::from_fn_with_state(app, observed))
-        .layer(middleware::map_request(async |request: Request| {
-            without_trailing_slash(request)
-        }))
+    // `Allow` is added after the layers of a route. And one within the other, not each by
+    // `Router::layer`, which puts every layer in a box that is cloned for every request.
+    let caught = CatchPanicLayer::custom(error::of_panic).layer(routes);
+    let told = MapResponse::new(caught, |response: axum::http::Response<_>| {
+        error::as_problem(response.map(Body::new))
+    });
+    let compressed = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(compress_when)
+        .layer(told);
+    let seen = middleware::from_fn_with_state(app, observed).layer(compressed);
+    Router::new().fallback_service(MapRequest::new(seen, without_trailing_slash))
 }
 
 /// Gives the request its id, and log and metrics what became of it. A poll changes nothing, so its
@@ -164,8 +163,6 @@ fn without_trailing_slash(mut request: Request) -> Request {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-
     use super::*;
 
     #[test]

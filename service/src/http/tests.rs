@@ -8,3 +8,4 @@ mod operations;
 mod pipelines;
 mod problems;
 mod sockets;
+mod store_down;

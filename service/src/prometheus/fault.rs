@@ -92,6 +92,21 @@ impl Faults<'_> {
         )
     }
 
+    /// The fault of a source that answers nobody more at the moment.
+    fn too_busy(self, error: DecodeError, body: &str) -> SourceFault {
+        let told = match error {
+            DecodeError::Refused { error, .. } => error,
+            _ => plain_text(body),
+        };
+        self.fault(
+            ReasonCode::SourceSlow,
+            &format!(
+                "is asked too much (HTTP 429){}: lower max_concurrent, or raise its limits",
+                colon(&told)
+            ),
+        )
+    }
+
     fn rejected(self, text: &str) -> SourceFault {
         self.fault(
             ReasonCode::SourceRejectedQuery,
@@ -181,6 +196,8 @@ impl Faults<'_> {
                 ReasonCode::SourceRejectedQuery,
                 &format!("refused the credentials ({http}): check user, token and tenant headers"),
             ),
+            // It says nothing about the query: the same one is answered later.
+            (StatusCode::TOO_MANY_REQUESTS, error) => self.too_busy(error, body),
             (_, DecodeError::Refused { error_type, error }) if status.is_client_error() => {
                 match error_type.as_str() {
                     "timeout" | "canceled" => self.gave_up(&error),

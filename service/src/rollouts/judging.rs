@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::series::Grid;
 use serinus_openapi::analysis::{ReasonCode, Verdict};
 
 use super::live::{Live, Present};
@@ -36,6 +37,19 @@ fn next_due_ms(pipeline: &Pipeline, now_ms: i64) -> i64 {
     sealed_end_ms(pipeline, now_ms)
         + interval_ms
         + i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND
+}
+
+/// The end to judge a stage to, once a whole interval of it is sealed. Without one the analysis
+/// itself says that the stage has only just started.
+pub(super) fn window_end_ms(
+    pipeline: &Pipeline,
+    started_ms: i64,
+    sealed_end_ms: i64,
+) -> Option<i64> {
+    let interval_ms =
+        i64::from(pipeline.analysis.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
+    let grid = Grid::covering(started_ms, sealed_end_ms, interval_ms);
+    (grid.intervals() > 0).then_some(sealed_end_ms)
 }
 
 /// A judgement that says nothing about the canary: what it is made from is not there.
@@ -123,8 +137,7 @@ impl Rollouts {
             stage,
             populations: live.populations.clone(),
             start_ms: Some(started_ms),
-            // A stage that began after the newest sealed interval has no interval yet.
-            end_ms: Some(end_ms).filter(|end_ms| *end_ms > started_ms),
+            end_ms: window_end_ms(&live.pipeline, started_ms, end_ms),
             source: present.document.source.as_deref(),
         };
         let analysis = self.analyse(&input).await;
@@ -259,9 +272,12 @@ impl Rollouts {
     pub(super) fn begin_judging(self: &Arc<Self>, live: &Arc<Live>) {
         let (rollouts, live) = (Arc::clone(self), Arc::clone(live));
         self.tasks.spawn(async move {
-            let turns = Arc::clone(&rollouts.turns);
-            // Only fails when the semaphore is closed, which it never is.
-            let _turn = turns.acquire().await;
+            let present = live.present();
+            let named = present.document.source.as_deref();
+            let source = named.or(live.pipeline.source.as_deref());
+            // Without a name it is the default one, which may also have one: then it has twice the
+            // turns.
+            let _turn = rollouts.turns.next(source.unwrap_or_default()).await;
             rollouts.judge(&live).await;
         });
     }

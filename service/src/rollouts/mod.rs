@@ -12,6 +12,7 @@ mod recorded;
 #[cfg(test)]
 mod tests;
 mod transition;
+mod turns;
 mod worker;
 
 use std::collections::{HashMap, VecDeque};
@@ -26,10 +27,10 @@ use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Populations;
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use transition::{Change, TrailEntry};
 pub use transition::{JUDGE, Refused};
+use turns::Turns;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::engine::{AnalysisError, AnalysisInput, Engine};
@@ -45,7 +46,7 @@ const MOST_OVER_IN_MEMORY: usize = 10_000;
 pub struct Settings {
     /// Longest time that one judgement may take, waiting for Prometheus included.
     pub judgement_time: Duration,
-    /// Most judgements at the same time.
+    /// Most judgements of one source at the same time.
     pub concurrent_judgements: usize,
     /// Whether other processes use the same store: then every poll looks whether it changed.
     pub is_store_shared: bool,
@@ -113,7 +114,7 @@ pub struct Rollouts {
     engine: Arc<Engine>,
     settings: Settings,
     index: RwLock<Index>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
     /// The ids of the first rollouts that are started here.
@@ -130,7 +131,7 @@ struct Index {
 impl Rollouts {
     /// Returns the rollouts of a store. Those that are open are judged when the worker runs.
     pub fn new(store: Store, engine: Arc<Engine>, settings: Settings) -> Self {
-        let turns = Arc::new(Semaphore::new(settings.concurrent_judgements.max(1)));
+        let turns = Turns::new(settings.concurrent_judgements);
         Self {
             store,
             engine,

@@ -9,6 +9,7 @@ use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 use uuid::Uuid;
 
 use super::document::{Document, StageRecord};
+use super::judging::window_end_ms;
 use super::live::Live;
 use super::transition::{self, Change, JUDGE, Judgement, Refused};
 use crate::store::{RolloutState, StoredRollout};
@@ -256,4 +257,17 @@ fn a_document_survives_its_text() {
     assert_eq!(change.trail[0].caused_by, JUDGE);
     let pipeline = change.document.pipeline("checkout").unwrap();
     assert_eq!(Arc::new(pipeline).stages.len(), 3);
+}
+
+/// It was told as `no_data`, with the advice to make the window longer.
+#[test]
+fn a_stage_is_judged_to_an_end_only_when_a_whole_interval_of_it_is_sealed() {
+    let pipeline = pipeline();
+    assert_eq!(pipeline.analysis.interval_seconds, 30);
+    let end_ms = |started_ms| window_end_ms(&pipeline, started_ms, 90_000);
+    assert_eq!(end_ms(30_000), Some(90_000));
+    assert_eq!(end_ms(60_000), Some(90_000));
+    assert_eq!(end_ms(60_001), None);
+    assert_eq!(end_ms(90_000), None);
+    assert_eq!(end_ms(120_000), None);
 }

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::{RolloutError, Rollouts};
 use crate::store::{Retention, RolloutState};
 
-/// How often the worker looks what is due.
-const TICK: Duration = Duration::from_millis(250);
+/// How often the worker looks what is due. Short, so that few become due at once: judging many at
+/// the same time keeps polls waiting.
+const TICK: Duration = Duration::from_millis(50);
 
 /// How often it looks for rollouts that another process has started, and forgets old ones.
 const SWEEP: Duration = Duration::from_secs(30);

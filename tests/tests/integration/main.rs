@@ -6,6 +6,7 @@ mod cli;
 mod contract;
 mod contracts;
 mod demo;
+mod gate_faults;
 mod helpers;
 mod history;
 mod native_histograms;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use serinus_analysis::matchers::Matchers;
@@ -27,7 +27,7 @@ use serinus_openapi::{Problem, ProblemType, examples};
 use crate::http::body::{self, SentBody};
 use crate::http::gate_query::check_key;
 use crate::http::resolve;
-use crate::http::routes::caller::Caller;
+use crate::http::routes::caller::{BaseUrl, Caller};
 use crate::http::routes::gate::{self, Call, GateError};
 use crate::http::routes::operations::no_store;
 use crate::http::{ApiError, App};
@@ -62,7 +62,7 @@ const REPEAT_MS: i64 = 8_000;
 pub(in crate::http) async fn advance(
     State(app): State<Arc<App>>,
     Path(pipeline): Path<String>,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
@@ -70,7 +70,7 @@ pub(in crate::http) async fn advance(
     let found = app.rollouts().current(&pipeline, &hook.key).await;
     let live = match found {
         Ok(live) => live,
-        Err(error) => return refused_to_tell(&app, &hook, &pipeline, error, &headers),
+        Err(error) => return refused_to_tell(&hook, &pipeline, error, &base),
     };
     let stage = match (&hook.stage, &live) {
         (Some(named), _) => named.clone(),
@@ -79,7 +79,7 @@ pub(in crate::http) async fn advance(
             Ok(first) => first,
             Err(resolve::NotFound::Unknown(error)) => return Err(error),
             Err(resolve::NotFound::Store(error)) => {
-                return refused_to_tell(&app, &hook, &pipeline, error.into(), &headers);
+                return refused_to_tell(&hook, &pipeline, error.into(), &base);
             }
         },
     };
@@ -104,7 +104,7 @@ pub(in crate::http) async fn advance(
         Err(GateError::Rollout(error)) => gate::store_unavailable(error)?,
     };
     let goes_on = told.acted_on().0 == Verdict::Promote;
-    let answer = gate::wire(&app, &call, live.as_deref(), told, &headers);
+    let answer = gate::wire(&call, live.as_deref(), told, &base);
     Ok(answered(goes_on, answer))
 }
 
@@ -127,7 +127,7 @@ pub(in crate::http) async fn advance(
 pub(in crate::http) async fn rollback(
     State(app): State<Arc<App>>,
     Path(pipeline): Path<String>,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: Result<SentBody, ApiError>,
 ) -> Response {
@@ -138,7 +138,7 @@ pub(in crate::http) async fn rollback(
             let hook = Hook::default();
             let call = hook.call(&pipeline, "", caller.name());
             let told = holds(ReasonCode::NO_DATA, detail);
-            return answered(false, gate::wire(&app, &call, None, told, &headers));
+            return answered(false, gate::wire(&call, None, told, &base));
         }
     };
     let (live, told) = match app.rollouts().current(&pipeline, &hook.key).await {
@@ -165,7 +165,7 @@ pub(in crate::http) async fn rollback(
         .map(|live| stage_of(&live.present()))
         .unwrap_or_default();
     let call = hook.call(&pipeline, &stage, caller.name());
-    let answer = gate::wire(&app, &call, live.as_deref(), told, &headers);
+    let answer = gate::wire(&call, live.as_deref(), told, &base);
     answered(rolls_back, answer)
 }
 
@@ -185,7 +185,7 @@ pub(in crate::http) async fn rollback(
 pub(in crate::http) async fn finished(
     State(app): State<Arc<App>>,
     Path(pipeline): Path<String>,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: Result<SentBody, ApiError>,
 ) -> Response {
@@ -200,7 +200,7 @@ pub(in crate::http) async fn finished(
                 ReasonCode::CANCELLED,
                 format!("nothing is closed: {detail}"),
             );
-            return answered(true, gate::wire(&app, &call, None, told, &headers));
+            return answered(true, gate::wire(&call, None, told, &base));
         }
     };
     let closed = close(&app, &pipeline, &hook, caller.name()).await;
@@ -224,7 +224,7 @@ pub(in crate::http) async fn finished(
         .map(|live| stage_of(&live.present()))
         .unwrap_or_default();
     let call = hook.call(&pipeline, &stage, caller.name());
-    let answer = gate::wire(&app, &call, live.as_deref(), told, &headers);
+    let answer = gate::wire(&call, live.as_deref(), told, &base);
     answered(true, answer)
 }
 
@@ -340,16 +340,15 @@ async fn first_stage(app: &App, pipeline: &str) -> Result<String, resolve::NotFo
 
 /// The store cannot be asked: the traffic stays.
 fn refused_to_tell(
-    app: &App,
     hook: &Hook,
     pipeline: &str,
     error: RolloutError,
-    headers: &HeaderMap,
+    base: &BaseUrl,
 ) -> Result<Response, ApiError> {
     let told = gate::store_unavailable(error)?;
     let stage = hook.stage.as_deref().unwrap_or_default();
     let call = hook.call(pipeline, stage, "");
-    Ok(answered(false, gate::wire(app, &call, None, told, headers)))
+    Ok(answered(false, gate::wire(&call, None, told, base)))
 }
 
 fn answered(is_yes: bool, answer: GateAnswer) -> Response {

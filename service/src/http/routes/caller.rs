@@ -1,15 +1,19 @@
-//! Who calls, for the trail.
+//! Who calls, for the trail, and by which address, for the links in the answer.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
+use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::access::{ANONYMOUS, Principal};
+use crate::http::App;
 
 /// The name of whoever calls: that of the token, which the guard has looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::http) struct Caller(String);
+pub(in crate::http) struct Caller(Arc<str>);
 
 impl Caller {
     /// The name.
@@ -23,9 +27,42 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         let principal = parts.extensions.get::<Principal>();
-        Ok(Self(principal.map_or_else(
-            || "anonymous".to_owned(),
-            |principal| principal.name().to_owned(),
-        )))
+        Ok(Self(
+            principal.map_or_else(|| ANONYMOUS.into(), Principal::shared_name),
+        ))
+    }
+}
+
+/// Where the client reaches the server: by the public URL, or by what was called. Without a slash
+/// at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::http) struct BaseUrl(String);
+
+impl BaseUrl {
+    /// Where the state of a rollout is: an absolute URL.
+    pub(in crate::http) fn status_url(&self, id: Uuid) -> String {
+        format!("{}/v1/rollouts/{id}", self.0)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for BaseUrl {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let text = |name: HeaderName| parts.headers.get(name)?.to_str().ok();
+        let base = app.public_url().map_or_else(
+            || {
+                let host = text(header::HOST).unwrap_or("localhost");
+                let forwarded = text(HeaderName::from_static("x-forwarded-proto"));
+                let scheme = if forwarded == Some("https") {
+                    "https"
+                } else {
+                    "http"
+                };
+                format!("{scheme}://{host}")
+            },
+            str::to_owned,
+        );
+        Ok(Self(base))
     }
 }

@@ -37,6 +37,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Which events are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::series::Populations;
@@ -12,9 +11,9 @@ use serinus_openapi::analysis::{Gate, ReasonCode, Verdict};
 use serinus_openapi::rollout::{AdvanceMode, GateAnswer, GateRequest};
 use serinus_openapi::{Problem, examples};
 
-use super::caller::Caller;
+use super::caller::{BaseUrl, Caller};
 use super::operations::no_store;
-use super::rollouts::{matchers_of, status_url};
+use super::rollouts::matchers_of;
 use crate::http::body::SentBody;
 use crate::http::gate_query::gate_request;
 use crate::http::resolve;
@@ -35,10 +34,10 @@ use crate::rollouts::{Live, NewStart, RolloutError, Rollouts, Told};
     params(
         ("pipeline" = String, Path, description = "The pipeline's name", example = "canary_pipeline"),
         ("stage" = String, Path, description = "The stage's id", example = "stage_1"),
-        ("key" = String, Query, description = "Names the rollout within its pipeline", example = "6d4f9.7"),
+        ("key" = String, Query, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", description = "Names the rollout within its pipeline", example = "6d4f9.7"),
         ("control.LABEL" = Option<String>, Query, description = "`control.track=stable`: selects the control, one parameter a label"),
         ("canary.LABEL" = Option<String>, Query, description = "`canary.track=canary`: selects the canary, one parameter a label"),
-        ("start" = Option<String>, Query, description = "When the stage began (RFC 3339)"),
+        ("start" = Option<DateTime<Utc>>, Query, description = "When the stage began (RFC 3339)"),
         ("dry_run" = Option<bool>, Query, description = "Judge without acting"),
     ),
     responses(
@@ -52,11 +51,11 @@ pub(super) async fn ask(
     state: State<Arc<App>>,
     path: Path<(String, String)>,
     query: RawQuery,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
 ) -> Result<Response, ApiError> {
     let request = gate_request(query.0.as_deref().unwrap_or_default(), "")?;
-    answer(&state, path.0, request, &headers, &caller).await
+    answer(&state, path.0, request, &base, &caller).await
 }
 
 /// Ask the gate of a stage, with a body
@@ -85,12 +84,12 @@ pub(super) async fn post(
     state: State<Arc<App>>,
     path: Path<(String, String)>,
     query: RawQuery,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let request = gate_request(query.0.as_deref().unwrap_or_default(), &body.text)?;
-    answer(&state, path.0, request, &headers, &caller).await
+    answer(&state, path.0, request, &base, &caller).await
 }
 
 /// A call of a gate, looked through.
@@ -115,7 +114,7 @@ async fn answer(
     app: &Arc<App>,
     (pipeline, stage): (String, String),
     request: GateRequest,
-    headers: &HeaderMap,
+    base: &BaseUrl,
     caller: &Caller,
 ) -> Result<Response, ApiError> {
     let key = request.key.as_deref().unwrap_or_default();
@@ -133,32 +132,41 @@ async fn answer(
     };
     let rollouts = app.rollouts();
     let found = rollouts.current(call.pipeline, call.key).await;
-    let told = match found {
-        Ok(Some(live)) => known(app, &live, &call)
-            .await
-            .map(|told| (Some(live), told)),
-        Ok(None) => first(app, &call)
-            .await
-            .map(|(live, told)| (Some(live), told)),
+    let (live, told) = match found {
+        Ok(Some(live)) => {
+            let told = known(app, &live, &call).await;
+            (Some(live), told)
+        }
+        Ok(None) => match first(app, &call).await {
+            Ok((live, told)) => (Some(live), Ok(told)),
+            Err(error) => (None, Err(error)),
+        },
         Err(error) => {
             // Nothing can be told of it, but that it may be asked for.
-            usable_pipeline(app, &call)
-                .await
-                .and(Err(GateError::Rollout(error)))
+            let known = usable_pipeline(app, &call).await;
+            (None, known.and(Err(GateError::Rollout(error))))
         }
     };
-    let (live, told) = match told {
+    let told = match told {
         Ok(told) => told,
         Err(GateError::Api(error)) => return Err(error),
-        Err(GateError::Rollout(error)) => (None, store_unavailable(error)?),
+        Err(GateError::Rollout(error)) => {
+            let held = store_unavailable(error)?;
+            match &live {
+                // What is known of it is told all the same.
+                Some(live) => {
+                    let present = live.present().told(&live.pipeline, Some(call.stage));
+                    Told {
+                        progress: present.progress,
+                        dry_run: present.dry_run,
+                        ..held
+                    }
+                }
+                None => held,
+            }
+        }
     };
-    Ok(no_store(Json(wire(
-        app,
-        &call,
-        live.as_deref(),
-        told,
-        headers,
-    ))))
+    Ok(no_store(Json(wire(&call, live.as_deref(), told, base))))
 }
 
 /// What keeps a gate from telling a verdict.
@@ -213,9 +221,17 @@ pub(in crate::http) async fn known(
         .present()
         .is_at_an_earlier_stage(&live.pipeline, call.stage)
     {
-        rollouts
+        let advanced = rollouts
             .advance(live, Some(call.stage), call.start_ms, call.caller)
-            .await?;
+            .await;
+        match advanced {
+            // It was decided or moved while this waited for its turn: the gate tells what it is now.
+            Err(RolloutError::Refused(_))
+                if !live
+                    .present()
+                    .is_at_an_earlier_stage(&live.pipeline, call.stage) => {}
+            other => other?,
+        }
     }
     rollouts.judge_within(live, app.limits().gate_wait).await;
     Ok(live.present().told(&live.pipeline, Some(call.stage)))
@@ -282,11 +298,10 @@ pub(in crate::http) fn store_unavailable(error: RolloutError) -> Result<Told, Ap
 
 /// What a gate answers.
 pub(in crate::http) fn wire(
-    app: &App,
     call: &Call<'_>,
     live: Option<&Live>,
     told: Told,
-    headers: &HeaderMap,
+    base: &BaseUrl,
 ) -> GateAnswer {
     let (verdict, reason) = told.acted_on();
     GateAnswer {
@@ -297,7 +312,7 @@ pub(in crate::http) fn wire(
         stage: call.stage.to_owned(),
         key: call.key.to_owned(),
         rollout: live.map(|live| live.id.to_string()),
-        status_url: live.map(|live| status_url(app, headers, live.id)),
+        status_url: live.map(|live| base.status_url(live.id)),
         reason_code: told.reason_code,
         dry_run: told.dry_run,
         true_verdict: told.dry_run.then_some(told.verdict),

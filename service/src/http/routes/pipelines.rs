@@ -41,7 +41,7 @@ const MOST_NAME_BYTES: usize = 100;
                 value = json!(examples::pipeline_with_mistakes())
             )),
         )),
-        (String = "application/yaml", example = json!(examples::PIPELINE_YAML)),
+        (serde_json::Value = "application/yaml", example = json!(examples::PIPELINE_YAML)),
     )),
     responses(
         (status = 200, description = "The mistakes, or what it expands to", body = ValidateAnswer),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use serinus_openapi::{Problem, ProblemType, examples};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::caller::Caller;
+use super::caller::{BaseUrl, Caller};
 use super::operations::no_store;
 use crate::http::body::SentBody;
 use crate::http::gate_query::check_key;
@@ -58,7 +58,7 @@ use crate::store::{self, Cursor, Filter, MOST_ON_A_PAGE, Page};
 )]
 pub(super) async fn start(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
@@ -114,7 +114,7 @@ pub(super) async fn start(
     } else {
         StatusCode::OK
     };
-    let url = status_url(&app, &headers, live.id);
+    let url = base.status_url(live.id);
     let mut response = no_store((status, Json(rollout_view::rollout(&live, url.clone()))));
     if let Ok(location) = HeaderValue::from_str(&url) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -124,8 +124,8 @@ pub(super) async fn start(
 
 /// Which rollouts a list holds.
 #[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct ListQuery {
     /// Only those of this pipeline.
     #[param(nullable = false)]
@@ -143,7 +143,7 @@ pub(super) struct ListQuery {
     #[param(nullable = false, minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// What the page before gave as `next`.
-    #[param(nullable = false)]
+    #[param(nullable = false, pattern = r"^[A-Za-z0-9_-]{32}$")]
     after: Option<String>,
 }
 
@@ -164,7 +164,7 @@ pub(super) struct ListQuery {
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    base: BaseUrl,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     const USUAL: usize = 50;
@@ -198,7 +198,7 @@ pub(super) async fn list(
         .list(&filter, Page { limit, after })
         .await
         .map_err(crate::rollouts::RolloutError::from)?;
-    let url = |id: Uuid| status_url(&app, &headers, id);
+    let url = |id: Uuid| base.status_url(id);
     let rollouts = page.rollouts.iter();
     Ok(no_store(Json(RolloutList {
         rollouts: rollouts
@@ -226,13 +226,13 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    base: BaseUrl,
 ) -> Result<Response, ApiError> {
     let live = found(&app, &id).await?;
     app.rollouts()
         .judge_within(&live, app.limits().gate_wait)
         .await;
-    Ok(shown(&app, &headers, &live))
+    Ok(shown(&base, &live))
 }
 
 /// Move a rollout to another stage
@@ -258,7 +258,7 @@ pub(super) async fn show(
 pub(super) async fn advance(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
@@ -275,7 +275,7 @@ pub(super) async fn advance(
     app.rollouts()
         .advance(&live, stage, start_ms, caller.name())
         .await?;
-    Ok(shown(&app, &headers, &live))
+    Ok(shown(&base, &live))
 }
 
 /// Decide as a human
@@ -302,7 +302,7 @@ pub(super) async fn advance(
 pub(super) async fn decide(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
@@ -318,7 +318,7 @@ pub(super) async fn decide(
     app.rollouts()
         .decide(&live, request.verdict, reason, caller.name())
         .await?;
-    Ok(shown(&app, &headers, &live))
+    Ok(shown(&base, &live))
 }
 
 /// Cancel a rollout
@@ -344,7 +344,7 @@ pub(super) async fn decide(
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
@@ -354,7 +354,7 @@ pub(super) async fn cancel(
     app.rollouts()
         .end(&live, store::RolloutState::Cancelled, reason, caller.name())
         .await?;
-    Ok(shown(&app, &headers, &live))
+    Ok(shown(&base, &live))
 }
 
 /// Longest reason that a caller may give, in characters.
@@ -384,8 +384,8 @@ pub(super) async fn found(app: &App, id: &str) -> Result<Arc<Live>, ApiError> {
     live.ok_or_else(unknown)
 }
 
-fn shown(app: &App, headers: &HeaderMap, live: &Live) -> Response {
-    let url = status_url(app, headers, live.id);
+fn shown(base: &BaseUrl, live: &Live) -> Response {
+    let url = base.status_url(live.id);
     no_store(Json(rollout_view::rollout(live, url)))
 }
 
@@ -401,23 +401,4 @@ pub(super) fn matchers_of(
             })
         })
         .transpose()
-}
-
-/// Where the state of a rollout is: an absolute URL, by the public URL, or by what was called.
-pub(super) fn status_url(app: &App, headers: &HeaderMap, id: Uuid) -> String {
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let base = app.public_url().map_or_else(
-        || {
-            let host = text(header::HOST).unwrap_or("localhost");
-            let forwarded = text(header::HeaderName::from_static("x-forwarded-proto"));
-            let scheme = if forwarded == Some("https") {
-                "https"
-            } else {
-                "http"
-            };
-            format!("{scheme}://{host}")
-        },
-        str::to_owned,
-    );
-    format!("{base}/v1/rollouts/{id}")
 }

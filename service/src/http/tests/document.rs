@@ -74,6 +74,23 @@ fn every_operation_but_health_needs_exactly_one_scope() {
     }
 }
 
+/// A parameter that says it is in the path is one of its template, and the other way round.
+#[test]
+fn every_parameter_is_where_it_says() {
+    let document = current();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            let parameters = operation["parameters"].as_array();
+            for parameter in parameters.into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                let is_in_template = path.contains(&format!("{{{name}}}"));
+                let place = if is_in_template { "path" } else { "query" };
+                assert_eq!(parameter["in"], place, "{name} of {path}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_a_path_names_is_in_the_path_and_all_else_in_the_query() {
     for (name, operation) in operations(&current()) {

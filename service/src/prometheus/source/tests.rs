@@ -239,6 +239,22 @@ async fn a_query_that_the_source_gives_up_is_slow_and_not_repeated() {
     }
 }
 
+/// The query is right: what cannot be read now must not count as never.
+#[tokio::test]
+async fn a_source_that_is_asked_too_much_is_slow_and_not_asked_at_once_again() {
+    let limit = r#"{"status":"error","errorType":"bad_data","error":"too many requests"}"#;
+    let of_a_proxy = response("429 Too Many Requests", "text/plain", b"too many requests");
+    let status = "429 Too Many Requests";
+    for reply in [json(status, limit), Reply::Bytes(of_a_proxy)] {
+        let upstream = Upstream::start(vec![reply]).await;
+        let fault = fault_of(&source(config(&upstream))).await;
+        assert_eq!(fault.code, ReasonCode::SourceSlow);
+        let told = "is asked too much (HTTP 429): too many requests: lower max_concurrent";
+        assert!(fault.message.contains(told), "{fault}");
+        assert_eq!(upstream.requests().len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_bad_query_is_rejected_in_the_words_of_prometheus_and_not_repeated() {
     let body = r#"{"status":"error","errorType":"bad_data","error":"1:5: parse error:\nbad"}"#;

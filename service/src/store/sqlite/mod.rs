@@ -45,6 +45,11 @@ const OPEN_DEADLINE: Duration = Duration::from_mins(1);
 /// Readers. Their work is short and from memory mostly: more would wait for the same cores.
 const READERS: u32 = 4;
 
+/// After how many pages the WAL is moved into the file, as soon as nobody reads from it. A quarter of
+/// SQLite's own number: what waits in the WAL takes its room on the disk twice, and when a small disk
+/// is full of it, it cannot be moved any more.
+const WAL_PAGES: &str = "256";
+
 /// What the WAL file is cut back to after a large transaction has made it grow.
 const WAL_BYTES: &str = "67108864";
 
@@ -144,6 +149,7 @@ fn options() -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("journal_size_limit", WAL_BYTES)
+        .pragma("wal_autocheckpoint", WAL_PAGES)
         // A container may have no folder for temporary files.
         .pragma("temp_store", "MEMORY")
         .disable_statement_logging()

@@ -173,6 +173,22 @@ async fn a_full_disk_fails_cleanly_and_recovers_in_memory() {
     a_full_disk_fails_cleanly_and_recovers(in_memory().await.0).await;
 }
 
+#[tokio::test]
+async fn the_wal_stays_small_however_much_is_recorded() {
+    const MOST_WAL_BYTES: u64 = 2 * 1024 * 1024;
+    let (store, folder) = in_a_file().await;
+    let rollout = store.start(new_rollout(1)).await.unwrap().into_rollout();
+    for version in 1..=1_000 {
+        let update = open_update("x".repeat(8_000));
+        let recorded = store
+            .record(rollout.id, version, update, vec![event()], None)
+            .await;
+        assert!(matches!(recorded, Ok(Recorded::Done(_))), "{recorded:?}");
+    }
+    let wal = folder.path().join("serinus.db-wal").metadata().unwrap();
+    assert!(wal.len() < MOST_WAL_BYTES, "{} bytes", wal.len());
+}
+
 async fn other_process(folder: &TempDir) -> sqlx::SqliteConnection {
     SqliteConnectOptions::new()
         .filename(folder.path().join("serinus.db"))

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Runs schemathesis against the running service: every operation, every check.
+
+Serinus runs with a real Prometheus, a store and the pipelines that ship, once with tokens (asked with
+one that may do everything, so that schemathesis also tries without) and once without. schemathesis
+comes from PyPI into an environment of its own under the target folder. Fails when one of its checks
+does.
+
+    scripts/prove-schema.py [--examples 40] [--seed 1] [--binary target/debug/serinus]
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import pathlib
+import secrets
+import subprocess
+import sys
+import tempfile
+import venv
+
+from serinus_process import free_port, start
+
+SCHEMATHESIS = "schemathesis==4.32.5"
+
+# What is not held against Serinus, and why. Everything else is checked on every operation.
+EXCEPTIONS = """
+# Whether a request makes sense is more than a schema can say: a pipeline is a language of its own
+# within a text, a window has to end after its start and not in the future, control and canary have to
+# differ, and a source or a stage has to be one that is there. Such requests are problems with status 400 or 422,
+# also where their form is right.
+[[operations]]
+include-operation-id = ["analyse", "validate_pipeline", "start_rollout", "ask_gate", "post_gate",
+                        "flagger_advance"]
+[operations.checks]
+positive_data_acceptance.enabled = false
+
+# Flagger does nothing about another answer than 200 at the end of a rollout, and the answer says that
+# nothing was closed.
+[[operations]]
+include-operation-id = "flagger_finished"
+[operations.checks]
+negative_data_rejection.enabled = false
+"""
+# A server without tokens has nothing that could be ignored.
+NOT_OF_AN_OPEN_SERVER = "ignored_auth"
+
+
+def main():
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", "target"))
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--examples", type=int, default=40, help="cases of each operation")
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--binary", default=f"{target}/debug/serinus")
+    options = arguments.parse_args()
+    program = schemathesis(target / "schemathesis")
+    failed = False
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        prometheus_port = start_prometheus(stack, folder)
+        for name, token in (("with tokens", f"serinus_{secrets.token_urlsafe(32)}"), ("open", None)):
+            port = start_serinus(stack, folder, options.binary, prometheus_port, token)
+            print(f"== {name}", flush=True)
+            failed |= run(program, options, folder, port, token) != 0
+    sys.exit("schemathesis found failures" if failed else 0)
+
+
+def schemathesis(environment):
+    """Installs it, unless it is there; returns the program."""
+    program = environment / "bin" / "schemathesis"
+    stamp = environment / "installed"
+    if not stamp.exists() or stamp.read_text() != SCHEMATHESIS:
+        venv.create(environment, clear=True, with_pip=True)
+        pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, SCHEMATHESIS], check=True)
+        stamp.write_text(SCHEMATHESIS)
+    return program.absolute()
+
+
+def start_prometheus(stack, folder):
+    (folder / "prometheus.yml").write_text("")
+    port = free_port()
+    command = [
+        "prometheus",
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=warn",
+    ]
+    start(stack, command, port, "/-/ready", folder / "prometheus.log")
+    return port
+
+
+def start_serinus(stack, folder, binary, prometheus_port, token):
+    port = free_port()
+    command = [
+        binary,
+        "serve",
+        f"--listen=127.0.0.1:{port}",
+        f"--prometheus=http://127.0.0.1:{prometheus_port}",
+        "--pipelines=pipelines",
+        f"--store=sqlite:{folder}/serinus-{port}.db",
+        "--rate-limit-per-second=0",
+        "--log=warn",
+    ]
+    if token:
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        tokens = folder / "tokens.yaml"
+        tokens.write_text(f"- {{name: schema, sha256: {digest}, scopes: [read, gate, operate]}}\n")
+        command.append(f"--tokens={tokens}")
+    start(stack, command, port, "/readyz", folder / f"serinus-{port}.log")
+    return port
+
+
+def run(program, options, folder, port, token):
+    settings = folder / "schemathesis.toml"
+    settings.write_text(EXCEPTIONS)
+    command = [
+        program,
+        f"--config-file={settings}",
+        "run",
+        pathlib.Path("openapi/openapi.json").absolute(),
+        f"--url=http://127.0.0.1:{port}",
+        f"--max-examples={options.examples}",
+        f"--seed={options.seed}",
+        "--generation-database=none",
+        "--continue-on-failure",
+        "--request-timeout=30",
+        "--no-color",
+    ]
+    if token:
+        command.append(f"--header=Authorization:Bearer {token}")
+    else:
+        command.append(f"--exclude-checks={NOT_OF_AN_OPEN_SERVER}")
+    # Whatever it writes is not left behind.
+    return subprocess.run([str(part) for part in command], cwd=folder).returncode
+
+
+if __name__ == "__main__":
+    main()

@@ -9,9 +9,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::{Better, Dimension, ErrorBudget, Stage};
+use crate::pipeline::{Better, Dimension, ErrorBudget, Pipeline, Stage};
 
-use super::model::{DataFault, ReasonCode, StageVerdict, Verdict, Warning};
+use super::model::{DataFault, ReasonCode, StageData, StageVerdict, Verdict, Warning};
 use super::text;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
@@ -143,9 +143,26 @@ pub fn guard(mut verdict: StageVerdict, stage: &Stage, report: &BudgetReport) ->
     }
     verdict.warnings.push(Warning {
         code: ReasonCode::ErrorBudget.token(),
-        message: objection,
+        message: text::one_line(&objection),
     });
     verdict
+}
+
+/// Guards a verdict by the pipeline's error budget, where it has one and something was read for it.
+pub(super) fn guarded(
+    verdict: StageVerdict,
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+) -> StageVerdict {
+    let (Some(budget), Some(read)) = (&pipeline.error_budget, &data.error_budget) else {
+        return verdict;
+    };
+    let better = pipeline
+        .metrics
+        .get(&budget.metric)
+        .map_or(Better::Lower, |metric| metric.better);
+    guard(verdict, stage, &BudgetReport::new(budget, better, read))
 }
 
 #[cfg(test)]

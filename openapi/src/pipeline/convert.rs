@@ -61,9 +61,9 @@ impl From<&domain::Pipeline> for Pipeline {
 fn error_budget(budget: &domain::ErrorBudget) -> ErrorBudget {
     ErrorBudget {
         metric: budget.metric.clone(),
-        objective: budget.objective.into(),
+        objective: setting(budget.objective),
         window_seconds: budget.window_seconds,
-        minimum_remaining: budget.minimum_remaining.into(),
+        minimum_remaining: setting(budget.minimum_remaining),
         selector: (&budget.selector).into(),
     }
 }

@@ -180,6 +180,7 @@ pub(super) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
             .collect(),
         source_warnings: BTreeMap::new(),
         history: History::default(),
+        error_budget: None,
     }
 }
 

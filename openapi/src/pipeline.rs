@@ -151,8 +151,31 @@ pub struct Pipeline {
     pub analysis: AnalysisSettings,
     /// Conditions that roll back at once, in every stage, when they become true.
     pub kill_switch: Vec<StageCheck>,
+    /// What the whole service may fail before no more traffic is moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error_budget: Option<ErrorBudget>,
     /// The stages in order, with lists expanded into sub-stages.
     pub stages: Vec<Stage>,
+}
+
+/// What the whole service, control and canary together, may fail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBudget {
+    /// The metric that counts events among all requests.
+    #[schema(example = "error_rate")]
+    pub metric: String,
+    /// The share of good requests that is promised (a fraction).
+    #[schema(example = 0.999)]
+    pub objective: Number,
+    /// The time over which it is promised, in seconds.
+    #[schema(example = 2_419_200)]
+    pub window_seconds: u32,
+    /// No more traffic is moved when less than this share of the budget remains (a fraction).
+    #[schema(example = 0.001)]
+    pub minimum_remaining: Number,
+    /// Selects the service, beside the metric's own selectors.
+    pub selector: Population,
 }
 
 /// How a pipeline is judged.

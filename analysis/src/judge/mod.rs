@@ -5,6 +5,7 @@
 
 mod check;
 mod conclude;
+mod error_budget;
 mod evidence;
 mod gauge;
 mod growth;
@@ -30,6 +31,7 @@ mod warm_up;
 #[cfg(test)]
 mod tests;
 
+pub use error_budget::{BudgetData, BudgetReport, guard, remaining_share};
 pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use model::*;
 pub use outlook::*;

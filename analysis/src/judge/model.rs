@@ -9,6 +9,7 @@ use crate::interval::Interval;
 use crate::pipeline::Method;
 use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
 
+use super::error_budget::BudgetData;
 use super::history::History;
 
 /// What was read for one metric of a stage.
@@ -51,6 +52,10 @@ pub struct StageData {
     pub canary_starts_ms: Option<Vec<i64>>,
     /// The time before the rollout.
     pub history: History,
+    /// What was read for the pipeline's error budget. Nothing where the pipeline has none, or where
+    /// no traffic is moved by the verdict (plans, replays of the past): then it guards nothing.
+    #[serde(default)]
+    pub error_budget: Option<BudgetData>,
 }
 
 /// The answer for a stage.
@@ -137,6 +142,8 @@ reason_codes! {
     NoControl = "no_control",
     /// The traffic is not split as configured.
     SplitMismatch = "split_mismatch",
+    /// The whole service has spent its error budget.
+    ErrorBudget = "error_budget",
     /// No series, or no samples in the window.
     NoData = "no_data",
     /// The source said that its answer is not complete.

@@ -33,6 +33,8 @@ impl StageData {
             starts_with_stage: self.starts_with_stage && first == 0,
             canary_starts_ms: self.canary_starts_ms.clone(),
             history: self.history.clone(),
+            // It was read for the end of the whole.
+            error_budget: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::pipeline::{Dimension, Method, OnInconclusive, Pipeline, SplitCheck, S
 use crate::sequential::ErrorRate;
 
 use super::check::Situation;
+use super::error_budget;
 use super::evidence::Budget;
 use super::history::History;
 use super::kill_switch::{KillSwitch, watch};
@@ -31,7 +32,7 @@ const LONGEST_INTERVALS: usize = 960;
 /// The rules are tried in order, the first that applies is the verdict: a kill switch fired, a
 /// check is broken, data is missing, the traffic is not split as it should be, the environment is
 /// to blame, not everything is shown yet, the stage's duration is not over, promote. A stage that reaches its longest duration undecided
-/// ends as the pipeline says.
+/// ends as the pipeline says. Last, the pipeline's error budget may hold a promotion.
 pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdict {
     let age = Age::of(stage, data);
     let left_out = warm_up::left_out(stage, data);
@@ -75,7 +76,7 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
             message: split_sentence(mismatch),
         }));
     }
-    StageVerdict {
+    let verdict = StageVerdict {
         verdict: decision.verdict,
         reason_code: decision.code,
         reason: text::one_line(&decision.reason),
@@ -85,7 +86,8 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         missing_intervals: missing_intervals(data),
         warnings,
         checks,
-    }
+    };
+    error_budget::guarded(verdict, pipeline, stage, data)
 }
 
 /// How old the stage is.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::check::read_kill_condition;
 use super::cursor::{Cursor, Fields, Problems, shortened};
+use super::error_budget::read_error_budget;
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Diagnostic, Metric, Pipeline};
 use super::names::suggestion;
@@ -23,6 +24,7 @@ const KEYS: &[&str] = &[
     "metrics",
     "analysis",
     "kill_switch",
+    "error_budget",
     "dry_run",
     "canary_pipeline",
 ];
@@ -94,6 +96,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
             read_settings(section, problems)
         });
     let kill_switch = read_kill_switch(&fields, &metrics, problems);
+    let error_budget = read_error_budget(&fields, &metrics, problems);
     let dry_run = fields
         .get("dry_run")
         .and_then(|value| value.boolean(problems))
@@ -117,6 +120,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         metrics: metrics.by_name,
         analysis,
         kill_switch,
+        error_budget,
         dry_run,
         stages,
     })

@@ -6,6 +6,7 @@
 
 mod check;
 mod cursor;
+mod error_budget;
 mod expression;
 mod file;
 mod metrics;

@@ -24,10 +24,29 @@ pub struct Pipeline {
     pub analysis: AnalysisSettings,
     /// Conditions that roll back at once, in every stage, when they become true.
     pub kill_switch: Vec<Check>,
+    /// What the whole service may fail before no more traffic is moved.
+    pub error_budget: Option<ErrorBudget>,
     /// Judge without acting: the gate always says promote, the true verdict is told beside it.
     pub dry_run: bool,
     /// The stages in order; lists are expanded into sub-stages. Never empty.
     pub stages: Vec<Stage>,
+}
+
+/// What a service may fail: its budget is `1 - objective` of the requests of a window, of control
+/// and canary together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErrorBudget {
+    /// The name of a proportion, a key of [`Pipeline::metrics`].
+    pub metric: String,
+    /// The share of good requests that is promised, from 0.5 to 0.999999.
+    pub objective: f64,
+    /// The time over which it is promised, in seconds.
+    pub window_seconds: u32,
+    /// No more traffic is moved when less than this share of the budget remains.
+    pub minimum_remaining: f64,
+    /// Selects the service beside what the metric's own selectors do; those of the populations are
+    /// not used. May be empty.
+    pub selector: Matchers,
 }
 
 /// Which way of a metric is good.

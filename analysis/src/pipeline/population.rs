@@ -58,7 +58,7 @@ pub(super) fn read_region_label(fields: &Fields<'_>, problems: &mut Problems) ->
 }
 
 /// Reads `{track: canary, pod: {"=~": "checkout-6d4.*"}}`.
-fn read_matchers(section: &Cursor<'_>, problems: &mut Problems) -> Matchers {
+pub(super) fn read_matchers(section: &Cursor<'_>, problems: &mut Problems) -> Matchers {
     let problems_before = problems.count();
     let mut matchers = Matchers::new();
     let Some(labels) = section.entries("label matchers such as {track: canary}", problems) else {

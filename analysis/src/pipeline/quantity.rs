@@ -47,6 +47,7 @@ const UNITS: &[Unit] = &[
     unit("m", Measure::Time, 0, 60.0),
     unit("min", Measure::Time, 0, 60.0),
     unit("h", Measure::Time, 0, 3600.0),
+    unit("d", Measure::Time, 0, 86_400.0),
     unit("B", Measure::Size, 0, 1.0),
     unit("KB", Measure::Size, 3, 1.0),
     unit("kB", Measure::Size, 3, 1.0),
@@ -212,7 +213,7 @@ fn find_unit(name: &str) -> Result<Unit, String> {
         .map(|unit| format!(", did you mean {:?}?", unit.name));
     let hint = other_case.unwrap_or_else(|| suggestion(&name, UNITS.iter().map(|unit| unit.name)));
     let hint = if hint.is_empty() {
-        ": use %, bps, us, ms, s, min, h, B, KB, MB, GB, KiB, MiB or GiB".to_owned()
+        ": use %, bps, us, ms, s, min, h, d, B, KB, MB, GB, KiB, MiB or GiB".to_owned()
     } else {
         hint
     };

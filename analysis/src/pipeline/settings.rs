@@ -145,7 +145,8 @@ fn read_whole_seconds(
     read_seconds(value, (least, most), &expected, problems)
 }
 
-fn read_seconds(
+/// Reads a time in whole seconds within these bounds.
+pub(super) fn read_seconds(
     value: &Cursor<'_>,
     (least, most): (u32, u32),
     expected: &str,

@@ -39,6 +39,7 @@ pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
         history: History::default(),
+        error_budget: None,
     };
     let assembly = Assembly::new(plan, readings, &parts, canary_percent);
     for (metric, kind) in &plan.metrics {

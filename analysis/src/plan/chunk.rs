@@ -196,6 +196,7 @@ impl Plan {
             starts_with_stage: true,
             canary_starts_ms: join_starts(&window, chunks),
             history: History::default(),
+            error_budget: None,
         }
     }
 }

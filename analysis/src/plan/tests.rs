@@ -91,6 +91,7 @@ fn pipeline() -> Pipeline {
         metrics: metrics.into_iter().collect(),
         analysis: AnalysisSettings::default(),
         kill_switch: Vec::new(),
+        error_budget: None,
         dry_run: false,
         stages: Vec::new(),
     }

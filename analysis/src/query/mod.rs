@@ -129,19 +129,44 @@ pub fn gauge_mean(expression: &str, matchers: &Matchers) -> Result<String, Query
 ///
 /// [`QueryError`] says what to change; a range below 1 second or above 100 years is one.
 pub fn process_starts(matchers: &Matchers, range_seconds: i64) -> Result<String, QueryError> {
-    let range = u64::try_from(range_seconds)
-        .ok()
-        .filter(|_| (1..=limits::DURATION_SECONDS).contains(&range_seconds))
-        .map(Duration::from_secs)
-        .ok_or(QueryError::Range {
-            seconds: range_seconds,
-        })?;
+    let range = range(range_seconds)?;
     let mut selector = VectorSelector::from("process_start_time_seconds");
     push::push_into_selector(&mut selector, matchers)?;
     syntax::print(&Expr::MatrixSelector(MatrixSelector {
         vs: selector,
         range,
     }))
+}
+
+/// Writes `sum(increase(selector{matchers}[range]))`: what a counter gained in the range before the
+/// time of an instant query, over all targets. No series is an empty answer, not 0.
+///
+/// # Errors
+///
+/// [`QueryError`] says what to change; a range below 1 second or above 100 years is one.
+pub fn counter_increase(
+    selector: &str,
+    matchers: &Matchers,
+    range_seconds: i64,
+) -> Result<String, QueryError> {
+    let range = range(range_seconds)?;
+    let mut selector = counter::parse_counter(selector)?;
+    push::push_into_selector(&mut selector, matchers)?;
+    let samples = syntax::print(&Expr::MatrixSelector(MatrixSelector {
+        vs: selector,
+        range,
+    }))?;
+    Ok(format!("sum(increase({samples}))"))
+}
+
+fn range(range_seconds: i64) -> Result<Duration, QueryError> {
+    u64::try_from(range_seconds)
+        .ok()
+        .filter(|_| (1..=limits::DURATION_SECONDS).contains(&range_seconds))
+        .map(Duration::from_secs)
+        .ok_or(QueryError::Range {
+            seconds: range_seconds,
+        })
 }
 
 /// Writes the sum of a selector for each target, told apart further by the labels given.

@@ -2,8 +2,8 @@
 
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::pipeline::{
-    AnalysisSettings, Better, Comparison, Dimension, Exposure, Method, MetricKind, OnInconclusive,
-    SplitCheck, preset_metrics,
+    AnalysisSettings, Better, Comparison, Dimension, ErrorBudget, Exposure, Method, MetricKind,
+    OnInconclusive, SplitCheck, preset_metrics,
 };
 
 use crate::support::{SEED, absolute, read};
@@ -159,4 +159,30 @@ fn settings_have_defaults_and_can_be_given() {
         pipeline.kill_switch[0].condition,
         absolute(Comparison::Greater, 0.05)
     );
+}
+
+#[test]
+fn an_error_budget_has_the_defaults_of_the_seed_and_can_be_given() {
+    assert_eq!(read(SEED).error_budget, None);
+    let given = read(&format!(
+        "error_budget: {{metric: error_rate, objective: 99.9%}}\n{SEED}"
+    ));
+    let budget = given.error_budget.unwrap();
+    assert_eq!(budget.metric, "error_rate");
+    assert_eq!(budget.objective, 0.999);
+    assert_eq!(budget.window_seconds, 28 * 86_400);
+    assert_eq!(budget.minimum_remaining, 0.001);
+    assert!(budget.selector.is_empty());
+    let given = read(&format!(
+        "error_budget: {{metric: error_rate, objective: 0.95, window: 720h, \
+         minimum_remaining: 5%, selector: {{service: checkout}}}}\n{SEED}"
+    ));
+    let expected = ErrorBudget {
+        metric: "error_rate".to_owned(),
+        objective: 0.95,
+        window_seconds: 720 * 3_600,
+        minimum_remaining: 0.05,
+        selector: Matchers::from([Matcher::equal("service", "checkout")]),
+    };
+    assert_eq!(given.error_budget, Some(expected));
 }

@@ -2,8 +2,8 @@
 
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::query::{
-    check_counter_selector, check_gauge_expression, counter_per_target, gauge_mean,
-    histogram_per_target, process_starts,
+    check_counter_selector, check_gauge_expression, counter_increase, counter_per_target,
+    gauge_mean, histogram_per_target, process_starts,
 };
 
 fn canary() -> Matchers {
@@ -105,6 +105,22 @@ fn read_the_raw_samples_of_process_starts() {
     process_start_time_seconds{version="v2"}[5m]
     process_start_time_seconds[1d1m1s]
     "#);
+}
+
+#[test]
+fn sum_what_a_counter_gained() {
+    let lines = [
+        counter_increase("errors_total{job=\"a\"}", &canary(), 28 * 86_400),
+        counter_increase("(errors_total)", &Matchers::new(), 5_400),
+    ];
+    insta::assert_snapshot!(joined(lines), @r#"
+    sum(increase(errors_total{job="a",version="v2"}[4w]))
+    sum(increase(errors_total[1h30m]))
+    "#);
+    for seconds in [0, -5, i64::MAX] {
+        assert!(counter_increase("errors_total", &Matchers::new(), seconds).is_err());
+    }
+    assert!(counter_increase("rate(errors_total[5m])", &Matchers::new(), 60).is_err());
 }
 
 #[test]

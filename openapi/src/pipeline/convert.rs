@@ -2,7 +2,7 @@
 
 use serinus_analysis::pipeline as domain;
 
-use super::{AnalysisSettings, Diagnostic, Pipeline, Stage, StageCheck};
+use super::{AnalysisSettings, Diagnostic, ErrorBudget, Pipeline, Stage, StageCheck};
 use crate::number::Number;
 
 impl From<&domain::Diagnostic> for Diagnostic {
@@ -52,8 +52,19 @@ impl From<&domain::Pipeline> for Pipeline {
             dry_run: pipeline.dry_run,
             analysis: (&pipeline.analysis).into(),
             kill_switch: pipeline.kill_switch.iter().map(check).collect(),
+            error_budget: pipeline.error_budget.as_ref().map(error_budget),
             stages: pipeline.stages.iter().map(stage).collect(),
         }
+    }
+}
+
+fn error_budget(budget: &domain::ErrorBudget) -> ErrorBudget {
+    ErrorBudget {
+        metric: budget.metric.clone(),
+        objective: setting(budget.objective),
+        window_seconds: budget.window_seconds,
+        minimum_remaining: setting(budget.minimum_remaining),
+        selector: (&budget.selector).into(),
     }
 }
 

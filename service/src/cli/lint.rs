@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use serinus_analysis::pipeline::{self, Diagnostic, Pipeline, Stage};
+use serinus_analysis::pipeline::{self, Diagnostic, ErrorBudget, Pipeline, Stage};
 use serinus_openapi::pipeline as wire;
 
 use super::output::{self, Format};
@@ -164,7 +164,9 @@ fn tree(file: &str, pipeline: &Pipeline) -> String {
         .max()
         .unwrap_or(0);
     for (index, stage) in stages.iter().enumerate() {
-        let is_last = index + 1 == stages.len() && pipeline.kill_switch.is_empty();
+        let is_last = index + 1 == stages.len()
+            && pipeline.kill_switch.is_empty()
+            && pipeline.error_budget.is_none();
         let (branch, trunk) = if is_last {
             ("└─", "  ")
         } else {
@@ -175,6 +177,14 @@ fn tree(file: &str, pipeline: &Pipeline) -> String {
             lines.push(format!("{trunk}   {}", check.text));
         }
     }
+    if let Some(budget) = &pipeline.error_budget {
+        let branch = if pipeline.kill_switch.is_empty() {
+            "└─"
+        } else {
+            "├─"
+        };
+        lines.push(format!("{branch} {}", error_budget(budget)));
+    }
     if !pipeline.kill_switch.is_empty() {
         lines.push("└─ kill switch, in every stage".to_owned());
         for check in &pipeline.kill_switch {
@@ -182,6 +192,18 @@ fn tree(file: &str, pipeline: &Pipeline) -> String {
         }
     }
     lines.join("\n")
+}
+
+fn error_budget(budget: &ErrorBudget) -> String {
+    const SECONDS_PER_HOUR: f64 = 3_600.0;
+    format!(
+        "error budget: {} keeps {} % over {} hours; no more traffic with less than {} % of it left",
+        budget.metric,
+        // Rounded: 0.999 * 100 is not 99.9.
+        (budget.objective * 1e8).round() / 1e6,
+        f64::from(budget.window_seconds) / SECONDS_PER_HOUR,
+        (budget.minimum_remaining * 1e8).round() / 1e6,
+    )
 }
 
 fn headline(stage: &Stage) -> String {

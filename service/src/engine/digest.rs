@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serinus_analysis::judge::{ControlSplit, History, MetricData, StageData};
+use serinus_analysis::judge::{BudgetData, ControlSplit, History, MetricData, StageData};
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::{ArmCount, DataQuality};
 use sha2::{Digest, Sha256};
@@ -33,6 +33,9 @@ pub fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> String {
         hash.text(warning);
     }
     hash.history(&data.history);
+    if let Some(budget) = &data.error_budget {
+        hash.error_budget(budget);
+    }
     let mut name = "sha256:".to_owned();
     for byte in hash.0.finalize() {
         // A text takes whatever is written to it.
@@ -102,6 +105,21 @@ impl Hash {
             }
             History::Late(fault) => {
                 self.text("history late");
+                self.text(fault.code.token());
+                self.text(&fault.message);
+            }
+        }
+    }
+
+    fn error_budget(&mut self, budget: &BudgetData) {
+        match budget {
+            BudgetData::Counts { events, total } => {
+                self.text("error budget");
+                self.number(*events);
+                self.number(*total);
+            }
+            BudgetData::Fault(fault) => {
+                self.text("error budget fault");
                 self.text(fault.code.token());
                 self.text(&fault.message);
             }
@@ -193,6 +211,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 history: History::default(),
                 canary_starts_ms: None,
+                error_budget: None,
             };
             let split = ControlSplit {
                 canary_targets: 1,
@@ -209,6 +228,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 history,
                 canary_starts_ms: None,
+                error_budget: None,
             };
             digest(&pipeline, &pipeline.stages[0], &data)
         };
@@ -227,6 +247,7 @@ mod tests {
                 grid: Grid::covering(0, 300_000, 30_000),
                 starts_with_stage,
                 canary_starts_ms: None,
+                error_budget: None,
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
                 history: History::default(),
@@ -236,5 +257,33 @@ mod tests {
         assert_eq!(named(true), named(true));
         assert_ne!(named(true), named(false));
         assert_eq!(named(true).len(), "sha256:".len() + 64);
+    }
+
+    /// What was read for the error budget can turn a promotion into a hold.
+    #[test]
+    fn an_error_budget_is_part_of_the_name() {
+        let stage = "{traffic_percent: 5, duration_minutes: 5, metrics: [error_rate < 1%]}";
+        let pipeline = parse(&format!("canary_pipeline: {{a: {stage}}}"), "test").unwrap();
+        let named = |error_budget| {
+            let data = StageData {
+                grid: Grid::covering(0, 300_000, 30_000),
+                starts_with_stage: true,
+                canary_starts_ms: None,
+                error_budget,
+                metrics: BTreeMap::new(),
+                source_warnings: BTreeMap::new(),
+                history: History::default(),
+            };
+            digest(&pipeline, &pipeline.stages[0], &data)
+        };
+        let counts = |events| {
+            Some(BudgetData::Counts {
+                events,
+                total: 100.0,
+            })
+        };
+        assert_eq!(named(counts(1.0)), named(counts(1.0)));
+        assert_ne!(named(counts(1.0)), named(counts(2.0)));
+        assert_ne!(named(counts(1.0)), named(None));
     }
 }

@@ -174,6 +174,7 @@ mod tests {
             metrics: BTreeMap::from([("error_rate".to_owned(), MetricData::Counts(counts))]),
             source_warnings: BTreeMap::new(),
             history: History::default(),
+            error_budget: None,
             canary_starts_ms: None,
         };
         let split = ControlSplit {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus_analysis::judge::{DataFault, History, MetricData, ReasonCode, StageData, judge};
+use serinus_analysis::judge::{
+    BudgetData, DataFault, History, MetricData, ReasonCode, StageData, judge,
+};
 use serinus_analysis::pipeline::{MetricKind, Pipeline};
 
 use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest};
@@ -41,6 +43,10 @@ impl Engine {
                 .map(|name| (name.to_owned(), MetricData::Fault(fault.clone())))
                 .collect(),
             source_warnings: BTreeMap::new(),
+            error_budget: pipeline
+                .error_budget
+                .as_ref()
+                .map(|_| BudgetData::Fault(fault.clone())),
             history: History::Late(fault),
         };
         Ok(Analysis {

@@ -2,6 +2,7 @@
 
 mod apart;
 mod aside;
+mod budget;
 mod chunks;
 mod digest;
 mod gather;
@@ -26,6 +27,7 @@ use crate::prometheus::{Source, Sources};
 
 use apart::check_apart;
 use aside::aside;
+use budget::read_error_budget;
 pub use digest::digest;
 use gather::Asked;
 use history::Histories;
@@ -73,7 +75,7 @@ pub enum AnalysisError {
 /// One query that was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryRecord {
-    /// The metrics it was asked for, or `process start times`.
+    /// The metrics it was asked for, `process start times`, or `error budget`.
     pub metric: String,
     /// The text as sent.
     pub promql: String,
@@ -185,8 +187,16 @@ impl Engine {
             stage,
             populations: input.populations.as_ref(),
         };
-        let (mut data, queries) = self.reader.gather(asked, grid).await?;
+        let (gathered, budget) = tokio::join!(
+            self.reader.gather(asked, grid),
+            read_error_budget(asked, grid)
+        );
+        let (mut data, mut queries) = gathered?;
         data.starts_with_stage = starts_with_stage;
+        if let Some((read, asked_for_it)) = budget? {
+            data.error_budget = Some(read);
+            queries.extend(asked_for_it);
+        }
         let (pipeline, stage) = (Arc::new(pipeline.clone()), stage.clone());
         let judged = (&pipeline, &stage);
         let control = &input.populations.control;

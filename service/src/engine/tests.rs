@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+mod budget;
 mod incremental;
 
 use super::*;
@@ -50,6 +51,9 @@ struct Upstream {
     asked_about_the_past: AtomicUsize,
     answered_bytes: AtomicUsize,
     is_down: AtomicBool,
+    is_canary_bad: AtomicBool,
+    /// Failures among a million requests of the budget's window; nothing when it breaks on them.
+    budget_failures: Mutex<Option<u32>>,
 }
 
 /// The length of the range of `process_start_time_seconds{..}[1h15m30s]`.
@@ -117,6 +121,8 @@ impl Upstream {
             asked_about_the_past: AtomicUsize::new(0),
             answered_bytes: AtomicUsize::new(0),
             is_down: AtomicBool::new(false),
+            is_canary_bad: AtomicBool::new(false),
+            budget_failures: Mutex::new(Some(0)),
         });
         let answering = Arc::clone(&upstream);
         let handler = move |Form(parameters): Form<Parameters>| {
@@ -166,6 +172,9 @@ impl Upstream {
             }
         }
         let query = parameters.get("query").map_or("", String::as_str);
+        if query.contains("increase") {
+            return budget::answer(query, *self.budget_failures.lock().unwrap());
+        }
         let scrape_ms = SCRAPE_SECONDS * 1_000;
         if query.contains("process_start") {
             let scrapes: Vec<i64> = (0..range_seconds(query) / SCRAPE_SECONDS)
@@ -181,9 +190,11 @@ impl Upstream {
             .map(|step| start_ms + step * step_ms)
             .collect();
         let is_total = query.contains("requests");
+        let is_canary_bad = self.is_canary_bad.load(Ordering::Relaxed);
         let count = |pod: i64, at_ms: i64| {
             let scrapes = at_ms / scrape_ms - 100_000_000;
-            let failed = scrapes + (scrapes + pod) / 3;
+            let times = if is_canary_bad && pod == 4 { 10 } else { 1 };
+            let failed = times * (scrapes + (scrapes + pod) / 3);
             (if is_total { 100 * scrapes } else { failed }).to_string()
         };
         (StatusCode::OK, matrix(query, &instants, count))

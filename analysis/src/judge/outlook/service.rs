@@ -46,6 +46,7 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
         starts_with_stage: true,
         canary_starts_ms: None,
         history: History::default(),
+        error_budget: None,
     }
 }
 

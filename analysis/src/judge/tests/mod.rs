@@ -136,6 +136,7 @@ pub(super) fn pipeline(checks: Vec<Check>) -> Pipeline {
             ..AnalysisSettings::default()
         },
         kill_switch: Vec::new(),
+        error_budget: None,
         dry_run: false,
         stages: vec![
             stage("stage_1", 1.0, checks.clone()),
@@ -179,6 +180,7 @@ pub(super) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
             .collect(),
         source_warnings: BTreeMap::new(),
         history: History::default(),
+        error_budget: None,
     }
 }
 

@@ -1,0 +1,143 @@
+//! Reads what the whole service has failed over the window of its error budget.
+
+use std::collections::BTreeSet;
+
+use serinus_analysis::judge::{BudgetData, DataFault, ReasonCode};
+use serinus_analysis::pipeline::{Better, ErrorBudget, Metric, MetricKind, Pipeline, Stage};
+use serinus_analysis::plan::{Answered, PlannedQuestion, QuestionTime};
+use serinus_analysis::query::{QueryError, counter_increase, region_matcher};
+use serinus_analysis::series::Grid;
+
+use super::gather::Asked;
+use super::reading::ask_all;
+use super::{AnalysisError, QueryRecord};
+
+/// How Prometheus begins what it has to say about a query's text and not about its data.
+const REMARK: &str = "PromQL info";
+
+/// Reads the error budget at the end of the grid, and tells by which queries. Nothing when the
+/// pipeline has none. What the source does wrong is a fault in the data.
+///
+/// # Errors
+///
+/// [`AnalysisError`] when its queries cannot be written.
+pub(super) async fn read_error_budget(
+    asked: Asked<'_>,
+    grid: Grid,
+) -> Result<Option<(BudgetData, Vec<QueryRecord>)>, AnalysisError> {
+    let Some(budget) = &asked.pipeline.error_budget else {
+        return Ok(None);
+    };
+    let metric = asked.pipeline.metrics.get(&budget.metric);
+    let Some((metric, [events, total])) = metric.and_then(counters) else {
+        return Err(AnalysisError::Populations(format!(
+            "the error budget needs a metric with `errors` (or `events`) and `total`, and {:?} has \
+             none",
+            budget.metric
+        )));
+    };
+    if grid.intervals() == 0 {
+        let fault = no_data("no whole interval is over yet".to_owned());
+        return Ok(Some((BudgetData::Fault(fault), Vec::new())));
+    }
+    let ask = |selector: &str| question(budget, asked.pipeline, asked.stage, selector, grid);
+    let questions = [ask(events)?, ask(total)?];
+    let answers = ask_all(asked.source, &questions).await;
+    let records = questions.iter().zip(&answers).map(record).collect();
+    let data = match answers.as_slice() {
+        [events, total] => counted(metric, events, total).unwrap_or_else(BudgetData::Fault),
+        _ => BudgetData::Fault(no_data("the source was not asked".to_owned())),
+    };
+    Ok(Some((data, records)))
+}
+
+/// The selectors of the events and of all requests.
+fn counters(metric: &Metric) -> Option<(&Metric, [&str; 2])> {
+    match &metric.kind {
+        MetricKind::Proportion { events, total } => Some((metric, [events, total])),
+        _ => None,
+    }
+}
+
+fn question(
+    budget: &ErrorBudget,
+    pipeline: &Pipeline,
+    stage: &Stage,
+    selector: &str,
+    grid: Grid,
+) -> Result<PlannedQuestion, AnalysisError> {
+    let mut matchers = budget.selector.clone();
+    matchers.extend(region_matcher(&pipeline.region_label, &stage.regions));
+    let promql = counter_increase(selector, &matchers, i64::from(budget.window_seconds))
+        .map_err(|error| unwritten(&error))?;
+    Ok(PlannedQuestion {
+        metrics: BTreeSet::from([budget.metric.clone()]),
+        promql,
+        time: QuestionTime::Instant {
+            at_ms: grid.end_ms(),
+        },
+    })
+}
+
+fn unwritten(error: &QueryError) -> AnalysisError {
+    AnalysisError::Populations(format!("cannot ask for the error budget: {error}"))
+}
+
+fn record((question, answer): (&PlannedQuestion, &Answered)) -> QueryRecord {
+    let series = answer.as_ref().map_or(&[][..], |(series, _)| series);
+    QueryRecord {
+        metric: "error budget".to_owned(),
+        promql: question.promql.clone(),
+        series: series.len(),
+        samples: series.iter().map(|one| one.values.len()).sum(),
+    }
+}
+
+/// Both increases. A counter of failures that no target has yet counts none, as in a check; without
+/// one of successes nothing is known.
+fn counted(metric: &Metric, events: &Answered, total: &Answered) -> Result<BudgetData, DataFault> {
+    let (events, total) = (increase(events)?, increase(total)?);
+    let Some(total) = total else {
+        return Err(no_data(format!(
+            "no requests were counted for {} in the budget's window",
+            metric.name
+        )));
+    };
+    let events = match (events, metric.better) {
+        (Some(events), _) => events,
+        (None, Better::Lower) => 0.0,
+        (None, Better::Higher) => {
+            return Err(no_data(format!(
+                "no successes were counted for {} in the budget's window",
+                metric.name
+            )));
+        }
+    };
+    Ok(BudgetData::Counts { events, total })
+}
+
+/// The number answered, and nothing for no series.
+fn increase(answer: &Answered) -> Result<Option<f64>, DataFault> {
+    let (series, warnings) = answer.as_ref().map_err(Clone::clone)?;
+    if let Some(told) = warnings.iter().find(|told| !told.starts_with(REMARK)) {
+        return Err(DataFault {
+            code: ReasonCode::PartialData,
+            message: told.clone(),
+        });
+    }
+    let value = series.first().and_then(|one| one.values.last()).copied();
+    match value {
+        Some(value) if !value.is_finite() => Err(DataFault {
+            code: ReasonCode::NotFinite,
+            message: format!("the source counts {value}"),
+        }),
+        value => Ok(value),
+    }
+}
+
+fn no_data(message: String) -> DataFault {
+    DataFault {
+        code: ReasonCode::NoData,
+        message,
+    }
+}

@@ -169,9 +169,8 @@ fn an_error_budget_has_the_defaults_of_the_seed_and_can_be_given() {
     ));
     let budget = given.error_budget.unwrap();
     assert_eq!(budget.metric, "error_rate");
-    assert_eq!(budget.objective, 0.999);
+    assert_eq!((budget.objective, budget.minimum_remaining), (0.999, 0.001));
     assert_eq!(budget.window_seconds, 28 * 86_400);
-    assert_eq!(budget.minimum_remaining, 0.001);
     assert!(budget.selector.is_empty());
     let given = read(&format!(
         "error_budget: {{metric: error_rate, objective: 0.95, window: 720h, \

@@ -120,8 +120,11 @@ async fn nothing_is_known_before_an_interval_is_over_or_the_data_is_there() {
         Some(BudgetData::Fault(DataFault { code, .. })) => Some(*code),
         _ => None,
     };
+    let mut just_begun = input(&pipeline, 0);
+    just_begun.end_ms = None;
+    let early = engine_at(&url, START_MS + 10_000);
+    let young = early.analyse(&just_begun).await.unwrap();
     let engine = engine(&url);
-    let young = engine.analyse(&input(&pipeline, 0)).await.unwrap();
     assert_eq!(code(&young), Some(ReasonCode::NoData));
     assert_eq!(told(&young), (Verdict::Hold, ReasonCode::WarmingUp));
     let waited = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 //! line and the demo.
 
 pub mod access;
+mod aside;
 pub mod cli;
 pub mod clock;
 pub mod config;

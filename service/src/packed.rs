@@ -32,7 +32,10 @@ pub enum UnpackError {
 pub fn pack(data: &impl Serialize) -> Result<Vec<u8>, UnpackError> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(&postcard::to_stdvec(data)?)?;
-    Ok(packed.finish()?)
+    let mut bytes = packed.finish()?;
+    // It has grown by doubling, and many are kept for long.
+    bytes.shrink_to_fit();
+    Ok(bytes)
 }
 
 /// Reads the bytes.

@@ -9,9 +9,9 @@ use serinus_analysis::plan::{Answered, Chunk, ChunkData, Plan};
 use serinus_analysis::series::{Grid, Populations};
 use tokio::time::Instant;
 
+use crate::aside::aside;
 use crate::prometheus::Source;
 
-use super::aside::aside;
 use super::chunks::{Counted, Subject};
 use super::reading::Reader;
 use super::{AnalysisError, QueryRecord};

@@ -20,9 +20,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
+use crate::aside::aside;
 use crate::prometheus::Source;
 
-use super::aside::aside;
 use super::kept_histories::{Kept, Read, Told, unpacked};
 use super::pieces::Pieces;
 use super::reading::{Reader, ask_all};

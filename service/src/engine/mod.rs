@@ -1,7 +1,6 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
 mod apart;
-mod aside;
 mod budget;
 mod chunks;
 mod digest;
@@ -22,11 +21,11 @@ use serinus_analysis::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use serinus_analysis::plan::PlanError;
 use serinus_analysis::series::{Grid, Populations};
 
+use crate::aside::aside;
 use crate::clock::SharedClock;
 use crate::prometheus::{Source, Sources};
 
 use apart::check_apart;
-use aside::aside;
 use budget::read_error_budget;
 pub use digest::digest;
 use gather::Asked;

@@ -11,10 +11,10 @@ use serinus_analysis::plan::{Answered, Plan, PlannedQuestion, QueryTexts};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::task::JoinSet;
 
+use crate::aside::aside;
 use crate::prometheus::{Question, Source};
 
 use super::AnalysisError;
-use super::aside::aside;
 use super::chunks::Chunks;
 use super::gather::Asked;
 

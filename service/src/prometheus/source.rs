@@ -19,6 +19,7 @@ use super::fault::Faults;
 use super::in_flight::InFlight;
 use super::transport::{SendError, Transport};
 use super::{Answer, Question, SourceFault};
+use crate::aside::aside;
 use crate::metrics::Metrics;
 
 /// Most tries after the first.
@@ -294,13 +295,7 @@ async fn decode_aside(body: Vec<u8>, max_series: usize) -> Result<Decoded, Decod
     if body.len() < OFFLOAD_BYTES {
         return decode(&body, max_series);
     }
-    tokio::task::spawn_blocking(move || decode(&body, max_series))
-        .await
-        .unwrap_or_else(|_stopped| {
-            Err(DecodeError::NotPrometheus(
-                "reading it was stopped".to_owned(),
-            ))
-        })
+    aside(move || decode(&body, max_series)).await
 }
 
 /// The pause before a retry: doubling, and between half and one and a half of its mean, so that

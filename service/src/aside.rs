@@ -1,11 +1,33 @@
 //! Work that takes long enough to keep others waiting.
+//!
+//! As much of it is done at a time as there are cores. More would be done no sooner, every piece
+//! would hold its memory for longer, and the C library gives each further thread that allocates a
+//! heap of its own, which keeps what it once needed: with a thousand rollouts that was more than
+//! half of the resident memory.
 
 use std::panic::resume_unwind;
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
+
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
 
 /// Does work on a thread where it blocks nobody, so that deadlines of whoever waits can pass
-/// meanwhile. A panic of the work is one of the caller.
-pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+/// meanwhile; who gives up before its turn has come asks for no work. A panic of the work is one of
+/// the caller.
+///
+/// The work must not wait for other work of this kind: it may be its turn that the other waits for.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    // Only fails when the semaphore is closed, which it never is.
+    let turn = TURNS.acquire().await;
+    let working = tokio::task::spawn_blocking(move || {
+        // Until the work is done, however long its caller waits.
+        let _turn = turn;
+        work()
+    });
+    match working.await {
         Ok(done) => done,
         Err(stopped) => match stopped.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

@@ -1,59 +1,99 @@
 //! Work that takes long enough to keep others waiting.
 //!
-//! As much of it is done at a time as there are cores. More would be done no sooner, every piece
-//! would hold its memory for longer, and the C library gives each further thread that allocates a
-//! heap of its own, which keeps what it once needed: with a thousand rollouts that was more than
-//! half of the resident memory.
+//! It has threads of its own, as many as there are cores. With more the work would be done no sooner,
+//! each piece would hold its memory for longer, and the C library would give every further thread a
+//! heap of its own, which keeps what it once needed: with a thousand rollouts that was more than half
+//! of the resident memory. tokio's own threads for blocking work are not used because there are
+//! hundreds of them, and because names are looked up there, which can take as long as a time-out.
 
-use std::panic::resume_unwind;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::LazyLock;
-use std::thread::available_parallelism;
 
-use tokio::sync::Semaphore;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::oneshot;
 
-static TURNS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
+/// Nothing where the system gives no threads: then the work is done where it is asked for.
+static THREADS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    let named = ThreadPoolBuilder::new().thread_name(|number| format!("aside-{number}"));
+    named.build().ok()
+});
 
 /// Does work on a thread where it blocks nobody, so that deadlines of whoever waits can pass
-/// meanwhile; who gives up before its turn has come asks for no work. A panic of the work is one of
-/// the caller.
-///
-/// The work must not wait for other work of this kind: it may be its turn that the other waits for.
+/// meanwhile. What nobody waits for any more when its turn comes is not begun. A panic of the work is
+/// one of the caller.
 pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    // Only fails when the semaphore is closed, which it never is.
-    let turn = TURNS.acquire().await;
-    let working = tokio::task::spawn_blocking(move || {
-        // Until the work is done, however long its caller waits.
-        let _turn = turn;
-        work()
+    let Some(threads) = &*THREADS else {
+        return work();
+    };
+    let (tell, told) = oneshot::channel::<Result<T, Box<dyn Any + Send>>>();
+    threads.spawn(move || {
+        if !tell.is_closed() {
+            // Fails when the caller has gone meanwhile.
+            let _ = tell.send(catch_unwind(AssertUnwindSafe(work)));
+        }
     });
-    match working.await {
-        Ok(done) => done,
-        Err(stopped) => match stopped.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime ends before the work began, and whoever waits ends with it.
-            Err(_cancelled) => std::future::pending().await,
-        },
+    match told.await {
+        Ok(Ok(done)) => done,
+        Ok(Err(panic)) => resume_unwind(panic),
+        // The threads never go away while somebody waits for them.
+        Err(_lost) => std::future::pending().await,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, Mutex, mpsc};
     use std::time::Duration;
 
     use tokio::time::timeout;
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(30);
+    const SOON: Duration = Duration::from_millis(20);
+
+    fn threads() -> usize {
+        THREADS.as_ref().map_or(0, ThreadPool::current_num_threads)
+    }
+
     /// On one thread: work that ran there would let no deadline pass.
     #[tokio::test]
     async fn a_deadline_passes_while_work_is_done() {
         let (finish, finished) = mpsc::channel::<()>();
-        let waiting = aside(move || finished.recv_timeout(Duration::from_secs(30)).is_err());
-        let is_late = timeout(Duration::from_millis(20), waiting).await.is_err();
+        let waiting = aside(move || finished.recv_timeout(LONG).is_err());
+        let is_late = timeout(SOON, waiting).await.is_err();
         finish.send(()).unwrap();
         assert!(is_late);
+    }
+
+    /// As many pieces as there are threads and one more, of which the last has nobody who waits.
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_not_begun() {
+        let (finish, finished) = mpsc::channel::<()>();
+        let finished = Arc::new(Mutex::new(finished));
+        let blocked: Vec<_> = (0..threads())
+            .map(|_| {
+                let finished = Arc::clone(&finished);
+                tokio::spawn(aside(move || {
+                    let _ = finished.lock().unwrap().recv_timeout(LONG);
+                }))
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let is_begun = Arc::new(AtomicBool::new(false));
+        let begin = Arc::clone(&is_begun);
+        let given_up = aside(move || begin.store(true, Ordering::SeqCst));
+        assert!(timeout(SOON, given_up).await.is_err());
+        for _ in &blocked {
+            finish.send(()).unwrap();
+        }
+        for one in blocked {
+            one.await.unwrap();
+        }
+        aside(|| ()).await;
+        assert!(!is_begun.load(Ordering::SeqCst));
     }
 
     #[tokio::test]

@@ -30,7 +30,7 @@ pub enum UnpackError {
 ///
 /// None that is known: memory is written, and no sequence is of unknown length.
 pub fn pack(data: &impl Serialize) -> Result<Vec<u8>, UnpackError> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(&postcard::to_stdvec(data)?)?;
     let mut bytes = packed.finish()?;
     // It has grown by doubling, and many are kept for long.

@@ -30,6 +30,8 @@ pub enum Fault {
     Hang,
     /// Status 400 with Prometheus's own error document.
     BadRequest,
+    /// Status 401, as for a token that has expired.
+    Unauthorized,
     /// Status 500.
     InternalServerError,
     /// Status 503, as a proxy answers for a server that is starting.
@@ -119,6 +121,7 @@ async fn answer(State(fault): State<Fault>, Form(parameters): Form<Parameters>) 
             })),
         )
             .into_response(),
+        Fault::Unauthorized => (StatusCode::UNAUTHORIZED, "token has expired").into_response(),
         Fault::InternalServerError => {
             (StatusCode::INTERNAL_SERVER_ERROR, "head block is corrupt").into_response()
         }

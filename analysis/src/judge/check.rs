@@ -5,13 +5,14 @@ use crate::interval::{
 };
 use crate::pipeline::{Better, Check, Method, MetricKind, Pipeline, Stage};
 use crate::sequential::{
-    Dispersion, ErrorRate, IntervalCounts, NoiseState, on_every_interval, ratio_interval,
+    Dispersion, ErrorRate, IntervalCounts, NoiseHistory, NoiseState, on_every_interval,
+    ratio_interval,
 };
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
 use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
-use super::evidence::{self, Budget, Held, Past, Proof};
-use super::history::{History, HistoryData};
+use super::evidence::{self, Budget, Held, Proof};
+use super::history::History;
 use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Limit, Plannable, Scale, Shown, estimate};
 use super::model::{
@@ -43,10 +44,16 @@ pub(super) struct Situation<'a> {
 }
 
 impl<'a> Situation<'a> {
-    /// The time before the rollout, where it is known.
-    fn past(&self) -> Option<&'a HistoryData> {
+    /// The noise before the rollout of a metric's counts, or of those above a bound, that a limit is
+    /// held against; nothing where it is not known.
+    fn noise_before(
+        &self,
+        metric: &str,
+        bound: Option<f64>,
+        limit: Limit,
+    ) -> Option<&'a NoiseHistory> {
         match &self.data.history {
-            History::Seen(past) => Some(past),
+            History::Seen(history) => history.find(metric, bound, limit.absolute_value()),
             _ => None,
         }
     }
@@ -201,15 +208,11 @@ fn on_counts(
         Method::Sequential => {
             let grid = situation.data.grid;
             let intervals = on_every_interval(&counts.intervals, grid.intervals());
-            let past = situation
-                .past()
-                .and_then(|past| past.counts(&question.metric.name))
-                .map(Past::new);
             let held = |limit| {
                 vec![Held {
                     limit,
                     intervals: intervals.clone(),
-                    past: past.clone(),
+                    history: situation.noise_before(&question.metric.name, None, limit),
                 }]
             };
             let (violation, compliance) = (held(question.violation()), held(question.compliance()));
@@ -300,8 +303,8 @@ fn on_histogram(
     let claims = latency.claims(&limits);
     let mut evaluated = if report.method == Method::Sequential {
         let (violation, compliance) =
-            latency.held(&limits, situation.data.grid.intervals(), |bound| {
-                situation.past()?.tails(&question.metric.name, bound)
+            latency.held(&limits, situation.data.grid.intervals(), |bound, limit| {
+                situation.noise_before(&question.metric.name, Some(bound), limit)
             });
         let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget)
             .known_from(limits.known_from);

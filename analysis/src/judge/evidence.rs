@@ -1,15 +1,12 @@
 //! The sequential method on a check's data: evidence after every interval of the grid, so that
 //! the verdict is the same for one who asks at every interval and one who asks once.
 
-use std::cell::OnceCell;
-use std::rc::Rc;
-
 use crate::sequential::{
     AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, Dispersion, ErrorRate,
     EvidenceConfig, IntervalCounts, NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence,
     RelativeLimit, Side, TwoSidedEvidence, log_mean_exp, smallest_gauge_log_evidence,
 };
-use crate::series::{ArmCount, PairedGauge};
+use crate::series::PairedGauge;
 
 use super::gauge;
 use super::limit::{Limit, Scale};
@@ -69,73 +66,19 @@ impl Proof {
 }
 
 /// A limit with the counts of every interval that it is held against.
-pub(super) struct Held {
+pub(super) struct Held<'a> {
     pub(super) limit: Limit,
     pub(super) intervals: Vec<IntervalCounts>,
-    /// The same counts of two groups of the control before the rollout, if they are known.
-    pub(super) past: Option<Rc<Past>>,
-}
-
-/// The counts of two groups of the control before the rollout. Claims on the same counts share
-/// one, so that the noise is measured once.
-pub(super) struct Past {
-    intervals: Vec<IntervalCounts>,
-    relative: OnceCell<Option<NoiseHistory>>,
-}
-
-impl Past {
-    pub(super) fn new(intervals: Vec<IntervalCounts>) -> Rc<Self> {
-        Rc::new(Self {
-            intervals,
-            relative: OnceCell::new(),
-        })
-    }
-}
-
-impl Held {
-    /// The noise before the rollout of the counts that the limit is held against.
-    pub(super) fn history(&self, law: CountLaw) -> Option<NoiseHistory> {
-        match self.limit {
-            Limit::AtMost {
-                ratio: None,
-                offset,
-            }
-            | Limit::AtLeast {
-                ratio: None,
-                offset,
-            } => self.absolute_history(&AbsoluteLimit::new(offset, Side::Above, law).ok()?),
-            _ => self.relative_history(),
-        }
-    }
-
-    /// The noise between two groups of the control, for a limit relative to it.
-    fn relative_history(&self) -> Option<NoiseHistory> {
-        let past = self.past.as_ref()?;
-        let measured = past
-            .relative
-            .get_or_init(|| NoiseHistory::measure(&past.intervals));
-        measured.clone()
-    }
-
-    /// The noise of the group that plays the canary, for an absolute limit.
-    fn absolute_history(&self, limit: &AbsoluteLimit) -> Option<NoiseHistory> {
-        let canary: Vec<ArmCount> = self
-            .past
-            .as_ref()?
-            .intervals
-            .iter()
-            .map(|counts| counts.canary)
-            .collect();
-        NoiseHistory::measure_absolute(&canary, limit)
-    }
+    /// The noise of these counts before the rollout, if it was measured.
+    pub(super) history: Option<&'a NoiseHistory>,
 }
 
 /// Evidence on counts. Each of the violation's claims (one, or one for each bound of a histogram)
 /// gives evidence, of which the mean counts; each of the compliance's must be shown.
 pub(super) fn of_counts(
     scale: Scale,
-    violation: &[Held],
-    compliance: &[Held],
+    violation: &[Held<'_>],
+    compliance: &[Held<'_>],
     budget: Budget,
 ) -> Proof {
     let law = scale.law();
@@ -188,16 +131,15 @@ struct Found {
     has_history: bool,
 }
 
-fn violation_path(held: &Held, law: CountLaw, longest_intervals: usize) -> Option<Found> {
-    let config = |history: Option<NoiseHistory>| EvidenceConfig {
+fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> Option<Found> {
+    let config = EvidenceConfig {
         longest_rollout_intervals: longest_intervals,
-        history,
+        history: held.history.cloned(),
     };
     let (ratio, offset, side) = match held.limit {
         Limit::AtMost { ratio, offset } => (ratio, offset, Side::Above),
         Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Below),
         Limit::Within { tolerance } => {
-            let config = config(held.relative_history());
             let mut evidence = TwoSidedEvidence::new(tolerance, &config).ok()?;
             let path = held
                 .intervals
@@ -216,7 +158,6 @@ fn violation_path(held: &Held, law: CountLaw, longest_intervals: usize) -> Optio
     };
     if let Some(ratio) = ratio {
         let limit = RelativeLimit::new(ratio, offset, side).ok()?;
-        let config = config(held.relative_history());
         let mut evidence = RelativeEvidence::new(limit, &config);
         let path = held
             .intervals
@@ -232,7 +173,6 @@ fn violation_path(held: &Held, law: CountLaw, longest_intervals: usize) -> Optio
         });
     }
     let limit = AbsoluteLimit::new(offset, side, law).ok()?;
-    let config = config(held.absolute_history(&limit));
     let mut canary = AbsoluteEvidence::new(limit, &config);
     let path = held
         .intervals
@@ -255,7 +195,7 @@ fn violation_path(held: &Held, law: CountLaw, longest_intervals: usize) -> Optio
 }
 
 /// `ln E'` now, and whether the limit is shown to be kept; nothing when it never can be.
-fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f64, bool)> {
+fn compliance_now(held: &Held<'_>, law: CountLaw, promotion: ErrorRate) -> Option<(f64, bool)> {
     let (ratio, offset, side) = match held.limit {
         Limit::AtMost { ratio, offset } => (ratio, offset, Side::Below),
         Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Above),
@@ -264,7 +204,7 @@ fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f
                 let held = Held {
                     limit,
                     intervals: held.intervals.clone(),
-                    past: held.past.clone(),
+                    history: held.history,
                 };
                 compliance_now(&held, law, promotion)
             });
@@ -277,7 +217,7 @@ fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f
     if let Some(ratio) = ratio {
         let limit = RelativeLimit::new(ratio, offset, side).ok()?;
         let mut compliance = RelativeCompliance::new(limit, 0).ok()?;
-        let mut noise = NoiseState::relative(held.relative_history());
+        let mut noise = NoiseState::relative(held.history.cloned());
         for counts in &held.intervals {
             compliance.push(counts);
             noise.push(counts);
@@ -287,7 +227,7 @@ fn compliance_now(held: &Held, law: CountLaw, promotion: ErrorRate) -> Option<(f
     }
     let limit = AbsoluteLimit::new(offset, side, law).ok()?;
     let mut compliance = AbsoluteCompliance::new(limit, 0);
-    let mut noise = NoiseState::absolute(&limit, held.absolute_history(&limit));
+    let mut noise = NoiseState::absolute(&limit, held.history.cloned());
     for counts in &held.intervals {
         compliance.push(&counts.canary);
         noise.push_single(&counts.canary);

@@ -1,17 +1,17 @@
 //! What was seen of the control before the rollout: the noise between pods of the same version.
 //!
 //! Two groups of the control's targets, of which one plays the canary, are counted on a grid before
-//! the rollout, as the rollout itself is counted. The noise of each check is measured from them:
-//! of a relative limit from both groups, of an absolute one from the group that plays the canary.
+//! the rollout, as the rollout itself is counted. The noise of each check is measured from them
+//! ([`MeasuredHistory`]), and a rollout is judged with that: a few numbers, not the counts of a day.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sequential::{IntervalCounts, on_every_interval};
-use crate::series::{Grid, PairedCounts, PairedInterval};
+use crate::series::{Grid, PairedInterval};
 
+use super::measured_history::MeasuredHistory;
 use super::model::{DataFault, MetricData, ReasonCode, StageData};
 
 /// The least of a metric's data that tells its noise. Source: statistics design, section 13.
@@ -31,8 +31,8 @@ pub struct ControlSplit {
 /// What is known of the time before the rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum History {
-    /// The noise can be measured.
-    Seen(Arc<HistoryData>),
+    /// The noise was measured.
+    Seen(Arc<MeasuredHistory>),
     /// There is none, for this reason, and there will be none: the noise is assumed.
     Absent(String),
     /// The source will not tell it: the noise is assumed, and a warning says so.
@@ -49,7 +49,7 @@ impl Default for History {
 }
 
 /// Two groups of the control over a past.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HistoryData {
     grid: Grid,
     metrics: BTreeMap<String, MetricData>,
@@ -105,29 +105,8 @@ impl HistoryData {
         self.intervals_with_data
     }
 
-    /// The counts of a metric on every interval; nothing when they are too few to tell the noise.
-    pub(super) fn counts(&self, metric: &str) -> Option<Vec<IntervalCounts>> {
-        match self.metrics.get(metric)? {
-            MetricData::Counts(counts) => self.if_enough(counts),
-            _ => None,
-        }
-    }
-
-    /// The observations above a bound against all, on every interval; nothing when they are too
-    /// few, or the histogram had no such bound.
-    pub(super) fn tails(&self, metric: &str, bound: f64) -> Option<Vec<IntervalCounts>> {
-        match self.metrics.get(metric)? {
-            MetricData::Histogram(histogram) => self.if_enough(&histogram.tail(bound)?),
-            _ => None,
-        }
-    }
-
-    fn if_enough(&self, counts: &PairedCounts) -> Option<Vec<IntervalCounts>> {
-        self.is_enough(with_data(&counts.intervals))
-            .then(|| on_every_interval(&counts.intervals, self.grid.intervals()))
-    }
-
-    fn is_enough(&self, intervals: usize) -> bool {
+    /// Whether so many intervals tell the noise.
+    pub(super) fn is_enough(&self, intervals: usize) -> bool {
         self.length_ms(intervals) >= SHORTEST_HISTORY_MS
     }
 
@@ -137,7 +116,7 @@ impl HistoryData {
 }
 
 /// Grid intervals in which both groups had an exposure.
-fn with_data(intervals: &[PairedInterval]) -> usize {
+pub(super) fn with_data(intervals: &[PairedInterval]) -> usize {
     intervals
         .iter()
         .filter(|one| one.control.exposure > 0.0 && one.canary.exposure > 0.0)

@@ -1,17 +1,15 @@
 //! Latency quantiles from classic histograms: judged on tail counts at bucket bounds, never on
 //! the estimated quantile, and shown with the bracket of buckets that the data can resolve.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
 use crate::interval::{Confidence, Interval};
 use crate::pipeline::Condition;
 use crate::sequential::{
-    IntervalCounts, TailMargin, absolute_bounds, choose_bounds, strict_margin, tail_margin,
+    IntervalCounts, NoiseHistory, TailMargin, absolute_bounds, choose_bounds, strict_margin,
+    tail_margin,
 };
 use crate::series::{ArmCount, PairedHistogram, Populations};
 
-use super::evidence::{Held, Past};
+use super::evidence::Held;
 use super::limit::{Claim, Claims, Limit, Plannable, Scale};
 use super::model::ArmReport;
 use super::warm_up::LookedAt;
@@ -460,24 +458,22 @@ impl<'a> Latency<'a> {
     }
 
     /// The tail counts of every interval, at every bound: for the violation and for compliance.
-    /// `past` gives the tail counts of the control before the rollout at a bound, where they are
-    /// known.
-    pub(super) fn held(
+    /// `history` gives the noise before the rollout of the counts above a bound that a limit is held
+    /// against, where it is known.
+    pub(super) fn held<'h>(
         &self,
         limits: &BoundLimits,
         intervals: usize,
-        past: impl Fn(f64) -> Option<Vec<IntervalCounts>>,
-    ) -> (Vec<Held>, Vec<Held>) {
+        history: impl Fn(f64, Limit) -> Option<&'h NoiseHistory>,
+    ) -> (Vec<Held<'h>>, Vec<Held<'h>>) {
         let bounds = self.finite_bounds();
-        let mut pasts = BTreeMap::<usize, Option<Rc<Past>>>::new();
-        let mut held = |list: &[BoundLimit]| {
+        let held = |list: &[BoundLimit]| {
             let of = |one: &BoundLimit| Held {
                 limit: one.limit,
                 intervals: self.tail_intervals(one, intervals),
-                past: pasts
-                    .entry(one.control_index)
-                    .or_insert_with(|| past(*bounds.get(one.control_index)?).map(Past::new))
-                    .clone(),
+                history: bounds
+                    .get(one.control_index)
+                    .and_then(|bound| history(*bound, one.limit)),
             };
             list.iter().map(of).collect()
         };

@@ -144,6 +144,21 @@ impl Limit {
         }
     }
 
+    /// The value that an absolute limit allows; nothing for one relative to the control.
+    pub(super) fn absolute_value(self) -> Option<f64> {
+        match self {
+            Self::AtMost {
+                ratio: None,
+                offset,
+            }
+            | Self::AtLeast {
+                ratio: None,
+                offset,
+            } => Some(offset),
+            _ => None,
+        }
+    }
+
     /// Whether one look at the counts shows that the canary is beyond the limit. Not without the
     /// populations that it needs.
     pub(super) fn is_violated(

@@ -15,6 +15,7 @@ mod kill_switch;
 mod latency;
 mod levels;
 mod limit;
+mod measured_history;
 mod model;
 mod needs;
 mod outlook;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use error_budget::{BudgetData, BudgetReport, guard, remaining_share};
 pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
+pub use measured_history::{MeasuredHistory, MeasuredNoise};
 pub use model::*;
 pub use outlook::*;
 pub use replay::{Replay, WindowOutcome, replay};

@@ -158,6 +158,8 @@ reason_codes! {
     SourceSlow = "source_slow",
     /// The source refused the query (4xx).
     SourceRejectedQuery = "source_rejected_query",
+    /// The source refused the credentials (401, 403).
+    SourceRefusedCredentials = "source_refused_credentials",
     /// The source failed (5xx).
     SourceFailed = "source_failed",
     /// What answers is no Prometheus: HTML, or no JSON.

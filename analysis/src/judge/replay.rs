@@ -58,7 +58,7 @@ pub fn replay(
 ) -> Replay {
     let mut window = split.slice(first, length);
     window.starts_with_stage = true;
-    window.history = history_before(pipeline, split, groups, first);
+    window.history = history_before(pipeline, stage, split, groups, first);
     let start_ms = window.grid.start_ms();
     let has_history = matches!(window.history, History::Seen(_));
     let outcome = match missing(pipeline, stage, &window) {
@@ -121,6 +121,7 @@ fn is_broken(report: &CheckReport) -> bool {
 /// The noise before the window, from as long a time as the pipeline says.
 fn history_before(
     pipeline: &Pipeline,
+    stage: &Stage,
     split: &StageData,
     groups: ControlSplit,
     first: usize,
@@ -131,7 +132,7 @@ fn history_before(
     let intervals = i64::from(seconds) * 1_000 / split.grid.interval_ms();
     let intervals = usize::try_from(intervals).unwrap_or(usize::MAX).min(first);
     match HistoryData::new(split.slice(first - intervals, intervals), groups) {
-        Ok(history) => History::Seen(Arc::new(history)),
+        Ok(past) => History::Seen(Arc::new(past.measured(pipeline, stage))),
         Err(fault) => History::Absent(fault.message),
     }
 }

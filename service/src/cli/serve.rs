@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::pipelines::Folder;
 use crate::prometheus::{Sources, install_crypto_provider};
 use crate::rollouts::{self, Rollouts};
-use crate::store::{Retention, Store};
+use crate::store::{Retention, Store, StoreClaim};
 use crate::telemetry;
 
 const MILLISECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1_000;
@@ -112,6 +112,9 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         ..Limits::default()
     };
     let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
+    // Until the process ends, whatever ends it.
+    let _claim = StoreClaim::new(&config.store, config.is_store_shared)
+        .map_err(|error| Failure(format!("cannot open the store {}: {error}", config.store)))?;
     let store = Store::open(&config.store).await.map_err(|error| {
         let store = &config.store;
         Failure(format!(

@@ -141,7 +141,8 @@ pub struct ServeArguments {
     #[arg(long, env = "SERINUS_SHARED_STORE", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub shared_store: Option<bool>,
 
-    /// How long rollouts that are over are kept, in days [default: 90]
+    /// How long rollouts that are over are kept, in days; one that was rolled back stays until it is
+    /// closed [default: 90]
     #[arg(long, value_name = "DAYS", env = "SERINUS_KEEP_DAYS")]
     pub keep_days: Option<u32>,
 

@@ -71,6 +71,15 @@ impl Subject {
     }
 }
 
+/// What a chunk counted, as bytes.
+pub(super) struct Packed(Vec<u8>);
+
+impl Packed {
+    pub(super) fn new(data: &ChunkData) -> Option<Self> {
+        pack(data).ok().map(Self)
+    }
+}
+
 /// What is kept of one subject.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
@@ -95,10 +104,7 @@ impl Counted {
     }
 
     /// Keeps what a chunk counted, of which everything was answered.
-    pub(super) fn keep(&mut self, chunk: &Chunk, data: &ChunkData) {
-        let Ok(bytes) = pack(data) else {
-            return;
-        };
+    pub(super) fn keep(&mut self, chunk: &Chunk, Packed(bytes): Packed) {
         if chunk.is_whole() {
             self.whole.insert(time_of(chunk), bytes);
         } else {

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use serinus_analysis::judge::{BudgetData, ControlSplit, History, MetricData, StageData};
+use serinus_analysis::judge::{
+    BudgetData, ControlSplit, History, MeasuredNoise, MetricData, StageData,
+};
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::{ArmCount, DataQuality};
 use sha2::{Digest, Sha256};
@@ -89,9 +91,9 @@ impl Hash {
                 self.size(canary_targets);
                 self.size(control_targets);
                 self.number(canary_share);
-                for (name, metric) in past.metrics() {
-                    self.text(name);
-                    self.metric(metric);
+                self.size(past.intervals_with_data());
+                for noise in past.noise() {
+                    self.noise(noise);
                 }
             }
             History::Absent(why) => {
@@ -108,6 +110,21 @@ impl Hash {
                 self.text(fault.code.token());
                 self.text(&fault.message);
             }
+        }
+    }
+
+    fn noise(&mut self, noise: &MeasuredNoise) {
+        self.text(&noise.metric);
+        for value in [noise.bound, noise.limit] {
+            self.size(usize::from(value.is_some()));
+            self.number(value.unwrap_or(0.0));
+        }
+        self.number(noise.history.mean_effective_exposure());
+        self.size(noise.history.by_block_length().len());
+        for block in noise.history.by_block_length() {
+            self.size(block.block_length);
+            self.number(block.dispersion);
+            self.number(block.degrees_of_freedom);
         }
     }
 
@@ -177,49 +194,17 @@ impl Hash {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Arc;
 
-    use serinus_analysis::judge::HistoryData;
     use serinus_analysis::pipeline::parse;
-    use serinus_analysis::series::{Grid, PairedCounts, PairedInterval};
+    use serinus_analysis::series::Grid;
 
+    use super::super::tests::measured;
     use super::*;
 
     #[test]
     fn a_history_is_part_of_the_name() {
         let stage = "{traffic_percent: 5, duration_minutes: 5, metrics: [error_rate < 1%]}";
         let pipeline = parse(&format!("canary_pipeline: {{a: {stage}}}"), "test").unwrap();
-        let past = |events: f64| {
-            let count = ArmCount {
-                events,
-                exposure: 100.0,
-            };
-            let interval = |first| PairedInterval {
-                first,
-                length: 1,
-                control: count,
-                canary: count,
-            };
-            let counts = PairedCounts {
-                intervals: (0..480).map(interval).collect(),
-                quality: DataQuality::default(),
-            };
-            let data = StageData {
-                grid: Grid::covering(0, 14_400_000, 30_000),
-                starts_with_stage: true,
-                metrics: BTreeMap::from([("error_rate".to_owned(), MetricData::Counts(counts))]),
-                source_warnings: BTreeMap::new(),
-                history: History::default(),
-                canary_starts_ms: None,
-                error_budget: None,
-            };
-            let split = ControlSplit {
-                canary_targets: 1,
-                control_targets: 1,
-                canary_share: 0.5,
-            };
-            History::Seen(Arc::new(HistoryData::new(data, split).unwrap()))
-        };
         let named = |history| {
             let data = StageData {
                 grid: Grid::covering(0, 300_000, 30_000),
@@ -232,9 +217,9 @@ mod tests {
             };
             digest(&pipeline, &pipeline.stages[0], &data)
         };
-        assert_eq!(named(past(1.0)), named(past(1.0)));
-        assert_ne!(named(past(1.0)), named(past(2.0)));
-        assert_ne!(named(past(1.0)), named(History::default()));
+        assert_eq!(named(measured(1.0)), named(measured(1.0)));
+        assert_ne!(named(measured(1.0)), named(measured(2.0)));
+        assert_ne!(named(measured(1.0)), named(History::default()));
     }
 
     /// The same counts can be judged otherwise when nobody knows how long the stage has lasted.

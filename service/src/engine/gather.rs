@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use crate::aside::aside;
 use crate::prometheus::Source;
 
-use super::chunks::{Counted, Subject};
-use super::reading::Reader;
+use super::chunks::{Counted, Packed, Subject};
+use super::reading::{LONG_CHUNKS, Reader};
 use super::{AnalysisError, QueryRecord};
 
 /// Most chunks that are read at once: six hours, which are read at the finest step without more
@@ -39,7 +39,8 @@ struct Run {
 /// What one chunk counted.
 struct Gathered {
     data: ChunkData,
-    is_settled: bool,
+    /// The same to be kept, where nobody would count otherwise.
+    settled: Option<Packed>,
 }
 
 impl Reader {
@@ -89,8 +90,8 @@ impl Reader {
                 .into_iter()
                 .zip(counted.iter_mut().skip(run.start).zip(wanted))
             {
-                if gathered.is_settled {
-                    kept.keep(chunk, &gathered.data);
+                if let Some(settled) = gathered.settled {
+                    kept.keep(chunk, settled);
                 }
                 *slot = Some(gathered.data);
             }
@@ -131,6 +132,11 @@ impl Reader {
                 fault: None,
             });
         };
+        let _turn = match chunks.len() > LONG_CHUNKS {
+            // Only fails when the semaphore is closed, which it never is.
+            true => self.long_reads.acquire().await.ok(),
+            false => None,
+        };
         let (first, last) = (first.counted(), last.counted());
         let grid = Grid::covering(first.start_ms(), last.end_ms(), first.interval_ms());
         let reading = self.read(asked, grid).await?;
@@ -146,9 +152,11 @@ impl Reader {
                 .find_map(|answer| answer.as_ref().err());
             let count = |plan: &Plan| {
                 let answers = reading.plan.cut(&reading.answers, plan);
+                let data = plan.assemble_chunk(&answers);
+                let settled = ChunkData::is_settled(&answers).then(|| Packed::new(&data));
                 Gathered {
-                    data: plan.assemble_chunk(&answers),
-                    is_settled: ChunkData::is_settled(&answers),
+                    data,
+                    settled: settled.flatten(),
                 }
             };
             Run {
@@ -184,7 +192,7 @@ fn unread(plan: &Plan, chunks: usize, fault: &DataFault) -> Run {
         .collect();
     let nothing = || Gathered {
         data: plan.assemble_chunk(&answers),
-        is_settled: false,
+        settled: None,
     };
     Run {
         chunks: (0..chunks).map(|_| nothing()).collect(),

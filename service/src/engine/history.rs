@@ -13,7 +13,9 @@ use serinus_analysis::judge::{
     method_of,
 };
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Method, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{
+    Check, Condition, MOST_INTERVALS, Method, MetricKind, Pipeline, Stage,
+};
 use serinus_analysis::plan::Plan;
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
@@ -23,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::aside::aside;
 use crate::prometheus::Source;
 
-use super::kept_histories::{Kept, Read, Told, unpacked};
+use super::kept_histories::{Kept, Told};
 use super::pieces::Pieces;
 use super::reading::{Reader, ask_all};
 
@@ -97,25 +99,7 @@ impl Histories {
             // The task ended without a word: it panicked, and the next poll tries again.
             Err(_closed) => None,
         };
-        match read {
-            Some(Read::Seen(bytes)) => self.unpack(&key, bytes).await,
-            Some(Read::Other(history)) => history,
-            None => unreadable(),
-        }
-    }
-
-    async fn unpack(&self, key: &str, bytes: Arc<[u8]>) -> History {
-        let known = self.kept().unpacked(key);
-        if let Some(known) = known {
-            return History::Seen(known);
-        }
-        match aside(move || unpacked(&bytes)).await {
-            Some(data) => {
-                self.kept().note_unpacked(key, &data);
-                History::Seen(data)
-            }
-            None => unreadable(),
-        }
+        read.unwrap_or_else(unreadable)
     }
 
     /// Takes part in a reading, or begins one.
@@ -136,8 +120,7 @@ impl Histories {
             if matches!(history, History::Late(_)) {
                 histories.kept().remove(&key);
             }
-            let read = aside(move || Read::new(history)).await;
-            tell.send_replace(Some(read));
+            tell.send_replace(Some(history));
         });
         told
     }
@@ -222,9 +205,13 @@ fn measured<'a>(pipeline: &'a Pipeline, check: &'a Check) -> (&'a str, Option<&'
 impl Subject {
     /// Everything that the history depends on.
     fn key(&self) -> String {
+        let held_against = |check: &Check| match check.condition {
+            Condition::Absolute { limit, .. } => Some(limit),
+            Condition::Relative { .. } | Condition::Within { .. } => None,
+        };
         let metrics: Vec<_> = sequential_checks(&self.pipeline, &self.stage)
             .into_iter()
-            .map(|check| measured(&self.pipeline, check))
+            .map(|check| (measured(&self.pipeline, check), held_against(check)))
             .collect();
         format!(
             "{:?} {metrics:?} {:?} {:?} {:?} {:?} {:?}",
@@ -263,7 +250,10 @@ impl Subject {
                 .assemble_split(&answers, share)
                 .and_then(|(data, split)| HistoryData::new(data, split));
             match found {
-                Ok(found) => History::Seen(Arc::new(found)),
+                Ok(found) => {
+                    let measured = found.measured(&self.pipeline, &self.stage);
+                    History::Seen(Arc::new(measured))
+                }
                 Err(fault) => History::Absent(fault.message),
             }
         })

@@ -9,6 +9,7 @@ use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::plan::{Answered, Plan, PlannedQuestion, QueryTexts};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::aside::aside;
@@ -32,13 +33,32 @@ pub(super) struct Reading {
 /// Which scrapes a period was seen of: the source's name and both populations.
 type Seen = (String, Populations<Matchers>);
 
+/// Most stretches of more than [`LONG_CHUNKS`] chunks that are read at the same time: each takes some
+/// megabytes until it is counted. A process that goes on with old rollouts reads many of them.
+const MOST_LONG_READS: usize = 4;
+
+/// Most chunks of a stretch that takes little memory.
+pub(super) const LONG_CHUNKS: usize = 3;
+
 /// Reads stages, and remembers what was read and how often populations are scraped. Those are
 /// hints only: they save asking twice, the counts are the same without them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reader {
     pub(super) chunks: Chunks,
+    pub(super) long_reads: Semaphore,
     scrape_periods_ms: Mutex<BTreeMap<Seen, i64>>,
     texts: Mutex<QueryTexts>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            chunks: Chunks::default(),
+            long_reads: Semaphore::new(MOST_LONG_READS),
+            scrape_periods_ms: Mutex::default(),
+            texts: Mutex::default(),
+        }
+    }
 }
 
 impl Reader {

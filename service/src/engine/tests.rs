@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::{Form, Router, routing::post};
-use serinus_analysis::judge::{NoiseSource, ReasonCode, Verdict};
+use serinus_analysis::judge::{
+    ControlSplit, History, HistoryData, MetricData, NoiseSource, ReasonCode, Verdict,
+};
 use serinus_analysis::matchers::Matcher;
 use serinus_analysis::pipeline::parse;
+use serinus_analysis::series::{ArmCount, DataQuality, PairedCounts, PairedInterval};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -21,7 +24,6 @@ mod incremental;
 use super::*;
 use crate::clock::Clock;
 use crate::prometheus::{SourceConfig, install_crypto_provider};
-use serinus_analysis::judge::History;
 
 /// 20 minutes after a whole hour.
 const START_MS: i64 = 1_800_000_000_000 / 3_600_000 * 3_600_000 + 1_200_000;
@@ -235,6 +237,43 @@ fn input(pipeline: &Pipeline, minutes: i64) -> AnalysisInput<'_> {
         end_ms: Some(START_MS + minutes * 60_000),
         source: None,
     }
+}
+
+/// What a control told before the rollout whose failures come in blocks of so many.
+pub(super) fn measured(events: f64) -> History {
+    let pipeline = pipeline();
+    let interval = |first: usize| {
+        let count = |events| ArmCount {
+            events,
+            exposure: 100.0,
+        };
+        PairedInterval {
+            first,
+            length: 1,
+            control: count(1.0),
+            canary: count(if first.is_multiple_of(2) { events } else { 0.0 }),
+        }
+    };
+    let counts = PairedCounts {
+        intervals: (0..480).map(interval).collect(),
+        quality: DataQuality::default(),
+    };
+    let data = StageData {
+        grid: Grid::covering(0, 14_400_000, 30_000),
+        starts_with_stage: true,
+        metrics: BTreeMap::from([("error_rate".to_owned(), MetricData::Counts(counts))]),
+        source_warnings: BTreeMap::new(),
+        history: History::default(),
+        canary_starts_ms: None,
+        error_budget: None,
+    };
+    let split = ControlSplit {
+        canary_targets: 1,
+        control_targets: 1,
+        canary_share: 0.5,
+    };
+    let past = HistoryData::new(data, split).unwrap();
+    History::Seen(Arc::new(past.measured(&pipeline, &pipeline.stages[0])))
 }
 
 fn noise(analysis: &Analysis) -> Option<NoiseSource> {

@@ -193,7 +193,7 @@ impl Faults<'_> {
         let http = format!("HTTP {}", status.as_u16());
         match (status, error) {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => self.fault(
-                ReasonCode::SourceRejectedQuery,
+                ReasonCode::SourceRefusedCredentials,
                 &format!("refused the credentials ({http}): check user, token and tenant headers"),
             ),
             // It says nothing about the query: the same one is answered later.

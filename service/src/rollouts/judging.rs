@@ -86,17 +86,7 @@ impl Rollouts {
         let has_failed = match &result {
             Ok(has_failed) => *has_failed,
             Err(error) => {
-                let present = live.present();
-                if let Some((stage, _)) = present.open_stage(&live.pipeline) {
-                    let reason = format!("nothing can be recorded: {error}");
-                    let end_ms = sealed_end_ms(&live.pipeline, now_ms);
-                    let code = ReasonCode::STORE_UNAVAILABLE;
-                    live.note(failed(live, stage, (end_ms, now_ms), code, reason));
-                }
-                tracing::error!(
-                    rollout.id = %live.id, error = %error,
-                    "the rollout {} of {} holds: {error}", live.key, live.pipeline_name
-                );
+                self.hold_unrecorded(live, error, now_ms);
                 true
             }
         };
@@ -104,7 +94,7 @@ impl Rollouts {
         let due_ms = if has_failed {
             due_ms.min(now_ms + RETRY_MS)
         } else {
-            due_ms + self.spread_ms(live)
+            due_ms + self.spread_ms(live, now_ms)
         };
         live.due_ms.store(due_ms, Ordering::Relaxed);
         live.is_judging.store(false, Ordering::Release);
@@ -113,6 +103,25 @@ impl Rollouts {
             && !is_told(&live.present(), stage)
         {
             live.wake();
+        }
+    }
+
+    /// Holds what was judged and cannot be recorded. It is tried again every few seconds for as long
+    /// as the store fails, and logged once.
+    fn hold_unrecorded(&self, live: &Live, error: &RolloutError, now_ms: i64) {
+        let code = ReasonCode::STORE_UNAVAILABLE;
+        let present = live.present();
+        let known = present.judgement.as_ref().map(|known| &known.reason_code);
+        if known != Some(&code) {
+            tracing::error!(
+                rollout.id = %live.id, error = %error,
+                "the rollout {} of {} holds: {error}", live.key, live.pipeline_name
+            );
+        }
+        if let Some((stage, _)) = present.open_stage(&live.pipeline) {
+            let reason = format!("nothing can be recorded: {error}");
+            let end_ms = sealed_end_ms(&live.pipeline, now_ms);
+            live.note(failed(live, stage, (end_ms, now_ms), code, reason));
         }
     }
 
@@ -213,16 +222,21 @@ impl Rollouts {
         Ok(())
     }
 
-    /// How long after an interval is sealed it is judged: not all at once.
-    fn spread_ms(&self, live: &Live) -> i64 {
+    /// How long after an interval is sealed it is judged: not all at once, and not much later than
+    /// it was this time, so that no two judgements are far more than an interval apart while many
+    /// rollouts are started.
+    fn spread_ms(&self, live: &Live, now_ms: i64) -> i64 {
         /// Time that one judgement is given, so that few rollouts are judged at once.
         const TURN_MS: i64 = 20;
+        /// How much later it may be judged than in the interval before.
+        const MOST_LATER_MS: i64 = 2_000;
         let open = i64::try_from(self.in_memory_count()).unwrap_or(i64::MAX);
         let interval_ms =
             i64::from(live.pipeline.analysis.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
         let width_ms = open.saturating_mul(TURN_MS).clamp(1, interval_ms);
         let place = i64::from(live.id.as_fields().2) << 8 | i64::from(live.id.as_bytes()[15]);
-        place % width_ms
+        let this_time_ms = now_ms - (next_due_ms(&live.pipeline, now_ms) - interval_ms);
+        (place % width_ms).min(this_time_ms + MOST_LATER_MS)
     }
 
     /// Judges a rollout now and waits for it, but not longer than `wait`: the judgement goes on.
@@ -312,7 +326,7 @@ fn is_told(present: &Present, stage: &Stage) -> bool {
 
 /// Whether a code tells of a failure that may be over soon.
 fn is_transient(code: &ReasonCode) -> bool {
-    const TRANSIENT: [&str; 8] = [
+    const TRANSIENT: [&str; 9] = [
         "still_collecting",
         "source_unavailable",
         "source_slow",
@@ -320,6 +334,7 @@ fn is_transient(code: &ReasonCode) -> bool {
         "source_not_prometheus",
         "source_answer_cut",
         "source_rejected_query",
+        "source_refused_credentials",
         "store_unavailable",
     ];
     TRANSIENT.contains(&code.token())

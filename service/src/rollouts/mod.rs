@@ -272,21 +272,33 @@ impl Rollouts {
         index.by_id.len()
     }
 
+    /// Forgets those that are over until a time. The store still tells those that it keeps.
+    fn forget_over_since(&self, until_ms: i64) {
+        let over = self.over().into_iter();
+        self.forget(over.filter(|(updated_ms, _)| *updated_ms <= until_ms));
+    }
+
     /// Forgets the oldest of those that are over. The store still knows them.
-    fn forget_old(&self) {
-        let mut over: Vec<(i64, Uuid)> = self
-            .in_memory()
-            .iter()
-            .map(|live| (live.present(), live.id))
+    fn forget_too_many(&self) {
+        let mut over = self.over();
+        let too_many = over.len().saturating_sub(MOST_OVER_IN_MEMORY);
+        over.sort_unstable();
+        self.forget(over.into_iter().take(too_many));
+    }
+
+    /// Those in memory that are over, with the time.
+    fn over(&self) -> Vec<(i64, Uuid)> {
+        let in_memory = self.in_memory();
+        let present = in_memory.iter().map(|live| (live.present(), live.id));
+        present
             .filter(|(present, _)| present.state != RolloutState::Open)
             .map(|(present, id)| (present.updated_ms, id))
-            .collect();
-        let Some(too_many) = over.len().checked_sub(MOST_OVER_IN_MEMORY) else {
-            return;
-        };
-        over.sort_unstable();
+            .collect()
+    }
+
+    fn forget(&self, forgotten: impl Iterator<Item = (i64, Uuid)>) {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for (_, id) in over.into_iter().take(too_many) {
+        for (_, id) in forgotten {
             if let Some(live) = index.by_id.remove(&id)
                 && let Some(keys) = index.by_key.get_mut(&live.pipeline_name)
                 && keys.get(&live.key).is_some_and(|known| known.id == id)

@@ -80,7 +80,7 @@ impl Rollouts {
     }
 
     async fn sweep(&self) {
-        self.forget_old();
+        self.forget_too_many();
         if self.settings.is_store_shared
             && let Err(error) = self.resume().await
         {
@@ -89,10 +89,13 @@ impl Rollouts {
     }
 
     async fn prune(&self, retention: &Retention) {
-        match self.store.prune(retention, self.now_ms()).await {
+        let now_ms = self.now_ms();
+        match self.store.prune(retention, now_ms).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "forgot {count} rollouts that were over long ago"),
             Err(error) => tracing::warn!(error = %error, "cannot forget old rollouts: {error}"),
         }
+        // What the store no longer knows must not be told from memory.
+        self.forget_over_since(now_ms.saturating_sub(retention.closed_for_ms.max(0)));
     }
 }

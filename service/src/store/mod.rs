@@ -26,7 +26,7 @@
 //!
 //! | file | one idea |
 //! |---|---|
-//! | `url` | where the store is |
+//! | `url`, `claim` | where the store is, and which process uses it |
 //! | `model`, `page` | what is kept, and how lists are cut |
 //! | `statements` | all SQL, portable |
 //! | `sqlite/` | the engine: one writer, some readers, and what to do when the disk is full |
@@ -35,6 +35,7 @@
 //! A second engine is another variant of [`Store`], a folder of migrations, and one line that runs
 //! the conformance suite.
 
+mod claim;
 #[cfg(test)]
 mod conformance;
 mod error;
@@ -46,6 +47,7 @@ mod url;
 
 use uuid::Uuid;
 
+pub use claim::{ClaimError, StoreClaim};
 pub use error::StoreError;
 pub use model::{
     Inputs, NewEvent, NewRollout, Recorded, Retention, RolloutState, RolloutUpdate, Started,
@@ -247,8 +249,9 @@ impl Store {
         Ok(pipelines)
     }
 
-    /// Removes closed rollouts that need not be kept, with their events and inputs, and returns
-    /// how many. A rollout that is current is kept, whatever its age.
+    /// Removes rollouts that are over and need not be kept, with their events and inputs, and
+    /// returns how many. One that was rolled back and is what its key means stays, because a rollback
+    /// is final, with its trail: when it is old, only its inputs are removed.
     ///
     /// Works in small transactions, so that others can write in between, and in a bounded number
     /// of them: call it again when it has removed something.

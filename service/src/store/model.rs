@@ -186,11 +186,12 @@ pub enum Recorded {
     Unknown,
 }
 
-/// What of the closed rollouts is kept. One that is still current is never removed.
+/// What is kept of the rollouts that are over. One that is open is never removed, nor one that was
+/// rolled back and not closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Closed longer ago than this is removed, in milliseconds.
+    /// Over for longer than this is removed, in milliseconds.
     pub closed_for_ms: i64,
-    /// More closed ones than this are removed, the longest closed first.
+    /// More than this are removed, the longest over first.
     pub most_closed: u64,
 }

@@ -75,15 +75,22 @@ pub(super) const INSERT_INPUTS: &str = "INSERT INTO inputs (rollout_id, digest, 
 
 pub(super) const INPUTS: &str = "SELECT bytes FROM inputs WHERE digest = $1 LIMIT 1";
 
-/// The newest closed rollout that is one too many, when `$1` are kept.
+/// The newest rollout that may be removed and is one too many, when `$1` are kept.
 pub(super) const FIRST_TOO_MANY: &str = "SELECT closed_ms, id FROM rollouts \
-     WHERE is_current = 0 AND closed_ms IS NOT NULL \
+     WHERE closed_ms IS NOT NULL AND (is_current = 0 OR state = 'promoted') \
      ORDER BY closed_ms DESC, id DESC LIMIT 1 OFFSET $1";
 
-/// The oldest closed ones up to and with `(closed_ms, id)`; events and inputs go with them.
-pub(super) const DELETE_CLOSED: &str = "DELETE FROM rollouts WHERE id IN \
-     (SELECT id FROM rollouts WHERE is_current = 0 AND closed_ms IS NOT NULL \
+/// The oldest that may be removed up to and with `(closed_ms, id)`; events and inputs go with them.
+pub(super) const DELETE_OVER: &str = "DELETE FROM rollouts WHERE id IN \
+     (SELECT id FROM rollouts \
+      WHERE closed_ms IS NOT NULL AND (is_current = 0 OR state = 'promoted') \
       AND (closed_ms, id) <= ($1, $2) ORDER BY closed_ms, id LIMIT $3)";
+
+/// The inputs of the oldest that were rolled back up to `closed_ms` and stay.
+pub(super) const DELETE_INPUTS_OF_ROLLED_BACK: &str = "DELETE FROM inputs WHERE rollout_id IN \
+     (SELECT id FROM rollouts WHERE is_current = 1 AND state = 'rolled_back' AND closed_ms <= $1 \
+      AND EXISTS (SELECT 1 FROM inputs WHERE inputs.rollout_id = rollouts.id) \
+      ORDER BY closed_ms, id LIMIT $2)";
 
 pub(super) const PIPELINE: &str =
     "SELECT name, updated_ms, document FROM pipelines WHERE name = $1";

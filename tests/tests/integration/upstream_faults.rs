@@ -51,6 +51,11 @@ async fn hold_when_prometheus_refuses_the_query() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn hold_when_prometheus_refuses_the_credentials() -> anyhow::Result<()> {
+    hold_with(Fault::Unauthorized, "source_refused_credentials").await
+}
+
+#[tokio::test]
 async fn hold_when_prometheus_fails() -> anyhow::Result<()> {
     hold_with(Fault::InternalServerError, "source_failed").await
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::pipeline::{Check, Dimension, MetricKind, Pipeline, Stage};
 use crate::sequential::FEWEST_STAGE_INTERVALS;
 
-use super::history::HistoryData;
+use super::measured_history::MeasuredHistory;
 use super::model::StageData;
 use super::question::Question;
 use super::stage::{LEAST_MINUTES, MILLISECONDS_PER_MINUTE};
@@ -45,7 +45,7 @@ pub enum Noise<'a> {
     /// So many times the variance of independent events.
     Given(f64),
     /// As two parts of it were against each other.
-    Measured(&'a HistoryData),
+    Measured(&'a MeasuredHistory),
 }
 
 /// What a stage will be able to see.

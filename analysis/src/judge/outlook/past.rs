@@ -2,12 +2,11 @@
 
 use crate::interval::Confidence;
 use crate::pipeline::{Check, Condition, Exposure, Method, MetricKind, Pipeline, Stage};
-use crate::sequential::{ErrorRate, IntervalCounts};
+use crate::sequential::{ErrorRate, IntervalCounts, NoiseHistory};
 use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
 
-use super::super::evidence::{self, Budget, Held};
+use super::super::evidence::{Budget, Held};
 use super::super::gauge;
-use super::super::history::HistoryData;
 use super::super::latency::{CONTROL_TAIL_NEEDED, Latency};
 use super::super::limit::{Limit, Scale, estimate};
 use super::super::model::MetricData;
@@ -145,38 +144,20 @@ impl<'a> Setting<'a> {
             ));
         }
         let scale = question.scale();
-        let measured = self
-            .history()
-            .and_then(|history| history.counts(&question.metric.name))
-            .map(evidence::Past::new);
         let line = |limit: Limit| {
-            let base = match limit {
-                Limit::AtMost {
-                    ratio: None,
-                    offset,
-                }
-                | Limit::AtLeast {
-                    ratio: None,
-                    offset,
-                } => offset,
+            let base = match (limit.absolute_value(), limit) {
+                (Some(value), _) => value,
                 _ if rate > 0.0 => rate,
                 // Without events the offset is all there is to be worse than.
-                Limit::AtMost { offset, .. } | Limit::AtLeast { offset, .. } => offset,
-                Limit::Within { .. } => rate,
+                (None, Limit::AtMost { offset, .. } | Limit::AtLeast { offset, .. }) => offset,
+                (None, Limit::Within { .. }) => rate,
             };
             Line {
                 limit,
                 scale,
                 whole,
                 truth: Truth::Rate(base),
-                noise: self.noise(
-                    &Held {
-                        limit,
-                        intervals: Vec::new(),
-                        past: measured.clone(),
-                    },
-                    scale,
-                ),
+                noise: self.noise(self.history(&question.metric.name, None, limit)),
             }
         };
         let (violation, compliance) = match question.condition {
@@ -231,17 +212,17 @@ impl<'a> Setting<'a> {
                 "the histogram has no bound that could decide it",
             ));
         }
-        let (violated, kept) = latency.held(&limits, intervals, |bound| {
-            self.history()?.tails(&question.metric.name, bound)
+        let (violated, kept) = latency.held(&limits, intervals, |bound, limit| {
+            self.history(&question.metric.name, Some(bound), limit)
         });
         let requests = latency.totals().control / live_intervals(&violated, &kept);
-        let lines = |held: &[Held], truth: &dyn Fn(usize) -> Truth| {
-            let line = |(at, one): (usize, &Held)| Line {
+        let lines = |held: &[Held<'_>], truth: &dyn Fn(usize) -> Truth| {
+            let line = |(at, one): (usize, &Held<'_>)| Line {
                 limit: one.limit,
                 scale: Scale::Share,
                 whole: per_interval(&one.intervals, requests),
                 truth: truth(at),
-                noise: self.noise(one, Scale::Share),
+                noise: self.noise(one.history),
             };
             held.iter().enumerate().map(line).collect::<Vec<Line>>()
         };
@@ -295,20 +276,21 @@ impl<'a> Setting<'a> {
         self.budget.rollback_alone(share / parts as f64)
     }
 
-    /// What two parts of the service did against each other, where that was measured.
-    fn history(&self) -> Option<&HistoryData> {
+    /// How noisy two parts of the service were against each other, where that was measured.
+    fn history(&self, metric: &str, bound: Option<f64>, limit: Limit) -> Option<&'a NoiseHistory> {
         match self.past.noise {
-            Noise::Measured(history) => Some(history),
+            Noise::Measured(history) => history.find(metric, bound, limit.absolute_value()),
             _ => None,
         }
     }
 
-    /// The noise of the counts that a limit is held against.
-    fn noise(&self, held: &Held, scale: Scale) -> LineNoise {
+    /// The noise of counts, of which this was measured.
+    fn noise(&self, history: Option<&NoiseHistory>) -> LineNoise {
         if let Noise::Given(value) = self.past.noise {
             return LineNoise::Given(value);
         }
-        held.history(scale.law())
+        history
+            .cloned()
             .map_or(LineNoise::Assumed, LineNoise::Measured)
     }
 }
@@ -353,7 +335,7 @@ fn whole_per_interval(counts: &PairedCounts, kind: &MetricKind) -> ArmCount {
 }
 
 /// The intervals from the first with requests to the last.
-fn live_intervals(violated: &[Held], kept: &[Held]) -> f64 {
+fn live_intervals(violated: &[Held<'_>], kept: &[Held<'_>]) -> f64 {
     let intervals = violated.iter().chain(kept).next();
     let intervals = intervals.map_or(&[][..], |held| held.intervals.as_slice());
     let is_live = |one: &IntervalCounts| one.control.exposure > 0.0;

@@ -46,9 +46,10 @@ fn noisy(intervals: usize) -> MetricData {
     })
 }
 
-fn seen(intervals: usize, metrics: Vec<(&str, MetricData)>) -> History {
+/// As the second stage of a pipeline would know it.
+fn seen(pipeline: &Pipeline, intervals: usize, metrics: Vec<(&str, MetricData)>) -> History {
     let found = HistoryData::new(data(intervals, metrics), split()).unwrap();
-    History::Seen(Arc::new(found))
+    History::Seen(Arc::new(found.measured(pipeline, &pipeline.stages[1])))
 }
 
 fn sequential(checks: Vec<Check>) -> Pipeline {
@@ -73,7 +74,7 @@ fn assert_close(told: f64, log_evidence: f64) {
 fn a_relative_limit_is_judged_with_the_noise_between_both_groups() {
     let pipeline = sequential(error_rate_checks());
     let mut data = data(40, vec![("error_rate", noisy(40))]);
-    data.history = seen(ENOUGH, vec![("error_rate", noisy(ENOUGH))]);
+    data.history = seen(&pipeline, ENOUGH, vec![("error_rate", noisy(ENOUGH))]);
     let told = second_stage(&pipeline, &data).checks[0]
         .evidence
         .clone()
@@ -106,7 +107,7 @@ fn an_absolute_limit_is_judged_with_the_noise_of_the_group_that_plays_the_canary
     let checks = vec![check("error_rate", "error_rate < 0.4%", below(0.004))];
     let pipeline = sequential(checks);
     let mut data = data(40, vec![("error_rate", noisy(40))]);
-    data.history = seen(ENOUGH, vec![("error_rate", noisy(ENOUGH))]);
+    data.history = seen(&pipeline, ENOUGH, vec![("error_rate", noisy(ENOUGH))]);
     let told = second_stage(&pipeline, &data).checks[0]
         .evidence
         .clone()
@@ -148,8 +149,12 @@ fn waves_that_the_control_had_before_move_the_evidence_less() {
             .clone()
             .unwrap()
     };
-    let calm = seen(ENOUGH, vec![("error_rate", counts(ENOUGH, GOOD.0, GOOD.1))]);
-    let with_waves = judged(seen(ENOUGH, vec![("error_rate", noisy(ENOUGH))]));
+    let calm = seen(
+        &pipeline,
+        ENOUGH,
+        vec![("error_rate", counts(ENOUGH, GOOD.0, GOOD.1))],
+    );
+    let with_waves = judged(seen(&pipeline, ENOUGH, vec![("error_rate", noisy(ENOUGH))]));
     let with_calm = judged(calm);
     assert!(with_waves.dispersion > with_calm.dispersion);
     assert!(with_waves.rollback < with_calm.rollback);
@@ -173,7 +178,7 @@ fn without_a_history_the_noise_is_assumed() {
             .all(|warning| warning.code != "no_history")
     );
     // Another metric's history is none of this one.
-    let other = judged(seen(ENOUGH, vec![("conversion", noisy(ENOUGH))]));
+    let other = judged(seen(&pipeline, ENOUGH, vec![("conversion", noisy(ENOUGH))]));
     assert_eq!(other.checks, absent.checks);
 
     let refused = judged(History::Refused(DataFault {
@@ -268,10 +273,63 @@ fn a_bound_that_the_history_did_not_have_has_none() {
     let pipeline = sequential(checks);
     let source = |bounds: &[f64]| {
         let mut data = data(40, vec![("latency_p99", latencies(40, &NOW))]);
-        data.history = seen(ENOUGH, vec![("latency_p99", latencies(ENOUGH, bounds))]);
+        data.history = seen(
+            &pipeline,
+            ENOUGH,
+            vec![("latency_p99", latencies(ENOUGH, bounds))],
+        );
         let report = &second_stage(&pipeline, &data).checks[0];
         report.evidence.clone().unwrap().dispersion_from
     };
     assert_eq!(source(&NOW), Some(NoiseSource::History));
     assert_eq!(source(&OTHER), Some(NoiseSource::Assumed));
+}
+
+#[test]
+fn each_noise_is_measured_once_and_none_for_a_single_look() {
+    const BOUNDS: [f64; 4] = [0.1, 0.2, 0.4, f64::INFINITY];
+    let mut checks = error_rate_checks();
+    checks.extend([
+        check(
+            "error_rate",
+            "error_rate < baseline * 2",
+            below_baseline(2.0),
+        ),
+        check("error_rate", "error_rate < 0.4%", below(0.004)),
+        check("error_rate", "error_rate < 1%", below(0.01)),
+        check("latency_p99", "latency_p99 < 200ms", below(0.2)),
+        Check {
+            method: Some(Method::Wilson),
+            ..check("conversion", "conversion < 90%", below(0.9))
+        },
+    ]);
+    let pipeline = sequential(checks);
+    let History::Seen(history) = seen(
+        &pipeline,
+        ENOUGH,
+        vec![
+            ("error_rate", noisy(ENOUGH)),
+            ("latency_p99", latencies(ENOUGH, &BOUNDS)),
+            ("conversion", noisy(ENOUGH)),
+        ],
+    ) else {
+        panic!("a history");
+    };
+    let told: Vec<_> = history
+        .noise()
+        .iter()
+        .map(|noise| (noise.metric.as_str(), noise.bound, noise.limit))
+        .collect();
+    let slow = Some(1.0 - 0.99);
+    assert_eq!(
+        told,
+        [
+            ("error_rate", None, None),
+            ("error_rate", None, Some(0.004)),
+            ("error_rate", None, Some(0.01)),
+            ("latency_p99", Some(0.1), slow),
+            ("latency_p99", Some(0.2), slow),
+            ("latency_p99", Some(0.4), slow),
+        ]
+    );
 }

@@ -5,7 +5,7 @@ mod table;
 use clap::Args;
 use serde::Serialize;
 use serinus_analysis::judge::{
-    HistoryData, Noise, Past, StageOutlook, has_data, outlook, service_of,
+    HistoryData, MeasuredHistory, Noise, Past, StageOutlook, has_data, outlook, service_of,
 };
 use serinus_analysis::pipeline::{Pipeline, Stage};
 
@@ -184,13 +184,14 @@ fn measured(
     pipeline: &Pipeline,
     reading: &PastReading,
     stage: &Stage,
-) -> Result<HistoryData, String> {
+) -> Result<MeasuredHistory, String> {
     if pipeline.analysis.history_seconds.is_none() {
         return Err("analysis.history is off".to_owned());
     }
     reading
         .split(stage.traffic_percent / 100.0)
         .and_then(|(data, split)| HistoryData::new(data, split))
+        .map(|past| past.measured(pipeline, stage))
         .map_err(|fault| fault.message)
 }
 

@@ -91,21 +91,59 @@ pub(in crate::store) async fn the_many_go_the_longest_closed_first(store: Store)
     assert!(kept(&store).await.is_empty());
 }
 
-pub(in crate::store) async fn nothing_current_goes(store: Store) {
+pub(in crate::store) async fn what_goes_on_or_was_rolled_back_stays(store: Store) {
     created(&store, new_rollout(1, "open")).await;
     for (number, state) in [(2, RolloutState::Promoted), (3, RolloutState::RolledBack)] {
         let rollout = created(&store, new_rollout(number, &format!("key-{number}"))).await;
         recorded(&store, &rollout, update(state, true, 5)).await;
     }
     closed(&store, 4, 6).await;
+    let keep = Retention {
+        closed_for_ms: 10,
+        ..EVERYTHING
+    };
+    assert_eq!(store.prune(&keep, 14).await, Ok(0));
+    assert_eq!(store.prune(&keep, 15).await, Ok(1));
+    assert_eq!(kept(&store).await, [4, 3, 1]);
+    assert_eq!(store.current(PIPELINE, "key-2").await, Ok(None));
     let nothing = Retention {
         closed_for_ms: 0,
         most_closed: 0,
     };
     assert_eq!(store.prune(&nothing, i64::MAX).await, Ok(1));
-    assert_eq!(kept(&store).await, [3, 2, 1]);
+    assert_eq!(kept(&store).await, [3, 1]);
     let back = store.current(PIPELINE, "key-3").await.unwrap().unwrap();
     assert_eq!(back.state, RolloutState::RolledBack);
+}
+
+pub(in crate::store) async fn an_old_rollback_stays_without_its_inputs(store: Store) {
+    for (number, at_ms) in [(1, 5), (2, 6)] {
+        let rollout = created(&store, new_rollout(number, &format!("key-{number}"))).await;
+        let inputs = Inputs {
+            digest: format!("of-{number}"),
+            bytes: b"bytes".to_vec(),
+        };
+        let becomes = update(RolloutState::RolledBack, true, at_ms);
+        store
+            .record(
+                rollout.id,
+                1,
+                becomes,
+                vec![event(at_ms, "decided")],
+                Some(inputs),
+            )
+            .await
+            .unwrap();
+    }
+    let keep = Retention {
+        closed_for_ms: 10,
+        ..EVERYTHING
+    };
+    assert_eq!(store.prune(&keep, 15).await, Ok(0));
+    assert_eq!(store.inputs("of-1").await, Ok(None));
+    assert_eq!(store.inputs("of-2").await, Ok(Some(b"bytes".to_vec())));
+    assert_eq!(kept(&store).await, [2, 1]);
+    assert_eq!(store.events(id(1), 0, 10).await.unwrap().len(), 2);
 }
 
 pub(in crate::store) async fn a_long_prune_is_told_by_its_number(store: Store) {

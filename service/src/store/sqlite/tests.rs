@@ -336,8 +336,12 @@ async fn every_read_finds_its_way_by_an_index_and_sorts_nothing() {
         (statements::PAGE, "rollouts_newest"),
         (statements::PAGE_OF_STATE, "rollouts_newest_of_state"),
         (statements::PAGE_OF_PIPELINE, "rollouts_newest_of_pipeline"),
-        (statements::FIRST_TOO_MANY, "rollouts_closed"),
-        (statements::DELETE_CLOSED, "rollouts_closed"),
+        (statements::FIRST_TOO_MANY, "rollouts_removable"),
+        (statements::DELETE_OVER, "rollouts_removable"),
+        (
+            statements::DELETE_INPUTS_OF_ROLLED_BACK,
+            "rollouts_over_of_state",
+        ),
         (statements::INPUTS, "inputs_by_digest"),
         (
             statements::LAST_ATTEMPT,

@@ -78,6 +78,17 @@ impl SqliteStore {
                 break;
             }
         }
+        for _ in 0..MOST_BATCHES {
+            let batch = within("remove old inputs", async {
+                let mut transaction = self.shared.writer.begin().await?;
+                let outcome = prune_inputs(transaction.connection()?, closed_until_ms).await;
+                transaction.end(outcome).await
+            })
+            .await?;
+            if batch == 0 {
+                break;
+            }
+        }
         Ok(removed)
     }
 
@@ -211,7 +222,7 @@ async fn insert_event(
     Ok(())
 }
 
-/// Removes the longest closed rollouts that are too old or too many; returns how many.
+/// Removes the rollouts that are over the longest and are too old or too many; returns how many.
 async fn prune_batch(
     connection: &mut SqliteConnection,
     closed_until_ms: i64,
@@ -224,9 +235,22 @@ async fn prune_batch(
     // Both conditions take the longest closed first, so the one that reaches further holds both.
     let too_old = (closed_until_ms, statements::AFTER_ANY_ID.to_owned());
     let (closed_ms, id) = first_too_many.map_or(too_old.clone(), |place| place.max(too_old));
-    let deleted = sqlx::query(statements::DELETE_CLOSED)
+    let deleted = sqlx::query(statements::DELETE_OVER)
         .bind(closed_ms)
         .bind(id)
+        .bind(PRUNED_AT_ONCE)
+        .execute(connection)
+        .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Removes the inputs of the longest rolled back; returns how many.
+async fn prune_inputs(
+    connection: &mut SqliteConnection,
+    closed_until_ms: i64,
+) -> Result<u64, Failure> {
+    let deleted = sqlx::query(statements::DELETE_INPUTS_OF_ROLLED_BACK)
+        .bind(closed_until_ms)
         .bind(PRUNED_AT_ONCE)
         .execute(connection)
         .await?;

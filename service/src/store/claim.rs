@@ -1,0 +1,120 @@
+//! Who uses the file of a store: one process alone, or several that look for each other's changes.
+//!
+//! A process that uses a store alone tells from its memory what it once recorded. If another one
+//! wrote to the same file, both would go on telling their own.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::StoreUrl;
+
+/// Holds a store for this process, until it is dropped or the process ends by any means.
+///
+/// The lock is on a file beside the store: closing any handle of the store's own file would take
+/// SQLite's locks away.
+#[derive(Debug)]
+pub struct StoreClaim {
+    _locked: Option<File>,
+}
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Another process uses it.
+    #[error(
+        "another process uses it: stop that one first, or let both look for each other's changes \
+         with --shared-store"
+    )]
+    Taken,
+    /// The file of the lock cannot be made.
+    #[error("cannot lock {}: {error}; its folder must exist and be writable", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl StoreClaim {
+    /// Takes a store for this process alone, or to be shared with others that say so too. A store in
+    /// memory is nobody else's.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`] says who has to give way.
+    pub fn new(url: &StoreUrl, is_shared: bool) -> Result<Self, ClaimError> {
+        let Some(path) = url.path() else {
+            return Ok(Self { _locked: None });
+        };
+        let path = beside(path);
+        let mut options = OpenOptions::new();
+        let opened = options.create(true).append(true).open(&path);
+        let locked = opened.map_err(TryLockError::Error).and_then(|file| {
+            let taken = if is_shared {
+                file.try_lock_shared()
+            } else {
+                file.try_lock()
+            };
+            taken.map(|()| file)
+        });
+        match locked {
+            Ok(file) => Ok(Self {
+                _locked: Some(file),
+            }),
+            Err(TryLockError::WouldBlock) => Err(ClaimError::Taken),
+            // A file system without locks: the same as before there was this one.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Ok(Self { _locked: None })
+            }
+            Err(TryLockError::Error(error)) => Err(ClaimError::Lock { path, error }),
+        }
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_used_by_one_process_or_by_several_that_share_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("serinus.db");
+        let url: StoreUrl = format!("sqlite:{}", path.display()).parse().unwrap();
+        let claim = |is_shared| StoreClaim::new(&url, is_shared);
+
+        let alone = claim(false).unwrap();
+        assert!(matches!(claim(false), Err(ClaimError::Taken)));
+        assert!(matches!(claim(true), Err(ClaimError::Taken)));
+        drop(alone);
+
+        let shared = claim(true).unwrap();
+        let other = claim(true).unwrap();
+        assert!(matches!(claim(false), Err(ClaimError::Taken)));
+        drop((shared, other));
+        assert!(claim(false).is_ok());
+    }
+
+    #[test]
+    fn a_store_in_memory_is_nobody_elses() {
+        let claim = || StoreClaim::new(&StoreUrl::memory(), false);
+        let first = claim().unwrap();
+        assert!(claim().is_ok());
+        drop(first);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_told() {
+        let url: StoreUrl = "sqlite:/nowhere/at/all/serinus.db".parse().unwrap();
+        let error = StoreClaim::new(&url, false).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/at/all/serinus.db-lock"), "{error}");
+        assert!(error.contains("must exist and be writable"), "{error}");
+    }
+}

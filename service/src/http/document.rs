@@ -1,5 +1,6 @@
 //! The OpenAPI document: what all routes together say.
 
+use serinus_openapi::ProblemType;
 use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::ServerBuilder;
@@ -7,7 +8,7 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Components, OpenApi, OpenApiBuilder};
 
 use super::routes;
-use super::routing::SCHEMES;
+use super::routing::{SCHEMES, operations};
 
 const DESCRIPTION: &str = "\
 Serinus is a statistical canary analysis service. While a new version takes a small share of the \
@@ -79,6 +80,21 @@ pub fn document(public_url: Option<&str>) -> OpenApi {
     ];
     for (name, scheme) in SCHEMES.into_iter().zip(schemes) {
         components.add_security_scheme(name, scheme);
+    }
+    document
+}
+
+/// The document of a server without tokens: no operation needs one, and no form asks for one.
+pub(super) fn without_tokens(mut document: OpenApi) -> OpenApi {
+    let unauthorized = ProblemType::Unauthorized.status().to_string();
+    for item in document.paths.paths.values_mut() {
+        for (_, operation) in operations(item) {
+            operation.security = Some(Vec::new());
+            operation.responses.responses.remove(&unauthorized);
+        }
+    }
+    if let Some(components) = &mut document.components {
+        components.security_schemes.clear();
     }
     document
 }

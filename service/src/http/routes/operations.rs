@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serinus_openapi::ProblemType;
 use serinus_openapi::operations::{Health, Readiness, Ready};
 
+use crate::access::Access;
+use crate::http::document::without_tokens;
 use crate::http::{ApiError, App, document, readiness};
 use crate::metrics::{MEDIA_TYPE, Scrape};
 
@@ -115,7 +117,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Api
 
 /// This document
 ///
-/// OpenAPI 3.1, as JSON. `/docs` shows it with a form to try every operation.
+/// OpenAPI 3.1, as JSON. `/docs` shows it with a form to try every operation. On a server without
+/// tokens no operation of it names one.
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -127,7 +130,12 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Api
     ))
 )]
 pub(super) async fn openapi(State(app): State<Arc<App>>) -> Response {
-    Json(document(app.public_url())).into_response()
+    let whole = document(app.public_url());
+    Json(match app.access() {
+        Access::Tokens(_) => whole,
+        Access::Everybody => without_tokens(whole),
+    })
+    .into_response()
 }
 
 /// An answer that is only true now.

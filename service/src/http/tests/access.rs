@@ -85,6 +85,28 @@ fn is_problem(answered: &Answered, token: &str) {
     assert!(!answered.body.contains("secret-of"), "{}", answered.body);
 }
 
+/// What is served says what is true of the server: else a form would ask for a token that nobody has.
+#[tokio::test]
+async fn the_document_of_a_server_without_tokens_names_none() {
+    let served = |server: TestServer, scope: &'static str| async move {
+        ask_as(&server, "GET", "/openapi.json", scope).await.json()
+    };
+    let whole = serde_json::to_value(document(None)).unwrap();
+    assert_eq!(served(guarded().await, "read").await, whole);
+    let open = served(TestServer::new().await, "read").await;
+    assert_eq!(open["components"].get("securitySchemes"), None);
+    for (path, item) in open["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            assert_eq!(
+                operation["security"],
+                serde_json::json!([]),
+                "{method} {path}"
+            );
+            assert_eq!(operation["responses"].get("401"), None, "{method} {path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_a_token_401_and_with_the_wrong_scope_403_on_every_operation_but_health() {
     let server = guarded().await;

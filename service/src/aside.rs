@@ -47,6 +47,7 @@ mod tests {
     use std::sync::{Arc, Mutex, mpsc};
     use std::time::Duration;
 
+    use tokio::task::JoinSet;
     use tokio::time::timeout;
 
     use super::*;
@@ -73,25 +74,22 @@ mod tests {
     async fn what_nobody_waits_for_is_not_begun() {
         let (finish, finished) = mpsc::channel::<()>();
         let finished = Arc::new(Mutex::new(finished));
-        let blocked: Vec<_> = (0..threads())
-            .map(|_| {
-                let finished = Arc::clone(&finished);
-                tokio::spawn(aside(move || {
-                    let _ = finished.lock().unwrap().recv_timeout(LONG);
-                }))
-            })
-            .collect();
+        let mut blocked = JoinSet::new();
+        for _ in 0..threads() {
+            let finished = Arc::clone(&finished);
+            blocked.spawn(aside(move || {
+                let _ = finished.lock().unwrap().recv_timeout(LONG);
+            }));
+        }
         tokio::task::yield_now().await;
         let is_begun = Arc::new(AtomicBool::new(false));
         let begin = Arc::clone(&is_begun);
         let given_up = aside(move || begin.store(true, Ordering::SeqCst));
         assert!(timeout(SOON, given_up).await.is_err());
-        for _ in &blocked {
+        for _ in 0..blocked.len() {
             finish.send(()).unwrap();
         }
-        for one in blocked {
-            one.await.unwrap();
-        }
+        blocked.join_all().await;
         aside(|| ()).await;
         assert!(!is_begun.load(Ordering::SeqCst));
     }

@@ -132,10 +132,11 @@ impl Reader {
                 fault: None,
             });
         };
-        let _turn = match chunks.len() > LONG_CHUNKS {
+        let _turn = if chunks.len() > LONG_CHUNKS {
             // Only fails when the semaphore is closed, which it never is.
-            true => self.long_reads.acquire().await.ok(),
-            false => None,
+            self.long_reads.acquire().await.ok()
+        } else {
+            None
         };
         let (first, last) = (first.counted(), last.counted());
         let grid = Grid::covering(first.start_ms(), last.end_ms(), first.interval_ms());

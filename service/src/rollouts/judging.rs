@@ -73,6 +73,25 @@ fn failed(
     }
 }
 
+/// Holds what was judged and cannot be recorded. It is tried again every few seconds for as long
+/// as the store fails, and logged once.
+fn hold_unrecorded(live: &Live, error: &RolloutError, now_ms: i64) {
+    let code = ReasonCode::STORE_UNAVAILABLE;
+    let present = live.present();
+    let known = present.judgement.as_ref().map(|known| &known.reason_code);
+    if known != Some(&code) {
+        tracing::error!(
+            rollout.id = %live.id, error = %error,
+            "the rollout {} of {} holds: {error}", live.key, live.pipeline_name
+        );
+    }
+    if let Some((stage, _)) = present.open_stage(&live.pipeline) {
+        let reason = format!("nothing can be recorded: {error}");
+        let end_ms = sealed_end_ms(&live.pipeline, now_ms);
+        live.note(failed(live, stage, (end_ms, now_ms), code, reason));
+    }
+}
+
 impl Rollouts {
     /// Judges a rollout if an interval was sealed since it was judged last, or what failed then is
     /// to be tried again. When it returns, what the rollout tells is up to date, or another task
@@ -86,7 +105,7 @@ impl Rollouts {
         let has_failed = match &result {
             Ok(has_failed) => *has_failed,
             Err(error) => {
-                self.hold_unrecorded(live, error, now_ms);
+                hold_unrecorded(live, error, now_ms);
                 true
             }
         };
@@ -103,25 +122,6 @@ impl Rollouts {
             && !is_told(&live.present(), stage)
         {
             live.wake();
-        }
-    }
-
-    /// Holds what was judged and cannot be recorded. It is tried again every few seconds for as long
-    /// as the store fails, and logged once.
-    fn hold_unrecorded(&self, live: &Live, error: &RolloutError, now_ms: i64) {
-        let code = ReasonCode::STORE_UNAVAILABLE;
-        let present = live.present();
-        let known = present.judgement.as_ref().map(|known| &known.reason_code);
-        if known != Some(&code) {
-            tracing::error!(
-                rollout.id = %live.id, error = %error,
-                "the rollout {} of {} holds: {error}", live.key, live.pipeline_name
-            );
-        }
-        if let Some((stage, _)) = present.open_stage(&live.pipeline) {
-            let reason = format!("nothing can be recorded: {error}");
-            let end_ms = sealed_end_ms(&live.pipeline, now_ms);
-            live.note(failed(live, stage, (end_ms, now_ms), code, reason));
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use serinus_tests::{CommandOutput, repository_path, run_command, serinus_binary};
+use serinus_tests::{
+    CommandOutput, SerinusProcess, ServeOptions, repository_path, run_command, serinus_binary,
+};
 
 async fn serinus(arguments: &[&str]) -> anyhow::Result<CommandOutput> {
     run_command(&serinus_binary()?, arguments, Duration::from_secs(20)).await
@@ -87,6 +89,37 @@ async fn lint_of_a_file_that_is_not_there_names_it() -> anyhow::Result<()> {
         output.stderr.contains("no/such/pipeline.yaml"),
         "{output:?}"
     );
+    Ok(())
+}
+
+/// Each would tell from its memory what the other never saw.
+#[tokio::test]
+async fn a_second_server_on_one_store_refuses_to_start_and_says_what_to_do() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("serinus.db");
+    let _first = SerinusProcess::serve_with(&ServeOptions {
+        prometheus_url: "http://127.0.0.1:9".to_owned(),
+        pipelines: repository_path("pipelines"),
+        store: Some(store.clone()),
+        ..ServeOptions::default()
+    })
+    .await?;
+    let store = format!("--store=sqlite:{}", store.display());
+    let arguments = [
+        "serve",
+        "--listen=127.0.0.1:0",
+        "--prometheus=http://127.0.0.1:9",
+        &store,
+    ];
+    let second = serinus(&arguments).await?;
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(
+        second.stderr.contains("another process uses it"),
+        "{second:?}"
+    );
+    assert!(second.stderr.contains("--shared-store"), "{second:?}");
+    let replayed = serinus(&["replay", "0198f0c2-7a54-7c3e-9d8a-0123456789ab", &store]).await?;
+    assert!(!replayed.stderr.contains("another process"), "{replayed:?}");
     Ok(())
 }
 

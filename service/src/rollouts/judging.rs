@@ -230,7 +230,7 @@ impl Rollouts {
         const TURN_MS: i64 = 20;
         /// How much later it may be judged than in the interval before.
         const MOST_LATER_MS: i64 = 2_000;
-        let open = i64::try_from(self.in_memory_count()).unwrap_or(i64::MAX);
+        let open = i64::try_from(self.memory.count()).unwrap_or(i64::MAX);
         let interval_ms =
             i64::from(live.pipeline.analysis.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
         let width_ms = open.saturating_mul(TURN_MS).clamp(1, interval_ms);
@@ -269,7 +269,7 @@ impl Rollouts {
         /// How soon to look again after a judgement that another task makes.
         const LOOK_AGAIN: Duration = Duration::from_millis(5);
         let all = async {
-            for live in self.in_memory() {
+            for live in self.memory.all() {
                 while !is_caught_up(&live, self.now_ms()) {
                     self.judge(&live).await;
                     if !is_caught_up(&live, self.now_ms()) {

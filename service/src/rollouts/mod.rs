@@ -5,9 +5,11 @@
 //! told. A judgement is a pure function of the data on the grid, so that a lost process, a lost
 //! cache or another replica gives the same one.
 
+mod changing;
 mod document;
 mod judging;
 mod live;
+mod memory;
 mod recorded;
 #[cfg(test)]
 mod tests;
@@ -15,31 +17,26 @@ mod transition;
 mod turns;
 mod worker;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use document::Document;
 pub use live::{Live, Present, Told, Unreadable};
+use memory::Memory;
 pub use recorded::read_event;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Populations;
-use serinus_openapi::population::Population;
-use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
+use serinus_openapi::rollout::AdvanceMode;
 use tokio_util::task::TaskTracker;
-use transition::{Change, TrailEntry};
 pub use transition::{JUDGE, Refused};
 use turns::Turns;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::engine::{AnalysisError, AnalysisInput, Engine};
 use crate::metrics::{GateGauge, Metrics};
-use crate::store::{NewRollout, Recorded, RolloutState, RolloutUpdate, Started, Store, StoreError};
-use document::StageRecord;
-
-/// Most rollouts that are over which are kept in memory.
-const MOST_OVER_IN_MEMORY: usize = 10_000;
+use crate::store::{RolloutState, Store, StoreError};
 
 /// How the rollouts are judged and kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,19 +110,12 @@ pub struct Rollouts {
     store: Store,
     engine: Arc<Engine>,
     settings: Settings,
-    index: RwLock<Index>,
+    memory: Memory,
     turns: Turns,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
     /// The ids of the first rollouts that are started here.
     first_ids: Mutex<VecDeque<Uuid>>,
-}
-
-#[derive(Debug, Default)]
-struct Index {
-    by_id: HashMap<Uuid, Arc<Live>>,
-    /// The current ones: by pipeline, then by key.
-    by_key: HashMap<String, HashMap<String, Arc<Live>>>,
 }
 
 impl Rollouts {
@@ -136,7 +126,7 @@ impl Rollouts {
             store,
             engine,
             settings,
-            index: RwLock::default(),
+            memory: Memory::default(),
             turns,
             tasks: TaskTracker::new(),
             metrics: Arc::new(Metrics::new()),
@@ -191,22 +181,14 @@ impl Rollouts {
         pipeline: &str,
         key: &str,
     ) -> Result<Option<Arc<Live>>, RolloutError> {
-        let found = {
-            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            index
-                .by_key
-                .get(pipeline)
-                .and_then(|keys| keys.get(key))
-                .cloned()
-        };
-        if let Some(live) = found {
+        if let Some(live) = self.memory.current(pipeline, key) {
             self.refresh(&live).await?;
             if live.present().is_current {
                 return Ok(Some(live));
             }
         }
         match self.store.current(pipeline, key).await? {
-            Some(stored) => Ok(Some(self.adopt(&stored)?)),
+            Some(stored) => Ok(Some(self.memory.adopt(&stored)?)),
             None => Ok(None),
         }
     }
@@ -217,16 +199,12 @@ impl Rollouts {
     ///
     /// [`RolloutError`] when the store cannot be asked.
     pub async fn by_id(&self, id: Uuid) -> Result<Option<Arc<Live>>, RolloutError> {
-        let found = {
-            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            index.by_id.get(&id).cloned()
-        };
-        if let Some(live) = found {
+        if let Some(live) = self.memory.by_id(id) {
             self.refresh(&live).await?;
             return Ok(Some(live));
         }
         match self.store.rollout(id).await? {
-            Some(stored) => Ok(Some(self.adopt(&stored)?)),
+            Some(stored) => Ok(Some(self.memory.adopt(&stored)?)),
             None => Ok(None),
         }
     }
@@ -249,66 +227,6 @@ impl Rollouts {
         Ok(())
     }
 
-    /// Takes what the store holds into memory, unless it is there.
-    fn adopt(&self, stored: &crate::store::StoredRollout) -> Result<Arc<Live>, RolloutError> {
-        let read = Arc::new(Live::read(stored)?);
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        let live = Arc::clone(index.by_id.entry(stored.id).or_insert(read));
-        if stored.is_current {
-            let keys = index.by_key.entry(stored.pipeline.clone()).or_default();
-            keys.insert(stored.key.clone(), Arc::clone(&live));
-        }
-        Ok(live)
-    }
-
-    /// All rollouts in memory.
-    fn in_memory(&self) -> Vec<Arc<Live>> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        index.by_id.values().cloned().collect()
-    }
-
-    fn in_memory_count(&self) -> usize {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        index.by_id.len()
-    }
-
-    /// Forgets those that are over until a time. The store still tells those that it keeps.
-    fn forget_over_since(&self, until_ms: i64) {
-        let over = self.over().into_iter();
-        self.forget(over.filter(|(updated_ms, _)| *updated_ms <= until_ms));
-    }
-
-    /// Forgets the oldest of those that are over. The store still knows them.
-    fn forget_too_many(&self) {
-        let mut over = self.over();
-        let too_many = over.len().saturating_sub(MOST_OVER_IN_MEMORY);
-        over.sort_unstable();
-        self.forget(over.into_iter().take(too_many));
-    }
-
-    /// Those in memory that are over, with the time.
-    fn over(&self) -> Vec<(i64, Uuid)> {
-        let in_memory = self.in_memory();
-        let present = in_memory.iter().map(|live| (live.present(), live.id));
-        present
-            .filter(|(present, _)| present.state != RolloutState::Open)
-            .map(|(present, id)| (present.updated_ms, id))
-            .collect()
-    }
-
-    fn forget(&self, forgotten: impl Iterator<Item = (i64, Uuid)>) {
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for (_, id) in forgotten {
-            if let Some(live) = index.by_id.remove(&id)
-                && let Some(keys) = index.by_key.get_mut(&live.pipeline_name)
-                && keys.get(&live.key).is_some_and(|known| known.id == id)
-            {
-                keys.remove(&live.key);
-            }
-        }
-        index.by_key.retain(|_, keys| !keys.is_empty());
-    }
-
     /// Says what is wrong with a rollout before it is started: a window, populations or a source
     /// that can never be judged.
     ///
@@ -324,57 +242,6 @@ impl Rollouts {
             end_ms: None,
             source: start.source,
         })
-    }
-
-    /// Starts a rollout, or finds the one of this pipeline and key. Says whether it is new.
-    ///
-    /// # Errors
-    ///
-    /// [`RolloutError`] when nothing could be recorded.
-    pub async fn start(&self, start: &NewStart<'_>) -> Result<(Arc<Live>, bool), RolloutError> {
-        let now_ms = self.now_ms();
-        let started_ms = start.start_ms.unwrap_or(now_ms);
-        let population = |matchers: &Matchers| Population::from(matchers);
-        let document = Document {
-            pipeline_yaml: start.pipeline_yaml.to_owned(),
-            control: population(&start.populations.control),
-            canary: population(&start.populations.canary),
-            source: start.source.map(str::to_owned),
-            dry_run: start.dry_run,
-            advance: start.advance,
-            stages: vec![StageRecord {
-                stage: start.stage.id.clone(),
-                started_ms,
-                passed_ms: None,
-            }],
-            decision: None,
-        };
-        let first = TrailEntry::new(EventKind::Started, &start.stage.id, start.caused_by);
-        let started = self
-            .store
-            .start(NewRollout {
-                id: self.next_id(now_ms),
-                pipeline: start.pipeline.name.clone(),
-                key: start.key.to_owned(),
-                created_ms: now_ms,
-                document: recorded::document(&document),
-                first_event: recorded::event(&first, now_ms),
-            })
-            .await?;
-        let (stored, is_new) = match started {
-            Started::Created(stored) => (stored, true),
-            Started::Existing(stored) => (stored, false),
-        };
-        let live = self.adopt(&stored)?;
-        if is_new {
-            let (pipeline, stage, key) = (&start.pipeline.name, &start.stage.id, start.key);
-            tracing::info!(
-                rollout.id = %live.id, pipeline.name = pipeline, stage.id = stage,
-                rollout.key = key, caused_by = start.caused_by,
-                "rollout {key} of {pipeline} started at {stage}"
-            );
-        }
-        Ok((live, is_new))
     }
 
     /// Refuses populations that differ from those that a rollout has.
@@ -407,162 +274,6 @@ impl Rollouts {
         Ok(())
     }
 
-    /// The caller has moved the traffic to a stage, or to the next one.
-    ///
-    /// # Errors
-    ///
-    /// [`RolloutError`] when the rollout cannot go there, or nothing could be recorded.
-    pub async fn advance(
-        &self,
-        live: &Arc<Live>,
-        stage: Option<&str>,
-        start_ms: Option<i64>,
-        caused_by: &str,
-    ) -> Result<(), RolloutError> {
-        let started_ms = start_ms.unwrap_or_else(|| self.now_ms());
-        self.change(live, |present| {
-            transition::advanced(
-                &present.document,
-                present.state,
-                &live.pipeline,
-                stage,
-                caused_by,
-                started_ms,
-            )
-        })
-        .await
-    }
-
-    /// A human decides.
-    ///
-    /// # Errors
-    ///
-    /// [`RolloutError`] when the rollout is over, or nothing could be recorded.
-    pub async fn decide(
-        &self,
-        live: &Arc<Live>,
-        verdict: OverrideVerdict,
-        reason: &str,
-        caused_by: &str,
-    ) -> Result<(), RolloutError> {
-        let now_ms = self.now_ms();
-        self.change(live, |present| {
-            transition::overridden(
-                &present.document,
-                present.state,
-                &live.pipeline,
-                verdict,
-                reason,
-                caused_by,
-                now_ms,
-            )
-            .map(Some)
-        })
-        .await
-    }
-
-    /// The rollout is cancelled, or its caller says that it is over.
-    ///
-    /// # Errors
-    ///
-    /// [`RolloutError`] when nothing could be recorded.
-    pub async fn end(
-        &self,
-        live: &Arc<Live>,
-        end: RolloutState,
-        reason: Option<&str>,
-        caused_by: &str,
-    ) -> Result<(), RolloutError> {
-        self.change(live, |present| {
-            let (document, is_current) = (&present.document, present.is_current);
-            Ok(transition::ended(
-                document, is_current, end, reason, caused_by,
-            ))
-        })
-        .await
-    }
-
-    /// Makes a change of what is remembered, in the store and then in memory.
-    async fn change(
-        &self,
-        live: &Arc<Live>,
-        decide: impl Fn(&Present) -> Result<Option<Change>, Refused>,
-    ) -> Result<(), RolloutError> {
-        /// Another process may change it as often as this while one change is made.
-        const MOST_TRIES: usize = 5;
-        let _writing = live.writing.lock().await;
-        for _ in 0..MOST_TRIES {
-            let Some(change) = decide(&live.present())? else {
-                return Ok(());
-            };
-            if self.record(live, &change, None, None).await? {
-                live.wake();
-                return Ok(());
-            }
-        }
-        Err(RolloutError::Busy)
-    }
-
-    /// Records a change. Says whether it was made; else another process was first, and what it
-    /// recorded is taken over.
-    async fn record(
-        &self,
-        live: &Arc<Live>,
-        change: &Change,
-        inputs: Option<crate::store::Inputs>,
-        judgement: Option<transition::Judgement>,
-    ) -> Result<bool, RolloutError> {
-        let present = live.present();
-        let now_ms = self.now_ms();
-        let events = change
-            .trail
-            .iter()
-            .map(|entry| recorded::event(entry, now_ms))
-            .collect();
-        let update = RolloutUpdate {
-            state: change.state,
-            is_current: change.is_current,
-            updated_ms: now_ms,
-            closed_ms: (change.state != RolloutState::Open).then_some(now_ms),
-            document: recorded::document(&change.document),
-        };
-        let began_at = tokio::time::Instant::now();
-        let recorded = self
-            .store
-            .record(live.id, present.version, update, events, inputs)
-            .await;
-        self.metrics
-            .store_took("record", began_at.elapsed(), recorded.is_ok());
-        let recorded = recorded?;
-        let (stored, is_done, judgement) = match recorded {
-            Recorded::Done(stored) => (stored, true, judgement),
-            Recorded::Conflict(stored) => (stored, false, None),
-            Recorded::Unknown => return Err(RolloutError::Busy),
-        };
-        live.take_over(&stored, judgement)?;
-        if !stored.is_current {
-            self.release_key(live);
-        }
-        if is_done {
-            for entry in &change.trail {
-                if entry.kind == EventKind::Decided
-                    && let Some(verdict) = entry.verdict
-                {
-                    self.metrics.verdict(verdict.into());
-                }
-                let kind = entry.kind.name();
-                let reason = entry.reason.as_deref().unwrap_or_default();
-                let (pipeline, key) = (&live.pipeline_name, &live.key);
-                tracing::info!(
-                    rollout.id = %live.id, pipeline.name = pipeline, rollout.key = key,
-                    stage.id = entry.stage, caused_by = entry.caused_by, reason,
-                    "rollout {key} of {pipeline} at {}: {kind}", entry.stage
-                );
-            }
-        }
-        Ok(is_done)
-    }
-
     /// What the gates of open rollouts would answer, and of those that ended within the last hour.
     pub fn gauges(&self) -> Vec<GateGauge> {
         const SHOWN_AFTER_MS: i64 = 3_600_000;
@@ -585,17 +296,7 @@ impl Rollouts {
                 evaluated_at_seconds: at_ms as f64 / 1e3,
             })
         };
-        self.in_memory().iter().filter_map(shown).collect()
-    }
-
-    /// A call with its key no longer means it.
-    fn release_key(&self, live: &Live) {
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keys) = index.by_key.get_mut(&live.pipeline_name)
-            && keys.get(&live.key).is_some_and(|known| known.id == live.id)
-        {
-            keys.remove(&live.key);
-        }
+        self.memory.all().iter().filter_map(shown).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::document::{Document, StageRecord};
 use super::judging::window_end_ms;
 use super::live::Live;
+use super::memory::Memory;
 use super::transition::{self, Change, JUDGE, Judgement, Refused};
 use crate::store::{RolloutState, StoredRollout};
 
@@ -165,8 +166,8 @@ fn what_was_ended_is_ended_once() {
     assert_eq!(transition::ended(&document, false, end, None, "ada"), None);
 }
 
-fn live(document: &Document, state: RolloutState) -> Live {
-    Live::read(&StoredRollout {
+fn stored(document: &Document, state: RolloutState) -> StoredRollout {
+    StoredRollout {
         id: Uuid::from_u128(1),
         pipeline: "checkout".to_owned(),
         key: "a".to_owned(),
@@ -178,8 +179,36 @@ fn live(document: &Document, state: RolloutState) -> Live {
         updated_ms: 0,
         closed_ms: None,
         document: serde_json::to_string(document).unwrap(),
-    })
-    .unwrap()
+    }
+}
+
+fn live(document: &Document, state: RolloutState) -> Live {
+    Live::read(&stored(document, state)).unwrap()
+}
+
+#[test]
+fn memory_forgets_what_was_over_until_a_time_and_nothing_that_is_open() {
+    let memory = Memory::default();
+    let document = document(AdvanceMode::Caller);
+    let ended = |number, key: &str, state, updated_ms| StoredRollout {
+        id: Uuid::from_u128(number),
+        key: key.to_owned(),
+        updated_ms,
+        ..stored(&document, state)
+    };
+    for rollout in [
+        ended(1, "old", RolloutState::Promoted, 5),
+        ended(2, "young", RolloutState::Promoted, 6),
+        ended(3, "open", RolloutState::Open, 1),
+    ] {
+        memory.adopt(&rollout).unwrap();
+    }
+    memory.forget_over_since(5);
+    assert_eq!(memory.count(), 2);
+    assert!(memory.current("checkout", "old").is_none());
+    assert!(memory.by_id(Uuid::from_u128(1)).is_none());
+    assert!(memory.current("checkout", "young").is_some());
+    assert!(memory.current("checkout", "open").is_some());
 }
 
 fn told(live: &Live, stage: Option<&str>) -> (Verdict, String) {

@@ -30,7 +30,7 @@ impl Rollouts {
         let stored = self.store.open_rollouts().await?;
         let mut count = 0;
         for one in &stored {
-            match self.adopt(one) {
+            match self.memory.adopt(one) {
                 Ok(_live) => count += 1,
                 // One that cannot be read must not stop the others.
                 Err(error) => tracing::error!(rollout.id = %one.id, error = %error, "{error}"),
@@ -66,7 +66,7 @@ impl Rollouts {
 
     fn judge_what_is_due(self: &Arc<Self>) {
         let now_ms = self.now_ms();
-        for live in self.in_memory() {
+        for live in self.memory.all() {
             let is_due = live.due_ms.load(Ordering::Relaxed) <= now_ms;
             if is_due
                 && !live.is_judging.load(Ordering::Relaxed)
@@ -80,7 +80,7 @@ impl Rollouts {
     }
 
     async fn sweep(&self) {
-        self.forget_too_many();
+        self.memory.forget_too_many();
         if self.settings.is_store_shared
             && let Err(error) = self.resume().await
         {
@@ -96,6 +96,7 @@ impl Rollouts {
             Err(error) => tracing::warn!(error = %error, "cannot forget old rollouts: {error}"),
         }
         // What the store no longer knows must not be told from memory.
-        self.forget_over_since(now_ms.saturating_sub(retention.closed_for_ms.max(0)));
+        self.memory
+            .forget_over_since(now_ms.saturating_sub(retention.closed_for_ms.max(0)));
     }
 }

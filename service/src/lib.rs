@@ -16,4 +16,5 @@ pub mod prometheus;
 pub mod rollouts;
 pub mod store;
 pub mod telemetry;
+mod turns;
 pub mod wire;

@@ -133,8 +133,7 @@ impl Reader {
             });
         };
         let _turn = if chunks.len() > LONG_CHUNKS {
-            // Only fails when the semaphore is closed, which it never is.
-            self.long_reads.acquire().await.ok()
+            self.long_reads.next(asked.source.name()).await
         } else {
             None
         };

@@ -9,11 +9,11 @@ use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::plan::{Answered, Plan, PlannedQuestion, QueryTexts};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::aside::aside;
 use crate::prometheus::{Question, Source};
+use crate::turns::Turns;
 
 use super::AnalysisError;
 use super::chunks::Chunks;
@@ -33,8 +33,8 @@ pub(super) struct Reading {
 /// Which scrapes a period was seen of: the source's name and both populations.
 type Seen = (String, Populations<Matchers>);
 
-/// Most stretches of more than [`LONG_CHUNKS`] chunks that are read at the same time: each takes some
-/// megabytes until it is counted. A process that goes on with old rollouts reads many of them.
+/// Most stretches of more than [`LONG_CHUNKS`] chunks that are read from one source at the same time:
+/// each takes some megabytes until it is counted. A process that goes on with old rollouts reads many of them.
 const MOST_LONG_READS: usize = 4;
 
 /// Most chunks of a stretch that takes little memory.
@@ -45,7 +45,7 @@ pub(super) const LONG_CHUNKS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) chunks: Chunks,
-    pub(super) long_reads: Semaphore,
+    pub(super) long_reads: Turns,
     scrape_periods_ms: Mutex<BTreeMap<Seen, i64>>,
     texts: Mutex<QueryTexts>,
 }
@@ -54,7 +54,7 @@ impl Default for Reader {
     fn default() -> Self {
         Self {
             chunks: Chunks::default(),
-            long_reads: Semaphore::new(MOST_LONG_READS),
+            long_reads: Turns::new(MOST_LONG_READS),
             scrape_periods_ms: Mutex::default(),
             texts: Mutex::default(),
         }

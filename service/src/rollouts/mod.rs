@@ -14,7 +14,6 @@ mod recorded;
 #[cfg(test)]
 mod tests;
 mod transition;
-mod turns;
 mod worker;
 
 use std::collections::VecDeque;
@@ -31,12 +30,12 @@ use serinus_analysis::series::Populations;
 use serinus_openapi::rollout::AdvanceMode;
 use tokio_util::task::TaskTracker;
 pub use transition::{JUDGE, Refused};
-use turns::Turns;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::engine::{AnalysisError, AnalysisInput, Engine};
 use crate::metrics::{GateGauge, Metrics};
 use crate::store::{RolloutState, Store, StoreError};
+use crate::turns::Turns;
 
 /// How the rollouts are judged and kept.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,8 @@
-//! Whose turn it is to be judged.
+//! Whose turn it is to use a source.
 //!
-//! Only so many rollouts are judged at the same time, and one whose Prometheus does not answer
-//! keeps its turn until the time limit. So each source has turns of its own: a source that is slow
-//! delays none but the rollouts that are read from it.
+//! Only so many rollouts are judged, and only so many long stretches are read, at the same time. One
+//! whose Prometheus does not answer keeps its turn until the time limit, so each source has turns of
+//! its own: a source that is slow delays none but what is read from it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +11,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The turns of every source.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     most: usize,
     by_source: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 impl Turns {
     /// Gives every source as many turns at the same time.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
             by_source: Mutex::default(),
@@ -27,7 +27,7 @@ impl Turns {
 
     /// Waits for a turn of a source, which is over when what is returned is dropped. Only sources
     /// that are configured are asked for, so there are few.
-    pub(super) async fn next(&self, source: &str) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn next(&self, source: &str) -> Option<OwnedSemaphorePermit> {
         let turns = {
             let mut by_source = self
                 .by_source

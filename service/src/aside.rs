@@ -1,6 +1,6 @@
 //! Work that takes long enough to keep others waiting.
 //!
-//! It has threads of its own, as many as there are cores. With more the work would be done no sooner,
+//! It has threads of its own, as many as there are cores, at least two. With more the work would be done no sooner,
 //! each piece would hold its memory for longer, and the C library would give every further thread a
 //! heap of its own, which keeps what it once needed: with a thousand rollouts that was more than half
 //! of the resident memory. tokio's own threads for blocking work are not used because there are
@@ -9,14 +9,22 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::LazyLock;
+use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 
+/// One piece of work that takes long must not keep all others waiting.
+const FEWEST_THREADS: usize = 2;
+
 /// Nothing where the system gives no threads: then the work is done where it is asked for.
 static THREADS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
-    let named = ThreadPoolBuilder::new().thread_name(|number| format!("aside-{number}"));
-    named.build().ok()
+    let cores = available_parallelism().map_or(1, usize::from);
+    ThreadPoolBuilder::new()
+        .num_threads(cores.max(FEWEST_THREADS))
+        .thread_name(|number| format!("aside-{number}"))
+        .build()
+        .ok()
 });
 
 /// Does work on a thread where it blocks nobody, so that deadlines of whoever waits can pass

@@ -12,6 +12,10 @@ use serde::de::DeserializeOwned;
 /// Longest data that is read: a store that was tampered with must not fill the memory.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 
+/// The first byte, which says what the others mean: another one with every change of what is packed.
+/// It is none that compressed bytes without it begin with, as they were stored at first.
+const FORMAT: u8 = 2;
+
 /// Why bytes cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
@@ -19,8 +23,11 @@ pub enum UnpackError {
     #[error("it cannot be unpacked: {0}")]
     Packed(#[from] io::Error),
     /// Another version wrote it.
-    #[error("another version wrote it: {0}")]
-    Version(#[from] postcard::Error),
+    #[error("another version of Serinus wrote it")]
+    Version,
+    /// It is not what this version writes.
+    #[error("it is damaged: {0}")]
+    Damaged(#[from] postcard::Error),
 }
 
 /// The bytes of some data, compressed: counts are mostly small whole numbers. Every number keeps
@@ -30,7 +37,7 @@ pub enum UnpackError {
 ///
 /// None that is known: memory is written, and no sequence is of unknown length.
 pub fn pack(data: &impl Serialize) -> Result<Vec<u8>, UnpackError> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    let mut packed = GzEncoder::new(vec![FORMAT], Compression::default());
     packed.write_all(&postcard::to_stdvec(data)?)?;
     let mut bytes = packed.finish()?;
     // It has grown by doubling, and many are kept for long.
@@ -44,9 +51,38 @@ pub fn pack(data: &impl Serialize) -> Result<Vec<u8>, UnpackError> {
 ///
 /// [`UnpackError`] for bytes that are damaged, or that another version wrote.
 pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnpackError> {
+    let Some((&FORMAT, compressed)) = bytes.split_first() else {
+        return Err(UnpackError::Version);
+    };
     let mut plain = Vec::new();
-    GzDecoder::new(bytes)
+    GzDecoder::new(compressed)
         .take(MOST_BYTES)
         .read_to_end(&mut plain)?;
     Ok(postcard::from_bytes(&plain)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_another_version_are_told_and_never_read() {
+        let bytes = pack(&[1.0, f64::INFINITY]).unwrap();
+        assert_eq!(
+            unpack::<Vec<f64>>(&pack(&vec![0.1]).unwrap()).unwrap(),
+            [0.1]
+        );
+        let Some((_, without_format)) = bytes.split_first() else {
+            panic!("no bytes");
+        };
+        for other in [without_format, &[], &[FORMAT + 1, 0]] {
+            let error = unpack::<Vec<f64>>(other).unwrap_err();
+            assert!(matches!(error, UnpackError::Version), "{error}");
+        }
+        let cut = &bytes[..bytes.len() - 1];
+        assert!(matches!(
+            unpack::<Vec<f64>>(cut),
+            Err(UnpackError::Packed(_))
+        ));
+    }
 }

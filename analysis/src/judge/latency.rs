@@ -265,7 +265,7 @@ impl<'a> Latency<'a> {
         let around = absolute_bounds(bounds, near.unwrap_or(limit));
         let (below, above) = (around.for_compliance, around.for_violation);
         let at = |index: Option<usize>| -> Vec<BoundLimit> {
-            let limit = Limit::absolute(wants_less, 1.0 - self.quantile);
+            let limit = Limit::absolute(wants_less, slow_share(self.quantile));
             index
                 .map(|index| BoundLimit {
                     index,
@@ -533,6 +533,11 @@ impl<'a> Latency<'a> {
             bracket,
         })
     }
+}
+
+/// The share of slow requests that a quantile leaves: what an absolute limit of it allows.
+pub(super) fn slow_share(quantile: f64) -> f64 {
+    1.0 - quantile
 }
 
 type Row<'a> = ndarray::ArrayView1<'a, f64>;

@@ -13,6 +13,7 @@ use crate::sequential::{
 use crate::series::{ArmCount, Grid, PairedCounts};
 
 use super::history::{ControlSplit, HistoryData, with_data};
+use super::latency::slow_share;
 use super::limit::Scale;
 use super::model::MetricData;
 use super::question::Question;
@@ -67,8 +68,7 @@ impl HistoryData {
                     }
                 }
                 (Some(MetricData::Histogram(histogram)), MetricKind::Quantile { quantile, .. }) => {
-                    // The share of slow requests that the quantile leaves.
-                    let allowed = value.map(|_| 1.0 - quantile);
+                    let allowed = value.map(|_| slow_share(*quantile));
                     let Ok(limit) = absolute_limit(allowed, Scale::Share) else {
                         continue;
                     };
@@ -167,7 +167,7 @@ fn absolute_limit(
         .transpose()
 }
 
-/// Whether both are the very same number: bounds and limits are copied, never computed again.
+/// Whether both are the very same number: bounds and limits have one origin.
 fn is_same(one: Option<f64>, other: Option<f64>) -> bool {
     one.map(f64::to_bits) == other.map(f64::to_bits)
 }

@@ -78,6 +78,9 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
 
 async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
     let stop = stop_signal(Duration::from_secs(config.drain_seconds))?;
+    // Until the process ends, whatever ends it.
+    let _claim = StoreClaim::new(&config.store, config.is_store_shared)
+        .map_err(|error| Failure(format!("cannot open the store {}: {error}", config.store)))?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Failure(format!(
             "cannot listen on {}: {error}; choose another address with --listen",
@@ -112,9 +115,6 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         ..Limits::default()
     };
     let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
-    // Until the process ends, whatever ends it.
-    let _claim = StoreClaim::new(&config.store, config.is_store_shared)
-        .map_err(|error| Failure(format!("cannot open the store {}: {error}", config.store)))?;
     let store = Store::open(&config.store).await.map_err(|error| {
         let store = &config.store;
         Failure(format!(

@@ -115,6 +115,12 @@ mod tests {
 
     #[test]
     fn a_source_that_refuses_has_said_its_last_word_and_one_that_is_slow_has_not() {
+        // A token can be renewed while the rollout waits.
+        let fault = DataFault {
+            code: ReasonCode::SourceRefusedCredentials,
+            message: "m".to_owned(),
+        };
+        assert!(matches!(faulty(&fault), History::Late(_)));
         for code in ReasonCode::ALL.iter().copied() {
             let fault = DataFault {
                 code,

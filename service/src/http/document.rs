@@ -5,7 +5,7 @@ use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{Components, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{Components, OpenApi, OpenApiBuilder, RefOr};
 
 use super::routes;
 use super::routing::{SCHEMES, operations};
@@ -87,10 +87,17 @@ pub fn document(public_url: Option<&str>) -> OpenApi {
 /// The document of a server without tokens: no operation needs one, and no form asks for one.
 pub(super) fn without_tokens(mut document: OpenApi) -> OpenApi {
     let unauthorized = ProblemType::Unauthorized.status().to_string();
+    let forbidden = ProblemType::Forbidden.status().to_string();
     for item in document.paths.paths.values_mut() {
         for (_, operation) in operations(item) {
             operation.security = Some(Vec::new());
-            operation.responses.responses.remove(&unauthorized);
+            let responses = &mut operation.responses.responses;
+            responses.remove(&unauthorized);
+            // What is left of it: see `guard`.
+            if let Some(RefOr::T(response)) = responses.get_mut(&forbidden) {
+                "A page of another site asks through a browser"
+                    .clone_into(&mut response.description);
+            }
         }
     }
     if let Some(components) = &mut document.components {

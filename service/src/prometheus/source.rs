@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -295,7 +296,12 @@ async fn decode_aside(body: Vec<u8>, max_series: usize) -> Result<Decoded, Decod
     if body.len() < OFFLOAD_BYTES {
         return decode(&body, max_series);
     }
-    aside(move || decode(&body, max_series)).await
+    let decoded = aside(move || catch_unwind(|| decode(&body, max_series)));
+    decoded.await.unwrap_or_else(|_panic| {
+        Err(DecodeError::NotPrometheus(
+            "reading it was stopped".to_owned(),
+        ))
+    })
 }
 
 /// The pause before a retry: doubling, and between half and one and a half of its mean, so that

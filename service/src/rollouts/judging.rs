@@ -92,6 +92,19 @@ fn hold_unrecorded(live: &Live, error: &RolloutError, now_ms: i64) {
     }
 }
 
+/// That a rollout is being judged. However that ends, by a panic too, it is judged again.
+struct Judging<'a> {
+    live: &'a Live,
+    due_ms: i64,
+}
+
+impl Drop for Judging<'_> {
+    fn drop(&mut self) {
+        self.live.due_ms.store(self.due_ms, Ordering::Relaxed);
+        self.live.is_judging.store(false, Ordering::Release);
+    }
+}
+
 impl Rollouts {
     /// Judges a rollout if an interval was sealed since it was judged last, or what failed then is
     /// to be tried again. When it returns, what the rollout tells is up to date, or another task
@@ -100,6 +113,10 @@ impl Rollouts {
         if live.is_judging.swap(true, Ordering::AcqRel) {
             return;
         }
+        let mut judging = Judging {
+            live,
+            due_ms: self.now_ms() + RETRY_MS,
+        };
         let result = self.judge_alone(live).await;
         let now_ms = self.now_ms();
         let has_failed = match &result {
@@ -110,13 +127,12 @@ impl Rollouts {
             }
         };
         let due_ms = next_due_ms(&live.pipeline, now_ms);
-        let due_ms = if has_failed {
+        judging.due_ms = if has_failed {
             due_ms.min(now_ms + RETRY_MS)
         } else {
             due_ms + self.spread_ms(live, now_ms)
         };
-        live.due_ms.store(due_ms, Ordering::Relaxed);
-        live.is_judging.store(false, Ordering::Release);
+        drop(judging);
         // It went on to another stage meanwhile, or was changed by somebody else.
         if let Some((stage, _)) = live.present().open_stage(&live.pipeline)
             && !is_told(&live.present(), stage)

@@ -95,7 +95,8 @@ impl Rollouts {
             Ok(count) => tracing::info!(count, "forgot {count} rollouts that were over long ago"),
             Err(error) => tracing::warn!(error = %error, "cannot forget old rollouts: {error}"),
         }
-        // What the store no longer knows must not be told from memory.
+        // What the store no longer knows must not be told from memory. What it forgets by number is
+        // older than all that is kept here.
         self.memory
             .forget_over_since(now_ms.saturating_sub(retention.closed_for_ms.max(0)));
     }

@@ -50,31 +50,36 @@ impl StoreClaim {
         };
         let path = beside(path);
         let mut options = OpenOptions::new();
-        let opened = options.create(true).append(true).open(&path);
-        let locked = opened.map_err(TryLockError::Error).and_then(|file| {
-            let taken = if is_shared {
-                file.try_lock_shared()
-            } else {
-                file.try_lock()
-            };
-            taken.map(|()| file)
-        });
-        match locked {
-            Ok(file) => Ok(Self {
-                _locked: Some(file),
-            }),
-            Err(TryLockError::WouldBlock) => Err(ClaimError::Taken),
-            // A file system without locks: the same as before there was this one.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                Ok(Self { _locked: None })
-            }
-            Err(TryLockError::Error(error)) => Err(ClaimError::Lock { path, error }),
+        let file = match options.create(true).append(true).open(&path) {
+            Ok(file) => file,
+            Err(error) => return Err(ClaimError::Lock { path, error }),
+        };
+        let taken = if is_shared {
+            file.try_lock_shared()
+        } else {
+            file.try_lock()
+        };
+        match taken {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ClaimError::Taken),
+            // Some file systems know no locks. They are none for SQLite either, but that is for the
+            // store to say.
+            Err(TryLockError::Error(error)) => tracing::warn!(
+                error = %error,
+                "cannot lock {}, so nothing keeps a second process from using the store: {error}",
+                path.display()
+            ),
         }
+        Ok(Self {
+            _locked: Some(file),
+        })
     }
 }
 
+/// The file of the lock: beside the store itself, also where a link leads to it.
 fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = whole.into_os_string();
     name.push("-lock");
     name.into()
 }

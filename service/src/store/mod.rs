@@ -254,7 +254,7 @@ impl Store {
     /// is final, with its trail: when it is old, only its inputs are removed.
     ///
     /// Works in small transactions, so that others can write in between, and in a bounded number
-    /// of them: call it again when it has removed something.
+    /// of them: what is left over is removed by the next call.
     ///
     /// # Errors
     ///

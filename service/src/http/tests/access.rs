@@ -103,6 +103,11 @@ async fn the_document_of_a_server_without_tokens_names_none() {
                 "{method} {path}"
             );
             assert_eq!(operation["responses"].get("401"), None, "{method} {path}");
+            let forbidden = operation["responses"]["403"]["description"].as_str();
+            assert!(
+                !forbidden.is_some_and(|told| told.contains("token")),
+                "{method} {path}"
+            );
         }
     }
 }

@@ -32,8 +32,8 @@ EXPECTED = """
 # differ, and a source or a stage has to be one that is there. Such requests are problems with status 400 or 422,
 # also where their form is right.
 [[operations]]
-include-operation-id = ["analyse", "validate_pipeline", "start_rollout", "ask_gate", "post_gate",
-                        "flagger_advance", "put_pipeline"]
+include-operation-id = ["analyse", "validate_pipeline", "start_rollout", "advance_rollout", "ask_gate",
+                        "post_gate", "flagger_advance", "put_pipeline"]
 [operations.checks]
 positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "5xx", "400", "422"]
 

@@ -5,17 +5,20 @@
 //! inputs, to the byte, by anyone.
 //!
 //! Data flows one way through the modules: [`pipeline`] reads what shall be judged, [`query`]
-//! writes the PromQL for it, [`plan`] says which questions to ask and puts the answers together,
-//! [`series`] turns samples into true counts on a fixed grid of intervals, [`sequential`] gathers
-//! evidence from them that may be polled, [`interval`] and [`rank`] test them at a single look, and
-//! [`judge`] makes a verdict of the tests.
+//! writes the PromQL for it, [`questions`] says what to ask and puts the answers together,
+//! [`series`] turns samples into true counts on a fixed grid of intervals, which are the [`data`] of
+//! a stage, [`sequential`] gathers evidence from them that may be polled, [`interval`] and [`rank`]
+//! test them at a single look, and [`judge`] makes a verdict of the tests. [`foresight`] asks the
+//! judge what will be seen, and when.
 
+pub mod data;
+pub mod foresight;
 pub mod interval;
 pub mod judge;
 pub mod matchers;
 pub mod pipeline;
-pub mod plan;
 pub mod query;
+pub mod questions;
 pub mod rank;
 pub mod sequential;
 pub mod series;

@@ -1,6 +1,7 @@
 //! From an analysis to the answer on the wire, for the server and the command line alike.
 
-use serinus_analysis::judge::{StageData, StageVerdict};
+use serinus_analysis::data::StageData;
+use serinus_analysis::judge::StageVerdict;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisSubject, Inputs, Query};
 

@@ -12,18 +12,19 @@ use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Popula
 
 use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
 use super::evidence::{self, Budget, Held, Proof};
-use super::history::History;
 use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Limit, Plannable, Scale, Shown, estimate};
 use super::model::{
-    ArmReport, CheckReport, DataFault, EvidenceReport, MetricData, NeedsReport, Outcome,
-    RatioReport, ReasonCode, StageData, WilsonReport,
+    ArmReport, CheckReport, EvidenceReport, NeedsReport, Outcome, RatioReport, ReasonCode,
+    WilsonReport,
 };
 use super::needs::{self, Outlook};
 use super::question::Question;
 use super::votes::{may_fail, may_roll_back, method_of, share_of_votes};
 use super::warm_up::LookedAt;
 use super::{gauge, kayenta, text};
+use crate::data::History;
+use crate::data::{DataFault, MetricData, StageData};
 
 /// What is the same for all checks of one judgement.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +109,7 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
         && let Some(fault) = situation.late_history()
     {
-        return without_data(report, fault.code, &fault.message).into();
+        return without_data(report, fault.code.into(), &fault.message).into();
     }
     let evaluated = match found {
         None => {
@@ -120,7 +121,7 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
             .into();
         }
         Some(MetricData::Fault(fault)) => {
-            return without_data(report, fault.code, &fault.message).into();
+            return without_data(report, fault.code.into(), &fault.message).into();
         }
         Some(MetricData::Counts(counts)) => on_counts(report, &question, counts, situation, levels),
         Some(MetricData::Histogram(histogram)) => {

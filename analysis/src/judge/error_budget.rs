@@ -7,28 +7,13 @@
 //! Source: the seed's `migration_rules.py`: with less than 0.1 % of the budget left, no request is
 //! sent to the new service, whatever its own figures are.
 
-use serde::{Deserialize, Serialize};
-
 use crate::pipeline::{Better, Dimension, ErrorBudget, Pipeline, Stage};
 
-use super::model::{DataFault, ReasonCode, StageData, StageVerdict, Verdict, Warning};
+use super::model::{ReasonCode, StageVerdict, Verdict, Warning};
 use super::text;
+use crate::data::{BudgetData, DataFault, FaultCode, StageData};
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
-
-/// What was read for an error budget.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum BudgetData {
-    /// The increases of both counters over the budget's window, over all targets.
-    Counts {
-        /// Events: failures, or successes of a metric of which more is better.
-        events: f64,
-        /// All requests.
-        total: f64,
-    },
-    /// Nothing that can be judged, and why.
-    Fault(DataFault),
-}
 
 /// What is left of an error budget.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +70,7 @@ impl BudgetReport {
             BudgetData::Counts { events, total } => {
                 let share = remaining_share(budget.objective, better, *events, *total);
                 share.ok_or_else(|| DataFault {
-                    code: ReasonCode::NoData,
+                    code: FaultCode::NoData,
                     message: format!(
                         "no requests were counted for {} in the budget's window",
                         budget.metric
@@ -118,7 +103,7 @@ impl BudgetReport {
                 ),
             )),
             Err(fault) => Some((
-                fault.code,
+                fault.code.into(),
                 format!("the error budget is not known: {}", fault.message),
             )),
         }
@@ -268,7 +253,7 @@ mod tests {
     #[test]
     fn what_is_not_known_holds_with_the_code_of_the_source() {
         let fault = DataFault {
-            code: ReasonCode::SourceUnavailable,
+            code: FaultCode::SourceUnavailable,
             message: "connection refused".to_owned(),
         };
         let unknown = BudgetReport::new(&budget(), Better::Lower, &BudgetData::Fault(fault));

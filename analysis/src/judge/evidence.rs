@@ -14,19 +14,19 @@ use super::model::NoiseSource;
 
 /// How long and how sure.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     /// Longest duration of the stage, in intervals.
-    pub(super) longest_intervals: usize,
+    pub(crate) longest_intervals: usize,
     /// The share of good canaries that this stage may roll back.
-    pub(super) rollback: ErrorRate,
+    pub(crate) rollback: ErrorRate,
     /// The share of bad canaries that this stage may promote.
-    pub(super) promotion: ErrorRate,
+    pub(crate) promotion: ErrorRate,
 }
 
 impl Budget {
     /// The error rate at whose threshold evidence with this share of the weights decides alone:
     /// `(1 / alpha + 1) / share = 1 / rate + 1`.
-    pub(super) fn rollback_alone(&self, share: f64) -> ErrorRate {
+    pub(crate) fn rollback_alone(&self, share: f64) -> ErrorRate {
         let threshold = (1.0 / self.rollback.value() + 1.0) / share;
         ErrorRate::new(1.0 / (threshold - 1.0)).unwrap_or(self.rollback)
     }
@@ -34,27 +34,27 @@ impl Budget {
 
 /// What the data of one check proves.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Proof {
+pub(crate) struct Proof {
     /// `ln E` of a violation after each interval of the grid.
-    pub(super) violation: Vec<f64>,
+    pub(crate) violation: Vec<f64>,
     /// The same for the control, for absolute limits.
-    pub(super) control_violation: Option<Vec<f64>>,
+    pub(crate) control_violation: Option<Vec<f64>>,
     /// `ln E'` of compliance now.
-    pub(super) compliance: Option<f64>,
+    pub(crate) compliance: Option<f64>,
     /// Whether compliance is shown.
-    pub(super) is_kept: bool,
+    pub(crate) is_kept: bool,
     /// The noise of the counts.
-    pub(super) dispersion: Option<f64>,
+    pub(crate) dispersion: Option<f64>,
     /// The noise by which a comparison with the control is divided, since the window's start.
-    pub(super) relative_noise: Option<Dispersion>,
+    pub(crate) relative_noise: Option<Dispersion>,
     /// What it began with.
-    pub(super) dispersion_from: Option<NoiseSource>,
+    pub(crate) dispersion_from: Option<NoiseSource>,
 }
 
 impl Proof {
     /// Takes back what was proven before the end of an interval, where the check could not be asked
     /// for yet: what was answered then must not change.
-    pub(super) fn known_from(mut self, interval: usize) -> Self {
+    pub(crate) fn known_from(mut self, interval: usize) -> Self {
         let paths = [Some(&mut self.violation), self.control_violation.as_mut()];
         for path in paths.into_iter().flatten() {
             for log_evidence in path.iter_mut().take(interval) {
@@ -66,16 +66,16 @@ impl Proof {
 }
 
 /// A limit with the counts of every interval that it is held against.
-pub(super) struct Held<'a> {
-    pub(super) limit: Limit,
-    pub(super) intervals: Vec<IntervalCounts>,
+pub(crate) struct Held<'a> {
+    pub(crate) limit: Limit,
+    pub(crate) intervals: Vec<IntervalCounts>,
     /// The noise of these counts before the rollout, if it was measured.
-    pub(super) history: Option<&'a NoiseHistory>,
+    pub(crate) history: Option<&'a NoiseHistory>,
 }
 
 /// Evidence on counts. Each of the violation's claims (one, or one for each bound of a histogram)
 /// gives evidence, of which the mean counts; each of the compliance's must be shown.
-pub(super) fn of_counts(
+pub(crate) fn of_counts(
     scale: Scale,
     violation: &[Held<'_>],
     compliance: &[Held<'_>],
@@ -251,7 +251,7 @@ fn mean_path(paths: &[&[f64]]) -> Vec<f64> {
 }
 
 /// Evidence on a gauge, from the means of blocks of paired differences.
-pub(super) fn of_gauge(
+pub(crate) fn of_gauge(
     values: &PairedGauge,
     violation: Limit,
     compliance: Limit,

@@ -11,7 +11,7 @@ use super::model::ArmReport;
 /// Fewest blocks of which a spread is taken.
 const FEWEST_BLOCKS: usize = 4;
 /// Intervals with data below which a gauge cannot be decided: four of the shortest blocks.
-pub(super) const FEWEST_INTERVALS: usize = 40;
+pub(crate) const FEWEST_INTERVALS: usize = 40;
 /// Newest intervals whose values must all be beyond a kill switch: one spike kills nothing.
 const NEWEST_INTERVALS: usize = 3;
 
@@ -24,12 +24,12 @@ fn values(gauge: &PairedGauge) -> Populations<Vec<Option<f64>>> {
 }
 
 /// Intervals in which the populations that a limit needs have a value.
-pub(super) fn usable_intervals(gauge: &PairedGauge, needs_control: bool) -> usize {
+pub(crate) fn usable_intervals(gauge: &PairedGauge, needs_control: bool) -> usize {
     usable(gauge, needs_control).count()
 }
 
 /// The interval that brings the fewest intervals with which a gauge can be decided.
-pub(super) fn usable_from(gauge: &PairedGauge, needs_control: bool) -> usize {
+pub(crate) fn usable_from(gauge: &PairedGauge, needs_control: bool) -> usize {
     usable(gauge, needs_control)
         .nth(FEWEST_INTERVALS - 1)
         .unwrap_or(gauge.intervals.len())
@@ -64,7 +64,7 @@ fn block_intervals(values: &[Option<f64>], confidence: Confidence) -> Vec<Interv
 }
 
 /// What a report shows of both populations.
-pub(super) fn reports(
+pub(crate) fn reports(
     gauge: &PairedGauge,
     confidence: Confidence,
 ) -> Populations<Option<ArmReport>> {
@@ -89,7 +89,7 @@ pub(super) fn reports(
 /// A relative limit is decided on the paired differences `canary - ratio * control - offset` of
 /// the same intervals, which cancels what both populations have in common. One that may not fail
 /// (tighter than 1.25: slow drift would make it fire too often) stays open instead.
-pub(super) fn shown(
+pub(crate) fn shown(
     gauge: &PairedGauge,
     violation: Limit,
     compliance: Limit,
@@ -117,7 +117,7 @@ pub(super) fn shown(
 
 /// Whether evidence against a limit may roll back, unless the file says otherwise. Source:
 /// statistics design, section 8.
-pub(super) fn may_roll_back(limit: Limit) -> bool {
+pub(crate) fn may_roll_back(limit: Limit) -> bool {
     match limit {
         Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => gauge_may_roll_back(ratio),
         Limit::Within { .. } => false,
@@ -125,7 +125,7 @@ pub(super) fn may_roll_back(limit: Limit) -> bool {
 }
 
 /// The gauge with the control in the canary's place, to ask the same of it.
-pub(super) fn swapped(gauge: &PairedGauge) -> PairedGauge {
+pub(crate) fn swapped(gauge: &PairedGauge) -> PairedGauge {
     let swap = |pair: &Populations<Option<f64>>| Populations {
         control: pair.canary,
         canary: pair.control,
@@ -138,7 +138,7 @@ pub(super) fn swapped(gauge: &PairedGauge) -> PairedGauge {
 
 /// How far each interval lies beyond one side of a limit: positive is broken. `Within` has two
 /// sides and no differences of its own.
-pub(super) fn excesses(gauge: &PairedGauge, limit: Limit) -> Vec<Option<f64>> {
+pub(crate) fn excesses(gauge: &PairedGauge, limit: Limit) -> Vec<Option<f64>> {
     let (ratio, offset, sign) = match limit {
         Limit::AtMost { ratio, offset } => (ratio, offset, 1.0),
         Limit::AtLeast { ratio, offset } => (ratio, offset, -1.0),
@@ -183,7 +183,7 @@ fn is_decided(gauge: &PairedGauge, limit: Limit, confidence: Confidence, side: S
 
 /// What a kill switch sees of a gauge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Newest {
+pub(crate) enum Newest {
     /// No value in the newest intervals.
     Unknown,
     /// All of the newest intervals are beyond the limit.
@@ -194,7 +194,7 @@ pub(super) enum Newest {
 
 /// What the newest of the first `count` intervals of both populations show of the limit that a kill
 /// switch watches.
-pub(super) fn newest(
+pub(crate) fn newest(
     gauge: &PairedGauge,
     limit: Limit,
     is_inclusive: bool,

@@ -13,7 +13,7 @@ const SMALLEST_RATIO: f64 = 1e-6;
 
 /// Which of its two sides a limit is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claimed {
+pub(crate) enum Claimed {
     /// That it is broken.
     Broken,
     /// That it is kept.
@@ -27,7 +27,7 @@ pub(super) enum Claimed {
 /// is seen as fast as one with the inverse of the limit.
 ///
 /// Source: statistics design, sections 5 and 12.
-pub(super) fn growth(
+pub(crate) fn growth(
     limit: Limit,
     claimed: Claimed,
     scale: Scale,
@@ -64,7 +64,7 @@ pub(super) fn growth(
 
 impl Scale {
     /// The law of the counts.
-    pub(super) fn law(self) -> CountLaw {
+    pub(crate) fn law(self) -> CountLaw {
         match self {
             Self::Share => CountLaw::Bernoulli,
             Self::Rate => CountLaw::Poisson,

@@ -13,10 +13,11 @@ use super::conclude::{empty_report, values_text, with_sentence};
 use super::gauge::{self, Newest};
 use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Shown, estimate};
-use super::model::{CheckReport, MetricData, Outcome, ReasonCode};
+use super::model::{CheckReport, Outcome, ReasonCode};
 use super::question::Question;
 use super::text;
 use super::warm_up::LookedAt;
+use crate::data::MetricData;
 
 /// The newest intervals that a kill switch looks at: five minutes of the usual 30 s.
 const NEWEST_INTERVALS: usize = 10;
@@ -56,7 +57,7 @@ pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
             ReasonCode::NoData,
             "nothing was read for its metric",
         ),
-        Some(MetricData::Fault(fault)) => blind(switch, fault.code, &fault.message),
+        Some(MetricData::Fault(fault)) => blind(switch, fault.code.into(), &fault.message),
         Some(MetricData::Gauge(values)) => on_gauge(switch, &question, values, situation),
         Some(MetricData::Counts(counts)) => on_counts(switch, &question, counts, situation),
         Some(MetricData::Histogram(histogram)) => {

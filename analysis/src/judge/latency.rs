@@ -16,7 +16,7 @@ use super::warm_up::LookedAt;
 
 /// Observations beyond the quantile that the control must have before its tail shares are
 /// trusted. Source: the project's statistics design, section 7.
-pub(super) const CONTROL_TAIL_NEEDED: f64 = 500.0;
+pub(crate) const CONTROL_TAIL_NEEDED: f64 = 500.0;
 /// Observations beyond the quantile after which it is settled how tails are compared. They tell the
 /// control's traffic, and roughly where its quantile lies.
 const CONTROL_TAIL_TO_SETTLE: f64 = 5.0;
@@ -25,7 +25,7 @@ const WAITING_SHARE: f64 = 0.5;
 
 /// A histogram and the part of its window that is looked at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Latency<'a> {
+pub(crate) struct Latency<'a> {
     histogram: &'a PairedHistogram,
     quantile: f64,
     looked_at: LookedAt<'a>,
@@ -51,30 +51,30 @@ struct BoundLimit {
 
 /// The limits that a condition becomes.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct BoundLimits {
+pub(crate) struct BoundLimits {
     violation: Vec<BoundLimit>,
     compliance: Vec<BoundLimit>,
     /// What the buckets cannot decide, for the reader.
-    pub(super) blind: Option<Interval>,
+    pub(crate) blind: Option<Interval>,
     /// The first interval at whose end the limits were known.
-    pub(super) known_from: usize,
+    pub(crate) known_from: usize,
     /// Whether bounds apart are compared, because the control has too little traffic.
-    pub(super) is_strict: bool,
+    pub(crate) is_strict: bool,
 }
 
 impl BoundLimits {
     /// The indices of the bounds at which a violation is looked for, in the order of the limits.
-    pub(super) fn violation_bounds(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn violation_bounds(&self) -> impl Iterator<Item = usize> {
         self.violation.iter().map(|one| one.index)
     }
 
     /// Whether any data could break the condition.
-    pub(super) fn can_be_broken(&self) -> bool {
+    pub(crate) fn can_be_broken(&self) -> bool {
         !self.violation.is_empty()
     }
 
     /// Whether any data could show that the condition is kept.
-    pub(super) fn can_be_kept(&self) -> bool {
+    pub(crate) fn can_be_kept(&self) -> bool {
         !self.compliance.is_empty()
     }
 }
@@ -110,7 +110,7 @@ impl Sums {
 
 impl<'a> Latency<'a> {
     /// Looks at a part of the rows of a histogram.
-    pub(super) fn new(
+    pub(crate) fn new(
         histogram: &'a PairedHistogram,
         quantile: f64,
         looked_at: LookedAt<'a>,
@@ -127,7 +127,7 @@ impl<'a> Latency<'a> {
 
     /// Says how many intervals the stage has at most: with little traffic a comparison must not
     /// wait for what will not come.
-    pub(super) fn lasting(self, longest_intervals: usize) -> Self {
+    pub(crate) fn lasting(self, longest_intervals: usize) -> Self {
         Self {
             longest_intervals,
             ..self
@@ -136,7 +136,7 @@ impl<'a> Latency<'a> {
 
     /// Looks at no row that ends before one grid interval, nor at any that ends after the start of
     /// another: at the newest of what was known there.
-    pub(super) fn between(self, from_interval: usize, until_interval: usize) -> Self {
+    pub(crate) fn between(self, from_interval: usize, until_interval: usize) -> Self {
         Self {
             from_interval,
             until_interval,
@@ -144,7 +144,7 @@ impl<'a> Latency<'a> {
         }
     }
 
-    pub(super) fn finite_bounds(&self) -> &'a [f64] {
+    pub(crate) fn finite_bounds(&self) -> &'a [f64] {
         let finite = self
             .histogram
             .upper_bounds
@@ -203,12 +203,12 @@ impl<'a> Latency<'a> {
     }
 
     /// All requests of both populations.
-    pub(super) fn totals(&self) -> Populations<f64> {
+    pub(crate) fn totals(&self) -> Populations<f64> {
         self.sums(false).map(|sums| sums.total)
     }
 
     /// The control's tail shares over the whole window.
-    pub(super) fn control_tails(&self) -> Vec<f64> {
+    pub(crate) fn control_tails(&self) -> Vec<f64> {
         self.sums(false).control.tail_shares()
     }
 
@@ -230,7 +230,7 @@ impl<'a> Latency<'a> {
     }
 
     /// The limits of a condition on the quantile, or why there are none.
-    pub(super) fn limits(
+    pub(crate) fn limits(
         &self,
         condition: &Condition,
         promote_ratio: Option<f64>,
@@ -414,7 +414,7 @@ impl<'a> Latency<'a> {
     }
 
     /// The claims of a single look, at the bound nearest to the quantile.
-    pub(super) fn claims(&self, limits: &BoundLimits) -> Claims {
+    pub(crate) fn claims(&self, limits: &BoundLimits) -> Claims {
         let nearest = |list: &[BoundLimit]| list.first().map(|one| self.claim(one));
         Claims {
             scale: Scale::Share,
@@ -424,7 +424,7 @@ impl<'a> Latency<'a> {
     }
 
     /// The claims at every bound: what the sequential method decides on.
-    pub(super) fn plannable(&self, limits: &BoundLimits) -> Plannable {
+    pub(crate) fn plannable(&self, limits: &BoundLimits) -> Plannable {
         let claims = |list: &[BoundLimit]| list.iter().map(|one| self.claim(one)).collect();
         Plannable {
             violation: claims(&limits.violation),
@@ -447,7 +447,7 @@ impl<'a> Latency<'a> {
     }
 
     /// How many times as much of the control it takes until a relative limit can be stated.
-    pub(super) fn factor_to_state_limits(&self) -> Option<f64> {
+    pub(crate) fn factor_to_state_limits(&self) -> Option<f64> {
         let seen = self.totals().control * (1.0 - self.quantile);
         let needed = if self.will_know_the_tail(usize::MAX - 1) {
             CONTROL_TAIL_NEEDED
@@ -460,7 +460,7 @@ impl<'a> Latency<'a> {
     /// The tail counts of every interval, at every bound: for the violation and for compliance.
     /// `history` gives the noise before the rollout of the counts above a bound that a limit is held
     /// against, where it is known.
-    pub(super) fn held<'h>(
+    pub(crate) fn held<'h>(
         &self,
         limits: &BoundLimits,
         intervals: usize,
@@ -492,7 +492,7 @@ impl<'a> Latency<'a> {
     }
 
     /// What a report shows of both populations: the quantile, its interval and its bracket.
-    pub(super) fn reports(&self, confidence: Confidence) -> Populations<Option<ArmReport>> {
+    pub(crate) fn reports(&self, confidence: Confidence) -> Populations<Option<ArmReport>> {
         self.sums(false).map(|sums| self.report(&sums, confidence))
     }
 
@@ -536,7 +536,7 @@ impl<'a> Latency<'a> {
 }
 
 /// The share of slow requests that a quantile leaves: what an absolute limit of it allows.
-pub(super) fn slow_share(quantile: f64) -> f64 {
+pub(crate) fn slow_share(quantile: f64) -> f64 {
     1.0 - quantile
 }
 

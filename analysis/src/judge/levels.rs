@@ -25,7 +25,7 @@ pub(super) fn evaluate_all(situation: Situation<'_>) -> Vec<CheckReport> {
 }
 
 /// Whether a report's failure rolls back.
-pub(super) fn rolls_back(report: &CheckReport) -> bool {
+pub(crate) fn rolls_back(report: &CheckReport) -> bool {
     report.counts && report.may_roll_back && report.outcome == Outcome::Fail
 }
 

@@ -16,7 +16,7 @@ use crate::special::regularized_beta;
 
 /// How an estimate is made of events and exposure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// Events are a part of the exposure: a proportion in `[0, 1]`.
     Share,
     /// Events against time or the like: a rate without upper bound.
@@ -26,7 +26,7 @@ pub(super) enum Scale {
 impl Scale {
     /// The two-sided interval of one population, or nothing when it has no exposure, or more
     /// events than requests.
-    pub(super) fn interval(self, arm: ArmCount, confidence: Confidence) -> Option<Interval> {
+    pub(crate) fn interval(self, arm: ArmCount, confidence: Confidence) -> Option<Interval> {
         if arm.exposure <= 0.0 {
             return None;
         }
@@ -69,13 +69,13 @@ impl Scale {
 }
 
 /// The point estimate of one population.
-pub(super) fn estimate(arm: ArmCount) -> Option<f64> {
+pub(crate) fn estimate(arm: ArmCount) -> Option<f64> {
     (arm.exposure > 0.0).then(|| arm.events / arm.exposure)
 }
 
 /// What the canary may be, in terms of the control.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Limit {
+pub(crate) enum Limit {
     /// `canary <= ratio * control + offset`; without a ratio an absolute limit.
     AtMost {
         /// Factor on the control's value.
@@ -99,7 +99,7 @@ pub(super) enum Limit {
 
 impl Limit {
     /// Returns an absolute limit.
-    pub(super) fn absolute(wants_less: bool, limit: f64) -> Self {
+    pub(crate) fn absolute(wants_less: bool, limit: f64) -> Self {
         if wants_less {
             Self::AtMost {
                 ratio: None,
@@ -114,7 +114,7 @@ impl Limit {
     }
 
     /// Returns a limit relative to the control.
-    pub(super) fn relative(wants_less: bool, ratio: f64, offset: f64) -> Self {
+    pub(crate) fn relative(wants_less: bool, ratio: f64, offset: f64) -> Self {
         if wants_less {
             Self::AtMost {
                 ratio: Some(ratio),
@@ -129,7 +129,7 @@ impl Limit {
     }
 
     /// The two sides of a tolerance.
-    pub(super) fn sides_of(tolerance: f64) -> [Self; 2] {
+    pub(crate) fn sides_of(tolerance: f64) -> [Self; 2] {
         [
             Self::relative(true, 1.0 + tolerance, 0.0),
             Self::relative(false, 1.0 - tolerance, 0.0),
@@ -137,7 +137,7 @@ impl Limit {
     }
 
     /// Whether the limit needs a control to compare with.
-    pub(super) fn needs_control(self) -> bool {
+    pub(crate) fn needs_control(self) -> bool {
         match self {
             Self::AtMost { ratio, .. } | Self::AtLeast { ratio, .. } => ratio.is_some(),
             Self::Within { .. } => true,
@@ -145,7 +145,7 @@ impl Limit {
     }
 
     /// The value that an absolute limit allows; nothing for one relative to the control.
-    pub(super) fn absolute_value(self) -> Option<f64> {
+    pub(crate) fn absolute_value(self) -> Option<f64> {
         match self {
             Self::AtMost {
                 ratio: None,
@@ -161,7 +161,7 @@ impl Limit {
 
     /// Whether one look at the counts shows that the canary is beyond the limit. Not without the
     /// populations that it needs.
-    pub(super) fn is_violated(
+    pub(crate) fn is_violated(
         self,
         scale: Scale,
         totals: Populations<ArmCount>,
@@ -188,7 +188,7 @@ impl Limit {
     }
 
     /// Whether one look at the counts shows that the canary keeps the limit.
-    pub(super) fn is_kept(
+    pub(crate) fn is_kept(
         self,
         scale: Scale,
         totals: Populations<ArmCount>,
@@ -226,35 +226,35 @@ fn moved(
 
 /// A limit and the counts that it is held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Claim {
+pub(crate) struct Claim {
     /// The limit.
-    pub(super) limit: Limit,
+    pub(crate) limit: Limit,
     /// What both populations did.
-    pub(super) totals: Populations<ArmCount>,
+    pub(crate) totals: Populations<ArmCount>,
 }
 
 /// What must be shown for a check: one claim whose violation rolls back, another (usually
 /// wider) that must be kept for a promotion. Either may be impossible to state with the data,
 /// such as a latency limit beyond the last bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     /// How estimates are made.
-    pub(super) scale: Scale,
+    pub(crate) scale: Scale,
     /// Rolls back when violated.
-    pub(super) violation: Option<Claim>,
+    pub(crate) violation: Option<Claim>,
     /// Promotes when kept.
-    pub(super) compliance: Option<Claim>,
+    pub(crate) compliance: Option<Claim>,
 }
 
 /// The claims of a check that the sequential method decides, for planning: evidence for a rollback
 /// is the mean over the claims, and for a promotion every one must be kept. Empty where nothing
 /// can be planned.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Plannable {
+pub(crate) struct Plannable {
     /// Rolls back when violated.
-    pub(super) violation: Vec<Claim>,
+    pub(crate) violation: Vec<Claim>,
     /// Promotes when all are kept.
-    pub(super) compliance: Vec<Claim>,
+    pub(crate) compliance: Vec<Claim>,
 }
 
 impl From<&Claims> for Plannable {
@@ -268,16 +268,16 @@ impl From<&Claims> for Plannable {
 
 /// How sure the judge must be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Levels {
+pub(crate) struct Levels {
     /// Of a violation: the confidence after its share for the other checks of the stage.
-    pub(super) violation: Confidence,
+    pub(crate) violation: Confidence,
     /// Of compliance, of the environment's fault, and of the intervals that are reported.
-    pub(super) compliance: Confidence,
+    pub(crate) compliance: Confidence,
 }
 
 /// What the data shows of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(crate) enum Shown {
     /// Beyond the limit.
     Violated,
     /// Beyond the limit, and so is the control: the environment is to blame.
@@ -293,7 +293,7 @@ pub(super) enum Shown {
 impl Shown {
     /// Puts together what was found of both populations. A canary that keeps its limit while the
     /// control does not may be the very fix of it: it passes.
-    pub(super) fn of(is_violated: bool, is_control_violated: bool, is_kept: bool) -> Self {
+    pub(crate) fn of(is_violated: bool, is_control_violated: bool, is_kept: bool) -> Self {
         match (is_violated, is_control_violated, is_kept) {
             (true, false, _) => Self::Violated,
             (true, true, _) => Self::BothViolated,
@@ -306,7 +306,7 @@ impl Shown {
 
 impl Claims {
     /// Decides the claims in a single look.
-    pub(super) fn shown(&self, levels: Levels) -> Shown {
+    pub(crate) fn shown(&self, levels: Levels) -> Shown {
         let violated = |totals, confidence| {
             self.violation
                 .is_some_and(|claim| claim.limit.is_violated(self.scale, totals, confidence))
@@ -352,7 +352,7 @@ impl Claims {
     /// How many times as much data it takes until the claims are decided, if the shares stay as
     /// they are: bisection over the factor, on a logarithmic scale. Nothing when even a million
     /// times as much would not do, because the value lies too near to its limit.
-    pub(super) fn factor_to_decide(&self, levels: Levels) -> Option<f64> {
+    pub(crate) fn factor_to_decide(&self, levels: Levels) -> Option<f64> {
         const LARGEST_FACTOR: f64 = 1e6;
         const STEPS: u32 = 40;
         let is_decided = |factor: f64| self.scaled(factor).shown(levels) != Shown::Open;

@@ -1,62 +1,9 @@
-//! What the judge is given and what it answers.
+//! What the judge answers.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
+use crate::data::FaultCode;
 pub use crate::interval::Classification;
 use crate::interval::Interval;
 use crate::pipeline::Method;
-use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
-
-use super::error_budget::BudgetData;
-use super::history::History;
-
-/// What was read for one metric of a stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum MetricData {
-    /// Events against an exposure.
-    Counts(PairedCounts),
-    /// A histogram.
-    Histogram(PairedHistogram),
-    /// A gauge.
-    Gauge(PairedGauge),
-    /// Nothing that can be judged, and why.
-    Fault(DataFault),
-}
-
-/// Why the data of a metric is not there. Never good news and never an error: it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataFault {
-    /// The stable token.
-    pub code: ReasonCode,
-    /// One sentence for people.
-    pub message: String,
-}
-
-/// Everything that was read for a stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StageData {
-    /// The grid on which it was read.
-    pub grid: Grid,
-    /// By metric name. An [`crate::pipeline::MetricKind::Impact`] has no data of its own.
-    pub metrics: BTreeMap<String, MetricData>,
-    /// What the source said about its own answers (partial data), by metric name; each is a
-    /// reason to hold.
-    pub source_warnings: BTreeMap<String, String>,
-    /// Whether the window starts with the stage. Without a start from the caller it does not, and
-    /// the stage's age is taken from the canary's first traffic.
-    pub starts_with_stage: bool,
-    /// When the canary's processes started, in milliseconds since 1970, as far as that was within
-    /// the window or shortly before. Nothing where it is not known.
-    pub canary_starts_ms: Option<Vec<i64>>,
-    /// The time before the rollout.
-    pub history: History,
-    /// What was read for the pipeline's error budget. Nothing where the pipeline has none, or where
-    /// no traffic is moved by the verdict (plans, replays of the past): then it guards nothing.
-    #[serde(default)]
-    pub error_budget: Option<BudgetData>,
-}
 
 /// The answer for a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,9 +55,7 @@ impl Outcome {
 macro_rules! reason_codes {
     ($($(#[$doc:meta])* $variant:ident = $token:literal,)*) => {
         /// Why a verdict is what it is, as a stable token.
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ReasonCode { $($(#[$doc])* $variant,)* }
 
         impl ReasonCode {
@@ -170,6 +115,27 @@ reason_codes! {
     TooManySeries = "too_many_series",
     /// More bytes than the limit.
     AnswerTooLarge = "answer_too_large",
+}
+
+impl From<FaultCode> for ReasonCode {
+    fn from(code: FaultCode) -> Self {
+        match code {
+            FaultCode::NoData => Self::NoData,
+            FaultCode::NoControl => Self::NoControl,
+            FaultCode::PartialData => Self::PartialData,
+            FaultCode::NotFinite => Self::NotFinite,
+            FaultCode::StillCollecting => Self::StillCollecting,
+            FaultCode::SourceUnavailable => Self::SourceUnavailable,
+            FaultCode::SourceSlow => Self::SourceSlow,
+            FaultCode::SourceRejectedQuery => Self::SourceRejectedQuery,
+            FaultCode::SourceRefusedCredentials => Self::SourceRefusedCredentials,
+            FaultCode::SourceFailed => Self::SourceFailed,
+            FaultCode::SourceNotPrometheus => Self::SourceNotPrometheus,
+            FaultCode::SourceAnswerCut => Self::SourceAnswerCut,
+            FaultCode::TooManySeries => Self::TooManySeries,
+            FaultCode::AnswerTooLarge => Self::AnswerTooLarge,
+        }
+    }
 }
 
 /// What one population showed, for one check.

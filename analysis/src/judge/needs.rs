@@ -1,7 +1,7 @@
 //! How much longer, or how much more traffic, an undecided check takes, and what its stage can see.
 
 use crate::pipeline::MetricKind;
-use crate::sequential::{ErrorRate, ExpectedTraffic, IntervalCounts, Pace, Plan};
+use crate::sequential::{ErrorRate, ExpectedTraffic, IntervalCounts, Pace, Prospect};
 use crate::series::{ArmCount, Grid};
 
 use super::conclude::{undecided, values_text};
@@ -97,7 +97,7 @@ pub(super) struct Outlook {
 
 /// A plan against the control, and its limit as a ratio.
 struct Relative {
-    plan: Plan,
+    plan: Prospect,
     limit: f64,
 }
 
@@ -212,7 +212,7 @@ impl Outlook {
             control,
         )
         .ok()?;
-        let plan = Plan::new(traffic, self.dispersion, rollback, self.promotion);
+        let plan = Prospect::new(traffic, self.dispersion, rollback, self.promotion);
         let (plan, ratio, offset) = match claim.limit {
             Limit::AtMost {
                 ratio: Some(ratio),

@@ -15,18 +15,18 @@ const PROMOTE_SHARE_OF_LIMIT: f64 = 0.9;
 
 /// A check made concrete.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// What the data measures; for an impact, the metric it is the impact of.
-    pub(super) metric: &'a Metric,
+    pub(crate) metric: &'a Metric,
     /// What must hold.
-    pub(super) condition: Condition,
+    pub(crate) condition: Condition,
     /// The ratio that must be kept for a promotion; nothing for conditions without one.
-    pub(super) promote_ratio: Option<f64>,
+    pub(crate) promote_ratio: Option<f64>,
 }
 
 impl<'a> Question<'a> {
     /// Makes a check concrete; nothing when the pipeline does not define its metric.
-    pub(super) fn of_check(check: &Check, pipeline: &'a Pipeline) -> Option<Self> {
+    pub(crate) fn of_check(check: &Check, pipeline: &'a Pipeline) -> Option<Self> {
         let (metric, condition) = resolve(check, check.condition, pipeline)?;
         let wanted = check.promote_ratio.or(pipeline.analysis.promote_ratio);
         Some(Self {
@@ -38,7 +38,7 @@ impl<'a> Question<'a> {
 
     /// Makes a kill switch concrete. It says what must not be, a question what must:
     /// `error_rate > 5%` becomes `error_rate <= 5%`, and firing is that being broken.
-    pub(super) fn of_kill_switch(switch: &Check, pipeline: &'a Pipeline) -> Option<Self> {
+    pub(crate) fn of_kill_switch(switch: &Check, pipeline: &'a Pipeline) -> Option<Self> {
         let (metric, condition) = resolve(switch, negated(switch.condition), pipeline)?;
         Some(Self {
             metric,
@@ -48,17 +48,17 @@ impl<'a> Question<'a> {
     }
 
     /// Whether the check compares with the control.
-    pub(super) fn is_relative(&self) -> bool {
+    pub(crate) fn is_relative(&self) -> bool {
         !matches!(self.condition, Condition::Absolute { .. })
     }
 
     /// Whether the limit is the control's value times a factor and nothing else.
-    pub(super) fn is_plain_ratio(&self) -> bool {
+    pub(crate) fn is_plain_ratio(&self) -> bool {
         matches!(self.condition, Condition::Relative { offset, .. } if offset.abs() <= 0.0)
     }
 
     /// Whether a value on the limit keeps it.
-    pub(super) fn is_inclusive(&self) -> bool {
+    pub(crate) fn is_inclusive(&self) -> bool {
         match self.condition {
             Condition::Absolute { comparison, .. } | Condition::Relative { comparison, .. } => {
                 matches!(
@@ -71,12 +71,12 @@ impl<'a> Question<'a> {
     }
 
     /// The unit of the metric's values.
-    pub(super) fn dimension(&self) -> Dimension {
+    pub(crate) fn dimension(&self) -> Dimension {
         self.metric.dimension
     }
 
     /// How estimates are made of the metric's counts.
-    pub(super) fn scale(&self) -> Scale {
+    pub(crate) fn scale(&self) -> Scale {
         match self.metric.kind {
             MetricKind::EventRate { .. } => Scale::Rate,
             _ => Scale::Share,
@@ -84,12 +84,12 @@ impl<'a> Question<'a> {
     }
 
     /// The limit whose violation rolls back.
-    pub(super) fn violation(&self) -> Limit {
+    pub(crate) fn violation(&self) -> Limit {
         self.limit(None)
     }
 
     /// The limit that must be kept for a promotion.
-    pub(super) fn compliance(&self) -> Limit {
+    pub(crate) fn compliance(&self) -> Limit {
         self.limit(self.promote_ratio)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::series::{PairedCounts, PairedHistogram, Populations};
 
-use super::model::{MetricData, StageData};
+use crate::data::{MetricData, StageData};
 
 /// Newest intervals without data after which a metric counts as silent, and the newest intervals
 /// of which a fifth may be missing. Source: statistics design, section 2, rule 8.

@@ -12,8 +12,8 @@ use crate::sequential::SplitEvidence;
 use crate::series::{Grid, Populations};
 
 use super::check::Situation;
-use super::model::{MetricData, StageData};
 use super::silence::{self, Exposures};
+use crate::data::{MetricData, StageData};
 
 /// What has the newest word must reach back this far at least: without history, twice the share
 /// is found in 13 to 22 intervals. Source: statistics design, section 11.

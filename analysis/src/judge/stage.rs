@@ -8,22 +8,20 @@ use crate::sequential::ErrorRate;
 use super::check::Situation;
 use super::error_budget;
 use super::evidence::Budget;
-use super::history::History;
 use super::kill_switch::{KillSwitch, watch};
 use super::levels::{evaluate_all, rolls_back};
-use super::model::{
-    CheckReport, MetricData, NeedsReport, Outcome, ReasonCode, StageData, StageVerdict, Verdict,
-    Warning,
-};
+use super::model::{CheckReport, NeedsReport, Outcome, ReasonCode, StageVerdict, Verdict, Warning};
 use super::question::Question;
 use super::split::{self, Mismatch};
 use super::{silence, text, warm_up};
+use crate::data::History;
+use crate::data::{MetricData, StageData};
 
-pub(super) const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
+pub(crate) const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// No stage promotes before this many intervals, nor before this time unless it is shorter.
 /// Source: statistics design, section 11, row 7.
 const FEWEST_INTERVALS: usize = 8;
-pub(super) const LEAST_MINUTES: f64 = 5.0;
+pub(crate) const LEAST_MINUTES: f64 = 5.0;
 /// Starts of a regression beyond this many intervals gain nothing and cost time.
 const LONGEST_INTERVALS: usize = 960;
 
@@ -121,7 +119,7 @@ impl Age {
 
 /// What the sequential method may spend in this stage. The accepted false rollbacks are those of
 /// the whole rollout: a stage that is judged on its own gets its part of them.
-pub(super) fn budget(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Budget {
+pub(crate) fn budget(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Budget {
     let settings = &pipeline.analysis;
     let stages = pipeline.stages.len().max(1) as f64;
     #[expect(

@@ -3,7 +3,7 @@
 use crate::pipeline::Dimension;
 
 /// Writes a value with three significant digits and the unit that suits its size.
-pub(super) fn value(number: f64, dimension: Dimension) -> String {
+pub(crate) fn value(number: f64, dimension: Dimension) -> String {
     match dimension {
         Dimension::Fraction => format!("{} %", percent(number * 100.0)),
         Dimension::Seconds if number.abs() < 1.0 => format!("{} ms", digits(number * 1e3)),
@@ -35,7 +35,7 @@ fn percent(number: f64) -> String {
 }
 
 /// Writes an interval of values.
-pub(super) fn interval(interval: crate::interval::Interval, dimension: Dimension) -> String {
+pub(crate) fn interval(interval: crate::interval::Interval, dimension: Dimension) -> String {
     format!(
         "[{}, {}]",
         value(interval.lower(), dimension),
@@ -44,7 +44,7 @@ pub(super) fn interval(interval: crate::interval::Interval, dimension: Dimension
 }
 
 /// Writes a count with commas between thousands.
-pub(super) fn count(number: f64) -> String {
+pub(crate) fn count(number: f64) -> String {
     let whole = format!("{:.0}", number.max(0.0));
     let mut grouped = String::with_capacity(whole.len() + whole.len() / 3);
     for (index, digit) in whole.chars().enumerate() {
@@ -57,7 +57,7 @@ pub(super) fn count(number: f64) -> String {
 }
 
 /// Rounds a planned count up to two significant digits: a plan is no measurement.
-pub(super) fn about(number: f64) -> String {
+pub(crate) fn about(number: f64) -> String {
     if !(number.is_finite() && number > 0.0) {
         return count(0.0);
     }
@@ -66,7 +66,7 @@ pub(super) fn about(number: f64) -> String {
 }
 
 /// Writes a time span given in minutes.
-pub(super) fn minutes(number: f64) -> String {
+pub(crate) fn minutes(number: f64) -> String {
     if number < 180.0 {
         format!("{} minutes", digits(libm::ceil(number * 10.0) / 10.0))
     } else if number < 72.0 * 60.0 {
@@ -77,7 +77,7 @@ pub(super) fn minutes(number: f64) -> String {
 }
 
 /// Three significant digits, without trailing zeros, never in exponents between 1e-6 and 1e15.
-pub(super) fn digits(number: f64) -> String {
+pub(crate) fn digits(number: f64) -> String {
     if number == 0.0 {
         return "0".to_owned();
     }
@@ -122,7 +122,7 @@ const LONGEST_SENTENCE: usize = 300;
 
 /// Makes one line of at most 300 characters: control characters become spaces, and what is
 /// too long ends in an ellipsis.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let clean: String = text
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })

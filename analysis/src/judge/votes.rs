@@ -19,14 +19,14 @@ pub fn method_of(check: &Check, pipeline: &Pipeline) -> Method {
 /// Whether proof against a check rolls back: as the file says, else always but for gauges with a
 /// tight limit. Never where it only warns. It depends on the pipeline alone, so that the weights
 /// are fixed before there is data.
-pub(super) fn may_roll_back(check: &Check, pipeline: &Pipeline) -> bool {
+pub(crate) fn may_roll_back(check: &Check, pipeline: &Pipeline) -> bool {
     !check.warn_only && may_fail(check, pipeline) && check.rollback != Some(false)
 }
 
 /// Whether proof against a check is worth to be told as a failure. Where the file says something
 /// about `rollback` it is; else a gauge with a tight limit stays undecided, because slow drift
 /// alone would break it. Kayenta's test knows no such rule.
-pub(super) fn may_fail(check: &Check, pipeline: &Pipeline) -> bool {
+pub(crate) fn may_fail(check: &Check, pipeline: &Pipeline) -> bool {
     check.rollback.is_some()
         || method_of(check, pipeline) == Method::Kayenta
         || Question::of_check(check, pipeline).is_none_or(|question| {
@@ -37,14 +37,14 @@ pub(super) fn may_fail(check: &Check, pipeline: &Pipeline) -> bool {
 
 /// A check's share of the weights of all sequential checks that may roll back; nothing for one that
 /// may not.
-pub(super) fn share_of_votes(check: &Check, checks: &[Check], pipeline: &Pipeline) -> Option<f64> {
+pub(crate) fn share_of_votes(check: &Check, checks: &[Check], pipeline: &Pipeline) -> Option<f64> {
     let total = total_weight(checks, pipeline, Some(Method::Sequential));
     (may_roll_back(check, pipeline) && total > 0.0).then(|| check.weight / total)
 }
 
 /// The sum of the weights of the checks that may roll back and that a method decides; of all
 /// methods without one.
-pub(super) fn total_weight<'a>(
+pub(crate) fn total_weight<'a>(
     checks: impl IntoIterator<Item = &'a Check>,
     pipeline: &Pipeline,
     method: Option<Method>,

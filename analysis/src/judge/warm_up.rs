@@ -2,7 +2,7 @@
 
 use crate::pipeline::Stage;
 
-use super::model::StageData;
+use crate::data::StageData;
 
 const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// New pods are slow and busy at first: latency and gauges leave out the intervals with a pod
@@ -13,18 +13,18 @@ const WARM_UP_SHARE: f64 = 0.1;
 
 /// The part of a window that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LookedAt<'a> {
+pub(crate) struct LookedAt<'a> {
     left_out: &'a [bool],
 }
 
 impl<'a> LookedAt<'a> {
     /// What touches none of the intervals that are left out.
-    pub(super) fn without(left_out: &'a [bool]) -> Self {
+    pub(crate) fn without(left_out: &'a [bool]) -> Self {
         Self { left_out }
     }
 
     /// Whether data is looked at that covers `length` grid intervals from `first` on.
-    pub(super) fn keeps(&self, first: usize, length: usize) -> bool {
+    pub(crate) fn keeps(&self, first: usize, length: usize) -> bool {
         let is_left_out =
             |interval: usize| self.left_out.get(interval).copied().unwrap_or_default();
         !(first..first + length).any(is_left_out)
@@ -36,7 +36,7 @@ fn warm_up_ms(stage: &Stage) -> f64 {
 }
 
 /// The length of the warm-up in whole intervals, rounded up.
-pub(super) fn warm_up_intervals(stage: &Stage, data: &StageData) -> usize {
+pub(crate) fn warm_up_intervals(stage: &Stage, data: &StageData) -> usize {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -48,7 +48,7 @@ pub(super) fn warm_up_intervals(stage: &Stage, data: &StageData) -> usize {
 
 /// One flag for each interval of the grid: whether latency and gauges leave it out. Where the
 /// starts of the canary's processes are not known, the window's first intervals are left out.
-pub(super) fn left_out(stage: &Stage, data: &StageData) -> Vec<bool> {
+pub(crate) fn left_out(stage: &Stage, data: &StageData) -> Vec<bool> {
     let grid = data.grid;
     let intervals = 0..grid.intervals();
     let Some(starts_ms) = &data.canary_starts_ms else {

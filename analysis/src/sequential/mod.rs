@@ -37,7 +37,7 @@ mod log_space;
 mod mixture;
 mod multiplicity;
 mod noise;
-mod planning;
+mod pace;
 mod ratio;
 mod tail;
 mod two_sided;
@@ -64,8 +64,8 @@ pub use multiplicity::{
     WeightedEvidence, adjusted_log_evidence, combined_log_evidence, false_discovery_list,
 };
 pub use noise::NoiseState;
-pub use planning::{
-    Pace, Plan, evidence_needed_to_promote, evidence_needed_to_roll_back, nearest_in_logarithm,
+pub use pace::{
+    Pace, Prospect, evidence_needed_to_promote, evidence_needed_to_roll_back, nearest_in_logarithm,
 };
 pub use ratio::ratio_interval;
 pub use tail::{

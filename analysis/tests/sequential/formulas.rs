@@ -1,7 +1,7 @@
 //! Increments, deflation, tails, gauges, multiplicity and planning against their vectors.
 
 use serinus_analysis::sequential::{
-    AbsoluteLimit, CountLaw, ErrorRate, ExpectedTraffic, Plan, RelativeLimit, Side,
+    AbsoluteLimit, CountLaw, ErrorRate, ExpectedTraffic, Prospect, RelativeLimit, Side,
     WeightedEvidence, absolute_increment, adjusted_log_evidence, combined_log_evidence, deflate,
     false_discovery_list, gauge_log_evidence, log_mean_exp, mean_margin,
     normal_mixture_log_evidence, relative_growth, relative_increment, tail_margin,
@@ -430,7 +430,7 @@ fn plans_are_those_of_the_reference() {
         .unwrap();
         let (limit, wider) = (number(&vector, "r"), number(&vector, "R"));
         let true_ratio = number(&vector, "true_ratio");
-        let plan = Plan::new(
+        let plan = Prospect::new(
             traffic,
             Some(number(&vector, "D")),
             ErrorRate::ROLLBACK,

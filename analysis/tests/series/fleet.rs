@@ -3,7 +3,7 @@
 //! The truth is computed from the log of scrapes alone, without instants, steps or lookback.
 
 use proptest::prelude::*;
-use serinus_analysis::plan::Chunk;
+use serinus_analysis::questions::Chunk;
 use serinus_analysis::series::{
     Grid, PairedCounts, PairedInterval, Populations, Series, fine_step_ms, histogram,
 };

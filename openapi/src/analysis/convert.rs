@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serinus_analysis::interval::Interval;
-use serinus_analysis::judge;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Grid;
+use serinus_analysis::{data, judge};
 
 use super::{
     AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Evidence, Gate, History, Inputs,
@@ -29,7 +29,7 @@ pub struct AnalysisSubject<'a> {
     /// The grid judged.
     pub grid: Grid,
     /// The time before it.
-    pub history: &'a judge::History,
+    pub history: &'a data::History,
 }
 
 impl AnalysisAnswer {
@@ -80,10 +80,10 @@ impl AnalysisAnswer {
     }
 }
 
-impl From<&judge::History> for History {
-    fn from(history: &judge::History) -> Self {
+impl From<&data::History> for History {
+    fn from(history: &data::History) -> Self {
         let why = match history {
-            judge::History::Seen(past) => {
+            data::History::Seen(past) => {
                 let split = past.split();
                 return Self {
                     start: Some(timestamp(past.grid().start_ms())),
@@ -95,8 +95,8 @@ impl From<&judge::History> for History {
                     absent: None,
                 };
             }
-            judge::History::Absent(why) => why,
-            judge::History::Refused(fault) | judge::History::Late(fault) => &fault.message,
+            data::History::Absent(why) => why,
+            data::History::Refused(fault) | data::History::Late(fault) => &fault.message,
         };
         Self {
             absent: Some(one_line(why)),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serinus_analysis::judge::{BudgetData, DataFault, ReasonCode};
+use serinus_analysis::data::{BudgetData, DataFault, FaultCode};
 use serinus_analysis::pipeline::{Better, ErrorBudget, Metric, MetricKind, Pipeline, Stage};
-use serinus_analysis::plan::{Answered, PlannedQuestion, QuestionTime};
 use serinus_analysis::query::{QueryError, counter_increase, region_matcher};
+use serinus_analysis::questions::{Answered, MetricQuestion, QuestionTime};
 use serinus_analysis::series::Grid;
 
 use super::gather::Asked;
@@ -65,12 +65,12 @@ fn question(
     stage: &Stage,
     selector: &str,
     grid: Grid,
-) -> Result<PlannedQuestion, AnalysisError> {
+) -> Result<MetricQuestion, AnalysisError> {
     let mut matchers = budget.selector.clone();
     matchers.extend(region_matcher(&pipeline.region_label, &stage.regions));
     let promql = counter_increase(selector, &matchers, i64::from(budget.window_seconds))
         .map_err(|error| unwritten(&error))?;
-    Ok(PlannedQuestion {
+    Ok(MetricQuestion {
         metrics: BTreeSet::from([budget.metric.clone()]),
         promql,
         time: QuestionTime::Instant {
@@ -83,7 +83,7 @@ fn unwritten(error: &QueryError) -> AnalysisError {
     AnalysisError::Populations(format!("cannot ask for the error budget: {error}"))
 }
 
-fn record((question, answer): (&PlannedQuestion, &Answered)) -> QueryRecord {
+fn record((question, answer): (&MetricQuestion, &Answered)) -> QueryRecord {
     let series = answer.as_ref().map_or(&[][..], |(series, _)| series);
     QueryRecord {
         metric: "error budget".to_owned(),
@@ -121,14 +121,14 @@ fn increase(answer: &Answered) -> Result<Option<f64>, DataFault> {
     let (series, warnings) = answer.as_ref().map_err(Clone::clone)?;
     if let Some(told) = warnings.iter().find(|told| !told.starts_with(REMARK)) {
         return Err(DataFault {
-            code: ReasonCode::PartialData,
+            code: FaultCode::PartialData,
             message: told.clone(),
         });
     }
     let value = series.first().and_then(|one| one.values.last()).copied();
     match value {
         Some(value) if !value.is_finite() => Err(DataFault {
-            code: ReasonCode::NotFinite,
+            code: FaultCode::NotFinite,
             message: format!("the source counts {value}"),
         }),
         value => Ok(value),
@@ -137,7 +137,7 @@ fn increase(answer: &Answered) -> Result<Option<f64>, DataFault> {
 
 fn no_data(message: String) -> DataFault {
     DataFault {
-        code: ReasonCode::NoData,
+        code: FaultCode::NoData,
         message,
     }
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serinus_analysis::judge::DataFault;
+use serinus_analysis::data::DataFault;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Condition, MetricKind, Pipeline, Stage};
-use serinus_analysis::plan::{Chunk, ChunkData};
+use serinus_analysis::questions::{Chunk, ChunkData};
 use serinus_analysis::series::{Grid, Populations};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex as AsyncMutex;
@@ -242,7 +242,7 @@ mod tests {
         let before = Instant::now();
         assert_eq!(counted.failed_since(before), None);
         let fault = DataFault {
-            code: serinus_analysis::judge::ReasonCode::SourceSlow,
+            code: serinus_analysis::data::FaultCode::SourceSlow,
             message: "slow".to_owned(),
         };
         counted.fail(&fault);

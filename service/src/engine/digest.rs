@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use serinus_analysis::judge::{
+use serinus_analysis::data::{
     BudgetData, ControlSplit, History, MeasuredNoise, MetricData, StageData,
 };
+use serinus_analysis::judge::ReasonCode;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::{ArmCount, DataQuality};
 use sha2::{Digest, Sha256};
@@ -102,12 +103,12 @@ impl Hash {
             }
             History::Refused(fault) => {
                 self.text("history refused");
-                self.text(fault.code.token());
+                self.text(ReasonCode::from(fault.code).token());
                 self.text(&fault.message);
             }
             History::Late(fault) => {
                 self.text("history late");
-                self.text(fault.code.token());
+                self.text(ReasonCode::from(fault.code).token());
                 self.text(&fault.message);
             }
         }
@@ -137,7 +138,7 @@ impl Hash {
             }
             BudgetData::Fault(fault) => {
                 self.text("error budget fault");
-                self.text(fault.code.token());
+                self.text(ReasonCode::from(fault.code).token());
                 self.text(&fault.message);
             }
         }
@@ -184,7 +185,7 @@ impl Hash {
             }
             MetricData::Fault(fault) => {
                 self.text("fault");
-                self.text(fault.code.token());
+                self.text(ReasonCode::from(fault.code).token());
                 self.text(&fault.message);
             }
         }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serinus_analysis::judge::{DataFault, StageData};
+use serinus_analysis::data::{DataFault, StageData};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
-use serinus_analysis::plan::{Answered, Chunk, ChunkData, Plan};
+use serinus_analysis::questions::{Answered, Chunk, ChunkData, StageQuestions};
 use serinus_analysis::series::{Grid, Populations};
 use tokio::time::Instant;
 
@@ -114,7 +114,12 @@ impl Reader {
         self.chunks.note(subject, counted);
     }
 
-    fn plan_of(&self, asked: Asked<'_>, grid: Grid, step_ms: i64) -> Result<Plan, AnalysisError> {
+    fn plan_of(
+        &self,
+        asked: Asked<'_>,
+        grid: Grid,
+        step_ms: i64,
+    ) -> Result<StageQuestions, AnalysisError> {
         self.plan(
             asked.pipeline,
             asked.stage,
@@ -141,7 +146,7 @@ impl Reader {
         let grid = Grid::covering(first.start_ms(), last.end_ms(), first.interval_ms());
         let reading = self.read(asked, grid).await?;
         let step_ms = reading.plan.step_ms();
-        let plans: Vec<Plan> = chunks
+        let plans: Vec<StageQuestions> = chunks
             .iter()
             .map(|chunk| self.plan_of(asked, chunk.counted(), step_ms))
             .collect::<Result<_, _>>()?;
@@ -150,7 +155,7 @@ impl Reader {
                 .answers
                 .iter()
                 .find_map(|answer| answer.as_ref().err());
-            let count = |plan: &Plan| {
+            let count = |plan: &StageQuestions| {
                 let answers = reading.plan.cut(&reading.answers, plan);
                 let data = plan.assemble_chunk(&answers);
                 let settled = ChunkData::is_settled(&answers).then(|| Packed::new(&data));
@@ -184,7 +189,7 @@ fn missing(counted: &[Option<ChunkData>]) -> Vec<std::ops::Range<usize>> {
 }
 
 /// What is known of chunks that were not asked for.
-fn unread(plan: &Plan, chunks: usize, fault: &DataFault) -> Run {
+fn unread(plan: &StageQuestions, chunks: usize, fault: &DataFault) -> Run {
     let answers: Vec<Answered> = plan
         .questions()
         .iter()
@@ -202,7 +207,7 @@ fn unread(plan: &Plan, chunks: usize, fault: &DataFault) -> Run {
 
 /// The queries by which the newest chunk is read, with the samples that all chunks were counted
 /// from: the same whether or not they were kept.
-fn queries(newest: &Plan, counted: &[(Chunk, ChunkData)]) -> Vec<QueryRecord> {
+fn queries(newest: &StageQuestions, counted: &[(Chunk, ChunkData)]) -> Vec<QueryRecord> {
     let questions = newest.questions().iter().enumerate();
     let record = questions.map(|(index, question)| {
         let answered = counted

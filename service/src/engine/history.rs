@@ -8,15 +8,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serinus_analysis::judge::{
-    DataFault, History, HistoryData, MetricData, ReasonCode, SHORTEST_HISTORY_MS, StageData,
-    method_of,
+use serinus_analysis::data::{
+    DataFault, FaultCode, History, HistoryData, MetricData, SHORTEST_HISTORY_MS, StageData,
 };
+use serinus_analysis::judge::{measure_noise, method_of};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{
     Check, Condition, MOST_INTERVALS, Method, MetricKind, Pipeline, Stage,
 };
-use serinus_analysis::plan::Plan;
+use serinus_analysis::questions::StageQuestions;
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -133,7 +133,7 @@ impl Histories {
 /// What is said where a reading was lost: the next poll tries again.
 fn unreadable() -> History {
     History::Late(DataFault {
-        code: ReasonCode::StillCollecting,
+        code: FaultCode::StillCollecting,
         message: "the history of the control could not be read".to_owned(),
     })
 }
@@ -251,7 +251,7 @@ impl Subject {
                 .and_then(|(data, split)| HistoryData::new(data, split));
             match found {
                 Ok(found) => {
-                    let measured = found.measured(&self.pipeline, &self.stage);
+                    let measured = measure_noise(&found, &self.pipeline, &self.stage);
                     History::Seen(Arc::new(measured))
                 }
                 Err(fault) => History::Absent(fault.message),
@@ -303,7 +303,7 @@ impl Subject {
         grid: Grid,
         step_ms: i64,
         pieces: &mut Pieces,
-    ) -> Result<Plan, History> {
+    ) -> Result<StageQuestions, History> {
         let plan = self
             .plan(reader, grid, step_ms)
             .map_err(|()| cannot_plan())?;
@@ -330,9 +330,9 @@ impl Subject {
         }
     }
 
-    fn plan(&self, reader: &Reader, grid: Grid, step_ms: i64) -> Result<Plan, ()> {
+    fn plan(&self, reader: &Reader, grid: Grid, step_ms: i64) -> Result<StageQuestions, ()> {
         let mut texts = reader.texts();
-        Plan::of_control(
+        StageQuestions::of_control(
             &self.pipeline,
             sequential_checks(&self.pipeline, &self.stage),
             &self.control,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serinus_analysis::judge::History;
+use serinus_analysis::data::History;
 use tokio::sync::watch;
 use tokio::time::Instant;
 

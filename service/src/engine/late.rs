@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus_analysis::judge::{
-    BudgetData, DataFault, History, MetricData, ReasonCode, StageData, judge,
-};
+use serinus_analysis::data::{BudgetData, DataFault, FaultCode, History, MetricData, StageData};
+use serinus_analysis::judge::judge;
 use serinus_analysis::pipeline::{MetricKind, Pipeline};
 
 use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest};
@@ -26,7 +25,7 @@ impl Engine {
         let (pipeline, stage) = (input.pipeline, input.stage);
         let window = self.window(input)?;
         let fault = DataFault {
-            code: ReasonCode::StillCollecting,
+            code: FaultCode::StillCollecting,
             message: format!(
                 "not all data was there within {:.1} s",
                 waited.as_secs_f64()

@@ -15,10 +15,11 @@ mod window;
 
 use std::sync::Arc;
 
-use serinus_analysis::judge::{StageData, StageVerdict, judge};
+use serinus_analysis::data::StageData;
+use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
-use serinus_analysis::plan::PlanError;
+use serinus_analysis::questions::QuestionError;
 use serinus_analysis::series::{Grid, Populations};
 
 use crate::aside::aside;
@@ -247,8 +248,8 @@ fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
     Ok(())
 }
 
-impl From<Vec<PlanError>> for AnalysisError {
-    fn from(errors: Vec<PlanError>) -> Self {
+impl From<Vec<QuestionError>> for AnalysisError {
+    fn from(errors: Vec<QuestionError>) -> Self {
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Self::Populations(messages.join("; "))
     }

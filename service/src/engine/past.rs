@@ -1,9 +1,9 @@
 //! The control's past, read without a rollout: for plans and for calibration.
 
-use serinus_analysis::judge::{ControlSplit, DataFault, StageData};
+use serinus_analysis::data::{ControlSplit, DataFault, StageData};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Pipeline};
-use serinus_analysis::plan::{Answered, Plan};
+use serinus_analysis::questions::{Answered, StageQuestions};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 
 use super::reading::ask_all;
@@ -35,7 +35,7 @@ pub struct PastInput<'a> {
 /// What was read.
 #[derive(Debug)]
 pub struct PastReading {
-    plan: Plan,
+    plan: StageQuestions,
     answers: Vec<Answered>,
 }
 
@@ -50,7 +50,7 @@ impl PastReading {
     ///
     /// # Errors
     ///
-    /// As [`Plan::assemble_split`].
+    /// As [`StageQuestions::assemble_split`].
     pub fn split(&self, canary_share: f64) -> Result<(StageData, ControlSplit), DataFault> {
         self.plan.assemble_split(&self.answers, canary_share)
     }
@@ -59,7 +59,7 @@ impl PastReading {
     ///
     /// # Errors
     ///
-    /// As [`Plan::assemble_split`].
+    /// As [`StageQuestions::assemble_split`].
     pub fn split_targets(&self, canary_share: f64) -> Result<Populations<Vec<String>>, DataFault> {
         self.plan.split_targets(&self.answers, canary_share)
     }
@@ -109,7 +109,7 @@ impl Engine {
             let step_ms = fine_step_ms(interval_ms, period_ms);
             let checks = input.checks.iter().copied();
             let mut texts = self.reader().texts();
-            Plan::of_control(
+            StageQuestions::of_control(
                 input.pipeline,
                 checks,
                 input.control,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serinus_analysis::judge::{DataFault, History, ReasonCode};
-use serinus_analysis::plan::{Answered, Plan, PlannedQuestion};
+use serinus_analysis::data::{DataFault, FaultCode, History};
+use serinus_analysis::questions::{Answered, MetricQuestion, StageQuestions};
 
 use crate::prometheus::Question;
 
@@ -19,13 +19,13 @@ impl Pieces {
     /// The history that a fault, or partial data, makes of it.
     pub(super) fn take(
         &mut self,
-        question: &PlannedQuestion,
+        question: &MetricQuestion,
         answer: Answered,
     ) -> Result<(), History> {
         match &answer {
             Err(fault) => return Err(faulty(fault)),
             Ok((_, warnings)) if !warnings.is_empty() => {
-                return Err(late(ReasonCode::PartialData, &warnings.join("; ")));
+                return Err(late(FaultCode::PartialData, &warnings.join("; ")));
             }
             Ok(_) => {}
         }
@@ -44,8 +44,8 @@ impl Pieces {
     }
 
     /// The questions without an answer, by the end of their piece.
-    pub(super) fn missing(&self, plan: &Plan) -> BTreeMap<i64, Vec<PlannedQuestion>> {
-        let mut missing = BTreeMap::<i64, Vec<PlannedQuestion>>::new();
+    pub(super) fn missing(&self, plan: &StageQuestions) -> BTreeMap<i64, Vec<MetricQuestion>> {
+        let mut missing = BTreeMap::<i64, Vec<MetricQuestion>>::new();
         for question in plan.questions() {
             if !self.0.contains_key(&asked(question)) {
                 let piece = missing.entry(question.time.end_ms()).or_default();
@@ -56,7 +56,7 @@ impl Pieces {
     }
 
     /// The answers to a plan's questions, in their order.
-    pub(super) fn answers(&self, plan: &Plan) -> Vec<Answered> {
+    pub(super) fn answers(&self, plan: &StageQuestions) -> Vec<Answered> {
         plan.questions()
             .iter()
             .map(|question| {
@@ -67,7 +67,7 @@ impl Pieces {
     }
 
     /// As [`Pieces::answers`], without a copy of a day.
-    pub(super) fn into_answers(mut self, plan: &Plan) -> Vec<Answered> {
+    pub(super) fn into_answers(mut self, plan: &StageQuestions) -> Vec<Answered> {
         plan.questions()
             .iter()
             .map(|question| self.0.remove(&asked(question)).unwrap_or_else(not_there))
@@ -77,12 +77,12 @@ impl Pieces {
 
 fn not_there() -> Answered {
     Err(DataFault {
-        code: ReasonCode::StillCollecting,
+        code: FaultCode::StillCollecting,
         message: "the answer was not ready in time".to_owned(),
     })
 }
 
-fn asked(question: &PlannedQuestion) -> Question {
+fn asked(question: &MetricQuestion) -> Question {
     Question {
         promql: question.promql.clone(),
         at: question.time,
@@ -92,14 +92,14 @@ fn asked(question: &PlannedQuestion) -> Question {
 /// What a fault of the source makes of a history: one that would come again is its last word.
 fn faulty(fault: &DataFault) -> History {
     match fault.code {
-        ReasonCode::SourceRejectedQuery
-        | ReasonCode::TooManySeries
-        | ReasonCode::AnswerTooLarge => History::Refused(fault.clone()),
+        FaultCode::SourceRejectedQuery | FaultCode::TooManySeries | FaultCode::AnswerTooLarge => {
+            History::Refused(fault.clone())
+        }
         code => late(code, &fault.message),
     }
 }
 
-fn late(code: ReasonCode, message: &str) -> History {
+fn late(code: FaultCode, message: &str) -> History {
     History::Late(DataFault {
         code,
         message: format!(
@@ -117,18 +117,20 @@ mod tests {
     fn a_source_that_refuses_has_said_its_last_word_and_one_that_is_slow_has_not() {
         // A token can be renewed while the rollout waits.
         let fault = DataFault {
-            code: ReasonCode::SourceRefusedCredentials,
+            code: FaultCode::SourceRefusedCredentials,
             message: "m".to_owned(),
         };
         assert!(matches!(faulty(&fault), History::Late(_)));
-        for code in ReasonCode::ALL.iter().copied() {
+        for code in FaultCode::ALL.iter().copied() {
             let fault = DataFault {
                 code,
                 message: "m".to_owned(),
             };
             let is_final = matches!(
-                code.token(),
-                "source_rejected_query" | "too_many_series" | "answer_too_large"
+                code,
+                FaultCode::SourceRejectedQuery
+                    | FaultCode::TooManySeries
+                    | FaultCode::AnswerTooLarge
             );
             match faulty(&fault) {
                 History::Refused(told) => assert!(is_final && told == fault),

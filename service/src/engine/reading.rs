@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serinus_analysis::judge::{DataFault, ReasonCode};
+use serinus_analysis::data::{DataFault, FaultCode};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
-use serinus_analysis::plan::{Answered, Plan, PlannedQuestion, QueryTexts};
+use serinus_analysis::questions::{Answered, MetricQuestion, QueryTexts, StageQuestions};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::task::JoinSet;
 
@@ -25,7 +25,7 @@ const MOST_REMEMBERED: usize = 10_000;
 /// What was read for a stage.
 pub(super) struct Reading {
     /// What was asked.
-    pub(super) plan: Plan,
+    pub(super) plan: StageQuestions,
     /// The answers, in the order of its questions.
     pub(super) answers: Vec<Answered>,
 }
@@ -112,9 +112,9 @@ impl Reader {
         populations: Populations<&Matchers>,
         grid: Grid,
         step_ms: i64,
-    ) -> Result<Plan, AnalysisError> {
+    ) -> Result<StageQuestions, AnalysisError> {
         let mut texts = self.texts();
-        Ok(Plan::with_texts(
+        Ok(StageQuestions::with_texts(
             pipeline,
             stage,
             populations,
@@ -150,7 +150,7 @@ impl Reader {
 }
 
 /// Asks all questions at once and returns the answers in their order.
-pub(super) async fn ask_all(source: &Arc<Source>, questions: &[PlannedQuestion]) -> Vec<Answered> {
+pub(super) async fn ask_all(source: &Arc<Source>, questions: &[MetricQuestion]) -> Vec<Answered> {
     let mut tasks = JoinSet::new();
     for (index, planned) in questions.iter().enumerate() {
         let question = Question {
@@ -172,7 +172,7 @@ pub(super) async fn ask_all(source: &Arc<Source>, questions: &[PlannedQuestion])
         .iter()
         .map(|_| {
             Err(DataFault {
-                code: ReasonCode::StillCollecting,
+                code: FaultCode::StillCollecting,
                 message: "the answer was not ready in time".to_owned(),
             })
         })

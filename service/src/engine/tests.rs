@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::{Form, Router, routing::post};
-use serinus_analysis::judge::{
-    ControlSplit, History, HistoryData, MetricData, NoiseSource, ReasonCode, Verdict,
-};
+use serinus_analysis::data::{ControlSplit, History, HistoryData, MetricData};
+use serinus_analysis::judge::{NoiseSource, ReasonCode, Verdict, measure_noise};
 use serinus_analysis::matchers::Matcher;
 use serinus_analysis::pipeline::parse;
 use serinus_analysis::series::{ArmCount, DataQuality, PairedCounts, PairedInterval};
@@ -273,7 +272,11 @@ pub(super) fn measured(events: f64) -> History {
         canary_share: 0.5,
     };
     let past = HistoryData::new(data, split).unwrap();
-    History::Seen(Arc::new(past.measured(&pipeline, &pipeline.stages[0])))
+    History::Seen(Arc::new(measure_noise(
+        &past,
+        &pipeline,
+        &pipeline.stages[0],
+    )))
 }
 
 fn noise(analysis: &Analysis) -> Option<NoiseSource> {

@@ -18,6 +18,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use serinus_analysis::data::FaultCode;
 use serinus_analysis::judge::{ReasonCode, Verdict};
 
 use labels::{Query, Request, RequestTime, Source, StoreCall, StoreOperation, VerdictLabel};
@@ -55,7 +56,7 @@ pub enum AskOutcome {
         bytes: u64,
     },
     /// With a fault.
-    Failed(ReasonCode),
+    Failed(FaultCode),
     /// Whoever asked stopped waiting: mostly an analysis that ran out of its time.
     Abandoned,
 }
@@ -198,7 +199,7 @@ impl Metrics {
                 self.query_bytes.get_or_create(&label).inc_by(bytes);
                 "ok"
             }
-            AskOutcome::Failed(code) => code.token(),
+            AskOutcome::Failed(code) => ReasonCode::from(code).token(),
             AskOutcome::Abandoned => "abandoned",
         };
         let query = Query {

@@ -22,7 +22,7 @@ fn what_happened_is_counted_where_it_belongs() {
         Duration::from_secs(1),
         AskOutcome::Answered { bytes: 7 },
     );
-    let fault = AskOutcome::Failed(ReasonCode::SourceSlow);
+    let fault = AskOutcome::Failed(FaultCode::SourceSlow);
     metrics.source_asked("eu", Duration::from_secs(10), fault);
     metrics.source_asked("eu", Duration::from_secs(8), AskOutcome::Abandoned);
     metrics.store_took("record", Duration::from_millis(1), true);

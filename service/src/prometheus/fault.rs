@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serinus_analysis::judge::ReasonCode;
+use serinus_analysis::data::FaultCode;
 
 use super::SourceFault;
 use super::decode::DecodeError;
@@ -44,7 +44,7 @@ pub(super) struct Faults<'a> {
 }
 
 impl Faults<'_> {
-    fn fault(self, code: ReasonCode, rest: &str) -> SourceFault {
+    fn fault(self, code: FaultCode, rest: &str) -> SourceFault {
         SourceFault {
             code,
             message: format!("source {:?} {rest}", self.source),
@@ -53,7 +53,7 @@ impl Faults<'_> {
 
     pub(super) fn unavailable(self, cause: &str) -> SourceFault {
         self.fault(
-            ReasonCode::SourceUnavailable,
+            FaultCode::SourceUnavailable,
             &format!(
                 "cannot be reached ({}): check its url and that it runs",
                 one_line(cause)
@@ -63,7 +63,7 @@ impl Faults<'_> {
 
     pub(super) fn slow(self, timeout: Duration) -> SourceFault {
         self.fault(
-            ReasonCode::SourceSlow,
+            FaultCode::SourceSlow,
             &format!(
                 "did not answer within {} s: make the query cheaper or raise timeout_seconds",
                 timeout.as_secs_f64()
@@ -73,7 +73,7 @@ impl Faults<'_> {
 
     pub(super) fn busy(self, timeout: Duration, max_concurrent: usize) -> SourceFault {
         self.fault(
-            ReasonCode::SourceSlow,
+            FaultCode::SourceSlow,
             &format!(
                 "had {max_concurrent} other queries running for {} s: make them cheaper or raise \
                  max_concurrent",
@@ -84,7 +84,7 @@ impl Faults<'_> {
 
     fn gave_up(self, text: &str) -> SourceFault {
         self.fault(
-            ReasonCode::SourceSlow,
+            FaultCode::SourceSlow,
             &format!(
                 "gave up on the query{}: make it cheaper, or look at the load of the source",
                 colon(text)
@@ -99,7 +99,7 @@ impl Faults<'_> {
             _ => plain_text(body),
         };
         self.fault(
-            ReasonCode::SourceSlow,
+            FaultCode::SourceSlow,
             &format!(
                 "is asked too much (HTTP 429){}: lower max_concurrent, or raise its limits",
                 colon(&told)
@@ -109,21 +109,21 @@ impl Faults<'_> {
 
     fn rejected(self, text: &str) -> SourceFault {
         self.fault(
-            ReasonCode::SourceRejectedQuery,
+            FaultCode::SourceRejectedQuery,
             &format!("refused the query{}", colon(text)),
         )
     }
 
     fn failed(self, what: &str, text: &str) -> SourceFault {
         self.fault(
-            ReasonCode::SourceFailed,
+            FaultCode::SourceFailed,
             &format!("failed ({what}){}", colon(text)),
         )
     }
 
     fn not_prometheus(self, detail: &str) -> SourceFault {
         self.fault(
-            ReasonCode::SourceNotPrometheus,
+            FaultCode::SourceNotPrometheus,
             &format!(
                 "does not answer like a Prometheus ({}): check its url, and for a login or a \
                  proxy in between",
@@ -134,7 +134,7 @@ impl Faults<'_> {
 
     pub(super) fn cut(self) -> SourceFault {
         self.fault(
-            ReasonCode::SourceAnswerCut,
+            FaultCode::SourceAnswerCut,
             "broke off in the middle of its answer: look for a proxy in between that limits size \
              or time, and for restarts of the source",
         )
@@ -142,7 +142,7 @@ impl Faults<'_> {
 
     pub(super) fn too_large(self, max_bytes: u64) -> SourceFault {
         self.fault(
-            ReasonCode::AnswerTooLarge,
+            FaultCode::AnswerTooLarge,
             &format!(
                 "answered with more than {max_bytes} bytes: aggregate in the query, or raise \
                  max_bytes"
@@ -161,14 +161,14 @@ impl Faults<'_> {
             DecodeError::Cut => self.cut(),
             DecodeError::NotPrometheus(detail) => self.not_prometheus(&detail),
             DecodeError::TooManySeries { limit } => self.fault(
-                ReasonCode::TooManySeries,
+                FaultCode::TooManySeries,
                 &format!(
                     "answered with more than {limit} series: aggregate in the query, or raise \
                      max_series"
                 ),
             ),
             DecodeError::TooManyBuckets { limit } => self.fault(
-                ReasonCode::TooManySeries,
+                FaultCode::TooManySeries,
                 &format!(
                     "answered with more than {limit} buckets of native histograms: select fewer \
                      targets, or raise max_series"
@@ -193,7 +193,7 @@ impl Faults<'_> {
         let http = format!("HTTP {}", status.as_u16());
         match (status, error) {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => self.fault(
-                ReasonCode::SourceRefusedCredentials,
+                FaultCode::SourceRefusedCredentials,
                 &format!("refused the credentials ({http}): check user, token and tenant headers"),
             ),
             // It says nothing about the query: the same one is answered later.

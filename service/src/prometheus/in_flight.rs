@@ -98,7 +98,7 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use serinus_analysis::judge::ReasonCode;
+    use serinus_analysis::data::FaultCode;
     use tokio::time::{sleep, timeout};
 
     use super::super::QuestionTime;
@@ -162,7 +162,7 @@ mod tests {
         let fault = || async {
             sleep(Duration::from_millis(20)).await;
             Err(SourceFault {
-                code: ReasonCode::SourceFailed,
+                code: FaultCode::SourceFailed,
                 message: String::new(),
             })
         };

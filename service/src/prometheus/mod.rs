@@ -2,7 +2,7 @@
 //!
 //! The transport is that of `prometheus-http-query` over a `reqwest` client of ours; the decoding
 //! is ours, because the crate drops `warnings`, reads samples into trees and not columns, and reads
-//! a body of any size. Every way in which a source can fail has a [`ReasonCode`] of its own: the
+//! a body of any size. Every way in which a source can fail has a [`FaultCode`] of its own: the
 //! answer to a failing source is a `hold` that names it.
 
 mod asking;
@@ -23,9 +23,9 @@ pub use secret::Secret;
 pub use source::Source;
 pub use sources::{Sources, SourcesError};
 
-pub use serinus_analysis::plan::QuestionTime;
+pub use serinus_analysis::questions::QuestionTime;
 
-use serinus_analysis::judge::{DataFault, ReasonCode};
+use serinus_analysis::data::{DataFault, FaultCode};
 use serinus_analysis::series::Series;
 
 /// A query and when it is evaluated.
@@ -53,7 +53,7 @@ pub struct Answer {
 #[error("{message}")]
 pub struct SourceFault {
     /// The stable token.
-    pub code: ReasonCode,
+    pub code: FaultCode,
     /// One sentence for people, without secrets.
     pub message: String,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::Response;
 use reqwest::header::LOCATION;
-use serinus_analysis::judge::ReasonCode;
+use serinus_analysis::data::FaultCode;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -269,7 +269,7 @@ impl Source {
         let fault = self.faults().bad_status(status, error, &text);
         // A source that says that the query took too long has said its last word.
         let is_transient =
-            matches!(status.as_u16(), 502..=504) && fault.code == ReasonCode::SourceFailed;
+            matches!(status.as_u16(), 502..=504) && fault.code == FaultCode::SourceFailed;
         Failure {
             fault,
             is_transient,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::*;
-use crate::judge::{ControlSplit, HistoryData, NoiseSource};
+use crate::data::{ControlSplit, HistoryData};
+use crate::judge::{NoiseSource, measure_noise};
 use crate::sequential::{
     AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, EvidenceConfig, IntervalCounts,
     NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence, RelativeLimit, Side,
@@ -49,7 +50,11 @@ fn noisy(intervals: usize) -> MetricData {
 /// As the second stage of a pipeline would know it.
 fn seen(pipeline: &Pipeline, intervals: usize, metrics: Vec<(&str, MetricData)>) -> History {
     let found = HistoryData::new(data(intervals, metrics), split()).unwrap();
-    History::Seen(Arc::new(found.measured(pipeline, &pipeline.stages[1])))
+    History::Seen(Arc::new(measure_noise(
+        &found,
+        pipeline,
+        &pipeline.stages[1],
+    )))
 }
 
 fn sequential(checks: Vec<Check>) -> Pipeline {
@@ -182,7 +187,7 @@ fn without_a_history_the_noise_is_assumed() {
     assert_eq!(other.checks, absent.checks);
 
     let refused = judged(History::Refused(DataFault {
-        code: ReasonCode::TooManySeries,
+        code: FaultCode::TooManySeries,
         message: "more than 1000 series".to_owned(),
     }));
     assert_eq!(refused.checks, absent.checks);
@@ -209,7 +214,7 @@ fn a_history_that_is_late_holds_the_sequential_checks_alone() {
         ],
     );
     data.history = History::Late(DataFault {
-        code: ReasonCode::SourceSlow,
+        code: FaultCode::SourceSlow,
         message: "the source is slow".to_owned(),
     });
     let held = second_stage(&pipeline, &data);

@@ -11,9 +11,9 @@ use crate::series::{
     Populations,
 };
 
-use super::{
-    DataFault, History, MetricData, Outcome, ReasonCode, StageData, StageVerdict, Verdict, judge,
-};
+use crate::data::{DataFault, FaultCode, History, MetricData, StageData};
+
+use super::{Outcome, ReasonCode, StageVerdict, Verdict, judge};
 
 mod history;
 mod kill_switch;
@@ -26,11 +26,11 @@ mod split;
 mod stage;
 mod warm_up;
 
-pub(super) const INTERVAL_MS: i64 = 30_000;
+pub(crate) const INTERVAL_MS: i64 = 30_000;
 /// The stage of these tests lasts an hour.
-pub(super) const STAGE_INTERVALS: usize = 120;
+pub(crate) const STAGE_INTERVALS: usize = 120;
 
-pub(super) fn metric(name: &str, kind: MetricKind, better: Better, dimension: Dimension) -> Metric {
+pub(crate) fn metric(name: &str, kind: MetricKind, better: Better, dimension: Dimension) -> Metric {
     Metric {
         name: name.to_owned(),
         kind,
@@ -39,14 +39,14 @@ pub(super) fn metric(name: &str, kind: MetricKind, better: Better, dimension: Di
     }
 }
 
-pub(super) fn proportion() -> MetricKind {
+pub(crate) fn proportion() -> MetricKind {
     MetricKind::Proportion {
         events: "errors_total".to_owned(),
         total: "requests_total".to_owned(),
     }
 }
 
-pub(super) fn check(metric: &str, text: &str, condition: Condition) -> Check {
+pub(crate) fn check(metric: &str, text: &str, condition: Condition) -> Check {
     Check {
         metric: metric.to_owned(),
         text: text.to_owned(),
@@ -60,14 +60,14 @@ pub(super) fn check(metric: &str, text: &str, condition: Condition) -> Check {
     }
 }
 
-pub(super) fn below(limit: f64) -> Condition {
+pub(crate) fn below(limit: f64) -> Condition {
     Condition::Absolute {
         comparison: Comparison::Less,
         limit,
     }
 }
 
-pub(super) fn below_baseline(ratio: f64) -> Condition {
+pub(crate) fn below_baseline(ratio: f64) -> Condition {
     Condition::Relative {
         comparison: Comparison::Less,
         ratio,
@@ -75,7 +75,7 @@ pub(super) fn below_baseline(ratio: f64) -> Condition {
     }
 }
 
-pub(super) fn stage(id: &str, traffic_percent: f64, checks: Vec<Check>) -> Stage {
+pub(crate) fn stage(id: &str, traffic_percent: f64, checks: Vec<Check>) -> Stage {
     Stage {
         id: id.to_owned(),
         name: id.to_owned(),
@@ -91,7 +91,7 @@ pub(super) fn stage(id: &str, traffic_percent: f64, checks: Vec<Check>) -> Stage
     }
 }
 
-pub(super) fn pipeline(checks: Vec<Check>) -> Pipeline {
+pub(crate) fn pipeline(checks: Vec<Check>) -> Pipeline {
     let quantile = MetricKind::Quantile {
         quantile: 0.99,
         histogram: "duration_seconds".to_owned(),
@@ -147,7 +147,7 @@ pub(super) fn pipeline(checks: Vec<Check>) -> Pipeline {
 }
 
 /// Counts spread evenly over the intervals of a grid.
-pub(super) fn counts(intervals: usize, control: (f64, f64), canary: (f64, f64)) -> MetricData {
+pub(crate) fn counts(intervals: usize, control: (f64, f64), canary: (f64, f64)) -> MetricData {
     let each = |(events, exposure): (f64, f64)| ArmCount {
         events: events / intervals as f64,
         exposure: exposure / intervals as f64,
@@ -164,12 +164,12 @@ pub(super) fn counts(intervals: usize, control: (f64, f64), canary: (f64, f64)) 
     })
 }
 
-pub(super) fn grid(intervals: usize) -> Grid {
+pub(crate) fn grid(intervals: usize) -> Grid {
     let length = i64::try_from(intervals).unwrap() * INTERVAL_MS;
     Grid::covering(1_800_000_000_000, 1_800_000_000_000 + length, INTERVAL_MS)
 }
 
-pub(super) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageData {
+pub(crate) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageData {
     StageData {
         grid: grid(intervals),
         starts_with_stage: true,
@@ -184,14 +184,14 @@ pub(super) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
     }
 }
 
-pub(super) fn second_stage(pipeline: &Pipeline, data: &StageData) -> StageVerdict {
+pub(crate) fn second_stage(pipeline: &Pipeline, data: &StageData) -> StageVerdict {
     judge(pipeline, &pipeline.stages[1], data)
 }
 
-pub(super) const GOOD: ((f64, f64), (f64, f64)) = ((900.0, 900_000.0), (100.0, 100_000.0));
-pub(super) const BAD: ((f64, f64), (f64, f64)) = ((900.0, 900_000.0), (300.0, 100_000.0));
+pub(crate) const GOOD: ((f64, f64), (f64, f64)) = ((900.0, 900_000.0), (100.0, 100_000.0));
+pub(crate) const BAD: ((f64, f64), (f64, f64)) = ((900.0, 900_000.0), (300.0, 100_000.0));
 
-pub(super) fn error_rate_checks() -> Vec<Check> {
+pub(crate) fn error_rate_checks() -> Vec<Check> {
     vec![check(
         "error_rate",
         "error_rate < baseline * 1.1",
@@ -199,7 +199,7 @@ pub(super) fn error_rate_checks() -> Vec<Check> {
     )]
 }
 
-pub(super) fn errors(intervals: usize, of: ((f64, f64), (f64, f64))) -> StageData {
+pub(crate) fn errors(intervals: usize, of: ((f64, f64), (f64, f64))) -> StageData {
     data(
         intervals,
         vec![("error_rate", counts(intervals, of.0, of.1))],

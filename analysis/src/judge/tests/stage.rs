@@ -97,7 +97,7 @@ fn a_stage_that_cannot_decide_in_its_time_says_so_at_the_first_answer() {
 fn no_data_holds_and_never_promotes() {
     let pipeline = pipeline(error_rate_checks());
     let fault = DataFault {
-        code: ReasonCode::SourceUnavailable,
+        code: FaultCode::SourceUnavailable,
         message: "refused".to_owned(),
     };
     let faulty = data(

@@ -3,7 +3,7 @@
 mod report;
 
 use clap::Args;
-use serinus_analysis::judge::{Replay, replay};
+use serinus_analysis::foresight::{Replay, replay};
 use serinus_analysis::pipeline::Stage;
 
 use super::Failure;

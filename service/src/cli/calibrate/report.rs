@@ -3,8 +3,10 @@
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
+use serinus_analysis::data::ControlSplit;
+use serinus_analysis::foresight::{Replay, WindowOutcome};
 use serinus_analysis::interval::{Confidence, Count, wilson_interval};
-use serinus_analysis::judge::{ControlSplit, Replay, WindowOutcome, method_of};
+use serinus_analysis::judge::method_of;
 use serinus_analysis::pipeline::{Check, Method, MetricKind, Pipeline, Stage};
 use serinus_analysis::series::Populations;
 

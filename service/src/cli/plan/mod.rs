@@ -4,9 +4,9 @@ mod table;
 
 use clap::Args;
 use serde::Serialize;
-use serinus_analysis::judge::{
-    HistoryData, MeasuredHistory, Noise, Past, StageOutlook, has_data, outlook, service_of,
-};
+use serinus_analysis::data::{HistoryData, MeasuredHistory};
+use serinus_analysis::foresight::{Noise, Past, StageOutlook, has_data, outlook, service_of};
+use serinus_analysis::judge::measure_noise;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 
 use super::Failure;
@@ -191,7 +191,7 @@ fn measured(
     reading
         .split(stage.traffic_percent / 100.0)
         .and_then(|(data, split)| HistoryData::new(data, split))
-        .map(|past| past.measured(pipeline, stage))
+        .map(|past| measure_noise(&past, pipeline, stage))
         .map_err(|fault| fault.message)
 }
 

@@ -2,7 +2,7 @@
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
-use serinus_analysis::judge::{CheckOutlook, FACTORS, OutlookStatus, StageOutlook};
+use serinus_analysis::foresight::{CheckOutlook, FACTORS, OutlookStatus, StageOutlook};
 
 use super::super::table;
 use super::Report;

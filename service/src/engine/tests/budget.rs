@@ -1,6 +1,6 @@
 //! A service that has spent its error budget gets no more traffic moved.
 
-use serinus_analysis::judge::{BudgetData, DataFault};
+use serinus_analysis::data::{BudgetData, DataFault, FaultCode};
 
 use super::*;
 
@@ -125,13 +125,13 @@ async fn nothing_is_known_before_an_interval_is_over_or_the_data_is_there() {
     let early = engine_at(&url, START_MS + 10_000);
     let young = early.analyse(&just_begun).await.unwrap();
     let engine = engine(&url);
-    assert_eq!(code(&young), Some(ReasonCode::NoData));
+    assert_eq!(code(&young), Some(FaultCode::NoData));
     assert_eq!(told(&young), (Verdict::Hold, ReasonCode::WarmingUp));
     let waited = Duration::from_secs(1);
     let late = engine
         .still_collecting(&input(&pipeline, 30), waited)
         .unwrap();
-    assert_eq!(code(&late), Some(ReasonCode::StillCollecting));
+    assert_eq!(code(&late), Some(FaultCode::StillCollecting));
     assert_eq!(told(&late), (Verdict::Hold, ReasonCode::StillCollecting));
 }
 

@@ -7,7 +7,7 @@ mod upstream;
 
 use std::time::Duration;
 
-use serinus_analysis::judge::ReasonCode;
+use serinus_analysis::data::FaultCode;
 use tokio::time::Instant;
 
 use self::upstream::{Reply, Upstream, json, response};
@@ -54,7 +54,7 @@ async fn fault_after(reply: Reply) -> SourceFault {
     fault_of(&source(config(&upstream))).await
 }
 
-async fn code_after(reply: Reply) -> ReasonCode {
+async fn code_after(reply: Reply) -> FaultCode {
     fault_after(reply).await.code
 }
 
@@ -166,14 +166,14 @@ async fn an_unreachable_source_is_unavailable() {
         config(&upstream)
     };
     let fault = fault_of(&source(refusing)).await;
-    assert_eq!(fault.code, ReasonCode::SourceUnavailable);
+    assert_eq!(fault.code, FaultCode::SourceUnavailable);
     assert!(fault.message.contains("Connection refused"), "{fault}");
 
     let unknown = "http://no-such-host.invalid:9090".parse().unwrap();
     let mut unknown = SourceConfig::new(unknown);
     unknown.timeout_seconds = 2.0;
     let fault = fault_of(&source(unknown)).await;
-    assert_eq!(fault.code, ReasonCode::SourceUnavailable);
+    assert_eq!(fault.code, FaultCode::SourceUnavailable);
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn a_connection_that_closes_after_the_question_is_an_answer_cut() {
         let shown = format!("{reply:?}");
         let upstream = Upstream::start(vec![reply]).await;
         let fault = fault_of(&source(config(&upstream))).await;
-        assert_eq!(fault.code, ReasonCode::SourceAnswerCut, "{shown}: {fault}");
+        assert_eq!(fault.code, FaultCode::SourceAnswerCut, "{shown}: {fault}");
         assert_eq!(
             upstream.requests().len(),
             3,
@@ -203,7 +203,7 @@ async fn a_source_that_speaks_no_tls_is_unavailable() {
     config.timeout_seconds = 0.5;
     assert_eq!(
         fault_of(&source(config)).await.code,
-        ReasonCode::SourceUnavailable
+        FaultCode::SourceUnavailable
     );
 }
 
@@ -216,7 +216,7 @@ async fn a_silent_source_is_slow() {
         let mut config = config(&upstream);
         config.timeout_seconds = 0.2;
         let fault = fault_of(&source(config)).await;
-        assert_eq!(fault.code, ReasonCode::SourceSlow);
+        assert_eq!(fault.code, FaultCode::SourceSlow);
         assert!(fault.message.contains("within 0.2 s"), "{fault}");
         assert_eq!(upstream.requests().len(), 1);
     }
@@ -233,7 +233,7 @@ async fn a_query_that_the_source_gives_up_is_slow_and_not_repeated() {
             format!(r#"{{"status":"error","errorType":"{kind}","error":"query timed out"}}"#);
         let upstream = Upstream::start(vec![json(status, &body)]).await;
         let fault = fault_of(&source(config(&upstream))).await;
-        assert_eq!(fault.code, ReasonCode::SourceSlow, "{status}");
+        assert_eq!(fault.code, FaultCode::SourceSlow, "{status}");
         assert!(fault.message.contains("query timed out"), "{fault}");
         assert_eq!(upstream.requests().len(), 1);
     }
@@ -248,7 +248,7 @@ async fn a_source_that_is_asked_too_much_is_slow_and_not_asked_at_once_again() {
     for reply in [json(status, limit), Reply::Bytes(of_a_proxy)] {
         let upstream = Upstream::start(vec![reply]).await;
         let fault = fault_of(&source(config(&upstream))).await;
-        assert_eq!(fault.code, ReasonCode::SourceSlow);
+        assert_eq!(fault.code, FaultCode::SourceSlow);
         let told = "is asked too much (HTTP 429): too many requests: lower max_concurrent";
         assert!(fault.message.contains(told), "{fault}");
         assert_eq!(upstream.requests().len(), 1);
@@ -261,7 +261,7 @@ async fn a_bad_query_is_rejected_in_the_words_of_prometheus_and_not_repeated() {
     for status in ["400 Bad Request", "200 OK"] {
         let upstream = Upstream::start(vec![json(status, body)]).await;
         let fault = fault_of(&source(config(&upstream))).await;
-        assert_eq!(fault.code, ReasonCode::SourceRejectedQuery);
+        assert_eq!(fault.code, FaultCode::SourceRejectedQuery);
         assert_eq!(
             fault.message,
             "source \"main\" refused the query: 1:5: parse error: bad"
@@ -270,7 +270,7 @@ async fn a_bad_query_is_rejected_in_the_words_of_prometheus_and_not_repeated() {
     }
     let body = r#"{"status":"error","errorType":"execution","error":"many-to-many matching"}"#;
     let reply = json("422 Unprocessable Entity", body);
-    assert_eq!(code_after(reply).await, ReasonCode::SourceRejectedQuery);
+    assert_eq!(code_after(reply).await, FaultCode::SourceRejectedQuery);
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn an_internal_error_is_a_failure_and_not_repeated() {
     let body = r#"{"status":"error","errorType":"internal","error":"disk"}"#;
     let upstream = Upstream::start(vec![json("500 Internal Server Error", body)]).await;
     let fault = fault_of(&source(config(&upstream))).await;
-    assert_eq!(fault.code, ReasonCode::SourceFailed);
+    assert_eq!(fault.code, FaultCode::SourceFailed);
     assert_eq!(fault.message, "source \"main\" failed (HTTP 500): disk");
     assert_eq!(upstream.requests().len(), 1);
 }
@@ -301,7 +301,7 @@ async fn a_gateway_that_stays_bad_is_asked_three_times() {
     let page = response("502 Bad Gateway", "text/html", b"<html>nginx</html>");
     let upstream = Upstream::start(vec![Reply::Bytes(page)]).await;
     let fault = fault_of(&source(config(&upstream))).await;
-    assert_eq!(fault.code, ReasonCode::SourceFailed);
+    assert_eq!(fault.code, FaultCode::SourceFailed);
     assert_eq!(fault.message, "source \"main\" failed (HTTP 502)");
     assert_eq!(upstream.requests().len(), 3);
 }
@@ -314,7 +314,7 @@ async fn retries_end_with_the_deadline() {
     let mut config = config(&upstream);
     config.timeout_seconds = 0.5;
     let fault = fault_of(&source(config)).await;
-    assert_eq!(fault.code, ReasonCode::SourceFailed);
+    assert_eq!(fault.code, FaultCode::SourceFailed);
     assert!(upstream.requests().len() <= 2, "no time for a third");
 }
 
@@ -347,7 +347,7 @@ async fn what_is_no_prometheus_is_told_as_such() {
     ] {
         let shown = format!("{reply:?}");
         let fault = fault_after(reply).await;
-        assert_eq!(fault.code, ReasonCode::SourceNotPrometheus, "{shown}");
+        assert_eq!(fault.code, FaultCode::SourceNotPrometheus, "{shown}");
         assert!(!fault.message.contains("token"), "{fault}");
     }
 }
@@ -358,8 +358,8 @@ async fn a_cut_answer_is_told_as_such() {
     cut_body.truncate(cut_body.len() - 20);
     assert_eq!(
         code_after(Reply::Bytes(cut_body)).await,
-        ReasonCode::SourceAnswerCut
+        FaultCode::SourceAnswerCut
     );
     let cut_json = json("200 OK", &GOOD[..GOOD.len() - 20]);
-    assert_eq!(code_after(cut_json).await, ReasonCode::SourceAnswerCut);
+    assert_eq!(code_after(cut_json).await, FaultCode::SourceAnswerCut);
 }

@@ -6,7 +6,7 @@ use super::*;
 async fn refused_credentials_are_told_as_such() {
     let page = response("401 Unauthorized", "text/html", b"<html>log in</html>");
     let fault = fault_after(Reply::Bytes(page)).await;
-    assert_eq!(fault.code, ReasonCode::SourceRefusedCredentials);
+    assert_eq!(fault.code, FaultCode::SourceRefusedCredentials);
     assert!(fault.message.contains("credentials (HTTP 401)"), "{fault}");
 }
 

@@ -8,14 +8,14 @@ async fn too_many_series_and_bytes_are_refused() {
     let mut few_series = config(&upstream);
     few_series.max_series = 1;
     let fault = fault_of(&source(few_series)).await;
-    assert_eq!(fault.code, ReasonCode::TooManySeries);
+    assert_eq!(fault.code, FaultCode::TooManySeries);
     assert!(fault.message.contains("more than 1 series"), "{fault}");
 
     let mut few_bytes = config(&upstream);
     few_bytes.max_bytes = GOOD.len() as u64 - 1;
     assert_eq!(
         fault_of(&source(few_bytes)).await.code,
-        ReasonCode::AnswerTooLarge
+        FaultCode::AnswerTooLarge
     );
     let mut just_enough = config(&upstream);
     just_enough.max_bytes = GOOD.len() as u64;
@@ -31,7 +31,7 @@ async fn an_endless_answer_is_left_early() {
     config.max_bytes = 100_000;
     assert_eq!(
         fault_of(&source(config)).await.code,
-        ReasonCode::AnswerTooLarge
+        FaultCode::AnswerTooLarge
     );
 }
 
@@ -59,7 +59,7 @@ async fn the_bytes_of_a_compressed_answer_are_counted_after_decompression() {
     bounded.max_bytes = 1024 * 1024;
     assert_eq!(
         fault_of(&source(bounded)).await.code,
-        ReasonCode::AnswerTooLarge
+        FaultCode::AnswerTooLarge
     );
     let answer = source(SourceConfig::new(url))
         .ask(&question())
@@ -124,9 +124,9 @@ async fn who_waits_for_a_slot_in_vain_is_told_so() {
     };
     let asked = question();
     let (first, second) = tokio::join!(source.ask(&asked), source.ask(&other));
-    assert_eq!(first.unwrap_err().code, ReasonCode::SourceSlow);
+    assert_eq!(first.unwrap_err().code, FaultCode::SourceSlow);
     let fault = second.unwrap_err();
-    assert_eq!(fault.code, ReasonCode::SourceSlow);
+    assert_eq!(fault.code, FaultCode::SourceSlow);
     assert!(fault.message.contains("max_concurrent"), "{fault}");
 }
 

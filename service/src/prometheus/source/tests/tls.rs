@@ -58,7 +58,7 @@ async fn a_private_authority_is_trusted_when_it_is_named() {
         ..trusting
     };
     let fault = fault_of(&source(other)).await;
-    assert_eq!(fault.code, ReasonCode::SourceUnavailable);
+    assert_eq!(fault.code, FaultCode::SourceUnavailable);
     assert!(fault.message.contains("certificate"), "{fault}");
 }
 
@@ -73,7 +73,7 @@ async fn a_client_certificate_is_shown_when_asked_for() {
     };
     assert!(source(with).ask(&question()).await.is_ok());
     let fault = fault_of(&source(without)).await;
-    assert_eq!(fault.code, ReasonCode::SourceUnavailable);
+    assert_eq!(fault.code, FaultCode::SourceUnavailable);
 }
 
 #[tokio::test]

@@ -11,11 +11,11 @@ fn past(hours: i64) -> Grid {
     Grid::covering(END_MS - hours * HOUR_MS, END_MS, INTERVAL_MS)
 }
 
-fn plan_over(hours: i64, metrics: &[&str]) -> Plan {
+fn plan_over(hours: i64, metrics: &[&str]) -> StageQuestions {
     let checks: Vec<Check> = metrics.iter().map(|name| check(name)).collect();
     let pipeline = pipeline();
     let mut texts = QueryTexts::default();
-    Plan::of_control(
+    StageQuestions::of_control(
         &pipeline,
         &checks,
         &pipeline.control,
@@ -28,7 +28,7 @@ fn plan_over(hours: i64, metrics: &[&str]) -> Plan {
 }
 
 /// What a question of a plan gets of samples that are there all the time.
-fn cut_for(question: &PlannedQuestion, whole: &[Series]) -> Vec<Series> {
+fn cut_for(question: &MetricQuestion, whole: &[Series]) -> Vec<Series> {
     let (from_ms, until_ms) = match question.time {
         QuestionTime::Range {
             start_ms, end_ms, ..
@@ -71,7 +71,7 @@ fn grown(pod: &str, from_ms: i64, at_step: impl Fn(i64) -> f64) -> Series {
 }
 
 /// Every pod serves ten requests a step, of which one fails in each step.
-fn answered(plan: &Plan, pods: &[&str]) -> Vec<Answered> {
+fn answered(plan: &StageQuestions, pods: &[&str]) -> Vec<Answered> {
     let from_ms = plan.grid.start_ms();
     let counter = |by: f64| -> Vec<Series> {
         pods.iter()
@@ -223,7 +223,7 @@ fn a_control_with_one_target_cannot_be_split() {
     let one = plan
         .assemble_split(&answered(&plan, &["shop-1"]), 0.1)
         .unwrap_err();
-    assert_eq!(one.code, ReasonCode::NoControl);
+    assert_eq!(one.code, FaultCode::NoControl);
     assert!(one.message.contains("one target"), "{}", one.message);
     let none = plan.assemble_split(&answered(&plan, &[]), 0.1).unwrap_err();
     assert!(none.message.contains("no traffic"), "{}", none.message);
@@ -265,7 +265,7 @@ fn a_metric_without_a_counter_of_all_is_split_by_scrapes() {
 fn a_fault_of_the_requests_leaves_no_split() {
     let plan = plan_over(4, &["error_rate"]);
     let refused = DataFault {
-        code: ReasonCode::TooManySeries,
+        code: FaultCode::TooManySeries,
         message: "too many".to_owned(),
     };
     let given: Vec<Answered> = plan

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::{DataFault, History, MetricData, ReasonCode, StageData};
+use crate::data::{DataFault, FaultCode, History, MetricData, StageData};
 use crate::pipeline::{Exposure, MetricKind};
 use crate::series::{self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Series};
 
 use super::reading::{Read, Reading};
-use super::{Answered, Plan, ReadingKey};
+use super::{Answered, ReadingKey, StageQuestions};
 
 /// Most characters of a query in a message: a reason has 300 in all.
 const QUERY_CHARACTERS: usize = 140;
@@ -16,12 +16,12 @@ const QUERY_CHARACTERS: usize = 140;
 pub(super) type Taken<'a> = BTreeMap<&'a ReadingKey, (&'a Reading, Result<Read<'a>, DataFault>)>;
 
 /// Puts the answers together.
-pub(super) fn assemble(plan: &Plan, answers: &[Answered]) -> StageData {
+pub(super) fn assemble(plan: &StageQuestions, answers: &[Answered]) -> StageData {
     put_together(plan, take(plan, answers), plan.canary_percent)
 }
 
 /// Takes every reading out of the answers.
-pub(super) fn take<'a>(plan: &'a Plan, answers: &'a [Answered]) -> Taken<'a> {
+pub(super) fn take<'a>(plan: &'a StageQuestions, answers: &'a [Answered]) -> Taken<'a> {
     plan.readings
         .iter()
         .map(|(key, reading)| (key, (reading, reading.take(answers))))
@@ -30,7 +30,11 @@ pub(super) fn take<'a>(plan: &'a Plan, answers: &'a [Answered]) -> Taken<'a> {
 
 /// Makes the data of a stage of what was read, of which the canary has `canary_percent` of the
 /// traffic.
-pub(super) fn put_together(plan: &Plan, readings: Taken<'_>, canary_percent: f64) -> StageData {
+pub(super) fn put_together(
+    plan: &StageQuestions,
+    readings: Taken<'_>,
+    canary_percent: f64,
+) -> StageData {
     let parts = parts(&readings);
     let mut data = StageData {
         grid: plan.grid,
@@ -83,7 +87,10 @@ pub(super) fn parts(readings: &Taken<'_>) -> Parts {
 }
 
 /// Reads the heartbeats; nothing where nobody asked for them, or the source did not tell.
-pub(super) fn heartbeats(plan: &Plan, answers: &[Answered]) -> Option<Populations<Heartbeats>> {
+pub(super) fn heartbeats(
+    plan: &StageQuestions,
+    answers: &[Answered],
+) -> Option<Populations<Heartbeats>> {
     let reading = plan.readings.get(&ReadingKey::Heartbeats)?;
     reading.take(answers).ok().as_ref().map(heartbeats_of)
 }
@@ -116,7 +123,7 @@ pub(super) struct Assembly<'a> {
 
 impl<'a> Assembly<'a> {
     pub(super) fn new(
-        plan: &'a Plan,
+        plan: &'a StageQuestions,
         readings: Taken<'a>,
         parts: &'a Parts,
         canary_percent: f64,
@@ -289,7 +296,7 @@ impl<'a> Assembly<'a> {
             };
             if must_be_seen && values.peek().is_some() && !values.any(is_usable) {
                 return Err(DataFault {
-                    code: ReasonCode::NotFinite,
+                    code: FaultCode::NotFinite,
                     message: format!(
                         "every sample of the {population} is NaN, infinite or negative in {}",
                         self.shown(key)
@@ -335,7 +342,7 @@ fn is_empty(series: &[Series]) -> bool {
 
 fn no_data(message: String) -> DataFault {
     DataFault {
-        code: ReasonCode::NoData,
+        code: FaultCode::NoData,
         message,
     }
 }

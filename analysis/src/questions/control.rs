@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::{ControlSplit, DataFault, ReasonCode, StageData};
+use crate::data::{ControlSplit, DataFault, FaultCode, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{Check, MetricKind, Pipeline};
 use crate::query;
@@ -13,25 +13,25 @@ use super::assemble::{Taken, put_together, take};
 use super::question::Questions;
 use super::split::{Splitter, growth, target_name};
 use super::{
-    Answered, Asker, Plan, PlanError, QueryTexts, ReadingKey, absolute_limits, add_metric,
-    usable_step_ms,
+    Answered, Asker, QueryTexts, QuestionError, ReadingKey, StageQuestions, absolute_limits,
+    add_metric, usable_step_ms,
 };
 
 /// How much of a past is asked for at once, so that no single query is heavy. Whole intervals.
 const PIECE_MS: i64 = 2 * 3_600_000;
 
-impl Plan {
+impl StageQuestions {
     /// Plans the questions about the control alone for some checks, over a past that is read in
     /// pieces of two hours (or the whole intervals in them), the newest ending with the grid. A
     /// shorter past with the same end has the same newest pieces.
     ///
-    /// The readings are those of [`Plan::with_texts`], without gauges: the source averages them
+    /// The readings are those of [`StageQuestions::with_texts`], without gauges: the source averages them
     /// over all targets, so nothing of theirs can be split. The regions are added to the control's
-    /// matchers. [`Plan::assemble_split`] reads the answers.
+    /// matchers. [`StageQuestions::assemble_split`] reads the answers.
     ///
     /// # Errors
     ///
-    /// As [`Plan::new`].
+    /// As [`StageQuestions::new`].
     pub fn of_control<'c>(
         pipeline: &Pipeline,
         checks: impl IntoIterator<Item = &'c Check>,
@@ -40,10 +40,10 @@ impl Plan {
         grid: Grid,
         step_ms: i64,
         texts: &mut QueryTexts,
-    ) -> Result<Self, Vec<PlanError>> {
+    ) -> Result<Self, Vec<QuestionError>> {
         let mut errors = Vec::new();
         if let Err(error) = query::validate_matchers(control) {
-            errors.push(PlanError::Matchers {
+            errors.push(QuestionError::Matchers {
                 population: "control",
                 error,
             });
@@ -95,7 +95,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Puts the answers of [`Plan::of_control`] together, with some of the control's targets in
+    /// Puts the answers of [`StageQuestions::of_control`] together, with some of the control's targets in
     /// the place of the canary.
     ///
     /// Targets are known by their label `pod`, else `instance`, and are ordered by a fixed hash of
@@ -104,7 +104,7 @@ impl Plan {
     /// growth of the counter of all requests; of a histogram's count, where there is no such
     /// counter; or the number of scrapes. A target that restarts stays in its group.
     ///
-    /// A fault of one metric's answers is a [`crate::judge::MetricData::Fault`] of that metric.
+    /// A fault of one metric's answers is a [`crate::data::MetricData::Fault`] of that metric.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl Plan {
         Ok((data, split))
     }
 
-    /// Puts the answers of [`Plan::of_control`] together with all of the control in the place of
+    /// Puts the answers of [`StageQuestions::of_control`] together with all of the control in the place of
     /// both populations: what the whole service did.
     pub fn assemble_whole(&self, answers: &[Answered]) -> StageData {
         const HALF_PERCENT: f64 = 50.0;
@@ -142,12 +142,12 @@ impl Plan {
         put_together(self, taken, HALF_PERCENT)
     }
 
-    /// Returns the names of the targets that [`Plan::assemble_split`] puts into each group, in the
+    /// Returns the names of the targets that [`StageQuestions::assemble_split`] puts into each group, in the
     /// order of the alphabet.
     ///
     /// # Errors
     ///
-    /// As [`Plan::assemble_split`].
+    /// As [`StageQuestions::assemble_split`].
     pub fn split_targets(
         &self,
         answers: &[Answered],
@@ -197,7 +197,7 @@ fn splitter(exposures: &BTreeMap<String, f64>, canary_share: f64) -> Result<Spli
     Splitter::new(exposures, canary_share).ok_or_else(|| {
         let found = exposures.values().filter(|exposure| **exposure > 0.0);
         DataFault {
-            code: ReasonCode::NoControl,
+            code: FaultCode::NoControl,
             message: match found.count() {
                 0 => "the control had no traffic".to_owned(),
                 _ => "the control had traffic on one target only, and it takes two to compare"

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::pipeline::{Method, MetricKind, Pipeline, Stage};
 use crate::series::DataQuality;
 
-use super::history::{ControlSplit, History, HistoryData};
-use super::levels::rolls_back;
-use super::model::{CheckReport, MetricData, Outcome, StageData, StageVerdict, Verdict};
-use super::question::Question;
-use super::stage::judge;
-use super::votes::method_of;
+use crate::data::{ControlSplit, History, HistoryData, MetricData, StageData};
+use crate::judge::judge;
+use crate::judge::levels::rolls_back;
+use crate::judge::question::Question;
+use crate::judge::votes::method_of;
+use crate::judge::{CheckReport, Outcome, StageVerdict, Verdict, measure_noise};
 
 /// A window that misses more than this share of its intervals is not judged.
 const MOST_MISSING_SHARE: f64 = 0.2;
@@ -132,7 +132,7 @@ fn history_before(
     let intervals = i64::from(seconds) * 1_000 / split.grid.interval_ms();
     let intervals = usize::try_from(intervals).unwrap_or(usize::MAX).min(first);
     match HistoryData::new(split.slice(first - intervals, intervals), groups) {
-        Ok(past) => History::Seen(Arc::new(past.measured(pipeline, stage))),
+        Ok(past) => History::Seen(Arc::new(measure_noise(&past, pipeline, stage))),
         Err(fault) => History::Absent(fault.message),
     }
 }
@@ -167,10 +167,10 @@ fn missing(pipeline: &Pipeline, stage: &Stage, window: &StageData) -> Option<Str
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{
+    use super::*;
+    use crate::judge::tests::{
         below_baseline, check, counts, data, error_rate_checks, grid, pipeline, stage,
     };
-    use super::*;
     use crate::pipeline::Condition;
 
     const GROUPS: ControlSplit = ControlSplit {

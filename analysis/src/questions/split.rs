@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::judge::ControlSplit;
+use crate::data::ControlSplit;
 use crate::series::{Populations, Series};
 
 /// A target's place in the fixed order of all names.

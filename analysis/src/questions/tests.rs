@@ -4,7 +4,7 @@ mod control;
 mod native;
 
 use super::*;
-use crate::judge::{MetricData, ReasonCode};
+use crate::data::{FaultCode, MetricData};
 use crate::matchers::Matcher;
 use crate::pipeline::{
     AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric,
@@ -117,15 +117,15 @@ fn grid(intervals: i64) -> Grid {
     Grid::covering(START_MS, START_MS + intervals * 30_000, 30_000)
 }
 
-fn plan_of(pipeline: &Pipeline, stage: &Stage) -> Plan {
+fn plan_of(pipeline: &Pipeline, stage: &Stage) -> StageQuestions {
     let populations = Populations {
         control: &pipeline.control,
         canary: &pipeline.canary,
     };
-    Plan::new(pipeline, stage, populations, grid(1), STEP_MS).unwrap()
+    StageQuestions::new(pipeline, stage, populations, grid(1), STEP_MS).unwrap()
 }
 
-fn plan(metrics: &[&str]) -> Plan {
+fn plan(metrics: &[&str]) -> StageQuestions {
     plan_of(&pipeline(), &stage(metrics))
 }
 
@@ -138,7 +138,7 @@ fn apart() -> Pipeline {
     }
 }
 
-fn texts(plan: &Plan) -> Vec<&str> {
+fn texts(plan: &StageQuestions) -> Vec<&str> {
     plan.questions()
         .iter()
         .map(|question| question.promql.as_str())
@@ -160,7 +160,7 @@ fn counter(version: &str, more: &[(&str, &str)], values: [f64; 4]) -> Series {
 }
 
 /// Answers each question by what its text contains; nothing for the others.
-fn answers(plan: &Plan, by_text: &[(&str, Answered)]) -> Vec<Answered> {
+fn answers(plan: &StageQuestions, by_text: &[(&str, Answered)]) -> Vec<Answered> {
     plan.questions()
         .iter()
         .map(|question| {
@@ -353,7 +353,7 @@ fn a_long_window_is_asked_for_in_pieces_and_joined() {
         canary: &pipeline.canary,
     };
     let stage = stage(&["error_rate"]);
-    let plan = Plan::new(&pipeline, &stage, populations, grid(500), 1_000).unwrap();
+    let plan = StageQuestions::new(&pipeline, &stage, populations, grid(500), 1_000).unwrap();
     let totals: Vec<_> = plan
         .questions()
         .iter()
@@ -402,11 +402,11 @@ fn an_empty_grid_asks_nothing_and_has_no_data() {
         canary: &pipeline.canary,
     };
     let stage = stage(&["error_rate", "cpu"]);
-    let plan = Plan::new(&pipeline, &stage, populations, grid(0), STEP_MS).unwrap();
+    let plan = StageQuestions::new(&pipeline, &stage, populations, grid(0), STEP_MS).unwrap();
     assert!(plan.questions().is_empty());
     let data = plan.assemble(&[]);
-    assert_eq!(fault(&data, "error_rate").code, ReasonCode::NoData);
-    assert_eq!(fault(&data, "cpu").code, ReasonCode::NoData);
+    assert_eq!(fault(&data, "error_rate").code, FaultCode::NoData);
+    assert_eq!(fault(&data, "cpu").code, FaultCode::NoData);
 }
 
 #[test]
@@ -417,7 +417,7 @@ fn a_step_that_does_not_divide_the_interval_is_replaced() {
         canary: &pipeline.canary,
     };
     for step_ms in [0, -1, 7_000, 60_000] {
-        let plan = Plan::new(
+        let plan = StageQuestions::new(
             &pipeline,
             &stage(&["error_rate"]),
             populations,
@@ -442,7 +442,7 @@ fn everything_that_cannot_be_asked_is_told_at_once() {
         canary: &pipeline.canary,
     };
     let errors = |metrics: &[&str], populations| {
-        Plan::new(&pipeline, &stage(metrics), populations, grid(1), STEP_MS).unwrap_err()
+        StageQuestions::new(&pipeline, &stage(metrics), populations, grid(1), STEP_MS).unwrap_err()
     };
     let unknown = errors(&["nobody", "nothing", "nobody"], populations);
     assert_eq!(
@@ -454,7 +454,7 @@ fn everything_that_cannot_be_asked_is_told_at_once() {
     );
     let refused = errors(&["pinned", "error_rate"], populations);
     assert!(
-        matches!(&refused[..], [PlanError::Metric { metric, .. }] if metric == "pinned"),
+        matches!(&refused[..], [QuestionError::Metric { metric, .. }] if metric == "pinned"),
         "{refused:?}"
     );
     let broken = Matchers::from([Matcher::regex("version", "(")]);
@@ -466,7 +466,7 @@ fn everything_that_cannot_be_asked_is_told_at_once() {
     assert!(
         matches!(
             &wrong[..],
-            [PlanError::Matchers {
+            [QuestionError::Matchers {
                 population: "control",
                 ..
             }]
@@ -504,7 +504,7 @@ fn a_service_without_a_series_of_errors_has_none() {
 /// A selector that is wrong looks the same as a service that never fails: it is noted.
 #[test]
 fn events_of_which_neither_population_has_a_series_are_noted() {
-    let is_noted = |plan: &Plan, events: Vec<Series>| {
+    let is_noted = |plan: &StageQuestions, events: Vec<Series>| {
         let given = [("http_errors", ok(events)), ("http_requests", requests())];
         quality(&plan.assemble(&answers(plan, &given)), "error_rate").no_event_series
     };
@@ -576,7 +576,9 @@ fn a_step_that_is_too_fine_for_a_long_window_is_coarsened() {
         canary: &pipeline.canary,
     };
     let stage = stage(&["error_rate"]);
-    let plan = |intervals| Plan::new(&pipeline, &stage, populations, grid(intervals), 250).unwrap();
+    let plan = |intervals| {
+        StageQuestions::new(&pipeline, &stage, populations, grid(intervals), 250).unwrap()
+    };
     assert_eq!(plan(1_000).step_ms(), 250);
     assert_eq!(plan(20_160).step_ms(), 3_750);
     let instants: i64 = plan(20_160)
@@ -600,7 +602,7 @@ fn a_canary_without_any_series_has_no_data_and_the_query_is_told() {
     let plan = plan(&["error_rate", "latency_p99", "cpu"]);
     let only_control = ok(vec![counter("1", &[], [0.0, 1.0, 2.0, 3.0])]);
     let data = plan.assemble(&answers(&plan, &[("http_requests", only_control)]));
-    assert_eq!(fault(&data, "error_rate").code, ReasonCode::NoData);
+    assert_eq!(fault(&data, "error_rate").code, FaultCode::NoData);
     assert_eq!(
         fault(&data, "error_rate").message,
         "no series of the canary answers \
@@ -626,27 +628,27 @@ fn a_control_without_any_series_is_no_fault() {
 fn a_fault_is_one_of_every_metric_that_needs_the_answer() {
     let plan = plan(&["error_rate", "retry_rate", "cpu"]);
     let slow = DataFault {
-        code: ReasonCode::SourceSlow,
+        code: FaultCode::SourceSlow,
         message: "no answer within 10 s".to_owned(),
     };
     let given = answers(&plan, &[("http_requests", Err(slow.clone()))]);
     let data = plan.assemble(&given);
     assert_eq!(fault(&data, "error_rate"), slow);
     assert_eq!(fault(&data, "retry_rate"), slow);
-    assert_eq!(fault(&data, "cpu").code, ReasonCode::NoData);
+    assert_eq!(fault(&data, "cpu").code, FaultCode::NoData);
 }
 
 #[test]
 fn an_answer_that_is_not_there_yet_is_still_collected() {
     let data = plan(&["error_rate"]).assemble(&[]);
-    assert_eq!(fault(&data, "error_rate").code, ReasonCode::StillCollecting);
+    assert_eq!(fault(&data, "error_rate").code, FaultCode::StillCollecting);
 }
 
 #[test]
 fn heartbeats_that_cannot_be_read_are_absent_with_a_warning() {
     let plan = plan(&["error_rate", "cpu"]);
     let failed = DataFault {
-        code: ReasonCode::SourceFailed,
+        code: FaultCode::SourceFailed,
         message: "the source answered 503".to_owned(),
     };
     let given = answers(
@@ -697,7 +699,7 @@ fn samples_that_are_all_no_numbers_are_a_fault_of_either_population() {
             &[("http_errors", errors), ("http_requests", requests())],
         );
         let fault = fault(&plan.assemble(&given), "error_rate");
-        assert_eq!(fault.code, ReasonCode::NotFinite);
+        assert_eq!(fault.code, FaultCode::NotFinite);
     }
 }
 
@@ -712,7 +714,7 @@ fn events_that_nobody_ever_had_are_no_data() {
         ])
     };
     let nobody = plan.assemble(&answers(&plan, &[("process_start", beats())]));
-    assert_eq!(fault(&nobody, "orders").code, ReasonCode::NoData);
+    assert_eq!(fault(&nobody, "orders").code, FaultCode::NoData);
     let control = ok(vec![counter("1", &[], [0.0, 5.0, 6.0, 7.0])]);
     let given = answers(&plan, &[("process_start", beats()), ("orders", control)]);
     assert_eq!(

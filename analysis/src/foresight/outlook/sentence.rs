@@ -2,10 +2,10 @@
 
 use crate::pipeline::{Condition, Stage};
 
-use super::super::limit::Limit;
-use super::super::question::Question;
-use super::super::text;
 use super::{CheckOutlook, OutlookStatus, PromotionOutlook};
+use crate::judge::limit::Limit;
+use crate::judge::question::Question;
+use crate::judge::text;
 
 /// `at 1 % of the traffic this stage sees x5 in 9 minutes, x2 in 4 hours; it lasts 60 minutes`.
 pub(super) fn of_check(

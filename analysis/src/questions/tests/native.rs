@@ -72,7 +72,7 @@ fn without_native_histograms_there_is_no_data_and_what_to_change_is_told() {
     let plan = plan_of(&pipeline, &stage);
     let data = plan.assemble(&answers(&plan, &[("http_seconds", requests())]));
     let told = fault(&data, "p99");
-    assert_eq!(told.code, ReasonCode::NoData);
+    assert_eq!(told.code, FaultCode::NoData);
     assert!(told.message.contains("no native histogram of the canary"));
     assert!(told.message.contains("leave out native"));
     let warning = &data.source_warnings["p99"];

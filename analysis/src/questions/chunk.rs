@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{DataFault, History, MetricData, ReasonCode, StageData};
+use crate::data::{DataFault, FaultCode, History, MetricData, StageData};
 use crate::pipeline::MetricKind;
 use crate::series::{
     Grid, PairedCounts, PairedGauge, PairedHistogram, Place, Series, distinct_process_starts,
@@ -17,7 +17,7 @@ use crate::series::{
 
 use super::assemble::{self, Assembly};
 use super::reading::Source;
-use super::{Answered, LOOKBACK_SECONDS, Plan, ReadingKey};
+use super::{Answered, LOOKBACK_SECONDS, ReadingKey, StageQuestions};
 
 /// The length of a chunk, rounded down to whole intervals; at least one.
 const CHUNK_MS: i64 = 600_000;
@@ -105,7 +105,7 @@ struct CountedMetric {
     unseen: Option<DataFault>,
 }
 
-impl Plan {
+impl StageQuestions {
     /// The part of the answers that a shorter plan, for one chunk, would have been given: samples
     /// of its time alone. Both plans are of the same stage, populations and step.
     pub fn cut(&self, answers: &[Answered], shorter: &Self) -> Vec<Answered> {
@@ -175,7 +175,7 @@ impl Plan {
 
     /// Puts the chunks of a window together, for which [`Chunk::of_window`] gave them in this
     /// order. This plan is one of the same stage and populations. The window is taken to start
-    /// with the stage, as by [`Plan::assemble`].
+    /// with the stage, as by [`StageQuestions::assemble`].
     ///
     /// A fault of the answers of one chunk is one of the whole window. That the canary has no
     /// series is one only if it has none in any chunk.
@@ -295,7 +295,7 @@ fn join_metric<'a>(
     }
     if !is_seen {
         return Err(unseen.unwrap_or_else(|| DataFault {
-            code: ReasonCode::NoData,
+            code: FaultCode::NoData,
             message: "nothing was read".to_owned(),
         }));
     }
@@ -354,7 +354,7 @@ mod tests {
         let nothing = || Ok((Vec::new(), Vec::new()));
         let partial = Ok((Vec::new(), vec!["a store is missing".to_owned()]));
         let fault = Err(DataFault {
-            code: ReasonCode::SourceSlow,
+            code: FaultCode::SourceSlow,
             message: String::new(),
         });
         let whole = answered(&[1.0, 2.0]);

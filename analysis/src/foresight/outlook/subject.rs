@@ -6,8 +6,8 @@ use crate::sequential::{
 };
 use crate::series::ArmCount;
 
-use super::super::growth::{Claimed, growth};
-use super::super::limit::{Limit, Scale, estimate};
+use crate::judge::growth::{Claimed, growth};
+use crate::judge::limit::{Limit, Scale, estimate};
 
 /// How many times as bad a canary may be, at most, in a search for what is seen.
 const LARGEST_FACTOR: f64 = 100.0;

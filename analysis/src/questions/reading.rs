@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::judge::{DataFault, ReasonCode};
+use crate::data::{DataFault, FaultCode};
 use crate::series::{Populations, Series, is_native};
 
 use super::Answered;
@@ -160,7 +160,7 @@ pub(super) fn answer(
         Some(Ok(answer)) => Ok(answer),
         Some(Err(fault)) => Err(fault.clone()),
         None => Err(DataFault {
-            code: ReasonCode::StillCollecting,
+            code: FaultCode::StillCollecting,
             message: "the query was not answered yet".to_owned(),
         }),
     }

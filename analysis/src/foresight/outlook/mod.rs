@@ -14,12 +14,12 @@ use serde::Serialize;
 use crate::pipeline::{Check, Dimension, MetricKind, Pipeline, Stage};
 use crate::sequential::FEWEST_STAGE_INTERVALS;
 
-use super::measured_history::MeasuredHistory;
-use super::model::StageData;
-use super::question::Question;
-use super::stage::{LEAST_MINUTES, MILLISECONDS_PER_MINUTE};
-use super::text;
-use super::votes::method_of;
+use crate::data::MeasuredHistory;
+use crate::data::StageData;
+use crate::judge::question::Question;
+use crate::judge::stage::{LEAST_MINUTES, MILLISECONDS_PER_MINUTE};
+use crate::judge::text;
+use crate::judge::votes::method_of;
 use past::{NotPlanned, Planned, Setting};
 use subject::{LineNoise, Subject};
 

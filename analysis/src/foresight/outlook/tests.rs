@@ -1,7 +1,7 @@
 //! What is told before a rollout.
 
-use super::super::tests::{below, below_baseline, check, pipeline, stage};
 use super::*;
+use crate::judge::tests::{below, below_baseline, check, pipeline, stage};
 use crate::pipeline::{Method, Pipeline};
 
 /// One stage of one hour at 10 %, at most two.

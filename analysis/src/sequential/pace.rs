@@ -94,13 +94,13 @@ impl Pace {
 
 /// The predictions for one check relative to the control.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Plan {
+pub struct Prospect {
     traffic: ExpectedTraffic,
     pace: Pace,
     better_below: bool,
 }
 
-impl Plan {
+impl Prospect {
     /// Returns the plan for a metric of which less is better. `dispersion` is that of single intervals
     /// in the history (taken as at least 1); without one that of
     /// [`ExpectedTraffic::assumed_dispersion`].
@@ -237,9 +237,9 @@ pub fn nearest_in_logarithm(from: f64, to: f64, holds: impl Fn(f64) -> bool) -> 
 mod tests {
     use super::*;
 
-    fn plan() -> Plan {
+    fn plan() -> Prospect {
         let traffic = ExpectedTraffic::new(300.0, 2700.0, 0.001).unwrap();
-        Plan::new(
+        Prospect::new(
             traffic,
             Some(1.0),
             ErrorRate::ROLLBACK,
@@ -274,8 +274,8 @@ mod tests {
         assert!((intervals - 60.0).abs() < 1e-6);
         let factor = plan.traffic_factor_to_promote(1.5, 60.0).unwrap();
         let more = ExpectedTraffic::new(300.0 * factor, 2700.0 * factor, 0.001).unwrap();
-        let enough = Plan::new(more, None, ErrorRate::ROLLBACK, ErrorRate::PROMOTION);
-        let enough = Plan {
+        let enough = Prospect::new(more, None, ErrorRate::ROLLBACK, ErrorRate::PROMOTION);
+        let enough = Prospect {
             pace: plan.pace,
             ..enough
         };

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{Grid, PairedInterval};
 
-use super::measured_history::MeasuredHistory;
-use super::model::{DataFault, MetricData, ReasonCode, StageData};
+use super::fault::{DataFault, FaultCode};
+use super::measured::MeasuredHistory;
+use super::stage::{MetricData, StageData};
 
 /// The least of a metric's data that tells its noise. Source: statistics design, section 13.
 pub const SHORTEST_HISTORY_MS: i64 = 4 * 3_600_000;
@@ -76,7 +77,7 @@ impl HistoryData {
         }
         let hours = |milliseconds: i64| milliseconds as f64 / 3_600_000.0;
         Err(DataFault {
-            code: ReasonCode::NoData,
+            code: FaultCode::NoData,
             message: format!(
                 "both groups of the control had data together for {:.1} h, and it takes {} h",
                 hours(found.length_ms(found.intervals_with_data)),
@@ -106,7 +107,7 @@ impl HistoryData {
     }
 
     /// Whether so many intervals tell the noise.
-    pub(super) fn is_enough(&self, intervals: usize) -> bool {
+    pub(crate) fn is_enough(&self, intervals: usize) -> bool {
         self.length_ms(intervals) >= SHORTEST_HISTORY_MS
     }
 
@@ -116,7 +117,7 @@ impl HistoryData {
 }
 
 /// Grid intervals in which both groups had an exposure.
-pub(super) fn with_data(intervals: &[PairedInterval]) -> usize {
+pub(crate) fn with_data(intervals: &[PairedInterval]) -> usize {
     intervals
         .iter()
         .filter(|one| one.control.exposure > 0.0 && one.canary.exposure > 0.0)

@@ -44,7 +44,7 @@ impl QuestionTime {
 
 /// A query to ask, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedQuestion {
+pub struct MetricQuestion {
     /// The names of the metrics that the answer serves.
     pub metrics: BTreeSet<String>,
     /// The PromQL text.
@@ -106,7 +106,7 @@ pub(super) fn overlapping_pieces(
 /// The questions of a plan so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Questions {
-    all: Vec<PlannedQuestion>,
+    all: Vec<MetricQuestion>,
 }
 
 impl Questions {
@@ -118,7 +118,7 @@ impl Questions {
         });
         let first = known.unwrap_or(self.all.len());
         if known.is_none() {
-            self.all.extend(times.iter().map(|&time| PlannedQuestion {
+            self.all.extend(times.iter().map(|&time| MetricQuestion {
                 metrics: BTreeSet::new(),
                 promql: promql.to_owned(),
                 time,
@@ -137,7 +137,7 @@ impl Questions {
     }
 
     /// All questions, in the order in which they were first asked for.
-    pub(super) fn as_slice(&self) -> &[PlannedQuestion] {
+    pub(super) fn as_slice(&self) -> &[MetricQuestion] {
         &self.all
     }
 }

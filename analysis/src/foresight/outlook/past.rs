@@ -5,17 +5,17 @@ use crate::pipeline::{Check, Condition, Exposure, Method, MetricKind, Pipeline, 
 use crate::sequential::{ErrorRate, IntervalCounts, NoiseHistory};
 use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
 
-use super::super::evidence::{Budget, Held};
-use super::super::gauge;
-use super::super::latency::{CONTROL_TAIL_NEEDED, Latency};
-use super::super::limit::{Limit, Scale, estimate};
-use super::super::model::MetricData;
-use super::super::question::Question;
-use super::super::stage::budget;
-use super::super::votes::{may_roll_back, method_of, share_of_votes};
-use super::super::warm_up::{LookedAt, warm_up_intervals};
 use super::subject::{Line, LineNoise, Subject, Truth};
 use super::{Noise, OutlookStatus, Past};
+use crate::data::MetricData;
+use crate::judge::evidence::{Budget, Held};
+use crate::judge::gauge;
+use crate::judge::latency::{CONTROL_TAIL_NEEDED, Latency};
+use crate::judge::limit::{Limit, Scale, estimate};
+use crate::judge::question::Question;
+use crate::judge::stage::budget;
+use crate::judge::votes::{may_roll_back, method_of, share_of_votes};
+use crate::judge::warm_up::{LookedAt, warm_up_intervals};
 
 /// All of the traffic, in percent.
 const TOTAL_PERCENT: f64 = 100.0;

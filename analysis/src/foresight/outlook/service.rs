@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::pipeline::{Better, Metric, MetricKind, Pipeline};
 use crate::series::{ArmCount, Grid, PairedCounts, PairedInterval, Populations};
 
-use super::super::history::History;
-use super::super::latency::Latency;
-use super::super::model::{DataFault, MetricData, ReasonCode, StageData};
-use super::super::warm_up::LookedAt;
+use crate::data::History;
+use crate::data::{DataFault, FaultCode, MetricData, StageData};
+use crate::judge::latency::Latency;
+use crate::judge::warm_up::LookedAt;
 
 /// Returns the data of a service of which no more is known than how many requests it serves and how
 /// many of them fail: for plans without a Prometheus. Metrics that are no share of failures have none.
@@ -30,7 +30,7 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
             ..PairedCounts::default()
         }),
         _ => MetricData::Fault(DataFault {
-            code: ReasonCode::NoData,
+            code: FaultCode::NoData,
             message: "a rate of requests and of errors does not tell it: plan with --prometheus"
                 .to_owned(),
         }),

@@ -1,6 +1,6 @@
 //! Which questions to ask for a stage, and what their answers say.
 //!
-//! A [`Plan`] is made from the pipeline, the stage, the populations and the grid; it lists every
+//! A [`StageQuestions`] is made from the pipeline, the stage, the populations and the grid; it lists every
 //! query once, however many checks need it. The answers, in the order of the questions, become
 //! the [`StageData`] that the judge reads. Both directions are pure: the network is between them.
 
@@ -13,14 +13,14 @@ mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::judge::{DataFault, StageData};
+use crate::data::{DataFault, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
 use crate::query::{self, QueryError};
 use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms};
 
 pub use chunk::{Chunk, ChunkData};
-pub use question::{PlannedQuestion, QuestionTime};
+pub use question::{MetricQuestion, QuestionTime};
 use question::{Questions, overlapping_pieces, pieces};
 use reading::{Reading, Source};
 
@@ -41,7 +41,7 @@ pub type Answered = Result<(Vec<Series>, Vec<String>), DataFault>;
 
 /// Why a stage cannot be asked about. The caller has to change the pipeline or the populations.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
+pub enum QuestionError {
     /// A check names a metric that the pipeline does not define.
     #[error("cannot ask for metric {metric:?}: the pipeline does not define it")]
     UnknownMetric {
@@ -68,7 +68,7 @@ pub enum PlanError {
 
 /// The questions of a stage, and how to read their answers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct StageQuestions {
     grid: Grid,
     step_ms: i64,
     canary_percent: f64,
@@ -110,7 +110,7 @@ impl QueryTexts {
     }
 }
 
-impl Plan {
+impl StageQuestions {
     /// Plans the questions for a stage.
     ///
     /// Asked for are the metrics of the stage's checks and of the pipeline's kill switches, and
@@ -132,17 +132,17 @@ impl Plan {
         populations: Populations<&Matchers>,
         grid: Grid,
         step_ms: i64,
-    ) -> Result<Self, Vec<PlanError>> {
+    ) -> Result<Self, Vec<QuestionError>> {
         let mut texts = QueryTexts::default();
         Self::with_texts(pipeline, stage, populations, grid, step_ms, &mut texts)
     }
 
-    /// As [`Plan::new`], with texts that were written before: parsing and printing PromQL takes
+    /// As [`StageQuestions::new`], with texts that were written before: parsing and printing PromQL takes
     /// longer than all the rest of a plan.
     ///
     /// # Errors
     ///
-    /// As [`Plan::new`].
+    /// As [`StageQuestions::new`].
     pub fn with_texts(
         pipeline: &Pipeline,
         stage: &Stage,
@@ -150,7 +150,7 @@ impl Plan {
         grid: Grid,
         step_ms: i64,
         texts: &mut QueryTexts,
-    ) -> Result<Self, Vec<PlanError>> {
+    ) -> Result<Self, Vec<QuestionError>> {
         let mut errors = matcher_errors(populations);
         let mut metrics = BTreeMap::new();
         let names = stage
@@ -186,7 +186,7 @@ impl Plan {
     }
 
     /// The questions, each once, in a fixed order.
-    pub fn questions(&self) -> &[PlannedQuestion] {
+    pub fn questions(&self) -> &[MetricQuestion] {
         self.questions.as_slice()
     }
 
@@ -195,7 +195,7 @@ impl Plan {
         self.step_ms
     }
 
-    /// Puts the answers together. `answers` are in the order of [`Plan::questions`]; one that is
+    /// Puts the answers together. `answers` are in the order of [`StageQuestions::questions`]; one that is
     /// missing is one that was not ready in time.
     ///
     /// A fault of a question is a fault of each metric that needs it. The canary must have series
@@ -215,12 +215,12 @@ impl Plan {
         assemble::scrape_period_ms(heartbeats.as_ref())
     }
 
-    fn ask(&mut self, asker: &mut Asker<'_>) -> Result<(), Vec<PlanError>> {
+    fn ask(&mut self, asker: &mut Asker<'_>) -> Result<(), Vec<QuestionError>> {
         let mut errors = Vec::new();
         for (metric, kind) in self.metrics.clone() {
             for key in reading_keys(&kind) {
                 if let Err(error) = self.read(asker, &metric, &key) {
-                    errors.push(PlanError::Metric {
+                    errors.push(QuestionError::Metric {
                         metric: metric.clone(),
                         error,
                     });
@@ -477,14 +477,14 @@ fn add_metric(
     pipeline: &Pipeline,
     name: &str,
     metrics: &mut BTreeMap<String, MetricKind>,
-) -> Result<(), PlanError> {
+) -> Result<(), QuestionError> {
     let mut name = name;
     let mut seen = BTreeSet::new();
     while seen.insert(name) {
         let metric = pipeline
             .metrics
             .get(name)
-            .ok_or_else(|| PlanError::UnknownMetric {
+            .ok_or_else(|| QuestionError::UnknownMetric {
                 metric: name.to_owned(),
             })?;
         let MetricKind::Impact { of } = &metric.kind else {
@@ -497,7 +497,7 @@ fn add_metric(
 }
 
 /// What is wrong with the matchers, told once and not for each metric.
-fn matcher_errors(populations: Populations<&Matchers>) -> Vec<PlanError> {
+fn matcher_errors(populations: Populations<&Matchers>) -> Vec<QuestionError> {
     [
         ("control", populations.control),
         ("canary", populations.canary),
@@ -505,7 +505,7 @@ fn matcher_errors(populations: Populations<&Matchers>) -> Vec<PlanError> {
     .into_iter()
     .filter_map(|(population, matchers)| {
         let error = query::validate_matchers(matchers).err()?;
-        Some(PlanError::Matchers { population, error })
+        Some(QuestionError::Matchers { population, error })
     })
     .collect()
 }

@@ -1,0 +1,91 @@
+//! The noise between two groups of the control before the rollout, as the checks of a stage need it.
+//!
+//! Measured once, when the past was read, and then fixed: it is what a rollout is judged with, stored
+//! with its decisions, and small enough to be kept for every service. Source: statistics design,
+//! section 13.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sequential::NoiseHistory;
+use crate::series::Grid;
+
+use super::history::{ControlSplit, HistoryData};
+
+/// What was seen of the control before the rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredHistory {
+    grid: Grid,
+    split: ControlSplit,
+    intervals_with_data: usize,
+    noise: Vec<MeasuredNoise>,
+}
+
+/// The noise of the counts that some limit is held against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredNoise {
+    /// The metric.
+    pub metric: String,
+    /// The upper bound of a histogram above which observations were counted; nothing for counts.
+    pub bound: Option<f64>,
+    /// An absolute limit, whose noise is that of the group that plays the canary alone; nothing for
+    /// all limits relative to the control, whose noise is that between both groups.
+    pub limit: Option<f64>,
+    /// What was measured.
+    pub history: NoiseHistory,
+}
+
+impl MeasuredHistory {
+    /// A history of which no noise is known yet.
+    pub(crate) fn of(history: &HistoryData) -> Self {
+        Self {
+            grid: history.grid(),
+            split: history.split(),
+            intervals_with_data: history.intervals_with_data(),
+            noise: Vec::new(),
+        }
+    }
+
+    /// The grid that was looked at.
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// Both groups.
+    pub fn split(&self) -> ControlSplit {
+        self.split
+    }
+
+    /// Intervals in which both groups had data, in the metric that has most of them.
+    pub fn intervals_with_data(&self) -> usize {
+        self.intervals_with_data
+    }
+
+    /// All that was measured, each once.
+    pub fn noise(&self) -> &[MeasuredNoise] {
+        &self.noise
+    }
+
+    /// The noise of a metric's counts, or of those above a bound: with an absolute limit, or relative
+    /// to the control.
+    pub(crate) fn find(
+        &self,
+        metric: &str,
+        bound: Option<f64>,
+        limit: Option<f64>,
+    ) -> Option<&NoiseHistory> {
+        let is_it = |noise: &&MeasuredNoise| {
+            noise.metric == metric && is_same(noise.bound, bound) && is_same(noise.limit, limit)
+        };
+        self.noise.iter().find(is_it).map(|noise| &noise.history)
+    }
+
+    /// Adds what was measured.
+    pub(crate) fn add(&mut self, noise: MeasuredNoise) {
+        self.noise.push(noise);
+    }
+}
+
+/// Whether both are the very same number: bounds and limits have one origin.
+fn is_same(one: Option<f64>, other: Option<f64>) -> bool {
+    one.map(f64::to_bits) == other.map(f64::to_bits)
+}

@@ -9,8 +9,6 @@ use crate::series::DataQuality;
 use crate::data::{ControlSplit, History, HistoryData, MetricData, StageData};
 use crate::judge::judge;
 use crate::judge::levels::rolls_back;
-use crate::judge::question::Question;
-use crate::judge::votes::method_of;
 use crate::judge::{CheckReport, Outcome, StageVerdict, Verdict, measure_noise};
 
 /// A window that misses more than this share of its intervals is not judged.
@@ -61,7 +59,7 @@ pub fn replay(
     window.history = history_before(pipeline, stage, split, groups, first);
     let start_ms = window.grid.start_ms();
     let has_history = matches!(window.history, History::Seen(_));
-    let outcome = match missing(pipeline, stage, &window) {
+    let outcome = match missing(stage, &window) {
         Some(why) => WindowOutcome::Missing(why),
         None => judged(pipeline, stage, &window, looks(pipeline, stage, length)),
     };
@@ -74,15 +72,22 @@ pub fn replay(
 
 /// The intervals after which is looked.
 fn looks(pipeline: &Pipeline, stage: &Stage, length: usize) -> std::ops::RangeInclusive<usize> {
-    let is_valid_at_any_time = pipeline.kill_switch.is_empty()
+    let one_look_is_enough = pipeline.kill_switch.is_empty()
         && stage
             .checks
             .iter()
-            .all(|check| method_of(check, pipeline) == Method::Sequential);
-    if is_valid_at_any_time {
+            .all(|check| is_valid_at_any_time(check.method));
+    if one_look_is_enough {
         length..=length
     } else {
         1..=length
+    }
+}
+
+fn is_valid_at_any_time(method: Method) -> bool {
+    match method {
+        Method::Sequential => true,
+        Method::Wilson | Method::Kayenta => false,
     }
 }
 
@@ -132,13 +137,13 @@ fn history_before(
     let intervals = i64::from(seconds) * 1_000 / split.grid.interval_ms();
     let intervals = usize::try_from(intervals).unwrap_or(usize::MAX).min(first);
     match HistoryData::new(split.slice(first - intervals, intervals), groups) {
-        Ok(past) => History::Seen(Arc::new(measure_noise(&past, pipeline, stage))),
+        Ok(past) => History::Seen(Arc::new(measure_noise(&past, stage))),
         Err(fault) => History::Absent(fault.message),
     }
 }
 
 /// Why a window cannot be judged as a rollout would have been.
-fn missing(pipeline: &Pipeline, stage: &Stage, window: &StageData) -> Option<String> {
+fn missing(stage: &Stage, window: &StageData) -> Option<String> {
     let most = MOST_MISSING_SHARE * window.grid.intervals() as f64;
     let tells = |quality: &DataQuality, name: &str| {
         let missing = quality.missing_intervals;
@@ -150,9 +155,8 @@ fn missing(pipeline: &Pipeline, stage: &Stage, window: &StageData) -> Option<Str
         })
     };
     stage.checks.iter().find_map(|check| {
-        let question = Question::of_check(check, pipeline)?;
-        let name = &question.metric.name;
-        if matches!(question.metric.kind, MetricKind::Gauge { .. }) {
+        let name = &check.measured.name;
+        if matches!(check.measured.kind, MetricKind::Gauge { .. }) {
             return None;
         }
         match window.metrics.get(name) {
@@ -169,7 +173,8 @@ fn missing(pipeline: &Pipeline, stage: &Stage, window: &StageData) -> Option<Str
 mod tests {
     use super::*;
     use crate::judge::tests::{
-        below_baseline, check, counts, data, error_rate_checks, grid, pipeline, stage,
+        below_baseline, check, counts, data, decided_by, error_rate_checks, grid, pipeline, stage,
+        switch,
     };
     use crate::pipeline::Condition;
 
@@ -181,8 +186,8 @@ mod tests {
 
     fn sequential(checks: Vec<crate::pipeline::Check>) -> Pipeline {
         let mut pipeline = pipeline(checks.clone());
-        pipeline.analysis.method = Method::Sequential;
         pipeline.stages = vec![stage("stage_1", 10.0, checks)];
+        decided_by(&mut pipeline, Method::Sequential);
         pipeline
     }
 
@@ -295,7 +300,7 @@ mod tests {
             below_baseline(1_000.0),
         );
         let mut pipeline = sequential(vec![check_of_nothing]);
-        pipeline.kill_switch = vec![check(
+        pipeline.kill_switch = vec![switch(
             "error_rate",
             "error_rate > 20%",
             Condition::Absolute {

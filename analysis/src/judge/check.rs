@@ -3,7 +3,7 @@
 use crate::interval::{
     Confidence, Count, classify, newcombe_difference, proportion_ratio, rate_ratio,
 };
-use crate::pipeline::{Better, Check, Method, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Better, Check, Limit, Method, MetricKind, Pipeline, Stage};
 use crate::sequential::{
     Dispersion, ErrorRate, IntervalCounts, NoiseHistory, NoiseState, on_every_interval,
     ratio_interval,
@@ -13,14 +13,13 @@ use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Popula
 use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
 use super::evidence::{self, Budget, Held, Proof};
 use super::latency::Latency;
-use super::limit::{Claim, Claims, Levels, Limit, Plannable, Scale, Shown, estimate};
+use super::limit::{Claim, Claims, Levels, Plannable, Scale, Shown, estimate};
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, NeedsReport, Outcome, RatioReport, ReasonCode,
     WilsonReport,
 };
 use super::needs::{self, Outlook};
-use super::question::Question;
-use super::votes::{may_fail, may_roll_back, method_of, share_of_votes};
+use super::votes::share_of_votes;
 use super::warm_up::LookedAt;
 use super::{gauge, kayenta, text};
 use crate::data::History;
@@ -92,18 +91,13 @@ impl From<CheckReport> for Evaluated {
 
 /// Judges one check.
 pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) -> Evaluated {
-    let pipeline = situation.pipeline;
-    let may_roll_back = may_roll_back(check, pipeline);
-    let mut report = empty_report(check, method_of(check, pipeline), may_roll_back);
-    let Some(question) = Question::of_check(check, pipeline) else {
-        return without_data(report, ReasonCode::NoData, "its metric is not defined").into();
-    };
-    if question.is_relative() && situation.stage.traffic_percent >= 100.0 {
+    let mut report = empty_report(check, check.method, check.may_roll_back);
+    if check.is_relative() && situation.stage.traffic_percent >= 100.0 {
         report.counts = false;
         let reason = "at 100 % traffic there is no control to compare with; it stopped counting";
         return without_data(report, ReasonCode::NoControl, reason).into();
     }
-    let name = &question.metric.name;
+    let name = &check.measured.name;
     let found = situation.data.metrics.get(name);
     if report.method == Method::Sequential
         && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
@@ -123,16 +117,13 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         Some(MetricData::Fault(fault)) => {
             return without_data(report, fault.code.into(), &fault.message).into();
         }
-        Some(MetricData::Counts(counts)) => on_counts(report, &question, counts, situation, levels),
+        Some(MetricData::Counts(counts)) => on_counts(report, check, counts, situation, levels),
         Some(MetricData::Histogram(histogram)) => {
-            on_histogram(report, &question, histogram, situation, levels)
+            on_histogram(report, check, histogram, situation, levels)
         }
-        Some(MetricData::Gauge(values)) => {
-            let may_fail = may_fail(check, pipeline);
-            on_gauge(report, &question, values, situation, levels, may_fail)
-        }
+        Some(MetricData::Gauge(values)) => on_gauge(report, check, values, situation, levels),
     };
-    let mut evaluated = with_outlook(evaluated, check, &question, situation);
+    let mut evaluated = with_outlook(evaluated, check, situation);
     if let (Some(blind_spot), Outcome::Undecided) =
         (&evaluated.blind_spot, evaluated.report.outcome)
     {
@@ -164,13 +155,13 @@ pub(super) fn totals(counts: &PairedCounts, together: bool) -> Populations<ArmCo
 
 fn on_counts(
     mut report: CheckReport,
-    question: &Question<'_>,
+    check: &Check,
     counts: &PairedCounts,
     situation: Situation<'_>,
     levels: Levels,
 ) -> Evaluated {
-    let totals = totals(counts, question.is_relative());
-    let scale = question.scale();
+    let totals = totals(counts, check.is_relative());
+    let scale = Scale::of(&check.measured);
     let arm = |arm: ArmCount| {
         (arm.exposure > 0.0).then(|| ArmReport {
             events: Some(arm.events),
@@ -184,28 +175,28 @@ fn on_counts(
     report.canary = arm(totals.canary);
     report.ratio = ratio_of_counts(scale, totals, levels.compliance);
     if scale == Scale::Share {
-        report.wilson = wilson_report(question.metric.better, totals, levels.compliance);
+        report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
     }
-    if let Some((code, why)) = nothing_seen(question, totals.map(|arm| arm.exposure)) {
+    if let Some((code, why)) = nothing_seen(check, totals.map(|arm| arm.exposure)) {
         return without_data(report, code, why).into();
     }
     let claims = Claims {
         scale,
         violation: Some(Claim {
-            limit: question.violation(),
+            limit: check.limit,
             totals,
         }),
         compliance: Some(Claim {
-            limit: question.compliance(),
+            limit: check.promotion_limit,
             totals,
         }),
     };
     match report.method {
         Method::Kayenta => {
             let points = kayenta::count_points(counts);
-            kayenta::conclude(report, question.condition, &points, situation.is_stage_over).into()
+            kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into()
         }
-        Method::Wilson => conclude_claims(report, question, &claims, situation, levels).into(),
+        Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),
         Method::Sequential => {
             let grid = situation.data.grid;
             let intervals = on_every_interval(&counts.intervals, grid.intervals());
@@ -213,13 +204,13 @@ fn on_counts(
                 vec![Held {
                     limit,
                     intervals: intervals.clone(),
-                    history: situation.noise_before(&question.metric.name, None, limit),
+                    history: situation.noise_before(&check.measured.name, None, limit),
                 }]
             };
-            let (violation, compliance) = (held(question.violation()), held(question.compliance()));
+            let (violation, compliance) = (held(check.limit), held(check.promotion_limit));
             let proof = evidence::of_counts(scale, &violation, &compliance, situation.budget);
             report.ratio = anytime_ratio(&intervals, proof.relative_noise, situation.budget);
-            conclude_proof(report, question, proof, (&claims).into(), situation)
+            conclude_proof(report, check, proof, (&claims).into(), situation)
         }
     }
 }
@@ -233,20 +224,17 @@ fn still_new(report: CheckReport) -> CheckReport {
 }
 
 /// Why there is nothing to judge, although the series are there.
-fn nothing_seen(
-    question: &Question<'_>,
-    exposure: Populations<f64>,
-) -> Option<(ReasonCode, &'static str)> {
+fn nothing_seen(check: &Check, exposure: Populations<f64>) -> Option<(ReasonCode, &'static str)> {
     match (
         exposure.canary > 0.0,
-        exposure.control > 0.0 || !question.is_relative(),
+        exposure.control > 0.0 || !check.is_relative(),
     ) {
         (true, true) => None,
         (true, false) => Some((
             ReasonCode::NoControl,
             "the control had no traffic together with the canary",
         )),
-        (false, _) if question.is_relative() => Some((
+        (false, _) if check.is_relative() => Some((
             ReasonCode::NoData,
             "the canary had no traffic together with the control",
         )),
@@ -259,12 +247,12 @@ fn nothing_seen(
 
 fn on_histogram(
     mut report: CheckReport,
-    question: &Question<'_>,
+    check: &Check,
     histogram: &PairedHistogram,
     situation: Situation<'_>,
     levels: Levels,
 ) -> Evaluated {
-    let MetricKind::Quantile { quantile, .. } = question.metric.kind else {
+    let MetricKind::Quantile { quantile, .. } = check.measured.kind else {
         return without_data(
             report,
             ReasonCode::NoData,
@@ -279,19 +267,18 @@ fn on_histogram(
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
-    if let Some((code, why)) = nothing_seen(question, latency.totals()) {
+    if let Some((code, why)) = nothing_seen(check, latency.totals()) {
         let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
-        if nothing_seen(question, whole.totals()).is_none() {
+        if nothing_seen(check, whole.totals()).is_none() {
             return still_new(report).into();
         }
         return without_data(report, code, why).into();
     }
     if report.method == Method::Kayenta {
         let points = kayenta::latency_points(histogram, quantile, looked_at);
-        return kayenta::conclude(report, question.condition, &points, situation.is_stage_over)
-            .into();
+        return kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into();
     }
-    let limits = match latency.limits(&question.condition, question.promote_ratio) {
+    let limits = match latency.limits(check.limit, check.promotion_limit) {
         Ok(limits) => limits,
         Err(why) => {
             let elapsed = situation.data.grid.intervals() as f64;
@@ -305,22 +292,16 @@ fn on_histogram(
     let mut evaluated = if report.method == Method::Sequential {
         let (violation, compliance) =
             latency.held(&limits, situation.data.grid.intervals(), |bound, limit| {
-                situation.noise_before(&question.metric.name, Some(bound), limit)
+                situation.noise_before(&check.measured.name, Some(bound), limit)
             });
         let proof = evidence::of_counts(Scale::Share, &violation, &compliance, situation.budget)
             .known_from(limits.known_from);
-        conclude_proof(
-            report,
-            question,
-            proof,
-            latency.plannable(&limits),
-            situation,
-        )
+        conclude_proof(report, check, proof, latency.plannable(&limits), situation)
     } else {
-        conclude_claims(report, question, &claims, situation, levels).into()
+        conclude_claims(report, check, &claims, situation, levels).into()
     };
     evaluated.blind_spot = if let Some(blind) = limits.blind {
-        let between = text::interval(blind, question.dimension());
+        let between = text::interval(blind, check.measured.dimension);
         Some(format!("the buckets decide nothing inside {between}"))
     } else if limits.is_strict {
         let why = "the control has too few slow requests to show that the limit is kept";
@@ -335,11 +316,10 @@ fn on_histogram(
 
 fn on_gauge(
     mut report: CheckReport,
-    question: &Question<'_>,
+    check: &Check,
     values: &PairedGauge,
     situation: Situation<'_>,
     levels: Levels,
-    may_fail: bool,
 ) -> Evaluated {
     let looked_at = LookedAt::without(situation.left_out);
     let warm = PairedGauge {
@@ -368,16 +348,15 @@ fn on_gauge(
         let why = "the canary has no value in the window";
         return without_data(report, ReasonCode::NoData, why).into();
     }
-    if question.is_relative() && report.control.is_none() {
+    if check.is_relative() && report.control.is_none() {
         let why = "the control has no value in the window";
         return without_data(report, ReasonCode::NoControl, why).into();
     }
     if report.method == Method::Kayenta {
         let points = kayenta::gauge_points(&warm);
-        return kayenta::conclude(report, question.condition, &points, situation.is_stage_over)
-            .into();
+        return kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into();
     }
-    let (violation, compliance) = (question.violation(), question.compliance());
+    let (violation, compliance) = (check.limit, check.promotion_limit);
     let usable = gauge::usable_intervals(&warm, violation.needs_control());
     if usable < gauge::FEWEST_INTERVALS {
         let grid = situation.data.grid;
@@ -397,29 +376,29 @@ fn on_gauge(
         let known_from = gauge::usable_from(&warm, violation.needs_control());
         let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget)
             .known_from(known_from);
-        return conclude_proof(report, question, proof, Plannable::default(), situation);
+        return conclude_proof(report, check, proof, Plannable::default(), situation);
     }
     let shown = gauge::shown(
         &warm,
         violation,
         compliance,
-        question.is_inclusive(),
-        may_fail,
+        check.is_inclusive,
+        check.may_fail,
         levels,
     );
-    conclude(report, question, shown).into()
+    conclude(report, check, shown).into()
 }
 
 /// Concludes from claims on counts in a single look, and plans what an open one still needs.
 fn conclude_claims(
     report: CheckReport,
-    question: &Question<'_>,
+    check: &Check,
     claims: &Claims,
     situation: Situation<'_>,
     levels: Levels,
 ) -> CheckReport {
     let shown = claims.shown(levels);
-    let report = conclude(report, question, shown);
+    let report = conclude(report, check, shown);
     if shown != Shown::Open {
         return report;
     }
@@ -427,7 +406,7 @@ fn conclude_claims(
     let elapsed = situation.data.grid.intervals() as f64;
     needs::told(
         report,
-        question,
+        check,
         factor.map(|factor| factor * elapsed),
         situation.data.grid,
     )
@@ -436,7 +415,7 @@ fn conclude_claims(
 /// Concludes from evidence over time. Whether it rolls back is decided over all checks together.
 fn conclude_proof(
     mut report: CheckReport,
-    question: &Question<'_>,
+    check: &Check,
     proof: Proof,
     plannable: Plannable,
     situation: Situation<'_>,
@@ -455,7 +434,7 @@ fn conclude_proof(
     });
     let shown = Shown::of(false, is_control_violated, proof.is_kept);
     Evaluated {
-        report: conclude(report, question, shown),
+        report: conclude(report, check, shown),
         proof: Some(proof),
         plannable,
         blind_spot: None,
@@ -463,12 +442,7 @@ fn conclude_proof(
 }
 
 /// Tells what a stage of this length can see at today's traffic, and what an open check needs.
-fn with_outlook(
-    mut evaluated: Evaluated,
-    check: &Check,
-    question: &Question<'_>,
-    situation: Situation<'_>,
-) -> Evaluated {
+fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_>) -> Evaluated {
     let Evaluated {
         report,
         proof: Some(proof),
@@ -484,7 +458,7 @@ fn with_outlook(
     let grid = situation.data.grid;
     let budget = situation.budget;
     let outlook = Outlook {
-        scale: question.scale(),
+        scale: Scale::of(&check.measured),
         intervals: grid.intervals(),
         longest_intervals: situation.stage_intervals,
         dispersion: proof.dispersion,
@@ -492,7 +466,7 @@ fn with_outlook(
         promotion: budget.promotion,
     };
     // The ratio of tail shares at a bucket bound would mean nothing to the reader.
-    let is_of_counts = !matches!(question.metric.kind, MetricKind::Quantile { .. });
+    let is_of_counts = !matches!(check.measured.kind, MetricKind::Quantile { .. });
     if is_of_counts && alone(check, situation).is_some() {
         report.detectable_ratio = outlook.detectable_ratio(violation);
     }
@@ -502,14 +476,14 @@ fn with_outlook(
         return evaluated;
     }
     let needed = outlook.intervals_to_decide(plannable);
-    let mut told = needs::told(report.clone(), question, needed, grid);
+    let mut told = needs::told(report.clone(), check, needed, grid);
     let is_too_long = needed.is_some_and(|needed| needed > situation.stage_intervals);
     if let (Some(needs), Some(compliance), true) =
         (&mut told.needs, plannable.compliance.first(), is_too_long)
     {
         needs.traffic_factor = outlook.traffic_factor(*compliance);
         let provable = outlook.provable_ratio(*compliance);
-        needs.provable_ratio = provable.filter(|_| is_of_counts && question.is_plain_ratio());
+        needs.provable_ratio = provable.filter(|_| is_of_counts && check.limit.is_plain_ratio());
     }
     *report = told;
     evaluated
@@ -517,7 +491,7 @@ fn with_outlook(
 
 /// The accepted false rollbacks of one check alone; nothing for one that may not roll back.
 fn alone(check: &Check, situation: Situation<'_>) -> Option<ErrorRate> {
-    share_of_votes(check, &situation.stage.checks, situation.pipeline)
+    share_of_votes(check, &situation.stage.checks)
         .map(|share| situation.budget.rollback_alone(share))
 }
 

@@ -1,10 +1,9 @@
 //! What was shown of a check, as outcome, code and a sentence for a tired engineer.
 
-use crate::pipeline::{Check, Dimension, Method};
+use crate::pipeline::{Check, Dimension, Limit, Method};
 
-use super::limit::{Limit, Shown};
+use super::limit::Shown;
 use super::model::{ArmReport, CheckReport, Outcome, ReasonCode};
-use super::question::Question;
 use super::text;
 
 /// A report before anything is known.
@@ -51,14 +50,10 @@ pub(super) fn undecided(mut report: CheckReport, why: &str) -> CheckReport {
 }
 
 /// Concludes a report from what was shown.
-pub(super) fn conclude(
-    mut report: CheckReport,
-    question: &Question<'_>,
-    shown: Shown,
-) -> CheckReport {
-    let values = values_text(&report, question.dimension());
+pub(super) fn conclude(mut report: CheckReport, check: &Check, shown: Shown) -> CheckReport {
+    let values = values_text(&report, check.measured.dimension);
     let (outcome, code, why) = match shown {
-        Shown::Kept => (Outcome::Pass, ReasonCode::Passed, kept(question, &values)),
+        Shown::Kept => (Outcome::Pass, ReasonCode::Passed, kept(check, &values)),
         Shown::Violated => (
             Outcome::Fail,
             ReasonCode::CheckFailed,
@@ -88,8 +83,8 @@ pub(super) fn conclude(
 }
 
 /// Says exactly what was shown, which for a relative limit is a wider one than the check's.
-fn kept(question: &Question<'_>, values: &str) -> String {
-    match question.compliance() {
+fn kept(check: &Check, values: &str) -> String {
+    match check.promotion_limit {
         Limit::AtMost {
             ratio: Some(ratio), ..
         } => {

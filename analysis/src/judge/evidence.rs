@@ -1,6 +1,7 @@
 //! The sequential method on a check's data: evidence after every interval of the grid, so that
 //! the verdict is the same for one who asks at every interval and one who asks once.
 
+use crate::pipeline::Limit;
 use crate::sequential::{
     AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, Dispersion, ErrorRate,
     EvidenceConfig, IntervalCounts, NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence,
@@ -9,7 +10,7 @@ use crate::sequential::{
 use crate::series::PairedGauge;
 
 use super::gauge;
-use super::limit::{Limit, Scale};
+use super::limit::Scale;
 use super::model::NoiseSource;
 
 /// How long and how sure.

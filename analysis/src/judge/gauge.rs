@@ -2,10 +2,11 @@
 //! mean of blocks of intervals is judged, never single scrapes.
 
 use crate::interval::{Confidence, Interval, mean_interval};
-use crate::sequential::{BLOCK_LENGTHS, block_means, gauge_may_roll_back};
+use crate::pipeline::Limit;
+use crate::sequential::{BLOCK_LENGTHS, block_means};
 use crate::series::{PairedGauge, Populations};
 
-use super::limit::{Levels, Limit, Shown};
+use super::limit::{Levels, Shown};
 use super::model::ArmReport;
 
 /// Fewest blocks of which a spread is taken.
@@ -113,15 +114,6 @@ pub(crate) fn shown(
     };
     let is_kept = is_decided(gauge, compliance, levels.compliance, inside);
     Shown::of(is_violated, is_control_violated, is_kept)
-}
-
-/// Whether evidence against a limit may roll back, unless the file says otherwise. Source:
-/// statistics design, section 8.
-pub(crate) fn may_roll_back(limit: Limit) -> bool {
-    match limit {
-        Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => gauge_may_roll_back(ratio),
-        Limit::Within { .. } => false,
-    }
 }
 
 /// The gauge with the control in the canary's place, to ask the same of it.
@@ -236,6 +228,8 @@ pub(crate) fn newest(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::tests::metric;
+    use crate::pipeline::{Better, Dimension, Method, MetricKind, is_worth_a_failure};
 
     fn gauge(pairs: impl Iterator<Item = (f64, f64)>) -> PairedGauge {
         let intervals = pairs
@@ -261,12 +255,20 @@ mod tests {
             violation: confidence,
             compliance: confidence,
         };
+        let metric = metric(
+            "cpu_usage",
+            MetricKind::Gauge {
+                expression: "cpu".to_owned(),
+            },
+            Better::Lower,
+            Dimension::Number,
+        );
         shown(
             gauge,
             violation,
             compliance,
             false,
-            may_roll_back(violation),
+            is_worth_a_failure(Method::Wilson, &metric, violation),
             levels,
         )
     }

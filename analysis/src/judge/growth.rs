@@ -1,11 +1,12 @@
 //! How fast evidence about one limit grows, in the judge's own terms.
 
+use crate::pipeline::Limit;
 use crate::sequential::{
     AbsoluteLimit, CountLaw, ExpectedTraffic, IntervalCounts, RelativeLimit, Side, absolute_growth,
     offset_growth, relative_growth,
 };
 
-use super::limit::{Limit, Scale, estimate};
+use super::limit::{Scale, estimate};
 
 /// The smallest ratio to the control that growth is computed for: a canary without events has no
 /// logarithm, and evidence no longer grows faster here.

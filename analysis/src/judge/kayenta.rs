@@ -1,7 +1,7 @@
 //! Kayenta's way of judging, for parity: Mann-Whitney over the intervals' averages, one look at
 //! the end of the stage.
 
-use crate::pipeline::Condition;
+use crate::pipeline::Limit;
 use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
@@ -84,7 +84,7 @@ pub(super) fn gauge_points(gauge: &PairedGauge) -> Points {
 /// below; the check's ratio is the allowed increase or decrease of the means.
 pub(super) fn conclude(
     mut report: CheckReport,
-    condition: Condition,
+    limit: Limit,
     points: &Points,
     is_stage_over: bool,
 ) -> CheckReport {
@@ -99,13 +99,17 @@ pub(super) fn conclude(
         let why = format!("{fewest} of {FEWEST_POINTS} points that kayenta's test needs");
         return undecided(report, &why);
     }
-    let (allowed_increase, allowed_decrease, breaks_high, breaks_low) = match condition {
-        Condition::Relative {
-            comparison, ratio, ..
-        } if comparison.wants_less() => (ratio, 1.0, true, false),
-        Condition::Relative { ratio, .. } => (1.0, ratio, false, true),
-        Condition::Within { tolerance } => (1.0 + tolerance, 1.0 - tolerance, true, true),
-        Condition::Absolute { .. } => (1.0, 1.0, true, false),
+    let (allowed_increase, allowed_decrease, breaks_high, breaks_low) = match limit {
+        Limit::AtMost {
+            ratio: Some(ratio), ..
+        } => (ratio, 1.0, true, false),
+        Limit::AtLeast {
+            ratio: Some(ratio), ..
+        } => (1.0, ratio, false, true),
+        Limit::Within { tolerance } => (1.0 + tolerance, 1.0 - tolerance, true, true),
+        Limit::AtMost { ratio: None, .. } | Limit::AtLeast { ratio: None, .. } => {
+            (1.0, 1.0, true, false)
+        }
     };
     let parameters = KayentaParameters {
         allowed_increase,

@@ -12,9 +12,8 @@ use super::check::Situation;
 use super::conclude::{empty_report, values_text, with_sentence};
 use super::gauge::{self, Newest};
 use super::latency::Latency;
-use super::limit::{Claim, Claims, Levels, Shown, estimate};
+use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{CheckReport, Outcome, ReasonCode};
-use super::question::Question;
 use super::text;
 use super::warm_up::LookedAt;
 use crate::data::MetricData;
@@ -39,14 +38,11 @@ pub(super) enum KillSwitch {
 
 /// Looks at one kill switch.
 pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
-    let Some(question) = Question::of_kill_switch(switch, situation.pipeline) else {
-        return blind(switch, ReasonCode::NoData, "its metric is not defined");
-    };
-    if question.is_relative() && situation.stage.traffic_percent >= 100.0 {
+    if switch.is_relative() && situation.stage.traffic_percent >= 100.0 {
         // An impact compares with a control, of which none is left.
         return KillSwitch::Quiet;
     }
-    let name = &question.metric.name;
+    let name = &switch.measured.name;
     if let Some(warning) = situation.data.source_warnings.get(name) {
         let why = format!("the source says its data is partial: {warning}");
         return blind(switch, ReasonCode::PartialData, &why);
@@ -58,11 +54,9 @@ pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
             "nothing was read for its metric",
         ),
         Some(MetricData::Fault(fault)) => blind(switch, fault.code.into(), &fault.message),
-        Some(MetricData::Gauge(values)) => on_gauge(switch, &question, values, situation),
-        Some(MetricData::Counts(counts)) => on_counts(switch, &question, counts, situation),
-        Some(MetricData::Histogram(histogram)) => {
-            on_histogram(switch, &question, histogram, situation)
-        }
+        Some(MetricData::Gauge(values)) => on_gauge(switch, values, situation),
+        Some(MetricData::Counts(counts)) => on_counts(switch, counts, situation),
+        Some(MetricData::Histogram(histogram)) => on_histogram(switch, histogram, situation),
     }
 }
 
@@ -84,20 +78,15 @@ fn ever_fired(situation: Situation<'_>, look: impl Fn(usize) -> KillSwitch) -> K
     newest
 }
 
-fn on_gauge(
-    switch: &Check,
-    question: &Question<'_>,
-    values: &PairedGauge,
-    situation: Situation<'_>,
-) -> KillSwitch {
+fn on_gauge(switch: &Check, values: &PairedGauge, situation: Situation<'_>) -> KillSwitch {
     ever_fired(situation, |count| {
-        let (limit, is_inclusive) = (question.violation(), question.is_inclusive());
+        let (limit, is_inclusive) = (switch.limit, switch.is_inclusive);
         let newest = gauge::newest(values, limit, is_inclusive, count);
         let what = || {
             let seen = values.intervals.get(..count).unwrap_or_default();
             let now = seen.iter().rev().find_map(|pair| pair.canary);
             now.map_or_else(String::new, |value| {
-                format!("at {}", text::value(value, question.dimension()))
+                format!("at {}", text::value(value, switch.measured.dimension))
             })
         };
         match (newest.canary, newest.control) {
@@ -113,12 +102,7 @@ fn on_gauge(
     })
 }
 
-fn on_counts(
-    switch: &Check,
-    question: &Question<'_>,
-    counts: &PairedCounts,
-    situation: Situation<'_>,
-) -> KillSwitch {
+fn on_counts(switch: &Check, counts: &PairedCounts, situation: Situation<'_>) -> KillSwitch {
     if counts.totals().canary.exposure <= 0.0 {
         return blind(
             switch,
@@ -140,13 +124,13 @@ fn on_counts(
                 .to_vec(),
             quality: counts.quality,
         };
-        let totals = super::check::totals(&newest, question.is_relative());
+        let totals = super::check::totals(&newest, switch.is_relative());
         let violation = Some(Claim {
-            limit: question.violation(),
+            limit: switch.limit,
             totals,
         });
         let claims = Claims {
-            scale: question.scale(),
+            scale: Scale::of(&switch.measured),
             violation,
             compliance: None,
         };
@@ -154,7 +138,7 @@ fn on_counts(
             estimate(totals.canary).map_or_else(String::new, |value| {
                 format!(
                     "{} of {} in the newest intervals",
-                    text::value(value, question.dimension()),
+                    text::value(value, switch.measured.dimension),
                     text::count(totals.canary.exposure)
                 )
             })
@@ -164,11 +148,10 @@ fn on_counts(
 
 fn on_histogram(
     switch: &Check,
-    question: &Question<'_>,
     histogram: &PairedHistogram,
     situation: Situation<'_>,
 ) -> KillSwitch {
-    let MetricKind::Quantile { quantile, .. } = question.metric.kind else {
+    let MetricKind::Quantile { quantile, .. } = switch.measured.kind else {
         return blind(
             switch,
             ReasonCode::NoData,
@@ -183,7 +166,7 @@ fn on_histogram(
             "the canary had no traffic in the window",
         );
     }
-    let limits = match whole.limits(&question.condition, None) {
+    let limits = match whole.limits(switch.limit, switch.promotion_limit) {
         Ok(limits) if limits.can_be_broken() => limits,
         Ok(_) => {
             let why = "it lies beyond the last bucket and could never fire; lower it, or add \
@@ -200,7 +183,7 @@ fn on_histogram(
             if let Some(levels) = levels() {
                 seen.canary = latency.reports(levels.compliance).canary;
             }
-            values_text(&seen, question.dimension())
+            values_text(&seen, switch.measured.dimension)
         })
     })
 }

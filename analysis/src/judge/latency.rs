@@ -2,7 +2,7 @@
 //! the estimated quantile, and shown with the bracket of buckets that the data can resolve.
 
 use crate::interval::{Confidence, Interval};
-use crate::pipeline::Condition;
+use crate::pipeline::Limit;
 use crate::sequential::{
     IntervalCounts, NoiseHistory, TailMargin, absolute_bounds, choose_bounds, strict_margin,
     tail_margin,
@@ -10,7 +10,7 @@ use crate::sequential::{
 use crate::series::{ArmCount, PairedHistogram, Populations};
 
 use super::evidence::Held;
-use super::limit::{Claim, Claims, Limit, Plannable, Scale};
+use super::limit::{Claim, Claims, Plannable, Scale};
 use super::model::ArmReport;
 use super::warm_up::LookedAt;
 
@@ -229,24 +229,34 @@ impl<'a> Latency<'a> {
         None
     }
 
-    /// The limits of a condition on the quantile, or why there are none.
-    pub(crate) fn limits(
-        &self,
-        condition: &Condition,
-        promote_ratio: Option<f64>,
-    ) -> Result<BoundLimits, String> {
-        match *condition {
-            Condition::Absolute { comparison, limit } => {
-                Ok(self.absolute_limits(comparison.wants_less(), limit))
-            }
-            Condition::Relative {
-                comparison,
-                ratio,
+    /// The limits at the bounds for a limit of the quantile and the one of a promotion, or why there
+    /// are none.
+    pub(crate) fn limits(&self, limit: Limit, promotion: Limit) -> Result<BoundLimits, String> {
+        match limit {
+            Limit::AtMost {
+                ratio: None,
                 offset,
-            } if comparison.wants_less() => {
-                self.relative_limits(ratio, promote_ratio.unwrap_or(ratio), offset)
+            } => Ok(self.absolute_limits(true, offset)),
+            Limit::AtLeast {
+                ratio: None,
+                offset,
+            } => Ok(self.absolute_limits(false, offset)),
+            Limit::AtMost {
+                ratio: Some(ratio),
+                offset,
+            } => {
+                let promoted = match promotion {
+                    Limit::AtMost {
+                        ratio: Some(promoted),
+                        ..
+                    } => promoted,
+                    Limit::AtMost { ratio: None, .. }
+                    | Limit::AtLeast { .. }
+                    | Limit::Within { .. } => ratio,
+                };
+                self.relative_limits(ratio, promoted, offset)
             }
-            Condition::Relative { .. } | Condition::Within { .. } => {
+            Limit::AtLeast { ratio: Some(_), .. } | Limit::Within { .. } => {
                 Err("a quantile can be compared with the baseline by < or <= only".to_owned())
             }
         }

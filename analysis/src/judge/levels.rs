@@ -9,7 +9,7 @@ use super::conclude::with_sentence;
 use super::evidence::Proof;
 use super::limit::Levels;
 use super::model::{CheckReport, EvidenceReport, Outcome, ReasonCode};
-use super::votes::{may_roll_back, method_of, total_weight};
+use super::votes::total_weight;
 
 /// Evaluates every check: those of a single look with Holm's step-down, those of the sequential
 /// method by their evidence together.
@@ -46,7 +46,7 @@ fn levels(compliance: Confidence, weight: f64, total_weight: f64) -> Levels {
 
 fn first_step(situation: Situation<'_>, compliance: Confidence) -> Vec<Evaluated> {
     let checks = &situation.stage.checks;
-    let total = total_weight(checks, situation.pipeline, None);
+    let total = total_weight(checks, None);
     checks
         .iter()
         .map(|check| evaluate(check, situation, levels(compliance, check.weight, total)))
@@ -65,17 +65,16 @@ fn step_down(situation: Situation<'_>, compliance: Confidence, evaluated: &mut [
                     .get(*index)
                     .is_some_and(|one| rolls_back(&one.report));
                 !is_broken
-                    && checks.get(*index).is_some_and(|check| {
-                        may_roll_back(check, situation.pipeline)
-                            && method_of(check, situation.pipeline) == Method::Wilson
-                    })
+                    && checks
+                        .get(*index)
+                        .is_some_and(|check| check.may_roll_back && is_stepped_down(check.method))
             })
             .collect();
         if open.is_empty() || !evaluated.iter().any(|one| rolls_back(&one.report)) {
             return;
         }
         let still_open = open.iter().filter_map(|index| checks.get(*index));
-        let total = total_weight(still_open, situation.pipeline, None);
+        let total = total_weight(still_open, None);
         let mut found_more = false;
         for index in open {
             let (Some(check), Some(slot)) = (checks.get(index), evaluated.get_mut(index)) else {
@@ -90,6 +89,15 @@ fn step_down(situation: Situation<'_>, compliance: Confidence, evaluated: &mut [
         if !found_more {
             return;
         }
+    }
+}
+
+/// Whether a check of this method may fail at a later step: intervals do at another confidence, other
+/// tests have their own.
+fn is_stepped_down(method: Method) -> bool {
+    match method {
+        Method::Wilson => true,
+        Method::Sequential | Method::Kayenta => false,
     }
 }
 
@@ -128,7 +136,7 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
     let is_beyond = |log_evidence: &f64| *log_evidence >= threshold;
     // Weights are fixed by the pipeline, also for a check without data, whose evidence is 1.
     // One that may only hold, such as a gauge with a tight limit, takes nothing from the others.
-    let total = total_weight(checks, situation.pipeline, Some(Method::Sequential));
+    let total = total_weight(checks, Some(Method::Sequential));
     let votes: Vec<Vote<'_>> = checks
         .iter()
         .zip(evaluated.iter())
@@ -250,8 +258,7 @@ fn mark_the_others(checks: &[Check], situation: Situation<'_>, evaluated: &mut [
             .proof
             .as_ref()
             .is_some_and(|proof| proof.violation.iter().any(|log| *log >= threshold));
-        let fails_alone = check.warn_only || check.rollback == Some(false);
-        if fails_alone
+        if check.fails_alone()
             && is_broken
             && one.report.counts
             && one.report.reason_code != ReasonCode::Environment

@@ -11,6 +11,7 @@
 //! confidence promises.
 
 use crate::interval::{Confidence, Count, Interval, poisson_rate_interval, wilson_interval};
+use crate::pipeline::{Limit, Metric, MetricKind};
 use crate::series::{ArmCount, Populations};
 use crate::special::regularized_beta;
 
@@ -24,6 +25,16 @@ pub(crate) enum Scale {
 }
 
 impl Scale {
+    /// How estimates are made of the counts of a metric.
+    pub(crate) fn of(metric: &Metric) -> Self {
+        match metric.kind {
+            MetricKind::EventRate { .. } => Self::Rate,
+            MetricKind::Proportion { .. }
+            | MetricKind::Quantile { .. }
+            | MetricKind::Gauge { .. } => Self::Share,
+        }
+    }
+
     /// The two-sided interval of one population, or nothing when it has no exposure, or more
     /// events than requests.
     pub(crate) fn interval(self, arm: ArmCount, confidence: Confidence) -> Option<Interval> {
@@ -73,92 +84,7 @@ pub(crate) fn estimate(arm: ArmCount) -> Option<f64> {
     (arm.exposure > 0.0).then(|| arm.events / arm.exposure)
 }
 
-/// What the canary may be, in terms of the control.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Limit {
-    /// `canary <= ratio * control + offset`; without a ratio an absolute limit.
-    AtMost {
-        /// Factor on the control's value.
-        ratio: Option<f64>,
-        /// Added to it.
-        offset: f64,
-    },
-    /// `canary >= ratio * control + offset`; without a ratio an absolute limit.
-    AtLeast {
-        /// Factor on the control's value.
-        ratio: Option<f64>,
-        /// Added to it.
-        offset: f64,
-    },
-    /// Both `AtMost` and `AtLeast` with ratios `1 + tolerance` and `1 - tolerance`.
-    Within {
-        /// The tolerance as a fraction.
-        tolerance: f64,
-    },
-}
-
 impl Limit {
-    /// Returns an absolute limit.
-    pub(crate) fn absolute(wants_less: bool, limit: f64) -> Self {
-        if wants_less {
-            Self::AtMost {
-                ratio: None,
-                offset: limit,
-            }
-        } else {
-            Self::AtLeast {
-                ratio: None,
-                offset: limit,
-            }
-        }
-    }
-
-    /// Returns a limit relative to the control.
-    pub(crate) fn relative(wants_less: bool, ratio: f64, offset: f64) -> Self {
-        if wants_less {
-            Self::AtMost {
-                ratio: Some(ratio),
-                offset,
-            }
-        } else {
-            Self::AtLeast {
-                ratio: Some(ratio),
-                offset,
-            }
-        }
-    }
-
-    /// The two sides of a tolerance.
-    pub(crate) fn sides_of(tolerance: f64) -> [Self; 2] {
-        [
-            Self::relative(true, 1.0 + tolerance, 0.0),
-            Self::relative(false, 1.0 - tolerance, 0.0),
-        ]
-    }
-
-    /// Whether the limit needs a control to compare with.
-    pub(crate) fn needs_control(self) -> bool {
-        match self {
-            Self::AtMost { ratio, .. } | Self::AtLeast { ratio, .. } => ratio.is_some(),
-            Self::Within { .. } => true,
-        }
-    }
-
-    /// The value that an absolute limit allows; nothing for one relative to the control.
-    pub(crate) fn absolute_value(self) -> Option<f64> {
-        match self {
-            Self::AtMost {
-                ratio: None,
-                offset,
-            }
-            | Self::AtLeast {
-                ratio: None,
-                offset,
-            } => Some(offset),
-            _ => None,
-        }
-    }
-
     /// Whether one look at the counts shows that the canary is beyond the limit. Not without the
     /// populations that it needs.
     pub(crate) fn is_violated(

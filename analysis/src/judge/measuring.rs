@@ -3,7 +3,7 @@
 //! Source: statistics design, section 13.
 
 use crate::data::{HistoryData, MeasuredHistory, MeasuredNoise, MetricData, with_data};
-use crate::pipeline::{Method, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Method, MetricKind, Stage};
 use crate::sequential::{
     AbsoluteLimit, IntervalCounts, NoiseHistory, SequentialError, Side, on_every_interval,
 };
@@ -11,25 +11,21 @@ use crate::series::{ArmCount, PairedCounts};
 
 use super::latency::slow_share;
 use super::limit::Scale;
-use super::question::Question;
-use super::votes::method_of;
 
 /// Measures the noise for the sequential checks of a stage. Of a metric that has less than
 /// [`crate::data::SHORTEST_HISTORY_MS`] of data, or no events, nothing is known afterwards.
-pub fn measure_noise(past: &HistoryData, pipeline: &Pipeline, stage: &Stage) -> MeasuredHistory {
+pub fn measure_noise(past: &HistoryData, stage: &Stage) -> MeasuredHistory {
     let mut found = MeasuredHistory::of(past);
     for check in &stage.checks {
-        if method_of(check, pipeline) != Method::Sequential {
-            continue;
+        match check.method {
+            Method::Sequential => {}
+            Method::Wilson | Method::Kayenta => continue,
         }
-        let Some(question) = Question::of_check(check, pipeline) else {
-            continue;
-        };
-        let metric = question.metric.name.as_str();
-        let value = question.violation().absolute_value();
-        match (past.metrics().get(metric), &question.metric.kind) {
+        let metric = check.measured.name.as_str();
+        let value = check.limit.absolute_value();
+        match (past.metrics().get(metric), &check.measured.kind) {
             (Some(MetricData::Counts(counts)), _) => {
-                if let Ok(limit) = absolute_limit(value, question.scale()) {
+                if let Ok(limit) = absolute_limit(value, Scale::of(&check.measured)) {
                     add(&mut found, metric, None, limit, || if_enough(past, counts));
                 }
             }

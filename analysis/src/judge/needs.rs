@@ -1,28 +1,27 @@
 //! How much longer, or how much more traffic, an undecided check takes, and what its stage can see.
 
-use crate::pipeline::MetricKind;
+use crate::pipeline::{Check, Limit, MetricKind};
 use crate::sequential::{ErrorRate, ExpectedTraffic, IntervalCounts, Pace, Prospect};
 use crate::series::{ArmCount, Grid};
 
 use super::conclude::{undecided, values_text};
 use super::growth::{Claimed, growth};
-use super::limit::{Claim, Limit, Plannable, Scale, estimate};
+use super::limit::{Claim, Plannable, Scale, estimate};
 use super::model::{CheckReport, NeedsReport};
-use super::question::Question;
 use super::text;
 
 /// Tells an open check what it needs, given the intervals until it is decided at today's traffic;
 /// nothing when no amount would do.
 pub(super) fn told(
     mut report: CheckReport,
-    question: &Question<'_>,
+    check: &Check,
     intervals_to_decide: Option<f64>,
     grid: Grid,
 ) -> CheckReport {
-    let values = values_text(&report, question.dimension());
+    let values = values_text(&report, check.measured.dimension);
     let seen = seen(&report);
     let Some(intervals) = intervals_to_decide else {
-        let no_events = question.is_relative()
+        let no_events = check.is_relative()
             && report
                 .control
                 .as_ref()
@@ -40,7 +39,7 @@ pub(super) fn told(
     let needs = projected(&report, intervals, grid);
     let needed = needs.canary_total;
     report.needs = Some(needs);
-    let unit = match question.metric.kind {
+    let unit = match check.measured.kind {
         MetricKind::EventRate { .. } => "units of exposure of the canary",
         _ => "canary requests",
     };

@@ -11,7 +11,6 @@ use super::evidence::Budget;
 use super::kill_switch::{KillSwitch, watch};
 use super::levels::{evaluate_all, rolls_back};
 use super::model::{CheckReport, NeedsReport, Outcome, ReasonCode, StageVerdict, Verdict, Warning};
-use super::question::Question;
 use super::split::{self, Mismatch};
 use super::{silence, text, warm_up};
 use crate::data::History;
@@ -272,8 +271,7 @@ fn silent_metric(situation: Situation<'_>, needed: &[&CheckReport]) -> Option<St
         .iter()
         .filter(|check| needed.iter().any(|report| report.condition == check.text));
     checked.chain(&pipeline.kill_switch).find_map(|check| {
-        let question = Question::of_check(check, pipeline)?;
-        let why = silence::silence(situation.data, &question.metric.name)?;
+        let why = silence::silence(situation.data, &check.measured.name)?;
         Some(format!("{}: {why}", check.text))
     })
 }

@@ -2,12 +2,13 @@
 
 use super::cursor::{Cursor, Problems, checked, shortened};
 use super::expression::{Claim, Expression, Term, parse_expression};
-use super::metrics::KnownMetrics;
+use super::metrics::{DefinedKind, Definition, KnownMetrics};
 use super::model::{
-    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Method, Metric, MetricKind,
+    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Method, MetricKind,
 };
 use super::names::suggestion;
 use super::quantity::{Quantity, dimension_name, units_of};
+use super::resolve::{Subject, WrittenCheck};
 use super::settings::read_method;
 use super::yaml::Value;
 
@@ -32,10 +33,10 @@ pub(super) fn read_check(
     problems: &mut Problems,
 ) -> Option<Check> {
     if !matches!(cursor.value(), Value::Mapping(_)) {
-        let check = read_condition(cursor, metrics, Use::Check, problems)?;
-        check_promote_ratio(cursor, &check, metrics, settings, problems);
+        let (check, subject) = read_condition(cursor, metrics, Use::Check, problems)?;
+        check_promote_ratio(cursor, &check, &subject, settings, problems);
         check_kayenta(cursor, &check, settings, problems);
-        return Some(check);
+        return Some(check.resolved(subject, settings));
     }
     let fields = cursor.fields("a check", CHECK_KEYS, problems)?;
     if fields.lacks("check") {
@@ -61,25 +62,28 @@ pub(super) fn read_check(
         .unwrap_or(1.0);
     let method = fields
         .get("method")
-        .and_then(|value| Some((value, read_method(value, problems)?)));
+        .and_then(|value| read_method(value, problems));
     let promote_ratio = fields
         .get("promote_ratio")
         .and_then(|value| read_promote_ratio(value, problems));
     let rollback = fields
         .get("rollback")
         .and_then(|value| read_rollback(value, warn_only, problems));
-    let mut check = condition?;
-    check.critical = critical;
-    check.weight = weight;
-    check.warn_only = warn_only;
-    check.method = method.map(|(_, method)| method);
-    check.promote_ratio = promote_ratio;
-    check.rollback = rollback;
+    let (condition, subject) = condition?;
+    let check = WrittenCheck {
+        critical,
+        weight,
+        warn_only,
+        method,
+        promote_ratio,
+        rollback,
+        ..condition
+    };
     let place = fields.get("promote_ratio").unwrap_or(text);
-    check_promote_ratio(place, &check, metrics, settings, problems);
+    check_promote_ratio(place, &check, &subject, settings, problems);
     let place = fields.get("method").unwrap_or(text);
     check_kayenta(place, &check, settings, problems);
-    Some(check)
+    Some(check.resolved(subject, settings))
 }
 
 fn read_critical(value: &Cursor<'_>, warn_only: bool, problems: &mut Problems) -> Option<bool> {
@@ -121,17 +125,21 @@ fn read_promote_ratio(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64
 pub(super) fn read_kill_condition(
     cursor: &Cursor<'_>,
     metrics: &KnownMetrics,
+    settings: &AnalysisSettings,
     problems: &mut Problems,
 ) -> Option<Check> {
+    let read = |text, problems: &mut Problems| {
+        let (switch, subject) = read_condition(text, metrics, Use::KillSwitch, problems)?;
+        Some(switch.resolved_kill_switch(subject, settings))
+    };
     if !matches!(cursor.value(), Value::Mapping(_)) {
-        return read_condition(cursor, metrics, Use::KillSwitch, problems);
+        return read(cursor, problems);
     }
     let fields = cursor.fields("a condition", &["check"], problems)?;
     if fields.lacks("check") {
         cursor.problem(problems, "no \"check\": write for example error_rate > 5%");
     }
-    let text = fields.get("check")?;
-    read_condition(text, metrics, Use::KillSwitch, problems)
+    read(fields.get("check")?, problems)
 }
 
 /// Whether a condition must hold or must not become true.
@@ -146,7 +154,7 @@ fn read_condition(
     metrics: &KnownMetrics,
     used_as: Use,
     problems: &mut Problems,
-) -> Option<Check> {
+) -> Option<(WrittenCheck, Subject)> {
     const CHECK: &str = "a check such as error_rate < 0.1%";
     if !matches!(cursor.value(), Value::Text(_)) {
         cursor.wrong_kind(problems, CHECK);
@@ -154,17 +162,10 @@ fn read_condition(
     }
     let text = cursor.text(CHECK, problems)?;
     match condition_of(text, metrics, used_as) {
-        Ok((metric, condition)) => Some(Check {
-            metric: metric.name.clone(),
-            text: text.to_owned(),
-            condition,
-            critical: true,
-            weight: 1.0,
-            warn_only: false,
-            method: None,
-            promote_ratio: None,
-            rollback: None,
-        }),
+        Ok((metric, condition)) => {
+            let subject = metrics.subject(metric)?;
+            Some((WrittenCheck::new(&metric.name, text, condition), subject))
+        }
         Err(messages) => {
             for message in messages {
                 cursor.problem(problems, message);
@@ -179,7 +180,7 @@ fn condition_of<'m>(
     text: &str,
     metrics: &'m KnownMetrics,
     used_as: Use,
-) -> Result<(&'m Metric, Condition), Vec<String>> {
+) -> Result<(&'m Definition, Condition), Vec<String>> {
     let expression = parse_expression(text).map_err(|message| vec![message])?;
     let metric = metrics
         .resolve(expression.metric)
@@ -195,7 +196,7 @@ fn condition_of<'m>(
     Ok((metric, condition))
 }
 
-fn resolve(expression: &Expression<'_>, metric: &Metric) -> Result<Condition, String> {
+fn resolve(expression: &Expression<'_>, metric: &Definition) -> Result<Condition, String> {
     match &expression.claim {
         Claim::Within { tolerance, control } => {
             check_control_name(control, expression.metric, metric)?;
@@ -237,7 +238,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn of(terms: &[Term<'_>], written_name: &str, metric: &Metric) -> Result<Self, String> {
+    fn of(terms: &[Term<'_>], written_name: &str, metric: &Definition) -> Result<Self, String> {
         let mut sum = Self {
             ratio: None,
             offset: 0.0,
@@ -294,7 +295,7 @@ fn factor(term: &Term<'_>) -> Result<f64, String> {
 
 fn check_unit(
     quantity: &Quantity,
-    metric: &Metric,
+    metric: &Definition,
     is_relative: bool,
     is_negative: bool,
 ) -> Result<(), String> {
@@ -320,7 +321,7 @@ fn check_unit(
 
 /// `baseline`, `control`, `legacy`, or one of them with the metric's name or the end of it:
 /// `legacy_error_rate`, `legacy_p99`.
-fn check_control_name(name: &str, written_name: &str, metric: &Metric) -> Result<(), String> {
+fn check_control_name(name: &str, written_name: &str, metric: &Definition) -> Result<(), String> {
     if CONTROL_NAMES.contains(&name) {
         return Ok(());
     }
@@ -355,7 +356,7 @@ fn check_control_name(name: &str, written_name: &str, metric: &Metric) -> Result
     }
 }
 
-fn absolute(comparison: Comparison, limit: f64, metric: &Metric) -> Result<Condition, String> {
+fn absolute(comparison: Comparison, limit: f64, metric: &Definition) -> Result<Condition, String> {
     let name = &metric.name;
     // A part that is at most 1 is always <= 1 and never > 1. That it is all of it can be asked
     // for (>= 1), or be wanted and missed (< 1 in a kill switch).
@@ -365,23 +366,27 @@ fn absolute(comparison: Comparison, limit: f64, metric: &Metric) -> Result<Condi
         Comparison::GreaterOrEqual => false,
     };
     let message = match metric.kind {
-        MetricKind::Proportion { .. } if limit > 1.0 || (limit >= 1.0 && is_idle_at_one) => Some(
-            format!("{name} is a part of all requests and never above 1: did you mean {limit}%?"),
-        ),
-        MetricKind::Impact { .. } if limit >= 1.0 => Some(format!(
+        DefinedKind::Measured(MetricKind::Proportion { .. })
+            if limit > 1.0 || (limit >= 1.0 && is_idle_at_one) =>
+        {
+            Some(format!(
+                "{name} is a part of all requests and never above 1: did you mean {limit}%?"
+            ))
+        }
+        DefinedKind::ImpactOf(_) if limit >= 1.0 => Some(format!(
             "{name} is the part that is lost and never above 1: did you mean {limit}%?"
         )),
-        MetricKind::Gauge { .. } | MetricKind::Impact { .. } => None,
-        MetricKind::Quantile { .. } if limit <= 0.0 => Some(format!(
+        DefinedKind::Measured(MetricKind::Gauge { .. }) | DefinedKind::ImpactOf(_) => None,
+        DefinedKind::Measured(MetricKind::Quantile { .. }) if limit <= 0.0 => Some(format!(
             "the limit of {name} must be above 0, found {limit}"
         )),
         _ if limit < 0.0 => Some(format!("{name} is never below 0, found the limit {limit}")),
-        MetricKind::Proportion { .. } | MetricKind::EventRate { .. }
+        DefinedKind::Measured(MetricKind::Proportion { .. } | MetricKind::EventRate { .. })
             if limit <= 0.0 && comparison == Comparison::Less =>
         {
             Some(format!("{name} is never below 0: write a limit above 0"))
         }
-        _ => None,
+        DefinedKind::Measured(_) => None,
     };
     match message {
         Some(message) => Err(message),
@@ -391,7 +396,7 @@ fn absolute(comparison: Comparison, limit: f64, metric: &Metric) -> Result<Condi
 
 /// A check that asks for what is bad, or a kill switch that fires on what is good, is the other
 /// one written in the wrong place: it would roll back every good canary.
-fn check_direction(metric: &Metric, condition: Condition, used_as: Use) -> Result<(), String> {
+fn check_direction(metric: &Definition, condition: Condition, used_as: Use) -> Result<(), String> {
     let wants_less = match condition {
         Condition::Absolute { comparison, .. } | Condition::Relative { comparison, .. } => {
             comparison.wants_less()
@@ -401,7 +406,7 @@ fn check_direction(metric: &Metric, condition: Condition, used_as: Use) -> Resul
     // A gauge or a rate may have a good range with two ends.
     if matches!(
         metric.kind,
-        MetricKind::Gauge { .. } | MetricKind::EventRate { .. }
+        DefinedKind::Measured(MetricKind::Gauge { .. } | MetricKind::EventRate { .. })
     ) {
         return Ok(());
     }
@@ -413,8 +418,10 @@ fn check_direction(metric: &Metric, condition: Condition, used_as: Use) -> Resul
             let sign = if less_is_good { "<" } else { ">" };
             let other = if less_is_good { "higher" } else { "lower" };
             let hint = match metric.kind {
-                MetricKind::Impact { .. } => String::new(),
-                _ => format!(", or \"better: {other}\" where {name} is defined"),
+                DefinedKind::ImpactOf(_) => String::new(),
+                DefinedKind::Measured(_) => {
+                    format!(", or \"better: {other}\" where {name} is defined")
+                }
             };
             Err(format!(
                 "a check says what must hold, and {good} of {name} is better: write {sign}{hint}"
@@ -434,13 +441,13 @@ fn check_direction(metric: &Metric, condition: Condition, used_as: Use) -> Resul
 /// A promotion ratio on the wrong side of the limit could never be shown.
 fn check_promote_ratio(
     place: &Cursor<'_>,
-    check: &Check,
-    metrics: &KnownMetrics,
+    check: &WrittenCheck,
+    subject: &Subject,
     settings: &AnalysisSettings,
     problems: &mut Problems,
 ) {
     let own = check.promote_ratio;
-    if let (Some(own), Some(limit)) = (own, impact_limit(check, metrics)) {
+    if let (Some(own), Some(limit)) = (own, impact_limit(check, subject)) {
         // Added and not subtracted: 0.9 and 0.1 are exactly 1.
         if own >= 1.0 || own + limit > 1.0 {
             let message = format!(
@@ -489,10 +496,9 @@ fn check_promote_ratio(
 }
 
 /// The limit of a check of an impact, `(control - canary) / control < limit`.
-fn impact_limit(check: &Check, metrics: &KnownMetrics) -> Option<f64> {
-    let metric = metrics.by_name.get(&check.metric)?;
-    match (&metric.kind, check.condition) {
-        (MetricKind::Impact { .. }, Condition::Absolute { limit, .. }) => Some(limit),
+fn impact_limit(check: &WrittenCheck, subject: &Subject) -> Option<f64> {
+    match (subject, check.condition) {
+        (Subject::ImpactOf(_), Condition::Absolute { limit, .. }) => Some(limit),
         _ => None,
     }
 }
@@ -501,7 +507,7 @@ fn impact_limit(check: &Check, metrics: &KnownMetrics) -> Option<f64> {
 /// with the control's times a factor, and with nothing else.
 fn check_kayenta(
     place: &Cursor<'_>,
-    check: &Check,
+    check: &WrittenCheck,
     settings: &AnalysisSettings,
     problems: &mut Problems,
 ) {

@@ -1,7 +1,7 @@
 //! The section `error_budget`: no more traffic for a service that has spent what it may fail.
 
 use super::cursor::{Cursor, Fields, Problems, checked, shortened};
-use super::metrics::KnownMetrics;
+use super::metrics::{DefinedKind, Definition, KnownMetrics};
 use super::model::{ErrorBudget, MetricKind};
 use super::population::read_matchers;
 use super::settings::read_seconds;
@@ -88,9 +88,11 @@ fn read_metric(
 ) -> Option<String> {
     let name = value.text("the name of a metric", problems)?;
     match metrics.resolve(name) {
-        Ok(metric) if matches!(metric.kind, MetricKind::Proportion { .. }) => {
-            Some(metric.name.clone())
-        }
+        Ok(Definition {
+            name,
+            kind: DefinedKind::Measured(MetricKind::Proportion { .. }),
+            ..
+        }) => Some(name.clone()),
         Ok(_) => {
             let message = format!(
                 "{:?} is no share of the requests: an error budget needs a metric with `errors` \

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::check::read_kill_condition;
 use super::cursor::{Cursor, Fields, Problems, shortened};
 use super::error_budget::read_error_budget;
-use super::metrics::KnownMetrics;
-use super::model::{AnalysisSettings, Check, Diagnostic, Metric, Pipeline};
+use super::metrics::{Definition, KnownMetrics};
+use super::model::{AnalysisSettings, Check, Diagnostic, Pipeline};
 use super::names::suggestion;
 use super::population::{read_populations, read_region_label};
-use super::presets::{DEFAULT_PRESET, PRESET_NAMES, preset_metrics};
+use super::presets::{DEFAULT_PRESET, PRESET_NAMES, preset_definitions};
 use super::settings::read_settings;
-use super::stages::{MAX_ID_CHARACTERS, is_id, read_stages};
+use super::stages::{MAX_ID_CHARACTERS, is_id, is_same, read_stages};
 use super::yaml;
 
 const KEYS: &[&str] = &[
@@ -95,7 +95,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         .map_or_else(AnalysisSettings::default, |section| {
             read_settings(section, problems)
         });
-    let kill_switch = read_kill_switch(&fields, &metrics, problems);
+    let kill_switch = read_kill_switch(&fields, &metrics, &analysis, problems);
     let error_budget = read_error_budget(&fields, &metrics, problems);
     let dry_run = fields
         .get("dry_run")
@@ -117,7 +117,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         control,
         canary,
         region_label,
-        metrics: metrics.by_name,
+        metrics: metrics.measured(),
         analysis,
         kill_switch,
         error_budget,
@@ -146,11 +146,11 @@ fn read_name(fields: &Fields<'_>, default_name: &str, problems: &mut Problems) -
 
 /// The metrics of the file's preset. After a mistake those of the default, so that the checks
 /// can still be read.
-fn read_preset(fields: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String, Metric> {
+fn read_preset(fields: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String, Definition> {
     if let Some(value) = fields.get("preset")
         && let Some(name) = value.text("the name of a preset", problems)
     {
-        if let Some(metrics) = preset_metrics(name) {
+        if let Some(metrics) = preset_definitions(name) {
             return metrics;
         }
         let hint = suggestion(name, PRESET_NAMES.iter().copied());
@@ -164,12 +164,13 @@ fn read_preset(fields: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String,
             format!("unknown preset {:?}{hint}", shortened(name)),
         );
     }
-    preset_metrics(DEFAULT_PRESET).unwrap_or_default()
+    preset_definitions(DEFAULT_PRESET).unwrap_or_default()
 }
 
 fn read_kill_switch(
     fields: &Fields<'_>,
     metrics: &KnownMetrics,
+    settings: &AnalysisSettings,
     problems: &mut Problems,
 ) -> Vec<Check> {
     let Some(list) = fields.get("kill_switch") else {
@@ -187,13 +188,10 @@ fn read_kill_switch(
     }
     let mut conditions: Vec<Check> = Vec::new();
     for item in items.iter().take(MAX_KILL_CONDITIONS) {
-        let Some(condition) = read_kill_condition(item, metrics, problems) else {
+        let Some(condition) = read_kill_condition(item, metrics, settings, problems) else {
             continue;
         };
-        let same = conditions.iter().find(|other| {
-            other.metric == condition.metric && other.condition == condition.condition
-        });
-        if let Some(same) = same {
+        if let Some(same) = conditions.iter().find(|other| is_same(other, &condition)) {
             let message = format!("the same condition as {:?}: remove one", same.text);
             item.problem(problems, message);
             continue;

@@ -1,6 +1,7 @@
 //! The section `metrics`: how a name in a check is measured.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::query::{
     QueryError, check_counter_selector, check_gauge_expression, check_native_histogram_selector,
@@ -9,6 +10,7 @@ use crate::query::{
 use super::cursor::{Cursor, Field, Fields, Problems, checked, shortened};
 use super::model::{Better, Dimension, Exposure, Metric, MetricKind};
 use super::names::suggestion;
+use super::resolve::Subject;
 
 /// The most metrics that a file may define.
 const MAX_METRICS: usize = 200;
@@ -45,11 +47,48 @@ const EXPOSURES: &[(&str, Exposure)] = &[
     ("traffic_share", Exposure::TrafficShare),
 ];
 
+/// What a name in a check may stand for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Definition {
+    /// The name that checks use.
+    pub(super) name: String,
+    /// What it says.
+    pub(super) kind: DefinedKind,
+    /// Which way is good.
+    pub(super) better: Better,
+    /// What a limit's unit may be.
+    pub(super) dimension: Dimension,
+}
+
+/// What a definition says of its name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum DefinedKind {
+    /// It is measured like this.
+    Measured(MetricKind),
+    /// It is the relative loss of the metric of this name.
+    ImpactOf(String),
+}
+
+impl Definition {
+    /// The metric; nothing for an impact.
+    pub(super) fn metric(&self) -> Option<Metric> {
+        match &self.kind {
+            DefinedKind::Measured(kind) => Some(Metric {
+                name: self.name.clone(),
+                kind: kind.clone(),
+                better: self.better,
+                dimension: self.dimension,
+            }),
+            DefinedKind::ImpactOf(_) => None,
+        }
+    }
+}
+
 /// The metrics that checks may name.
 #[derive(Debug)]
 pub(super) struct KnownMetrics {
-    /// The metrics by name.
-    pub(super) by_name: BTreeMap<String, Metric>,
+    /// The definitions by name.
+    pub(super) by_name: BTreeMap<String, Definition>,
     /// Names that cannot be used, with the reason; without one where the mistake has been told
     /// at the definition.
     broken: BTreeMap<String, Option<String>>,
@@ -57,7 +96,7 @@ pub(super) struct KnownMetrics {
 
 impl KnownMetrics {
     /// Begins with the metrics of a preset.
-    pub(super) fn of_preset(by_name: BTreeMap<String, Metric>) -> Self {
+    pub(super) fn of_preset(by_name: BTreeMap<String, Definition>) -> Self {
         Self {
             by_name,
             broken: BTreeMap::new(),
@@ -72,7 +111,7 @@ impl KnownMetrics {
     /// # Errors
     ///
     /// What is wrong with the name, or nothing where that has been told at its definition.
-    pub(super) fn resolve(&self, name: &str) -> Result<&Metric, Option<String>> {
+    pub(super) fn resolve(&self, name: &str) -> Result<&Definition, Option<String>> {
         if let Some(reason) = self.broken.get(name) {
             return Err(reason.clone());
         }
@@ -99,6 +138,23 @@ impl KnownMetrics {
             hint
         };
         Err(Some(format!("unknown metric {:?}{hint}", shortened(name))))
+    }
+
+    /// What a definition stands for in a check; nothing for an impact of what is not measured, which
+    /// is told at its definition.
+    pub(super) fn subject(&self, definition: &Definition) -> Option<Subject> {
+        match &definition.kind {
+            DefinedKind::Measured(_) => definition.metric().map(Arc::new).map(Subject::Itself),
+            DefinedKind::ImpactOf(of) => {
+                let metric = self.resolve(of).ok()?.metric()?;
+                Some(Subject::ImpactOf(Arc::new(metric)))
+            }
+        }
+    }
+
+    /// Everything that is measured.
+    pub(super) fn measured(&self) -> BTreeMap<String, Metric> {
+        measured(&self.by_name)
     }
 
     /// Reads the section `metrics` over what is known.
@@ -133,8 +189,8 @@ impl KnownMetrics {
             .by_name
             .values()
             .filter_map(|metric| match &metric.kind {
-                MetricKind::Impact { of } => Some((metric.name.clone(), of.clone())),
-                _ => None,
+                DefinedKind::ImpactOf(of) => Some((metric.name.clone(), of.clone())),
+                DefinedKind::Measured(_) => None,
             })
             .collect();
         for (name, of) in impacts {
@@ -166,8 +222,10 @@ impl KnownMetrics {
         }
         let metric = self.resolve(of)?;
         match metric.kind {
-            MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => {}
-            _ => {
+            DefinedKind::Measured(MetricKind::Proportion { .. } | MetricKind::EventRate { .. }) => {
+            }
+            DefinedKind::Measured(MetricKind::Quantile { .. } | MetricKind::Gauge { .. })
+            | DefinedKind::ImpactOf(_) => {
                 return Err(Some(format!(
                     "an impact is of a metric that counts events, and {of:?} does not: name one \
                      with \"events\""
@@ -184,7 +242,15 @@ impl KnownMetrics {
     }
 }
 
-fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Metric> {
+/// What of some definitions is measured.
+pub(super) fn measured(definitions: &BTreeMap<String, Definition>) -> BTreeMap<String, Metric> {
+    definitions
+        .iter()
+        .filter_map(|(name, definition)| Some((name.clone(), definition.metric()?)))
+        .collect()
+}
+
+fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Definition> {
     let problems_before = problems.count();
     check_name(definition, problems);
     let fields = definition.value.fields(
@@ -203,7 +269,7 @@ fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Metric
     if problems.count() > problems_before {
         return None;
     }
-    Some(Metric {
+    Some(Definition {
         name: definition.key.to_owned(),
         kind,
         better: better.unwrap_or(natural.better),
@@ -258,7 +324,7 @@ fn read_kind(
     metric: &Cursor<'_>,
     fields: &Fields<'_>,
     problems: &mut Problems,
-) -> Option<(MetricKind, Natural)> {
+) -> Option<(DefinedKind, Natural)> {
     let given: Vec<&(&str, &[&str])> = KINDS
         .iter()
         .filter(|(key, _)| fields.get(key).is_some())
@@ -289,25 +355,29 @@ fn read_kind(
         }
     }
     match key {
-        "errors" | "events" => read_events(metric, key, fields, problems),
-        "histogram" => read_quantile(metric, fields, problems),
+        "errors" | "events" => read_events(metric, key, fields, problems).map(is_measured),
+        "histogram" => read_quantile(metric, fields, problems).map(is_measured),
         "gauge" => {
             let expression = promql(fields.get("gauge")?, check_gauge_expression, problems)?;
-            Some((
+            Some(is_measured((
                 MetricKind::Gauge { expression },
                 natural(Better::Lower, Dimension::Number),
-            ))
+            )))
         }
         _ => {
             let of = fields
                 .get(key)?
                 .text("the name of another metric", problems)?;
             Some((
-                MetricKind::Impact { of: of.to_owned() },
+                DefinedKind::ImpactOf(of.to_owned()),
                 natural(Better::Lower, Dimension::Fraction),
             ))
         }
     }
+}
+
+fn is_measured((kind, natural): (MetricKind, Natural)) -> (DefinedKind, Natural) {
+    (DefinedKind::Measured(kind), natural)
 }
 
 fn read_events(

@@ -2,7 +2,9 @@
 //! (seconds, bytes, fractions), lists expanded into sub-stages.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::limit::Limit;
 use crate::matchers::Matchers;
 
 /// A pipeline: the stages that a rollout goes through, in order.
@@ -18,7 +20,8 @@ pub struct Pipeline {
     pub canary: Matchers,
     /// The label that holds a region's name, used by stages with `regions`.
     pub region_label: String,
-    /// How each metric is measured, by name: the preset's, changed by the file's.
+    /// How each metric is measured, by name: the preset's, changed by the file's. An impact is
+    /// measured as the metric that it is of.
     pub metrics: BTreeMap<String, Metric>,
     /// How the pipeline is judged.
     pub analysis: AnalysisSettings,
@@ -117,11 +120,6 @@ pub enum MetricKind {
     Gauge {
         /// The expression; the mean over its series is judged.
         expression: String,
-    },
-    /// The relative loss of another metric against the control, `(control - canary) / control`.
-    Impact {
-        /// The name of the other metric.
-        of: String,
     },
 }
 
@@ -265,33 +263,64 @@ pub struct Stage {
     pub inherits_checks: bool,
 }
 
-/// One line under a stage's `metrics`.
+/// One line under a stage's `metrics`, or a condition of the kill switch, resolved: what it measures,
+/// what must hold of it, what decides, and what proof against it does.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each asked by itself"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
-    /// The name of the metric, a key of [`Pipeline::metrics`].
+    /// The name of the metric for people. An impact has no metric of its own name in
+    /// [`Pipeline::metrics`].
     pub metric: String,
     /// The condition as the file says it, for people: `error_rate < baseline * 1.1`.
     pub text: String,
-    /// The condition.
-    pub condition: Condition,
+    /// What is measured: the metric of that name, or the one that an impact is of.
+    pub measured: Arc<Metric>,
+    /// What must hold of it, in base units.
+    pub limit: Limit,
+    /// What must be shown to hold for a promotion: for a relative limit a wider one.
+    pub promotion_limit: Limit,
+    /// Whether a value on the limit keeps it.
+    pub is_inclusive: bool,
+    /// The test that the file asks for.
+    pub asked_method: Method,
+    /// The test that decides.
+    pub method: Method,
+    /// Whether proof against the check is told as a failure.
+    pub may_fail: bool,
+    /// Whether proof against the check rolls back. It depends on the file alone, so that the weights
+    /// are fixed before there is data.
+    pub may_roll_back: bool,
     /// Whether a promotion needs this check to have shown what it must.
     pub critical: bool,
     /// The check's share of the accepted false rollbacks, relative to the other checks.
     pub weight: f64,
     /// Whether a failure only warns.
     pub warn_only: bool,
-    /// The test that decides this check, when it is not the pipeline's.
-    pub method: Option<Method>,
-    /// The promotion ratio of this check, when it is not the pipeline's.
-    pub promote_ratio: Option<f64>,
-    /// Whether proof against this check rolls back, where the file says so. Else it does, but for
-    /// gauges with a limit so tight that drift alone would break it.
-    pub rollback: Option<bool>,
+}
+
+impl Check {
+    /// Whether it compares with the control.
+    pub fn is_relative(&self) -> bool {
+        self.limit.needs_control()
+    }
+
+    /// Whether it is of an impact, which is measured as another metric.
+    pub fn is_of_impact(&self) -> bool {
+        self.metric != self.measured.name
+    }
+
+    /// Whether it can do no more than tell of a failure, or hold: then it fails on its own evidence.
+    pub fn fails_alone(&self) -> bool {
+        self.warn_only || (self.may_fail && !self.may_roll_back)
+    }
 }
 
 /// How a metric is compared with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Comparison {
+pub(crate) enum Comparison {
     /// `<`
     Less,
     /// `<=`
@@ -304,15 +333,15 @@ pub enum Comparison {
 
 impl Comparison {
     /// Whether the condition holds for small values.
-    pub fn wants_less(self) -> bool {
+    pub(crate) fn wants_less(self) -> bool {
         matches!(self, Self::Less | Self::LessOrEqual)
     }
 }
 
-/// What must hold of a metric. Limits are in base units. In a kill switch the condition is what
-/// must *not* become true.
+/// What a file says must hold of a metric. Limits are in base units. In a kill switch the condition
+/// is what must *not* become true.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// `metric < limit`.
     Absolute {
         /// The comparison.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::metrics::{DefinedKind, Definition, measured};
 use super::model::{Better, Dimension, Exposure, Metric, MetricKind};
 
 /// The presets that a pipeline file may name.
@@ -186,7 +187,8 @@ const QUANTILES: &[(&str, f64)] = &[
     ("latency_p999", 0.999),
 ];
 
-/// Returns the metrics of a preset by name, or nothing when there is no such preset.
+/// Returns what a preset measures by name, or nothing when there is no such preset. Impacts, which
+/// are measured as another metric, are not among it.
 ///
 /// ```
 /// use serinus_analysis::pipeline::preset_metrics;
@@ -195,6 +197,11 @@ const QUANTILES: &[(&str, f64)] = &[
 /// assert!(preset_metrics("statsd").is_none());
 /// ```
 pub fn preset_metrics(preset: &str) -> Option<BTreeMap<String, Metric>> {
+    preset_definitions(preset).map(|definitions| measured(&definitions))
+}
+
+/// Returns what the names of a preset stand for, or nothing when there is no such preset.
+pub(super) fn preset_definitions(preset: &str) -> Option<BTreeMap<String, Definition>> {
     let (requests, resources) = match preset {
         "prometheus" => (&PROMETHEUS, &PROCESS),
         "otel-http" => (&OTEL_HTTP, &CONTAINER),
@@ -209,7 +216,7 @@ pub fn preset_metrics(preset: &str) -> Option<BTreeMap<String, Metric>> {
         _ => return None,
     };
     let mut metrics = BTreeMap::new();
-    let mut add = |metric: Metric| metrics.insert(metric.name.clone(), metric);
+    let mut add = |one: Definition| metrics.insert(one.name.clone(), one);
     add(share(
         "error_rate",
         requests.errors,
@@ -217,38 +224,36 @@ pub fn preset_metrics(preset: &str) -> Option<BTreeMap<String, Metric>> {
         Better::Lower,
     ));
     for (name, quantile) in QUANTILES {
-        add(Metric {
-            name: (*name).to_owned(),
-            kind: MetricKind::Quantile {
-                quantile: *quantile,
-                histogram: requests.durations.to_owned(),
-                is_native: false,
-                scale: requests.scale,
-            },
-            better: Better::Lower,
-            dimension: Dimension::Seconds,
-        });
+        let kind = MetricKind::Quantile {
+            quantile: *quantile,
+            histogram: requests.durations.to_owned(),
+            is_native: false,
+            scale: requests.scale,
+        };
+        add(defined(name, kind, Better::Lower, Dimension::Seconds));
     }
-    add(Metric {
-        name: "throughput".to_owned(),
-        kind: MetricKind::EventRate {
-            events: requests.total.to_owned(),
-            per: Exposure::TrafficShare,
-        },
-        better: Better::Higher,
-        dimension: Dimension::Number,
-    });
+    let requests_in_time = MetricKind::EventRate {
+        events: requests.total.to_owned(),
+        per: Exposure::TrafficShare,
+    };
+    add(defined(
+        "throughput",
+        requests_in_time,
+        Better::Higher,
+        Dimension::Number,
+    ));
     add(gauge("cpu_usage", resources.cpu, Dimension::Fraction));
     add(gauge("memory_usage", resources.memory, Dimension::Bytes));
-    add(Metric {
-        name: "restarts".to_owned(),
-        kind: MetricKind::EventRate {
-            events: RESTARTS.to_owned(),
-            per: Exposure::PodHours,
-        },
-        better: Better::Lower,
-        dimension: Dimension::Number,
-    });
+    let restarts = MetricKind::EventRate {
+        events: RESTARTS.to_owned(),
+        per: Exposure::PodHours,
+    };
+    add(defined(
+        "restarts",
+        restarts,
+        Better::Lower,
+        Dimension::Number,
+    ));
     add(share(
         "throttling",
         THROTTLED_PERIODS,
@@ -262,11 +267,9 @@ pub fn preset_metrics(preset: &str) -> Option<BTreeMap<String, Metric>> {
         requests.total,
         Better::Lower,
     ));
-    add(Metric {
+    add(Definition {
         name: "business_kpi_impact".to_owned(),
-        kind: MetricKind::Impact {
-            of: "conversion".to_owned(),
-        },
+        kind: DefinedKind::ImpactOf("conversion".to_owned()),
         better: Better::Lower,
         dimension: Dimension::Fraction,
     });
@@ -274,25 +277,26 @@ pub fn preset_metrics(preset: &str) -> Option<BTreeMap<String, Metric>> {
     Some(metrics)
 }
 
-fn share(name: &str, events: &str, total: &str, better: Better) -> Metric {
-    Metric {
+fn defined(name: &str, kind: MetricKind, better: Better, dimension: Dimension) -> Definition {
+    Definition {
         name: name.to_owned(),
-        kind: MetricKind::Proportion {
-            events: events.to_owned(),
-            total: total.to_owned(),
-        },
+        kind: DefinedKind::Measured(kind),
         better,
-        dimension: Dimension::Fraction,
+        dimension,
     }
 }
 
-fn gauge(name: &str, expression: &str, dimension: Dimension) -> Metric {
-    Metric {
-        name: name.to_owned(),
-        kind: MetricKind::Gauge {
-            expression: expression.to_owned(),
-        },
-        better: Better::Lower,
-        dimension,
-    }
+fn share(name: &str, events: &str, total: &str, better: Better) -> Definition {
+    let kind = MetricKind::Proportion {
+        events: events.to_owned(),
+        total: total.to_owned(),
+    };
+    defined(name, kind, better, Dimension::Fraction)
+}
+
+fn gauge(name: &str, expression: &str, dimension: Dimension) -> Definition {
+    let kind = MetricKind::Gauge {
+        expression: expression.to_owned(),
+    };
+    defined(name, kind, Better::Lower, dimension)
 }

@@ -234,8 +234,8 @@ impl StageReader<'_> {
 }
 
 /// Two checks are the same when they say the same of the same metric, however it is written.
-fn is_same(one: &Check, other: &Check) -> bool {
-    one.metric == other.metric && one.condition == other.condition
+pub(super) fn is_same(one: &Check, other: &Check) -> bool {
+    one.metric == other.metric && one.limit == other.limit && one.is_inclusive == other.is_inclusive
 }
 
 fn check_id(entry: &Field<'_>, problems: &mut Problems) {

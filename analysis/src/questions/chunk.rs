@@ -304,9 +304,9 @@ fn join_metric<'a>(
             MetricData::Histogram(PairedHistogram::join(&histograms, *is_native))
         }
         MetricKind::Gauge { .. } => MetricData::Gauge(PairedGauge::join(&gauges)),
-        MetricKind::Proportion { .. }
-        | MetricKind::EventRate { .. }
-        | MetricKind::Impact { .. } => MetricData::Counts(PairedCounts::join(&counts)),
+        MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => {
+            MetricData::Counts(PairedCounts::join(&counts))
+        }
     })
 }
 

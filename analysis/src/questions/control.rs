@@ -7,14 +7,14 @@ use crate::data::{ControlSplit, DataFault, FaultCode, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{Check, MetricKind, Pipeline};
 use crate::query;
-use crate::series::{Grid, Populations, Series};
+use crate::series::{Grid, NativeColumn, Populations, Series};
 
 use super::assemble::{Taken, put_together, take};
 use super::question::Questions;
 use super::split::{Splitter, growth, target_name};
 use super::{
     Answered, Asker, QueryTexts, QuestionError, ReadingKey, StageQuestions, absolute_limits,
-    add_metric, usable_step_ms,
+    histogram_key, measured, usable_step_ms,
 };
 
 /// How much of a past is asked for at once, so that no single query is heavy. Whole intervals.
@@ -48,18 +48,11 @@ impl StageQuestions {
                 error,
             });
         }
-        let mut metrics = BTreeMap::new();
-        let checks: Vec<&Check> = checks.into_iter().collect();
-        for check in &checks {
-            if let Err(error) = add_metric(pipeline, &check.metric, &mut metrics)
-                && !errors.contains(&error)
-            {
-                errors.push(error);
-            }
-        }
         if !errors.is_empty() {
             return Err(errors);
         }
+        let checks: Vec<&Check> = checks.into_iter().collect();
+        let mut metrics = measured(checks.iter().copied());
         metrics.retain(|_, kind| !matches!(kind, MetricKind::Gauge { .. }));
         let step_ms = usable_step_ms(&grid, step_ms);
         let mut plan = Self {
@@ -165,14 +158,20 @@ impl StageQuestions {
     fn exposures(&self, taken: &Taken<'_>) -> Result<BTreeMap<String, f64>, DataFault> {
         let totals = self.metrics.values().find_map(|kind| match kind {
             MetricKind::Proportion { total, .. } => Some(ReadingKey::Counter(total.clone())),
-            _ => None,
+            MetricKind::EventRate { .. }
+            | MetricKind::Quantile { .. }
+            | MetricKind::Gauge { .. } => None,
         });
         let histograms = || {
             self.metrics.values().find_map(|kind| match kind {
-                MetricKind::Quantile { histogram, .. } => {
-                    Some(ReadingKey::Histogram(histogram.clone()))
-                }
-                _ => None,
+                MetricKind::Quantile {
+                    histogram,
+                    is_native,
+                    ..
+                } => Some(histogram_key(histogram, *is_native)),
+                MetricKind::Proportion { .. }
+                | MetricKind::EventRate { .. }
+                | MetricKind::Gauge { .. } => None,
             })
         };
         let counter = totals.or_else(histograms);
@@ -207,10 +206,15 @@ fn splitter(exposures: &BTreeMap<String, f64>, canary_share: f64) -> Result<Spli
     })
 }
 
-/// Whether a series counts all observations: a counter, or the last bucket of a histogram.
+/// Whether a series counts all observations: a counter, the last bucket of a histogram, or the count
+/// of a native one.
 fn is_of_all(series: &Series) -> bool {
-    series
-        .labels
-        .get("le")
-        .is_none_or(|bound| bound.trim().parse() == Ok(f64::INFINITY))
+    match NativeColumn::of(series) {
+        Some(NativeColumn::Count) => true,
+        Some(NativeColumn::Bucket { .. }) => false,
+        None => series
+            .labels
+            .get("le")
+            .is_none_or(|bound| bound.trim().parse() == Ok(f64::INFINITY)),
+    }
 }

@@ -11,11 +11,11 @@ mod question;
 mod reading;
 mod split;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::data::{DataFault, StageData};
 use crate::matchers::Matchers;
-use crate::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
 use crate::query::{self, QueryError};
 use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms};
 
@@ -42,12 +42,6 @@ pub type Answered = Result<(Vec<Series>, Vec<String>), DataFault>;
 /// Why a stage cannot be asked about. The caller has to change the pipeline or the populations.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QuestionError {
-    /// A check names a metric that the pipeline does not define.
-    #[error("cannot ask for metric {metric:?}: the pipeline does not define it")]
-    UnknownMetric {
-        /// The name.
-        metric: String,
-    },
     /// The query of a metric cannot be written for these populations.
     #[error("cannot ask for metric {metric:?}: {error}")]
     Metric {
@@ -151,20 +145,7 @@ impl StageQuestions {
         step_ms: i64,
         texts: &mut QueryTexts,
     ) -> Result<Self, Vec<QuestionError>> {
-        let mut errors = matcher_errors(populations);
-        let mut metrics = BTreeMap::new();
-        let names = stage
-            .checks
-            .iter()
-            .chain(&pipeline.kill_switch)
-            .map(|check| check.metric.as_str());
-        for name in names {
-            if let Err(error) = add_metric(pipeline, name, &mut metrics)
-                && !errors.contains(&error)
-            {
-                errors.push(error);
-            }
-        }
+        let errors = matcher_errors(populations);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -175,7 +156,7 @@ impl StageQuestions {
             canary_percent: stage.traffic_percent,
             questions: Questions::default(),
             readings: BTreeMap::new(),
-            metrics,
+            metrics: measured(stage.checks.iter().chain(&pipeline.kill_switch)),
             limits: absolute_limits(stage.checks.iter().chain(&pipeline.kill_switch)),
         };
         if grid.intervals() > 0 {
@@ -448,7 +429,6 @@ fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
             ..
         } => vec![histogram_key(histogram, *is_native), ReadingKey::Heartbeats],
         MetricKind::Gauge { expression } => vec![ReadingKey::Gauge(expression.clone())],
-        MetricKind::Impact { .. } => Vec::new(),
     }
 }
 
@@ -465,35 +445,20 @@ fn histogram_key(selector: &str, is_native: bool) -> ReadingKey {
 fn absolute_limits<'a>(checks: impl IntoIterator<Item = &'a Check>) -> BTreeMap<String, Vec<f64>> {
     let mut limits = BTreeMap::<String, Vec<f64>>::new();
     for check in checks {
-        if let Condition::Absolute { limit, .. } = check.condition {
-            limits.entry(check.metric.clone()).or_default().push(limit);
+        if let Some(limit) = check.limit.absolute_value() {
+            let of_metric = limits.entry(check.measured.name.clone()).or_default();
+            of_metric.push(limit);
         }
     }
     limits
 }
 
-/// Adds a metric, and the one that it is the impact of.
-fn add_metric(
-    pipeline: &Pipeline,
-    name: &str,
-    metrics: &mut BTreeMap<String, MetricKind>,
-) -> Result<(), QuestionError> {
-    let mut name = name;
-    let mut seen = BTreeSet::new();
-    while seen.insert(name) {
-        let metric = pipeline
-            .metrics
-            .get(name)
-            .ok_or_else(|| QuestionError::UnknownMetric {
-                metric: name.to_owned(),
-            })?;
-        let MetricKind::Impact { of } = &metric.kind else {
-            metrics.insert(name.to_owned(), metric.kind.clone());
-            break;
-        };
-        name = of;
-    }
-    Ok(())
+/// What some checks measure, by name.
+fn measured<'c>(checks: impl IntoIterator<Item = &'c Check>) -> BTreeMap<String, MetricKind> {
+    checks
+        .into_iter()
+        .map(|check| (check.measured.name.clone(), check.measured.kind.clone()))
+        .collect()
 }
 
 /// What is wrong with the matchers, told once and not for each metric.

@@ -3,11 +3,15 @@
 mod control;
 mod native;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::*;
 use crate::data::{FaultCode, MetricData};
 use crate::matchers::Matcher;
 use crate::pipeline::{
-    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric,
+    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric, Subject,
+    WrittenCheck,
 };
 use crate::series::DataQuality;
 
@@ -24,20 +28,33 @@ fn metric(name: &str, kind: MetricKind) -> (String, Metric) {
     (name.to_owned(), metric)
 }
 
-fn check(metric: &str) -> Check {
-    Check {
-        metric: metric.to_owned(),
-        text: format!("{metric} < 1"),
-        condition: Condition::Absolute {
-            comparison: Comparison::Less,
-            limit: 1.0,
-        },
-        critical: true,
-        weight: 1.0,
-        warn_only: false,
-        method: None,
-        promote_ratio: None,
-        rollback: None,
+/// `metric < 1`, of one of the metrics here.
+fn check(name: &str) -> Check {
+    let known = |name: &str| Arc::new(metrics().remove(name).unwrap());
+    let subject = match name {
+        "business_impact" => Subject::ImpactOf(known("orders")),
+        _ => Subject::Itself(known(name)),
+    };
+    below(name, 1.0, subject)
+}
+
+/// `metric < limit`.
+fn below(name: &str, limit: f64, subject: Subject) -> Check {
+    let condition = Condition::Absolute {
+        comparison: Comparison::Less,
+        limit,
+    };
+    WrittenCheck::new(name, &format!("{name} < {limit}"), condition)
+        .resolved(subject, &AnalysisSettings::default())
+}
+
+/// The stage's only check is `metric < limit`, of a metric that is not among those here.
+fn stage_of(name: &str, kind: MetricKind, limit: f64) -> Stage {
+    let (_, metric) = metric(name, kind);
+    let subject = Subject::Itself(Arc::new(metric));
+    Stage {
+        checks: vec![below(name, limit, subject)],
+        ..stage(&[])
     }
 }
 
@@ -55,8 +72,8 @@ fn event_rate(events: &str) -> MetricKind {
     }
 }
 
-fn pipeline() -> Pipeline {
-    let metrics = [
+fn metrics() -> BTreeMap<String, Metric> {
+    BTreeMap::from([
         metric("error_rate", counter_share("http_errors_total")),
         metric("retry_rate", counter_share("http_retries_total")),
         metric(
@@ -75,20 +92,17 @@ fn pipeline() -> Pipeline {
             },
         ),
         metric("orders", event_rate("orders_total")),
-        metric(
-            "business_impact",
-            MetricKind::Impact {
-                of: "orders".to_owned(),
-            },
-        ),
-    ];
+    ])
+}
+
+fn pipeline() -> Pipeline {
     Pipeline {
         name: "shop".to_owned(),
         source: None,
         control: Matchers::from([Matcher::equal("version", "1")]),
         canary: Matchers::from([Matcher::equal("version", "2")]),
         region_label: "region".to_owned(),
-        metrics: metrics.into_iter().collect(),
+        metrics: metrics(),
         analysis: AnalysisSettings::default(),
         kill_switch: Vec::new(),
         error_budget: None,
@@ -434,25 +448,17 @@ fn a_step_that_does_not_divide_the_interval_is_replaced() {
 
 #[test]
 fn everything_that_cannot_be_asked_is_told_at_once() {
-    let mut pipeline = pipeline();
-    let pinned = counter_share("errors_total{version=\"3\"}");
-    pipeline.metrics.extend([metric("pinned", pinned)]);
+    let pipeline = pipeline();
     let populations = Populations {
         control: &pipeline.control,
         canary: &pipeline.canary,
     };
-    let errors = |metrics: &[&str], populations| {
-        StageQuestions::new(&pipeline, &stage(metrics), populations, grid(1), STEP_MS).unwrap_err()
+    let errors = |stage: &Stage, populations| {
+        StageQuestions::new(&pipeline, stage, populations, grid(1), STEP_MS).unwrap_err()
     };
-    let unknown = errors(&["nobody", "nothing", "nobody"], populations);
-    assert_eq!(
-        unknown.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        [
-            "cannot ask for metric \"nobody\": the pipeline does not define it",
-            "cannot ask for metric \"nothing\": the pipeline does not define it",
-        ]
-    );
-    let refused = errors(&["pinned", "error_rate"], populations);
+    let mut both = stage_of("pinned", counter_share("errors_total{version=\"3\"}"), 1.0);
+    both.checks.push(check("error_rate"));
+    let refused = errors(&both, populations);
     assert!(
         matches!(&refused[..], [QuestionError::Metric { metric, .. }] if metric == "pinned"),
         "{refused:?}"
@@ -462,7 +468,7 @@ fn everything_that_cannot_be_asked_is_told_at_once() {
         control: &broken,
         ..populations
     };
-    let wrong = errors(&["error_rate", "retry_rate"], control);
+    let wrong = errors(&stage(&["error_rate", "retry_rate"]), control);
     assert!(
         matches!(
             &wrong[..],
@@ -741,14 +747,12 @@ fn what_the_source_said_is_told_with_the_metric_it_concerns() {
 
 #[test]
 fn a_long_query_is_shortened_in_a_message() {
-    let mut pipeline = pipeline();
     let long = counter_share(&format!("errors_total{{path=\"{}\"}}", "ü".repeat(400)));
     let MetricKind::Proportion { events, .. } = &long else {
         panic!("no share");
     };
     let kind = event_rate(events);
-    pipeline.metrics.extend([metric("long", kind)]);
-    let plan = plan_of(&pipeline, &stage(&["long"]));
+    let plan = plan_of(&pipeline(), &stage_of("long", kind, 1.0));
     let given = answers(&plan, &[]);
     let message = fault(&plan.assemble(&given), "long").message;
     assert!(

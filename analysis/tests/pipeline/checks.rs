@@ -1,8 +1,8 @@
 //! Checks: limits, units, names of the control, and what a mapping carries.
 
-use serinus_analysis::pipeline::{Comparison, Condition, Method};
+use serinus_analysis::pipeline::{Limit, Method};
 
-use crate::support::{absolute, condition, read, relative};
+use crate::support::{Comparison, absolute, condition, read, relative, within};
 
 #[test]
 fn limits_are_converted_to_base_units() {
@@ -21,8 +21,12 @@ fn limits_are_converted_to_base_units() {
         ("queue_depth < 1e4", absolute(Less, 10_000.0)),
         ("conversion >= 100%", absolute(GreaterOrEqual, 1.0)),
         ("throughput > 100", absolute(Greater, 100.0)),
-        ("business_kpi_impact < -1%", absolute(Less, -0.01)),
-        ("business_kpi_impact < 2% - 1%", absolute(Less, 0.01)),
+        // The part of the conversion that is lost: a limit relative to the control's.
+        ("business_kpi_impact < -1%", relative(Greater, 1.01, 0.0)),
+        (
+            "business_kpi_impact < 2% - 1%",
+            relative(Greater, 0.99, 0.0),
+        ),
     ] {
         assert_eq!(condition(check), expected, "{check}");
     }
@@ -66,14 +70,8 @@ fn the_control_may_have_other_names_and_stand_anywhere() {
         ("error_rate < baseline + 10%", relative(Less, 1.0, 0.1)),
         ("error_rate < baseline + 0.001", relative(Less, 1.0, 0.001)),
         ("conversion > baseline * 0.98", relative(Greater, 0.98, 0.0)),
-        (
-            "throughput within 5% of baseline",
-            Condition::Within { tolerance: 0.05 },
-        ),
-        (
-            "throughput within 0.05 of legacy_throughput",
-            Condition::Within { tolerance: 0.05 },
-        ),
+        ("throughput within 5% of baseline", within(0.05)),
+        ("throughput within 0.05 of legacy_throughput", within(0.05)),
     ] {
         assert_eq!(condition(check), expected, "{check}");
     }
@@ -95,6 +93,7 @@ canary_pipeline:
 
 #[test]
 fn a_check_may_be_a_mapping() {
+    use Method::{Kayenta, Sequential, Wilson};
     let pipeline = read(
         "
 canary_pipeline:
@@ -110,6 +109,9 @@ canary_pipeline:
       - {check: business_kpi_impact < 5%, promote_ratio: 0.95}
 ",
     );
+    let below = |limit| Limit::absolute(true, limit);
+    let below_control = |ratio| Limit::relative(true, ratio, 0.0);
+    let above_control = |ratio| Limit::relative(false, ratio, 0.0);
     let stage = &pipeline.stages[0];
     assert_eq!((stage.traffic_percent, stage.duration_minutes), (5.0, 0.5));
     let flags: Vec<_> = stage
@@ -121,20 +123,20 @@ canary_pipeline:
                 check.weight,
                 check.warn_only,
                 check.method,
-                check.promote_ratio,
-                check.rollback,
+                check.promotion_limit,
+                check.may_roll_back,
             )
         })
         .collect();
     assert_eq!(
         flags,
         [
-            (true, 1.0, false, None, None, None),
-            (true, 2.0, false, Some(Method::Kayenta), Some(1.5), None),
-            (false, 1.0, true, None, None, Some(false)),
-            (false, 1.0, false, Some(Method::Wilson), None, None),
-            (true, 1.0, false, None, Some(0.8), Some(true)),
-            (true, 1.0, false, None, Some(0.95), None),
+            (true, 1.0, false, Sequential, below(0.01), true),
+            (true, 2.0, false, Kayenta, below_control(1.5), true),
+            (false, 1.0, true, Sequential, below(0.7), false),
+            (false, 1.0, false, Wilson, below(1e9), true),
+            (true, 1.0, false, Sequential, above_control(0.8), true),
+            (true, 1.0, false, Sequential, above_control(0.95), true),
         ]
     );
 }

@@ -2,7 +2,7 @@
 //! is not one, and everything that it accepts can be judged.
 
 use proptest::prelude::*;
-use serinus_analysis::pipeline::{Check, Condition, Diagnostic, Pipeline, parse};
+use serinus_analysis::pipeline::{Check, Diagnostic, Limit, Pipeline, parse};
 
 /// A file that uses every section and every key that takes a number.
 const EVERY_NUMBER: &str = "\
@@ -84,7 +84,7 @@ fn assert_can_be_judged(pipeline: &Pipeline) {
     }
     for check in &pipeline.kill_switch {
         assert_check(pipeline, check);
-        assert!(matches!(check.condition, Condition::Absolute { .. }));
+        assert!(!check.is_relative() || check.is_of_impact());
     }
     let settings = &pipeline.analysis;
     for number in [
@@ -98,14 +98,17 @@ fn assert_can_be_judged(pipeline: &Pipeline) {
 }
 
 fn assert_check(pipeline: &Pipeline, check: &Check) {
-    assert!(pipeline.metrics.contains_key(&check.metric));
+    let measured = pipeline.metrics.get(&check.measured.name);
+    assert_eq!(measured, Some(&*check.measured));
     assert!(check.weight > 0.0 && check.weight.is_finite());
-    match check.condition {
-        Condition::Absolute { limit, .. } => assert!(limit.is_finite()),
-        Condition::Relative { ratio, offset, .. } => {
-            assert!(ratio > 0.0 && ratio.is_finite() && offset.is_finite());
+    for limit in [check.limit, check.promotion_limit] {
+        match limit {
+            Limit::AtMost { ratio, offset } | Limit::AtLeast { ratio, offset } => {
+                assert!(ratio.is_none_or(|ratio| ratio > 0.0 && ratio.is_finite()));
+                assert!(offset.is_finite());
+            }
+            Limit::Within { tolerance } => assert!(tolerance > 0.0 && tolerance < 1.0),
         }
-        Condition::Within { tolerance } => assert!(tolerance > 0.0 && tolerance < 1.0),
     }
 }
 
@@ -174,10 +177,10 @@ fn stage_with(check: &str) -> String {
 
 #[expect(clippy::indexing_slicing, reason = "a helper of tests")]
 fn limit_of(check: &str) -> f64 {
-    match parse(&stage_with(check), "test").map(|pipeline| pipeline.stages[0].checks[0].condition) {
-        Ok(Condition::Absolute { limit, .. }) => limit,
-        _ => f64::NAN,
-    }
+    parse(&stage_with(check), "test")
+        .ok()
+        .and_then(|pipeline| pipeline.stages[0].checks[0].limit.absolute_value())
+        .unwrap_or(f64::NAN)
 }
 
 /// Pieces that files are made of, so that mutations reach further than the first character.

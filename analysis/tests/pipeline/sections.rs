@@ -2,11 +2,11 @@
 
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::pipeline::{
-    AnalysisSettings, Better, Comparison, Dimension, ErrorBudget, Exposure, Method, MetricKind,
-    OnInconclusive, SplitCheck, preset_metrics,
+    AnalysisSettings, Better, Dimension, ErrorBudget, Exposure, Method, MetricKind, OnInconclusive,
+    SplitCheck, preset_metrics,
 };
 
-use crate::support::{SEED, absolute, read};
+use crate::support::{Comparison, SEED, absolute, must_hold, read};
 
 #[test]
 fn every_kind_of_metric_can_be_defined() {
@@ -24,7 +24,7 @@ metrics:
   depth: {gauge: depth}
   lost_hits: {impact_of: hits}
 canary_pipeline:
-  stage: {traffic_percent: 5, duration_minutes: 5, metrics: [heap < 80%, size_p50 < 10KiB, depth < 5min]}
+  stage: {traffic_percent: 5, duration_minutes: 5, metrics: [lost_hits < 1%, heap < 80%, size_p50 < 10KiB, depth < 5min]}
 "#,
     );
     let metric = |name: &str| pipeline.metrics[name].clone();
@@ -65,11 +65,12 @@ canary_pipeline:
     assert_eq!(metric("size_p50").dimension, Dimension::Bytes);
     assert_eq!(metric("heap").dimension, Dimension::Fraction);
     assert_eq!(metric("depth").dimension, Dimension::Number);
+    // An impact is measured as the metric that it is of.
+    assert_eq!(pipeline.metrics.get("lost_hits"), None);
+    let check = &pipeline.stages[0].checks[0];
     assert_eq!(
-        metric("lost_hits").kind,
-        MetricKind::Impact {
-            of: "hits".to_owned()
-        }
+        (check.metric.as_str(), &*check.measured),
+        ("lost_hits", &metric("hits"))
     );
     // What the file does not define stays the preset's.
     assert_eq!(
@@ -156,8 +157,9 @@ fn settings_have_defaults_and_can_be_given() {
     assert_eq!(pipeline.source.as_deref(), Some("thanos"));
     assert!(pipeline.dry_run);
     assert_eq!(
-        pipeline.kill_switch[0].condition,
-        absolute(Comparison::Greater, 0.05)
+        must_hold(&pipeline.kill_switch[0]),
+        absolute(Comparison::LessOrEqual, 0.05),
+        "what must not be is told as what must"
     );
 }
 

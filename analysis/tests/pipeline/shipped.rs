@@ -30,10 +30,14 @@ fn every_preset_has_the_usual_metrics_in_usable_promql() {
             "memory_usage",
             "restarts",
             "customer_complaints",
-            "business_kpi_impact",
         ] {
             assert!(metrics.contains_key(name), "{preset} has no {name}");
         }
+        let text = format!(
+            "preset: {preset}\ncanary_pipeline: {{a: {{traffic_percent: 5, duration_minutes: 5, \
+             metrics: [business_kpi_impact < 1%]}}}}"
+        );
+        assert_eq!(read(&text).stages[0].checks[0].measured.name, "conversion");
         for (name, metric) in &metrics {
             assert_eq!(name, &metric.name);
             match &metric.kind {
@@ -46,7 +50,6 @@ fn every_preset_has_the_usual_metrics_in_usable_promql() {
                     check_counter_selector(histogram).unwrap();
                 }
                 MetricKind::Gauge { expression } => check_gauge_expression(expression).unwrap(),
-                MetricKind::Impact { of } => assert!(metrics.contains_key(of)),
             }
         }
     }
@@ -100,7 +103,6 @@ fn the_reference_shows_every_preset_as_it_is() {
                 MetricKind::EventRate { events, .. } => vec![events],
                 MetricKind::Quantile { histogram, .. } => vec![histogram],
                 MetricKind::Gauge { expression } => vec![expression],
-                MetricKind::Impact { of } => vec![of],
             };
             for text in texts {
                 // A bar within a table's cell is escaped.

@@ -1,9 +1,9 @@
 //! Stages: the seed's, their expansion, and the checks that they take over.
 
 use serinus_analysis::matchers::{Matcher, Matchers};
-use serinus_analysis::pipeline::{Comparison, Stage};
+use serinus_analysis::pipeline::Stage;
 
-use crate::support::{SEED, absolute, ids, read, relative, texts};
+use crate::support::{Comparison, SEED, absolute, ids, must_hold, read, relative, texts};
 
 #[test]
 fn the_seed_has_nine_stages() {
@@ -83,11 +83,11 @@ fn a_stage_without_checks_keeps_all_of_those_before() {
         );
     }
     assert_eq!(
-        pipeline.stages[0].checks[1].condition,
+        must_hold(&pipeline.stages[0].checks[1]),
         absolute(Comparison::Less, 0.2)
     );
     assert_eq!(
-        pipeline.stages[2].checks[1].condition,
+        must_hold(&pipeline.stages[2].checks[1]),
         relative(Comparison::Less, 1.0, 0.0)
     );
 }

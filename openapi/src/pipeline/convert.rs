@@ -21,11 +21,7 @@ impl From<&domain::Pipeline> for Pipeline {
         let check = |check: &domain::Check| StageCheck {
             metric: check.metric.clone(),
             condition: check.text.clone(),
-            method: check
-                .method
-                .unwrap_or(pipeline.analysis.method)
-                .name()
-                .to_owned(),
+            method: check.asked_method.name().to_owned(),
             critical: check.critical,
             warn_only: check.warn_only,
             weight: setting(check.weight),

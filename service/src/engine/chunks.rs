@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serinus_analysis::data::DataFault;
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Condition, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{MetricKind, Pipeline, Stage};
 use serinus_analysis::questions::{Chunk, ChunkData};
 use serinus_analysis::series::{Grid, Populations};
 use sha2::{Digest, Sha256};
@@ -44,21 +44,11 @@ impl Subject {
     ) -> Self {
         let mut metrics = BTreeMap::<&str, (&MetricKind, Vec<f64>)>::new();
         for check in stage.checks.iter().chain(&pipeline.kill_switch) {
-            let mut name = check.metric.as_str();
-            // An impact is read as what it is the impact of; a circle is refused elsewhere.
-            for _ in 0..=pipeline.metrics.len() {
-                let Some(metric) = pipeline.metrics.get(name) else {
-                    break;
-                };
-                let (_, limits) = metrics.entry(name).or_insert((&metric.kind, Vec::new()));
-                if let Condition::Absolute { limit, .. } = check.condition {
-                    limits.push(limit);
-                }
-                match &metric.kind {
-                    MetricKind::Impact { of } => name = of,
-                    _ => break,
-                }
-            }
+            let metric = &check.measured;
+            let (_, limits) = metrics
+                .entry(&metric.name)
+                .or_insert((&metric.kind, Vec::new()));
+            limits.extend(check.limit.absolute_value());
         }
         let text = format!(
             "{source:?} {populations:?} {:?} {:?} {:?} {} {metrics:?}",

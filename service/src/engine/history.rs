@@ -11,11 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serinus_analysis::data::{
     DataFault, FaultCode, History, HistoryData, MetricData, SHORTEST_HISTORY_MS, StageData,
 };
-use serinus_analysis::judge::{measure_noise, method_of};
+use serinus_analysis::judge::measure_noise;
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{
-    Check, Condition, MOST_INTERVALS, Method, MetricKind, Pipeline, Stage,
-};
+use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Method, MetricKind, Pipeline, Stage};
 use serinus_analysis::questions::StageQuestions;
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
@@ -148,7 +146,7 @@ fn needed(
     let Some(length_seconds) = pipeline.analysis.history_seconds else {
         return Err("analysis.history is off");
     };
-    let sequential = sequential_checks(pipeline, stage);
+    let sequential = sequential_checks(stage);
     if sequential.is_empty() {
         return Err("no check is judged by the sequential method on counts");
     }
@@ -156,9 +154,8 @@ fn needed(
         return Err("nothing selects the control");
     }
     let can_be_judged = |check: &&Check| {
-        let metric = measured(pipeline, check).0;
         matches!(
-            data.metrics.get(metric),
+            data.metrics.get(&check.measured.name),
             Some(MetricData::Counts(_) | MetricData::Histogram(_))
         )
     };
@@ -180,38 +177,29 @@ fn window(grid: &Grid, length_ms: i64) -> Grid {
 }
 
 /// The checks whose noise a history tells: on counts, by the sequential method.
-fn sequential_checks<'a>(pipeline: &Pipeline, stage: &'a Stage) -> Vec<&'a Check> {
+fn sequential_checks(stage: &Stage) -> Vec<&Check> {
     stage
         .checks
         .iter()
-        .filter(|check| method_of(check, pipeline) == Method::Sequential)
-        .filter(|check| {
-            measured(pipeline, check)
-                .1
-                .is_some_and(|kind| !matches!(kind, MetricKind::Gauge { .. }))
+        .filter(|check| match check.method {
+            Method::Sequential => true,
+            Method::Wilson | Method::Kayenta => false,
+        })
+        .filter(|check| match check.measured.kind {
+            MetricKind::Proportion { .. }
+            | MetricKind::EventRate { .. }
+            | MetricKind::Quantile { .. } => true,
+            MetricKind::Gauge { .. } => false,
         })
         .collect()
-}
-
-/// The metric that a check measures, which for an impact is the one it is the impact of.
-fn measured<'a>(pipeline: &'a Pipeline, check: &'a Check) -> (&'a str, Option<&'a MetricKind>) {
-    let kind = |name: &str| pipeline.metrics.get(name).map(|metric| &metric.kind);
-    match kind(&check.metric) {
-        Some(MetricKind::Impact { of }) => (of, kind(of)),
-        other => (&check.metric, other),
-    }
 }
 
 impl Subject {
     /// Everything that the history depends on.
     fn key(&self) -> String {
-        let held_against = |check: &Check| match check.condition {
-            Condition::Absolute { limit, .. } => Some(limit),
-            Condition::Relative { .. } | Condition::Within { .. } => None,
-        };
-        let metrics: Vec<_> = sequential_checks(&self.pipeline, &self.stage)
+        let metrics: Vec<_> = sequential_checks(&self.stage)
             .into_iter()
-            .map(|check| (measured(&self.pipeline, check), held_against(check)))
+            .map(|check| (&check.measured, check.limit.absolute_value()))
             .collect();
         format!(
             "{:?} {metrics:?} {:?} {:?} {:?} {:?} {:?}",
@@ -251,7 +239,7 @@ impl Subject {
                 .and_then(|(data, split)| HistoryData::new(data, split));
             match found {
                 Ok(found) => {
-                    let measured = measure_noise(&found, &self.pipeline, &self.stage);
+                    let measured = measure_noise(&found, &self.stage);
                     History::Seen(Arc::new(measured))
                 }
                 Err(fault) => History::Absent(fault.message),
@@ -334,7 +322,7 @@ impl Subject {
         let mut texts = reader.texts();
         StageQuestions::of_control(
             &self.pipeline,
-            sequential_checks(&self.pipeline, &self.stage),
+            sequential_checks(&self.stage),
             &self.control,
             &self.stage.regions,
             grid,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serinus_analysis::data::{BudgetData, DataFault, FaultCode, History, MetricData, StageData};
 use serinus_analysis::judge::judge;
-use serinus_analysis::pipeline::{MetricKind, Pipeline};
 
 use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest};
 
@@ -32,14 +31,14 @@ impl Engine {
             ),
         };
         let checks = stage.checks.iter().chain(&pipeline.kill_switch);
-        let names = checks.flat_map(|check| read_for(pipeline, &check.metric));
+        let names = checks.map(|check| &check.measured.name);
         let grid = window.grid;
         let data = StageData {
             grid,
             starts_with_stage: window.starts_with_stage,
             canary_starts_ms: None,
             metrics: names
-                .map(|name| (name.to_owned(), MetricData::Fault(fault.clone())))
+                .map(|name| (name.clone(), MetricData::Fault(fault.clone())))
                 .collect(),
             source_warnings: BTreeMap::new(),
             error_budget: pipeline
@@ -56,16 +55,4 @@ impl Engine {
             data: Arc::new(data),
         })
     }
-}
-
-/// A metric, and the one that it is the impact of.
-fn read_for<'a>(pipeline: &'a Pipeline, metric: &'a str) -> impl Iterator<Item = &'a str> {
-    let of = pipeline
-        .metrics
-        .get(metric)
-        .and_then(|found| match &found.kind {
-            MetricKind::Impact { of } => Some(of.as_str()),
-            _ => None,
-        });
-    std::iter::once(metric).chain(of)
 }

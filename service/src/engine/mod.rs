@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serinus_analysis::data::StageData;
 use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Check, Condition, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{Check, Pipeline, Stage};
 use serinus_analysis::questions::QuestionError;
 use serinus_analysis::series::{Grid, Populations};
 
@@ -231,15 +231,7 @@ fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
              itself always passes; give each its own",
         );
     }
-    let needs_control = |check: &Check| {
-        let of_impact = input
-            .pipeline
-            .metrics
-            .get(&check.metric)
-            .is_some_and(|metric| matches!(metric.kind, MetricKind::Impact { .. }));
-        of_impact || !matches!(check.condition, Condition::Absolute { .. })
-    };
-    if control.is_empty() && input.stage.checks.iter().any(needs_control) {
+    if control.is_empty() && input.stage.checks.iter().any(Check::is_relative) {
         return wrong(
             "nothing selects the control, so the canary would be compared with everything: give \
              `control`, such as {\"track\": \"stable\"}",

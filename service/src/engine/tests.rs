@@ -272,11 +272,7 @@ pub(super) fn measured(events: f64) -> History {
         canary_share: 0.5,
     };
     let past = HistoryData::new(data, split).unwrap();
-    History::Seen(Arc::new(measure_noise(
-        &past,
-        &pipeline,
-        &pipeline.stages[0],
-    )))
+    History::Seen(Arc::new(measure_noise(&past, &pipeline.stages[0])))
 }
 
 fn noise(analysis: &Analysis) -> Option<NoiseSource> {

@@ -11,15 +11,13 @@ mod tests;
 
 use serde::Serialize;
 
-use crate::pipeline::{Check, Dimension, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
 use crate::sequential::FEWEST_STAGE_INTERVALS;
 
 use crate::data::MeasuredHistory;
 use crate::data::StageData;
-use crate::judge::question::Question;
 use crate::judge::stage::{LEAST_MINUTES, MILLISECONDS_PER_MINUTE};
 use crate::judge::text;
-use crate::judge::votes::method_of;
 use past::{NotPlanned, Planned, Setting};
 use subject::{LineNoise, Subject};
 
@@ -170,34 +168,33 @@ pub fn outlook(pipeline: &Pipeline, stage: &Stage, past: &Past<'_>) -> StageOutl
         .checks
         .iter()
         .map(|check| match setting.plan(check) {
-            Ok(planned) => view.planned(check, pipeline, &planned),
+            Ok(planned) => view.planned(check, &planned),
             Err(why) => {
                 let takes = why.least_intervals.unwrap_or(0.0) * interval_minutes;
                 if check.critical && !check.warn_only {
                     least_minutes = least_minutes.max(takes);
                 }
-                view.not_planned(check, pipeline, &why)
+                view.not_planned(check, &why)
             }
         })
         .collect();
-    let counts_requests = |check: &&CheckOutlook| {
-        let kind = pipeline
-            .metrics
-            .get(&check.metric)
-            .map(|metric| &metric.kind);
-        matches!(
-            kind,
-            Some(MetricKind::Proportion { .. } | MetricKind::Quantile { .. })
-        )
-    };
     let requests = checks
         .iter()
-        .filter(counts_requests)
-        .find_map(|check| check.canary_per_interval)
+        .zip(&stage.checks)
+        .filter(|(_, check)| counts_requests(check))
+        .find_map(|(outlook, _)| outlook.canary_per_interval)
         .map(|requests| requests / (60.0 * interval_minutes));
     StageOutlook {
         canary_requests_per_second: requests,
         ..view.stage(checks, least_minutes)
+    }
+}
+
+/// Whether what a check is held against are requests. Those of an impact may be of a part of them.
+fn counts_requests(check: &Check) -> bool {
+    match check.measured.kind {
+        MetricKind::Proportion { .. } | MetricKind::Quantile { .. } => !check.is_of_impact(),
+        MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => false,
     }
 }
 
@@ -213,12 +210,9 @@ impl View<'_> {
         intervals * self.interval_minutes
     }
 
-    fn planned(&self, check: &Check, pipeline: &Pipeline, planned: &Planned) -> CheckOutlook {
+    fn planned(&self, check: &Check, planned: &Planned) -> CheckOutlook {
         let subject = &planned.subject;
-        let question = Question::of_check(check, pipeline);
-        let dimension = question
-            .as_ref()
-            .map_or(Dimension::Number, Question::dimension);
+        let dimension = check.measured.dimension;
         let sees = FACTORS
             .into_iter()
             .map(|factor| {
@@ -254,13 +248,13 @@ impl View<'_> {
                 LineNoise::Measured(_) => "measured",
             }),
             sees,
-            factors_of: question.as_ref().map_or("baseline", factors_of),
+            factors_of: factors_of(check),
             smallest_seen_in_duration: seen_in(self.stage.duration_minutes),
             smallest_seen_in_max_duration: seen_in(self.stage.max_duration_minutes),
             promotion: Some(self.promotion(subject)),
-            ..blank(check, pipeline)
+            ..blank(check)
         };
-        outlook.sentence = sentence::of_check(&outlook, self.stage, question.as_ref());
+        outlook.sentence = sentence::of_check(&outlook, self.stage, check);
         outlook
     }
 
@@ -282,7 +276,7 @@ impl View<'_> {
         }
     }
 
-    fn not_planned(&self, check: &Check, pipeline: &Pipeline, why: &NotPlanned) -> CheckOutlook {
+    fn not_planned(&self, check: &Check, why: &NotPlanned) -> CheckOutlook {
         let least = why.least_intervals.map(|least| self.minutes(least));
         let mut reason = format!("{}: {}", check.text, why.reason);
         if let Some(least) = least {
@@ -291,7 +285,7 @@ impl View<'_> {
         CheckOutlook {
             status: why.status,
             sentence: reason,
-            ..blank(check, pipeline)
+            ..blank(check)
         }
     }
 
@@ -348,20 +342,24 @@ impl View<'_> {
     }
 }
 
-fn factors_of(question: &Question<'_>) -> &'static str {
-    match question.metric.kind {
-        _ if question.is_relative() => "baseline",
+fn factors_of(check: &Check) -> &'static str {
+    if check.is_relative() {
+        return "baseline";
+    }
+    match check.measured.kind {
         MetricKind::Quantile { .. } => "slow_requests_allowed",
-        _ => "limit",
+        MetricKind::Proportion { .. } | MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => {
+            "limit"
+        }
     }
 }
 
 /// What is known of any check.
-fn blank(check: &Check, pipeline: &Pipeline) -> CheckOutlook {
+fn blank(check: &Check) -> CheckOutlook {
     CheckOutlook {
         condition: check.text.clone(),
         metric: check.metric.clone(),
-        method: method_of(check, pipeline).name(),
+        method: check.method.name(),
         critical: check.critical,
         warn_only: check.warn_only,
         status: OutlookStatus::NotPlanned,

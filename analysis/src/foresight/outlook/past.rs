@@ -1,7 +1,7 @@
 //! From what a service did before a rollout to what its checks will look at.
 
 use crate::interval::Confidence;
-use crate::pipeline::{Check, Condition, Exposure, Method, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Check, Exposure, Limit, Method, MetricKind, Pipeline, Stage};
 use crate::sequential::{ErrorRate, IntervalCounts, NoiseHistory};
 use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
 
@@ -11,10 +11,9 @@ use crate::data::MetricData;
 use crate::judge::evidence::{Budget, Held};
 use crate::judge::gauge;
 use crate::judge::latency::{CONTROL_TAIL_NEEDED, Latency};
-use crate::judge::limit::{Limit, Scale, estimate};
-use crate::judge::question::Question;
+use crate::judge::limit::{Scale, estimate};
 use crate::judge::stage::budget;
-use crate::judge::votes::{may_roll_back, method_of, share_of_votes};
+use crate::judge::votes::share_of_votes;
 use crate::judge::warm_up::{LookedAt, warm_up_intervals};
 
 /// All of the traffic, in percent.
@@ -67,29 +66,29 @@ impl<'a> Setting<'a> {
 
     /// Looks at one check.
     pub(super) fn plan(&self, check: &Check) -> Result<Planned, NotPlanned> {
-        let unknown = || not_planned(OutlookStatus::NoData, "its metric is not defined");
-        let question = Question::of_check(check, self.pipeline).ok_or_else(unknown)?;
-        if question.is_relative() && self.stage.traffic_percent >= TOTAL_PERCENT {
+        if check.is_relative() && self.stage.traffic_percent >= TOTAL_PERCENT {
             return Err(not_planned(
                 OutlookStatus::DoesNotCount,
                 "at 100 % traffic there is no control to compare with",
             ));
         }
-        let method = method_of(check, self.pipeline);
-        if method != Method::Sequential {
-            return Err(not_planned(
-                OutlookStatus::NotPlanned,
-                format!(
-                    "{} is a single look at the data: it has no plan",
-                    method.name()
-                ),
-            ));
+        match check.method {
+            Method::Sequential => {}
+            method @ (Method::Wilson | Method::Kayenta) => {
+                return Err(not_planned(
+                    OutlookStatus::NotPlanned,
+                    format!(
+                        "{} is a single look at the data: it has no plan",
+                        method.name()
+                    ),
+                ));
+            }
         }
         // Nothing of it is read: no value could be split between two groups.
-        if matches!(question.metric.kind, MetricKind::Gauge { .. }) {
+        if matches!(check.measured.kind, MetricKind::Gauge { .. }) {
             return Err(self.gauge(check));
         }
-        let name = &question.metric.name;
+        let name = &check.measured.name;
         match self.past.whole.metrics.get(name) {
             None => Err(not_planned(
                 OutlookStatus::NoData,
@@ -99,14 +98,14 @@ impl<'a> Setting<'a> {
                 Err(not_planned(OutlookStatus::NoData, fault.message.clone()))
             }
             Some(MetricData::Gauge(_)) => Err(self.gauge(check)),
-            Some(MetricData::Counts(counts)) => self.counts(check, &question, counts),
-            Some(MetricData::Histogram(histogram)) => self.latency(check, &question, histogram),
+            Some(MetricData::Counts(counts)) => self.counts(check, counts),
+            Some(MetricData::Histogram(histogram)) => self.latency(check, histogram),
         }
     }
 
     fn gauge(&self, check: &Check) -> NotPlanned {
         let least = gauge::FEWEST_INTERVALS as f64 + self.warm_up_intervals;
-        let power = if may_roll_back(check, self.pipeline) {
+        let power = if check.may_roll_back {
             ""
         } else {
             "; this one can hold, but not roll back"
@@ -121,29 +120,24 @@ impl<'a> Setting<'a> {
         }
     }
 
-    fn counts(
-        &self,
-        check: &Check,
-        question: &Question<'_>,
-        counts: &PairedCounts,
-    ) -> Result<Planned, NotPlanned> {
-        let whole = whole_per_interval(counts, &question.metric.kind);
+    fn counts(&self, check: &Check, counts: &PairedCounts) -> Result<Planned, NotPlanned> {
+        let whole = whole_per_interval(counts, &check.measured.kind);
         if whole.exposure <= 0.0 {
             return Err(no_traffic());
         }
         let rate = estimate(whole).unwrap_or(0.0);
-        let has_offset = matches!(
-            question.condition,
-            Condition::Relative { offset, .. } if offset > 0.0
-        );
-        if rate <= 0.0 && question.is_relative() && !has_offset {
+        let has_offset = match check.limit {
+            Limit::AtMost { offset, .. } | Limit::AtLeast { offset, .. } => offset > 0.0,
+            Limit::Within { .. } => false,
+        };
+        if rate <= 0.0 && check.is_relative() && !has_offset {
             return Err(not_planned(
                 OutlookStatus::NoData,
                 "the service had no such event in this time, so there is nothing to compare with; \
                  a limit such as \"baseline + 0.001\" allows some",
             ));
         }
-        let scale = question.scale();
+        let scale = Scale::of(&check.measured);
         let line = |limit: Limit| {
             let base = match (limit.absolute_value(), limit) {
                 (Some(value), _) => value,
@@ -157,22 +151,19 @@ impl<'a> Setting<'a> {
                 scale,
                 whole,
                 truth: Truth::Rate(base),
-                noise: self.noise(self.history(&question.metric.name, None, limit)),
+                noise: self.noise(self.history(&check.measured.name, None, limit)),
             }
         };
-        let (violation, compliance) = match question.condition {
+        let (violation, compliance) = match check.limit {
             // Both sides vote; more is what a factor means.
-            Condition::Within { tolerance } => {
+            Limit::Within { tolerance } => {
                 let [above, below] = Limit::sides_of(tolerance);
                 (vec![line(above)], vec![line(above), line(below)])
             }
-            _ => (
-                vec![line(question.violation())],
-                vec![line(question.compliance())],
-            ),
+            _ => (vec![line(check.limit)], vec![line(check.promotion_limit)]),
         };
-        let parts = match question.condition {
-            Condition::Within { .. } => 2,
+        let parts = match check.limit {
+            Limit::Within { .. } => 2,
             _ => 1,
         };
         Ok(Planned {
@@ -189,13 +180,8 @@ impl<'a> Setting<'a> {
         })
     }
 
-    fn latency(
-        &self,
-        check: &Check,
-        question: &Question<'_>,
-        histogram: &PairedHistogram,
-    ) -> Result<Planned, NotPlanned> {
-        let MetricKind::Quantile { quantile, .. } = question.metric.kind else {
+    fn latency(&self, check: &Check, histogram: &PairedHistogram) -> Result<Planned, NotPlanned> {
+        let MetricKind::Quantile { quantile, .. } = check.measured.kind else {
             return Err(not_planned(
                 OutlookStatus::NoData,
                 "its data is a histogram, it is not",
@@ -204,7 +190,7 @@ impl<'a> Setting<'a> {
         let intervals = self.past.whole.grid.intervals();
         let latency = Latency::new(histogram, quantile, LookedAt::without(&[]));
         let limits = latency
-            .limits(&question.condition, question.promote_ratio)
+            .limits(check.limit, check.promotion_limit)
             .map_err(|why| not_planned(OutlookStatus::NoData, why))?;
         if !limits.can_be_broken() && !limits.can_be_kept() {
             return Err(not_planned(
@@ -213,7 +199,7 @@ impl<'a> Setting<'a> {
             ));
         }
         let (violated, kept) = latency.held(&limits, intervals, |bound, limit| {
-            self.history(&question.metric.name, Some(bound), limit)
+            self.history(&check.measured.name, Some(bound), limit)
         });
         let requests = latency.totals().control / live_intervals(&violated, &kept);
         let lines = |held: &[Held<'_>], truth: &dyn Fn(usize) -> Truth| {
@@ -228,7 +214,7 @@ impl<'a> Setting<'a> {
         };
         let bounds: Vec<usize> = limits.violation_bounds().collect();
         let truth = |at: usize| match bounds.get(at) {
-            Some(index) if question.is_relative() => Truth::Slower {
+            Some(index) if check.is_relative() => Truth::Slower {
                 bounds: latency.finite_bounds().to_vec(),
                 tails: latency.control_tails(),
                 index: *index,
@@ -246,7 +232,7 @@ impl<'a> Setting<'a> {
             return Err(no_traffic());
         }
         let control = requests * (1.0 - self.stage.traffic_percent / TOTAL_PERCENT);
-        let blind_intervals = if question.is_relative() {
+        let blind_intervals = if check.is_relative() {
             CONTROL_TAIL_NEEDED / ((1.0 - quantile) * control)
         } else {
             0.0
@@ -272,7 +258,7 @@ impl<'a> Setting<'a> {
 
     /// The error rate at whose threshold one of so many parts of this check's evidence decides alone.
     fn alone(&self, check: &Check, parts: usize) -> ErrorRate {
-        let share = share_of_votes(check, &self.stage.checks, self.pipeline).unwrap_or(1.0);
+        let share = share_of_votes(check, &self.stage.checks).unwrap_or(1.0);
         self.budget.rollback_alone(share / parts as f64)
     }
 

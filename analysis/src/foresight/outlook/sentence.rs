@@ -1,23 +1,17 @@
 //! What a stage will see, in words.
 
-use crate::pipeline::{Condition, Stage};
+use crate::pipeline::{Check, Limit, Stage};
 
 use super::{CheckOutlook, OutlookStatus, PromotionOutlook};
-use crate::judge::limit::Limit;
-use crate::judge::question::Question;
 use crate::judge::text;
 
 /// `at 1 % of the traffic this stage sees x5 in 9 minutes, x2 in 4 hours; it lasts 60 minutes`.
-pub(super) fn of_check(
-    outlook: &CheckOutlook,
-    stage: &Stage,
-    question: Option<&Question<'_>>,
-) -> String {
+pub(super) fn of_check(outlook: &CheckOutlook, stage: &Stage, check: &Check) -> String {
     let promotion = outlook
         .promotion
         .as_ref()
         .map_or_else(String::new, |promotion| {
-            format!("; {}", promoted(outlook, promotion, stage, question))
+            format!("; {}", promoted(outlook, promotion, stage, check))
         });
     format!(
         "{}: at {} % of the traffic this stage {}; it {}{promotion}",
@@ -85,14 +79,15 @@ fn promoted(
     outlook: &CheckOutlook,
     promotion: &PromotionOutlook,
     stage: &Stage,
-    question: Option<&Question<'_>>,
+    check: &Check,
 ) -> String {
-    let claim = question.map_or_else(|| "good".to_owned(), claim);
+    let claim = claim(check);
     let Some(minutes) = promotion.minutes else {
-        return match question.map(|question| question.condition) {
-            Some(Condition::Absolute { comparison, limit })
-                if outlook.baseline.is_some_and(|today| {
-                    (today - limit) * if comparison.wants_less() { 1.0 } else { -1.0 } >= 0.0
+        return match check.limit.absolute_value() {
+            Some(limit)
+                if outlook.baseline.is_some_and(|today| match check.limit {
+                    Limit::AtLeast { .. } => today <= limit,
+                    Limit::AtMost { .. } | Limit::Within { .. } => today >= limit,
                 }) =>
             {
                 format!(
@@ -100,10 +95,8 @@ fn promoted(
                     outlook.baseline_text.as_deref().unwrap_or_default()
                 )
             }
-            Some(Condition::Absolute { .. }) => {
-                "the data cannot show that the limit is kept".to_owned()
-            }
-            _ => format!("a canary as good as the service is never shown to be {claim}"),
+            Some(_) => "the data cannot show that the limit is kept".to_owned(),
+            None => format!("a canary as good as the service is never shown to be {claim}"),
         };
     };
     let told = format!(
@@ -121,8 +114,8 @@ fn promoted(
 }
 
 /// What must be shown for a promotion.
-fn claim(question: &Question<'_>) -> String {
-    match question.compliance() {
+fn claim(check: &Check) -> String {
+    match check.promotion_limit {
         Limit::AtMost {
             ratio: Some(ratio), ..
         } => format!("below {} x control", text::digits(ratio)),

@@ -7,7 +7,8 @@ use crate::sequential::{
 use crate::series::ArmCount;
 
 use crate::judge::growth::{Claimed, growth};
-use crate::judge::limit::{Limit, Scale, estimate};
+use crate::judge::limit::{Scale, estimate};
+use crate::pipeline::Limit;
 
 /// How many times as bad a canary may be, at most, in a search for what is seen.
 const LARGEST_FACTOR: f64 = 100.0;

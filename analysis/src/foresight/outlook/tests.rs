@@ -1,14 +1,14 @@
 //! What is told before a rollout.
 
 use super::*;
-use crate::judge::tests::{below, below_baseline, check, pipeline, stage};
+use crate::judge::tests::{below, below_baseline, check, decided_by, only_warns, pipeline, stage};
 use crate::pipeline::{Method, Pipeline};
 
 /// One stage of one hour at 10 %, at most two.
 fn hour(checks: Vec<Check>, traffic_percent: f64) -> Pipeline {
     let mut pipeline = pipeline(checks.clone());
-    pipeline.analysis.method = Method::Sequential;
     pipeline.stages = vec![stage("stage_1", traffic_percent, checks)];
+    decided_by(&mut pipeline, Method::Sequential);
     pipeline
 }
 
@@ -70,7 +70,7 @@ fn checks_and_stages_share_what_may_be_rolled_back_wrongly() {
     // A half of (1/0.01 + 1) is asked for at 202, a half of the errors at 201.
     assert!((two - needed(&stages)).abs() < 0.05);
     let mut warns = hour(vec![relative(1.25), relative(1.5)], 10.0);
-    warns.stages[0].checks[1].warn_only = true;
+    only_warns(&mut warns.stages[0].checks[1]);
     assert!((needed(&warns) - alone).abs() < 1e-6, "takes no share");
 }
 
@@ -109,7 +109,7 @@ fn what_cannot_be_planned_says_why() {
     assert_eq!(without_traffic.checks[0].status, OutlookStatus::NoData);
     assert_eq!(without_traffic.can_promote, None);
     let mut wilson = hour(vec![relative(1.1)], 10.0);
-    wilson.analysis.method = Method::Wilson;
+    decided_by(&mut wilson, Method::Wilson);
     let outlook = told(&wilson, 100.0, 0.001);
     assert_eq!(outlook.checks[0].status, OutlookStatus::NotPlanned);
 }

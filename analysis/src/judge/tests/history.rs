@@ -50,16 +50,12 @@ fn noisy(intervals: usize) -> MetricData {
 /// As the second stage of a pipeline would know it.
 fn seen(pipeline: &Pipeline, intervals: usize, metrics: Vec<(&str, MetricData)>) -> History {
     let found = HistoryData::new(data(intervals, metrics), split()).unwrap();
-    History::Seen(Arc::new(measure_noise(
-        &found,
-        pipeline,
-        &pipeline.stages[1],
-    )))
+    History::Seen(Arc::new(measure_noise(&found, &pipeline.stages[1])))
 }
 
 fn sequential(checks: Vec<Check>) -> Pipeline {
     let mut pipeline = pipeline(checks);
-    pipeline.analysis.method = Method::Sequential;
+    decided_by(&mut pipeline, Method::Sequential);
     pipeline
 }
 
@@ -201,11 +197,9 @@ fn without_a_history_the_noise_is_assumed() {
 #[test]
 fn a_history_that_is_late_holds_the_sequential_checks_alone() {
     let mut checks = error_rate_checks();
-    checks.push(Check {
-        method: Some(Method::Wilson),
-        ..check("conversion", "conversion < 90%", below(0.9))
-    });
-    let pipeline = sequential(checks);
+    checks.push(check("conversion", "conversion < 90%", below(0.9)));
+    let mut pipeline = sequential(checks);
+    pipeline.stages[1].checks[1].method = Method::Wilson;
     let mut data = data(
         STAGE_INTERVALS,
         vec![
@@ -303,12 +297,10 @@ fn each_noise_is_measured_once_and_none_for_a_single_look() {
         check("error_rate", "error_rate < 0.4%", below(0.004)),
         check("error_rate", "error_rate < 1%", below(0.01)),
         check("latency_p99", "latency_p99 < 200ms", below(0.2)),
-        Check {
-            method: Some(Method::Wilson),
-            ..check("conversion", "conversion < 90%", below(0.9))
-        },
+        check("conversion", "conversion < 90%", below(0.9)),
     ]);
-    let pipeline = sequential(checks);
+    let mut pipeline = sequential(checks);
+    pipeline.stages[1].checks[5].method = Method::Wilson;
     let History::Seen(history) = seen(
         &pipeline,
         ENOUGH,

@@ -3,7 +3,7 @@
 use super::*;
 
 fn kill_switch(metric: &str, limit: f64, text: &str) -> Check {
-    check(
+    switch(
         metric,
         text,
         Condition::Absolute {

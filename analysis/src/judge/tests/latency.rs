@@ -83,7 +83,7 @@ fn with_little_traffic_bounds_apart_are_compared_and_nothing_is_promoted() {
             "latency_p99 < baseline * 1.2",
             condition,
         )]);
-        pipeline.analysis.method = Method::Sequential;
+        decided_by(&mut pipeline, Method::Sequential);
         let histogram = histogram(STAGE_INTERVALS, [0.3, 0.02, 0.001], canary, 5.0);
         let data = data(STAGE_INTERVALS, vec![("latency_p99", histogram)]);
         second_stage(&pipeline, &data)

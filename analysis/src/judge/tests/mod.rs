@@ -1,10 +1,12 @@
 //! The judge's rules, one specification each: what these tests share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::pipeline::{
-    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Method, Metric, MetricKind,
-    OnInconclusive, Pipeline, Stage,
+    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Limit, Method, Metric,
+    MetricKind, OnInconclusive, Pipeline, Stage, Subject, WrittenCheck, deciding_method,
+    is_worth_a_failure,
 };
 use crate::series::{
     ArmCount, DataQuality, Grid, PairedCounts, PairedGauge, PairedHistogram, PairedInterval,
@@ -46,17 +48,61 @@ pub(crate) fn proportion() -> MetricKind {
     }
 }
 
+/// A check under the settings that [`pipeline`] begins with.
 pub(crate) fn check(metric: &str, text: &str, condition: Condition) -> Check {
-    Check {
-        metric: metric.to_owned(),
-        text: text.to_owned(),
-        condition,
-        critical: true,
-        weight: 1.0,
-        warn_only: false,
-        method: None,
-        promote_ratio: None,
-        rollback: None,
+    written(metric, text, condition).resolved(subject(metric), &settings())
+}
+
+/// A condition of a kill switch.
+pub(crate) fn switch(metric: &str, text: &str, condition: Condition) -> Check {
+    written(metric, text, condition).resolved_kill_switch(subject(metric), &settings())
+}
+
+pub(crate) fn written(metric: &str, text: &str, condition: Condition) -> WrittenCheck {
+    WrittenCheck::new(metric, text, condition)
+}
+
+/// A check of which a failure only warns.
+pub(crate) fn only_warns(check: &mut Check) {
+    check.warn_only = true;
+    check.may_roll_back = false;
+}
+
+/// What a name stands for in these tests.
+pub(crate) fn subject(name: &str) -> Subject {
+    let known = |name: &str| Arc::new(metrics().remove(name).unwrap());
+    match name {
+        "kpi_impact" => Subject::ImpactOf(known("conversion")),
+        _ => Subject::Itself(known(name)),
+    }
+}
+
+pub(crate) fn settings() -> AnalysisSettings {
+    AnalysisSettings {
+        method: Method::Wilson,
+        ..AnalysisSettings::default()
+    }
+}
+
+/// Lets a method decide every check, as if the file's settings had said so. What the file says of a
+/// check's power stays.
+pub(crate) fn decided_by(pipeline: &mut Pipeline, method: Method) {
+    pipeline.analysis.method = method;
+    for check in pipeline
+        .stages
+        .iter_mut()
+        .flat_map(|stage| &mut stage.checks)
+    {
+        let usual = |check: &Check| {
+            let may_fail = is_worth_a_failure(check.method, &check.measured, check.limit);
+            (may_fail, may_fail && !check.warn_only)
+        };
+        let says_nothing = usual(check) == (check.may_fail, check.may_roll_back);
+        check.asked_method = method;
+        check.method = deciding_method(method, check.limit);
+        if says_nothing {
+            (check.may_fail, check.may_roll_back) = usual(check);
+        }
     }
 }
 
@@ -91,7 +137,7 @@ pub(crate) fn stage(id: &str, traffic_percent: f64, checks: Vec<Check>) -> Stage
     }
 }
 
-pub(crate) fn pipeline(checks: Vec<Check>) -> Pipeline {
+fn metrics() -> BTreeMap<String, Metric> {
     let quantile = MetricKind::Quantile {
         quantile: 0.99,
         histogram: "duration_seconds".to_owned(),
@@ -100,9 +146,6 @@ pub(crate) fn pipeline(checks: Vec<Check>) -> Pipeline {
     };
     let gauge = MetricKind::Gauge {
         expression: "cpu".to_owned(),
-    };
-    let impact = MetricKind::Impact {
-        of: "conversion".to_owned(),
     };
     let metrics = [
         metric(
@@ -117,24 +160,24 @@ pub(crate) fn pipeline(checks: Vec<Check>) -> Pipeline {
             Better::Higher,
             Dimension::Fraction,
         ),
-        metric("kpi_impact", impact, Better::Lower, Dimension::Fraction),
         metric("latency_p99", quantile, Better::Lower, Dimension::Seconds),
         metric("cpu_usage", gauge, Better::Lower, Dimension::Number),
     ];
+    metrics
+        .into_iter()
+        .map(|metric| (metric.name.clone(), metric))
+        .collect()
+}
+
+pub(crate) fn pipeline(checks: Vec<Check>) -> Pipeline {
     Pipeline {
         name: "checkout".to_owned(),
         source: None,
         control: BTreeSet::new(),
         canary: BTreeSet::new(),
         region_label: "region".to_owned(),
-        metrics: metrics
-            .into_iter()
-            .map(|metric| (metric.name.clone(), metric))
-            .collect(),
-        analysis: AnalysisSettings {
-            method: Method::Wilson,
-            ..AnalysisSettings::default()
-        },
+        metrics: metrics(),
+        analysis: settings(),
         kill_switch: Vec::new(),
         error_budget: None,
         dry_run: false,

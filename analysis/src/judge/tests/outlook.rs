@@ -4,7 +4,7 @@ use super::*;
 
 fn sequential() -> Pipeline {
     let mut pipeline = pipeline(error_rate_checks());
-    pipeline.analysis.method = Method::Sequential;
+    decided_by(&mut pipeline, Method::Sequential);
     pipeline
 }
 
@@ -56,6 +56,7 @@ fn the_ratio_of_a_good_canary_holds_its_limit_and_absolute_checks_have_it_too() 
     let mut pipeline = sequential();
     let absolute = check("error_rate", "error_rate < 5%", below(0.05));
     pipeline.stages[1].checks.push(absolute);
+    decided_by(&mut pipeline, Method::Sequential);
     let verdict = second_stage(&pipeline, &errors_of(STAGE_INTERVALS, 30_000.0, 0.01, 1.0));
     for report in &verdict.checks {
         let told = report.ratio.as_ref().unwrap();
@@ -99,11 +100,7 @@ fn an_offset_counts_as_a_part_of_the_ratio_in_a_plan() {
             .unwrap()
     };
     let plain = detectable(&pipeline);
-    pipeline.stages[1].checks[0].condition = Condition::Relative {
-        comparison: Comparison::Less,
-        ratio: 1.1,
-        offset: 0.002,
-    };
+    pipeline.stages[1].checks[0].limit = Limit::relative(true, 1.1, 0.002);
     // Of a rate of 0.001 the offset alone is twice as much.
     assert!(detectable(&pipeline) > plain + 2.0 - 0.5);
 }
@@ -118,6 +115,7 @@ fn a_check_of_the_highest_share_of_the_budget_sees_most() {
     let mut shared = sequential();
     let other = check("error_rate", "error_rate < 5%", below(0.05));
     shared.stages[1].checks.push(other);
+    decided_by(&mut shared, Method::Sequential);
     let report = second_stage(&shared, &data);
     assert!(report.checks[0].detectable_ratio.unwrap() > alone);
     assert_eq!(

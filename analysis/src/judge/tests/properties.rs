@@ -61,8 +61,8 @@ fn all_checks() -> Vec<Check> {
 
 fn with_method(method: Method) -> Pipeline {
     let mut pipeline = pipeline(all_checks());
-    pipeline.analysis.method = method;
-    pipeline.kill_switch = vec![check(
+    decided_by(&mut pipeline, method);
+    pipeline.kill_switch = vec![switch(
         "error_rate",
         "error_rate > 50%",
         Condition::Absolute {
@@ -188,6 +188,7 @@ proptest! {
             check("latency_p99", "latency_p99 < baseline * 1.2", below_baseline(1.2)),
         ];
         pipeline.stages = vec![stage("1", 10.0, checks.clone()), stage("2", 50.0, checks)];
+        decided_by(&mut pipeline, Method::Sequential);
         pipeline.analysis.false_rollback = 0.1;
         let whole = of_spells(&spells, requests);
         let mut reached = None;

@@ -4,13 +4,17 @@ use super::*;
 
 fn sequential(checks: Vec<Check>) -> Pipeline {
     let mut pipeline = pipeline(checks);
-    pipeline.analysis.method = Method::Sequential;
+    decided_by(&mut pipeline, Method::Sequential);
     pipeline
 }
 
-fn with_rollback(mut check: Check, rollback: bool) -> Check {
-    check.rollback = Some(rollback);
-    check
+/// As the file says so.
+fn with_rollback(check: Check, rollback: bool) -> Check {
+    Check {
+        may_fail: true,
+        may_roll_back: rollback,
+        ..check
+    }
 }
 
 fn cpu_check() -> Check {
@@ -40,7 +44,7 @@ fn a_gauge_with_a_tight_limit_rolls_back_where_the_file_says_so() {
     for method in [Method::Sequential, Method::Wilson] {
         let judged = |check: Check| {
             let mut pipeline = sequential(vec![check]);
-            pipeline.analysis.method = method;
+            decided_by(&mut pipeline, method);
             second_stage(
                 &pipeline,
                 &data(STAGE_INTERVALS, vec![("cpu_usage", busy_cpu())]),
@@ -61,7 +65,7 @@ fn a_check_that_may_only_hold_fails_and_holds() {
     for method in [Method::Sequential, Method::Wilson] {
         let checks = vec![with_rollback(error_rate_checks().remove(0), false)];
         let mut pipeline = sequential(checks);
-        pipeline.analysis.method = method;
+        decided_by(&mut pipeline, method);
         let verdict = second_stage(&pipeline, &errors(STAGE_INTERVALS, BAD));
         assert_eq!(
             (verdict.verdict, verdict.reason_code),
@@ -82,6 +86,7 @@ fn a_check_that_may_only_hold_fails_and_holds() {
         pipeline.stages[1]
             .checks
             .push(check("error_rate", "error_rate < 1%", below(0.01)));
+        decided_by(&mut pipeline, method);
         let promoted = second_stage(&pipeline, &errors(STAGE_INTERVALS, BAD));
         assert_eq!(promoted.verdict, Verdict::Promote);
         assert_eq!(

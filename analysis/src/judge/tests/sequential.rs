@@ -5,7 +5,7 @@ use crate::series::Grid;
 
 fn sequential(checks: Vec<Check>) -> Pipeline {
     let mut pipeline = pipeline(checks);
-    pipeline.analysis.method = Method::Sequential;
+    decided_by(&mut pipeline, Method::Sequential);
     pipeline
 }
 

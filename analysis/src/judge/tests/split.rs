@@ -33,7 +33,7 @@ fn judged(pipeline: &Pipeline, intervals: usize, share: impl Fn(usize) -> f64) -
 
 fn sequential() -> Pipeline {
     let mut pipeline = pipeline(error_rate_checks());
-    pipeline.analysis.method = Method::Sequential;
+    decided_by(&mut pipeline, Method::Sequential);
     pipeline
 }
 
@@ -175,8 +175,10 @@ fn nobody_looks_where_there_is_nothing_to_compare() {
         total: "periods_total".to_owned(),
     };
     let throttling = metric("throttling", other, Better::Lower, Dimension::Fraction);
+    let subject = Subject::Itself(Arc::new(throttling.clone()));
     pipeline.metrics.insert("throttling".to_owned(), throttling);
-    pipeline.stages[1].checks = vec![check("throttling", "throttling < 5%", below(0.05))];
+    let check = written("throttling", "throttling < 5%", below(0.05));
+    pipeline.stages[1].checks = vec![check.resolved(subject, &pipeline.analysis)];
     let periods = data(
         STAGE_INTERVALS,
         vec![("throttling", shares(STAGE_INTERVALS, |_| 0.5))],

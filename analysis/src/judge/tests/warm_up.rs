@@ -26,7 +26,7 @@ fn judged(slow: std::ops::Range<usize>, starts: Option<&[i64]>, method: Method) 
         below_baseline(1.2),
     )];
     let mut pipeline = pipeline(checks);
-    pipeline.analysis.method = method;
+    decided_by(&mut pipeline, method);
     let mut data = data(
         STAGE_INTERVALS,
         vec![("latency_p99", slow_in(STAGE_INTERVALS, slow))],

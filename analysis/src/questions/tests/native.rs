@@ -1,27 +1,17 @@
 //! Native histograms are asked for by name, and kept apart from plain samples.
 
 use super::*;
-use crate::pipeline::Comparison;
 use crate::series::NativeColumn;
 
 /// The stage's only metric is a native histogram.
 fn native() -> (Pipeline, Stage) {
-    let mut pipeline = pipeline();
     let kind = MetricKind::Quantile {
         quantile: 0.99,
         histogram: "http_seconds".to_owned(),
         is_native: true,
         scale: 1.0,
     };
-    pipeline.metrics.extend([metric("p99", kind)]);
-    let mut stage = stage(&["p99"]);
-    if let Some(check) = stage.checks.first_mut() {
-        check.condition = Condition::Absolute {
-            comparison: Comparison::Less,
-            limit: 8.0,
-        };
-    }
-    (pipeline, stage)
+    (pipeline(), stage_of("p99", kind, 8.0))
 }
 
 fn column(version: &str, column: NativeColumn, values: [f64; 4]) -> Series {
@@ -92,4 +82,53 @@ fn native_histograms_among_plain_samples_are_left_out_with_a_warning() {
         let warning = &with.source_warnings["error_rate"];
         assert!(warning.contains("native: true reads them"), "{warning}");
     }
+}
+
+/// A counter that grows by one at each step from the start of the grid on.
+fn steady(pod: &str, column: NativeColumn, grid: &Grid) -> Series {
+    let steps = (grid.end_ms() - grid.start_ms()) / STEP_MS;
+    let mut series = Series {
+        labels: [("instance", pod), ("pod", pod)]
+            .map(|(label, value)| (label.to_owned(), value.to_owned()))
+            .into(),
+        timestamps_ms: (0..=steps)
+            .map(|step| grid.start_ms() + step * STEP_MS)
+            .collect(),
+        values: (0..=steps).map(|step| step as f64).collect(),
+    };
+    column.label(&mut series.labels);
+    series
+}
+
+#[test]
+fn a_native_histogram_alone_has_a_history_and_its_buckets_are_no_further_requests() {
+    let (pipeline, stage) = native();
+    let grid = grid(20);
+    let plan = StageQuestions::of_control(
+        &pipeline,
+        &stage.checks,
+        &pipeline.control,
+        &[],
+        grid,
+        STEP_MS,
+        &mut QueryTexts::default(),
+    )
+    .unwrap();
+    let bucket = NativeColumn::Bucket {
+        lower: 1.0,
+        upper: 2.0,
+    };
+    // Half of the pods fill a bucket: their requests must not count twice.
+    let mut series: Vec<Series> = ["a", "b", "c", "d"]
+        .map(|pod| steady(pod, NativeColumn::Count, &grid))
+        .into();
+    series.extend(["a", "b"].map(|pod| steady(pod, bucket, &grid)));
+    let given = answers(&plan, &[("http_seconds", ok(series))]);
+    let (data, split) = plan.assemble_split(&given, 0.25).unwrap();
+    assert_eq!((split.canary_targets, split.control_targets), (1, 3));
+    assert!((split.canary_share - 0.25).abs() < 1e-12, "{split:?}");
+    assert!(matches!(
+        data.metrics.get("p99"),
+        Some(MetricData::Histogram(_))
+    ));
 }

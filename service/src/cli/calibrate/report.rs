@@ -6,7 +6,6 @@ use serde::Serialize;
 use serinus_analysis::data::ControlSplit;
 use serinus_analysis::foresight::{Replay, WindowOutcome};
 use serinus_analysis::interval::{Confidence, Count, wilson_interval};
-use serinus_analysis::judge::method_of;
 use serinus_analysis::pipeline::{Check, Method, MetricKind, Pipeline, Stage};
 use serinus_analysis::series::Populations;
 
@@ -137,7 +136,7 @@ impl StageReport {
         let check = |check: &Check, method: &'static str, single_look: bool| CheckReport {
             condition: check.text.clone(),
             method,
-            takes_part: takes_part(pipeline, stage, check),
+            takes_part: takes_part(stage, check),
             single_look,
             broken: Rolled::new(broken(&check.text), windows),
         };
@@ -145,8 +144,11 @@ impl StageReport {
             .checks
             .iter()
             .map(|one| {
-                let method = method_of(one, pipeline);
-                check(one, method.name(), method != Method::Sequential)
+                let is_single_look = match one.method {
+                    Method::Sequential => false,
+                    Method::Wilson | Method::Kayenta => true,
+                };
+                check(one, one.method.name(), is_single_look)
             })
             .collect();
         let switches = pipeline.kill_switch.iter();
@@ -254,18 +256,9 @@ impl StageReport {
 }
 
 /// Whether a check can be replayed on two groups of one version.
-fn takes_part(pipeline: &Pipeline, stage: &Stage, check: &Check) -> bool {
-    let kind = |name: &str| pipeline.metrics.get(name).map(|metric| &metric.kind);
-    let measured = match kind(&check.metric) {
-        Some(MetricKind::Impact { of }) => kind(of),
-        other => other,
-    };
-    let is_relative = !matches!(
-        check.condition,
-        serinus_analysis::pipeline::Condition::Absolute { .. }
-    ) || matches!(kind(&check.metric), Some(MetricKind::Impact { .. }));
-    let is_gauge = matches!(measured, Some(MetricKind::Gauge { .. }));
-    let has_no_control = is_relative && stage.traffic_percent >= 100.0;
+fn takes_part(stage: &Stage, check: &Check) -> bool {
+    let is_gauge = matches!(check.measured.kind, MetricKind::Gauge { .. });
+    let has_no_control = check.is_relative() && stage.traffic_percent >= 100.0;
     !is_gauge && !has_no_control
 }
 

@@ -191,7 +191,7 @@ fn measured(
     reading
         .split(stage.traffic_percent / 100.0)
         .and_then(|(data, split)| HistoryData::new(data, split))
-        .map(|past| measure_noise(&past, pipeline, stage))
+        .map(|past| measure_noise(&past, stage))
         .map_err(|fault| fault.message)
 }
 

@@ -30,6 +30,16 @@ for banned in tokio sqlx reqwest axum hyper; do
   fi
 done
 
+say "the fleet knows nothing of the service"
+# What is asked and who asks share only the wire.
+tree=$("$cargo" tree --locked --package serinus-fleet --edges normal --prefix none)
+for banned in serinus serinus-openapi; do
+  if grep -qE "^$banned v" <<<"$tree"; then
+    echo "serinus-fleet must not depend on $banned, and does" >&2
+    exit 1
+  fi
+done
+
 say "licences, sources and banned crates"
 if "$cargo" deny --version >/dev/null 2>&1; then
   "$cargo" deny --offline --locked check --hide-inclusion-graph bans licenses sources

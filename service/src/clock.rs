@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-/// Tells the time. The demo's runs faster than the wall's.
+use serinus_fleet::VirtualClock;
+
+/// Tells the time: the system's, or that of a simulated fleet, which runs faster.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> i64;
@@ -22,5 +24,11 @@ impl Clock for SystemClock {
             reason = "this is the clock that the others are given"
         )]
         chrono::Utc::now().timestamp_millis()
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now_ms(&self) -> i64 {
+        self.now_ms()
     }
 }

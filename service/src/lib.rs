@@ -6,7 +6,7 @@ mod aside;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod demo;
+mod demo;
 pub mod engine;
 pub mod http;
 pub mod metrics;

@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::simulate::Track;
+use serinus_fleet::{
+    CHECKOUT, Fleet, FleetError, PAYMENTS, TEMPLATE_HASH_LABEL, VirtualClock, template_hash,
+};
 
-use super::services::{TEMPLATE_HASH_LABEL, template_hash};
 use super::table::{Row, Table};
-use super::{CHECKOUT, Fleet, FleetError, PAYMENTS, VirtualClock};
-use crate::clock::Clock;
 use crate::rollouts::Rollouts;
 
 /// The services that roll out a new version, with the revision that Argo counts.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serinus_analysis::pipeline::{Pipeline, parse};
 use serinus_analysis::simulate::SimulationError;
+use serinus_fleet::{CHECKOUT, Fleet, PAYMENTS, VirtualClock};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +18,6 @@ use uuid::Uuid;
 
 use super::play::{Ending, PlayError, Stageplay};
 use super::table::Table;
-use super::{CHECKOUT, Fleet, PAYMENTS, VirtualClock};
 use crate::clock::SharedClock;
 use crate::engine::Engine;
 use crate::http::server::{ServerLimits, Stop, serve, stop_signal};
@@ -52,18 +52,18 @@ const ROLLOUT_IDS: [Uuid; 2] = [
 
 /// How the demo runs.
 #[derive(Debug, Clone)]
-pub struct DemoOptions {
+pub(crate) struct DemoOptions {
     /// End after the play, instead of leaving Swagger UI up.
-    pub once: bool,
+    pub(crate) once: bool,
     /// Seed of the fleet.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Where Serinus listens; a free port instead when it is taken.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
 }
 
 /// Why the demo cannot run.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub(crate) enum DemoError {
     /// A socket or a file.
     #[error("cannot start the demo: {0}")]
     Io(#[from] std::io::Error),
@@ -102,13 +102,13 @@ impl From<PlayError> for DemoError {
 /// # Errors
 ///
 /// [`DemoError`] says what is missing.
-pub async fn run(
+pub(crate) async fn run(
     options: DemoOptions,
     out: fn() -> Box<dyn std::io::Write + Send>,
 ) -> Result<bool, DemoError> {
     let interrupted = stop_signal(Duration::ZERO)?;
     let clock = Arc::new(VirtualClock::new(START_MS, 0.0));
-    let fleet = Arc::new(Fleet::new(options.seed, Arc::clone(&clock) as SharedClock)?);
+    let fleet = Arc::new(Fleet::new(options.seed, Arc::clone(&clock))?);
     let tasks = TaskTracker::new();
     let cancel = CancellationToken::new();
     let fleet_listener = TcpListener::bind(("127.0.0.1", 0)).await?;

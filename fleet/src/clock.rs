@@ -3,8 +3,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
-
 /// A clock that starts at a given time and runs at a given speed, which can change without a
 /// jump of the time.
 #[derive(Debug)]
@@ -31,6 +29,12 @@ impl VirtualClock {
                 speed: usable(speed),
             }),
         }
+    }
+
+    /// Returns what the clock shows, in milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        let anchor = *self.lock();
+        whole(anchor.time_at(real_now()))
     }
 
     /// Sets the speed from now on. What is not finite or is negative stops the clock.
@@ -78,13 +82,6 @@ impl VirtualClock {
     }
 }
 
-impl Clock for VirtualClock {
-    fn now_ms(&self) -> i64 {
-        let anchor = *self.lock();
-        whole(anchor.time_at(real_now()))
-    }
-}
-
 impl Anchor {
     fn time_at(&self, real: Instant) -> f64 {
         let elapsed = real.saturating_duration_since(self.real);
@@ -110,7 +107,7 @@ fn whole(milliseconds: f64) -> i64 {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the demo's time is made of real time here, and nowhere else"
+    reason = "the fleet's time is made of real time here, and nowhere else"
 )]
 fn real_now() -> Instant {
     Instant::now()

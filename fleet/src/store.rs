@@ -7,7 +7,7 @@ use serinus_analysis::simulate::{
 
 use super::column::{ABSENT, Column, is_absent};
 use super::labels::{Labels, METRIC_NAME};
-use super::services::{DemoService, TEMPLATE_HASH_LABEL, template_hash};
+use super::services::{FleetService, TEMPLATE_HASH_LABEL, template_hash};
 
 /// How long samples are kept: three days.
 const RETAINED_MS: i64 = 3 * 24 * 60 * 60 * 1000;
@@ -65,7 +65,7 @@ impl Store {
     /// [`SimulationError`] if a description makes no sense.
     pub(super) fn new(
         seed: u64,
-        services: &[DemoService],
+        services: &[FleetService],
         origin_ms: i64,
     ) -> Result<Self, SimulationError> {
         let stored = services
@@ -244,14 +244,14 @@ fn values_of(counters: &PodCounters) -> [f64; SLOTS] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::services::{CHECKOUT, demo_services};
+    use super::super::services::{CHECKOUT, fleet_services};
     use super::*;
 
     const ORIGIN_MS: i64 = 1_800_000_000_000;
     const MINUTE_MS: i64 = 60_000;
 
     fn store() -> Store {
-        Store::new(1, &demo_services(), ORIGIN_MS).unwrap()
+        Store::new(1, &fleet_services(), ORIGIN_MS).unwrap()
     }
 
     fn series<'a>(store: &'a Store, pairs: &[(&str, &str)]) -> Vec<&'a Column> {

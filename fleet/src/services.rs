@@ -1,13 +1,13 @@
-//! The four services of the demo.
+//! The four services of the fleet.
 //!
 //! A large site, so that a stage at 0.01 % of the traffic still sees tens of thousands of canary
 //! requests an hour: with fewer, no method could tell 0.02 % of errors from 0.1 %.
 
 use serinus_analysis::simulate::{LatencyLaw, Multipliers, ServiceDescription, Track};
 
-/// The service whose canary is good; the demo moves its traffic.
+/// The service whose canary is good; whoever plays a rollout moves its traffic.
 pub const CHECKOUT: &str = "checkout";
-/// The service whose canary is bad; the demo moves its traffic.
+/// The service whose canary is bad; whoever plays a rollout moves its traffic.
 pub const PAYMENTS: &str = "payments";
 /// A service with a good canary at a steady share, to explore.
 pub const CATALOG: &str = "catalog";
@@ -21,7 +21,7 @@ pub const SERVICES: [&str; 4] = [CHECKOUT, PAYMENTS, CATALOG, BILLING];
 pub const STEADY_SHARE_PERCENT: f64 = 10.0;
 
 /// The label by which Argo Rollouts tells the pods of two versions apart, as a scrape keeps it.
-pub(super) const TEMPLATE_HASH_LABEL: &str = "rollouts_pod_template_hash";
+pub const TEMPLATE_HASH_LABEL: &str = "rollouts_pod_template_hash";
 
 /// The hashes of the versions, stable and canary, of each of [`SERVICES`].
 const TEMPLATE_HASHES: [(&str, &str); SERVICES.len()] = [
@@ -61,9 +61,9 @@ const BAD: Multipliers = Multipliers {
     queue_depth: 1.4,
 };
 
-/// A service of the demo.
+/// A service as the fleet starts it.
 #[derive(Debug, Clone)]
-pub(super) struct DemoService {
+pub(super) struct FleetService {
     pub(super) description: ServiceDescription,
     /// The canary's share at the start of the history, in percent.
     pub(super) share_percent: f64,
@@ -71,7 +71,7 @@ pub(super) struct DemoService {
 
 /// Returns the hash of the version that a population of a service runs; empty for a service that
 /// there is none of, as a label that is not there.
-pub(super) fn template_hash(service: &str, track: Track) -> &'static str {
+pub fn template_hash(service: &str, track: Track) -> &'static str {
     SERVICES
         .iter()
         .zip(TEMPLATE_HASHES)
@@ -83,7 +83,7 @@ pub(super) fn template_hash(service: &str, track: Track) -> &'static str {
 }
 
 /// Returns the services, in the order of [`SERVICES`].
-pub(super) fn demo_services() -> Vec<DemoService> {
+pub(super) fn fleet_services() -> Vec<FleetService> {
     let profiles = [
         (CHECKOUT, 120_000.0, 0.0002, GOOD, 0.0),
         (PAYMENTS, 200_000.0, 0.000_15, BAD, 0.0),
@@ -94,7 +94,7 @@ pub(super) fn demo_services() -> Vec<DemoService> {
         .into_iter()
         .enumerate()
         .filter_map(|(index, (name, rate, errors, canary, share_percent))| {
-            Some(DemoService {
+            Some(FleetService {
                 description: ServiceDescription {
                     name: name.to_owned(),
                     network: format!("10.{index}"),
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_service_is_there_with_pods_in_every_region() {
-        let services = demo_services();
+        let services = fleet_services();
         let names: Vec<&str> = services
             .iter()
             .map(|service| service.description.name.as_str())

@@ -1,12 +1,12 @@
-//! The fleet as the demo's driver and the HTTP handlers see it.
+//! The fleet as its driver and the HTTP handlers see it.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serinus_analysis::simulate::SimulationError;
 
-use super::services::{SERVICES, demo_services};
+use super::clock::VirtualClock;
+use super::services::{SERVICES, fleet_services};
 use super::store::Store;
-use crate::clock::SharedClock;
 
 /// How much of the past the fleet starts with, in milliseconds: one day.
 const HISTORY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -34,7 +34,7 @@ pub enum FleetError {
 /// fast. Samples are made when somebody asks, and are the same whoever asks when.
 #[derive(Debug)]
 pub struct Fleet {
-    clock: SharedClock,
+    clock: Arc<VirtualClock>,
     store: RwLock<Store>,
 }
 
@@ -46,9 +46,9 @@ impl Fleet {
     /// # Errors
     ///
     /// [`SimulationError`] if a built-in description makes no sense; a test holds that none does.
-    pub fn new(seed: u64, clock: SharedClock) -> Result<Self, SimulationError> {
+    pub fn new(seed: u64, clock: Arc<VirtualClock>) -> Result<Self, SimulationError> {
         let origin_ms = clock.now_ms().saturating_sub(HISTORY_MS);
-        let store = Store::new(seed, &demo_services(), origin_ms)?;
+        let store = Store::new(seed, &fleet_services(), origin_ms)?;
         Ok(Self {
             clock,
             store: RwLock::new(store),

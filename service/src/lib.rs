@@ -3,6 +3,7 @@
 
 pub mod access;
 mod aside;
+mod boot;
 pub mod cli;
 pub mod clock;
 pub mod config;

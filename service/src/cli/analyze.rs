@@ -14,12 +14,11 @@ use serinus_openapi::population::Population;
 
 use super::output::{self, Format};
 use super::{Failure, table};
-use crate::clock::SystemClock;
-use crate::config::{LogArguments, LogFormat, SourceArguments, load_sources};
-use crate::engine::{AnalysisInput, Engine};
+use crate::boot;
+use crate::config::{LogArguments, SourceArguments};
+use crate::engine::AnalysisInput;
 use crate::pipelines::Folder;
-use crate::prometheus::install_crypto_provider;
-use crate::{telemetry, wire};
+use crate::wire;
 
 /// The exit code for everything that is not a verdict.
 pub(super) const COULD_NOT_ASK: u8 = 3;
@@ -82,12 +81,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
-    // Warnings only: the answer tells what matters.
-    telemetry::start(
-        arguments.log.log_format.unwrap_or(LogFormat::Text),
-        arguments.log.log.as_deref().unwrap_or("warn"),
-    )?;
-    install_crypto_provider();
+    boot::start_log_of_a_command(&arguments.log)?;
     let pipeline = find_pipeline(&arguments.pipeline, arguments.pipelines.as_deref())?;
     let stage = find_stage(&pipeline, arguments.stage.as_deref())?;
     let input = AnalysisInput {
@@ -101,13 +95,9 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
         end_ms: arguments.end.as_ref().map(DateTime::timestamp_millis),
         source: arguments.source.as_deref(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let analysis = runtime.block_on(async {
-        let engine = Engine::new(Arc::new(SystemClock), load_sources(arguments.sources)?);
-        Ok::<_, Failure>(engine.analyse(&input).await?)
-    })?;
+    let runtime = boot::runtime_of_a_command()?;
+    let engine = boot::engine_of_a_command(arguments.sources)?;
+    let analysis = runtime.block_on(engine.analyse(&input))?;
     let answer = wire::answer(&input, &analysis);
     match arguments.output {
         Format::Json => output::line(&serde_json::to_string_pretty(&answer)?),

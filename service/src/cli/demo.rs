@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::{FAILED, Failure};
+use crate::boot;
 use crate::config::check_exposure;
 use crate::demo::{DemoOptions, run as run_demo};
-use crate::prometheus::install_crypto_provider;
 
 const AFTER_HELP: &str = "\
 Two services roll out a new version through the seed's pipeline: checkout a good one, payments a
@@ -42,16 +42,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     check_exposure(arguments.listen, !arguments.insecure)?;
-    install_crypto_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
     let options = DemoOptions {
         once: arguments.once,
         seed: arguments.seed,
         listen: arguments.listen,
     };
-    let result = runtime.block_on(run_demo(options, || Box::new(std::io::stdout())));
-    runtime.shutdown_background();
-    Ok(if result? { 0 } else { FAILED })
+    let is_as_expected = boot::run_serving(run_demo(options, || Box::new(std::io::stdout())))?;
+    Ok(if is_as_expected { 0 } else { FAILED })
 }

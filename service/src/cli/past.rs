@@ -12,11 +12,9 @@ use tokio::runtime::Runtime;
 
 use super::Failure;
 use super::analyze::{did_you_mean, find_pipeline, matcher, population};
-use crate::clock::SystemClock;
-use crate::config::{LogArguments, LogFormat, SourceArguments, load_sources};
+use crate::boot;
+use crate::config::{LogArguments, SourceArguments};
 use crate::engine::{Engine, PastInput, PastReading};
-use crate::prometheus::install_crypto_provider;
-use crate::telemetry;
 
 /// Which service, and where its past is read.
 #[derive(Debug, Args)]
@@ -68,11 +66,7 @@ pub(super) struct Reader<'a> {
 impl PastArguments {
     /// Reads the pipeline.
     pub(super) fn open(self) -> Result<Subject, Failure> {
-        // Warnings only: the answer tells what matters.
-        telemetry::start(
-            self.log.log_format.unwrap_or(LogFormat::Text),
-            self.log.log.as_deref().unwrap_or("warn"),
-        )?;
+        boot::start_log_of_a_command(&self.log)?;
         let pipeline = find_pipeline(&self.pipeline, self.pipelines.as_deref())?;
         let control = population("control", self.control, &pipeline.control)?;
         let ids = || pipeline.stages.iter().map(|stage| stage.id.as_str());
@@ -133,15 +127,10 @@ impl Subject {
 
     /// Sets up the sources.
     pub(super) fn reader(&self) -> Result<Reader<'_>, Failure> {
-        install_crypto_provider();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let sources = load_sources(self.sources.clone())?;
         Ok(Reader {
             subject: self,
-            engine: Engine::new(Arc::new(SystemClock), sources),
-            runtime,
+            runtime: boot::runtime_of_a_command()?,
+            engine: boot::engine_of_a_command(self.sources.clone())?,
         })
     }
 }

@@ -11,6 +11,7 @@ use serinus_openapi::analysis::AnalysisAnswer;
 use uuid::Uuid;
 
 use super::{FAILED, Failure, output};
+use crate::boot;
 use crate::config::DEFAULT_STORE;
 use crate::engine;
 use crate::packed::unpack;
@@ -64,10 +65,7 @@ struct Decided<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let replayed = runtime.block_on(replay(arguments))?;
+    let replayed = boot::runtime_of_a_command()?.block_on(replay(arguments))?;
     let is_same = replayed.iter().all(|one| one.is_same);
     match arguments.output {
         output::Format::Json => output::line(&serde_json::to_string_pretty(&replayed)?),

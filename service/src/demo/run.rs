@@ -18,14 +18,13 @@ use uuid::Uuid;
 
 use super::play::{Ending, PlayError, Stageplay};
 use super::table::Table;
+use crate::boot::{BootError, Parts, Service};
 use crate::clock::SharedClock;
-use crate::engine::Engine;
-use crate::http::server::{ServerLimits, Stop, serve, stop_signal};
-use crate::http::{App, Limits, router};
+use crate::http::server::{ServerLimits, Stop, stop_signal};
 use crate::pipelines::{Folder, FolderError};
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
-use crate::rollouts::{self, Rollouts};
-use crate::store::{Retention, Store, StoreError, StoreUrl};
+use crate::rollouts::Rollouts;
+use crate::store::{StoreError, StoreUrl};
 
 /// When the play begins, on the fleet's clock: Monday, 2 November 2026, 08:00 UTC. Always the
 /// same, so that the same seed gives the same verdicts.
@@ -82,6 +81,9 @@ pub(crate) enum DemoError {
     /// The store.
     #[error("cannot open the demo's store: {0}")]
     Store(#[from] StoreError),
+    /// The service.
+    #[error("cannot open the demo's store: {0}")]
+    Boot(#[from] BootError),
     /// The HTTP client.
     #[error("cannot ask for verdicts: {0}")]
     Client(#[from] reqwest::Error),
@@ -107,65 +109,8 @@ pub(crate) async fn run(
     out: fn() -> Box<dyn std::io::Write + Send>,
 ) -> Result<bool, DemoError> {
     let interrupted = stop_signal(Duration::ZERO)?;
-    let clock = Arc::new(VirtualClock::new(START_MS, 0.0));
-    let fleet = Arc::new(Fleet::new(options.seed, Arc::clone(&clock))?);
-    let tasks = TaskTracker::new();
-    let cancel = CancellationToken::new();
-    let fleet_listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let fleet_url = format!("http://{}", fleet_listener.local_addr()?);
-    tasks.spawn(Arc::clone(&fleet).serve(fleet_listener, cancel.clone()));
-
-    let folder = DemoFolder::create()?;
-    let config = SourceConfig::new(fleet_url.parse().map_err(DemoError::Address)?);
-    let sources = Sources::new(BTreeMap::from([("default".to_owned(), config)]), None)?;
-    let engine = Arc::new(Engine::new(Arc::clone(&clock) as SharedClock, sources));
-    let pipelines = Arc::new(Folder::open(&folder.pipelines())?);
-    let store_url = folder.store()?;
-    let store = Store::open(&store_url).await?;
-    let settings = rollouts::Settings::default();
-    let rollouts = Arc::new(
-        Rollouts::new(store.clone(), Arc::clone(&engine), settings).with_first_ids(ROLLOUT_IDS),
-    );
-    let forever = Retention {
-        closed_for_ms: i64::MAX,
-        most_closed: u64::MAX,
-    };
-    tasks.spawn(Arc::clone(&rollouts).work(forever, cancel.clone()));
-    let limits = Limits::default();
-    let app = Arc::new(App::new(
-        engine,
-        pipelines,
-        Arc::clone(&rollouts),
-        limits,
-        None,
-    ));
-    let listener = bind(options.listen).await?;
-    let server = format!("http://{}", listener.local_addr()?);
-    let stopped = cancel.clone();
-    let stop = async move {
-        stopped.cancelled().await;
-        Stop {
-            reason: "the demo's end",
-            drain_delay: Duration::ZERO,
-            hurry: Box::pin(std::future::pending()),
-        }
-    };
-    let limits = ServerLimits {
-        grace: Duration::from_secs(1),
-        ..ServerLimits::default()
-    };
-    tasks.spawn(serve(listener, router(Arc::clone(&app)), app, limits, stop));
-
-    let stageplay = Stageplay {
-        fleet,
-        clock: Arc::clone(&clock),
-        pipeline: played_pipeline()?,
-        client: reqwest::Client::builder()
-            .timeout(Duration::from_secs(30))
-            .build()?,
-        server: server.clone(),
-        rollouts,
-    };
+    let stage = Stage::set(&options).await?;
+    let stageplay = stage.stageplay()?;
     let told = |text: &str| write_line(out(), text);
     told(&format!(
         "serinus {}: {CHECKOUT} rolls out a good canary, {PAYMENTS} a bad one, two days in a minute\n",
@@ -176,31 +121,115 @@ pub(crate) async fn run(
     let endings = tokio::select! {
         endings = stageplay.play(&mut table) => endings?,
         _ = &mut interrupted => {
-            finish(&cancel, &tasks, store).await;
+            stage.clear().await;
             return Ok(true);
         }
     };
     told(&summary(&endings));
-    let is_as_expected = ended_as_expected(&endings);
     if !options.once {
         // From here on the fleet lives as fast as the person who explores it.
-        clock.set_speed(1.0);
+        stage.clock.set_speed(1.0);
         told(&format!(
-            "{}\nSwagger UI: {server}/docs  (\"Try it out\": the examples run as they stand, those of \
-             rollouts on these two)\nPrometheus API of the fleet: {fleet_url}\nCtrl-C ends the demo",
-            trails(&endings, &store_url)
+            "{}\nSwagger UI: {}/docs  (\"Try it out\": the examples run as they stand, those of \
+             rollouts on these two)\nPrometheus API of the fleet: {}\nCtrl-C ends the demo",
+            trails(&endings, &stage.store_url),
+            stage.server_url,
+            stage.fleet_url
         ));
         interrupted.await;
     }
-    finish(&cancel, &tasks, store).await;
-    Ok(is_as_expected)
+    stage.clear().await;
+    Ok(ended_as_expected(&endings))
 }
 
-async fn finish(cancel: &CancellationToken, tasks: &TaskTracker, store: Store) {
-    cancel.cancel();
-    tasks.close();
-    tasks.wait().await;
-    store.close().await;
+/// What the play needs: a fleet that answers, and a service that reads it.
+struct Stage {
+    clock: Arc<VirtualClock>,
+    fleet: Arc<Fleet>,
+    fleet_url: String,
+    rollouts: Arc<Rollouts>,
+    server_url: String,
+    store_url: StoreUrl,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+    // Held so that the files in it live as long as the service.
+    _folder: DemoFolder,
+}
+
+impl Stage {
+    async fn set(options: &DemoOptions) -> Result<Self, DemoError> {
+        let clock = Arc::new(VirtualClock::new(START_MS, 0.0));
+        let fleet = Arc::new(Fleet::new(options.seed, Arc::clone(&clock))?);
+        let tasks = TaskTracker::new();
+        let cancel = CancellationToken::new();
+        let fleet_listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let fleet_url = format!("http://{}", fleet_listener.local_addr()?);
+        tasks.spawn(Arc::clone(&fleet).serve(fleet_listener, cancel.clone()));
+
+        let folder = DemoFolder::create()?;
+        let source = SourceConfig::new(fleet_url.parse().map_err(DemoError::Address)?);
+        let sources = Sources::new(BTreeMap::from([("default".to_owned(), source)]), None)?;
+        let store_url = folder.store()?;
+        let service = Service::start(Parts {
+            pipelines: Folder::open(&folder.pipelines())?,
+            first_ids: ROLLOUT_IDS.to_vec(),
+            ..Parts::new(
+                Arc::clone(&clock) as SharedClock,
+                sources,
+                store_url.clone(),
+            )
+        })
+        .await?;
+        let rollouts = Arc::clone(service.rollouts());
+        let listener = bind(options.listen).await?;
+        let server_url = format!("http://{}", listener.local_addr()?);
+        let limits = ServerLimits {
+            grace: Duration::from_secs(1),
+            ..ServerLimits::default()
+        };
+        tasks.spawn(service.serve(listener, limits, end_of(cancel.clone())));
+        Ok(Self {
+            clock,
+            fleet,
+            fleet_url,
+            rollouts,
+            server_url,
+            store_url,
+            tasks,
+            cancel,
+            _folder: folder,
+        })
+    }
+
+    fn stageplay(&self) -> Result<Stageplay, DemoError> {
+        Ok(Stageplay {
+            fleet: Arc::clone(&self.fleet),
+            clock: Arc::clone(&self.clock),
+            pipeline: played_pipeline()?,
+            client: reqwest::Client::builder()
+                .timeout(Duration::from_secs(30))
+                .build()?,
+            server: self.server_url.clone(),
+            rollouts: Arc::clone(&self.rollouts),
+        })
+    }
+
+    /// Ends the fleet and the service, and waits for them.
+    async fn clear(self) {
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Stops the service when the demo ends.
+async fn end_of(demo: CancellationToken) -> Stop {
+    demo.cancelled_owned().await;
+    Stop {
+        reason: "the demo's end",
+        drain_delay: Duration::ZERO,
+        hurry: Box::pin(std::future::pending()),
+    }
 }
 
 fn played_pipeline() -> Result<Pipeline, DemoError> {

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::admission::Admission;
 use super::readiness::{CheckFunction, RegisteredCheck};
 use crate::access::Access;
 use crate::engine::Engine;
-use crate::metrics::{GateGauge, Metrics};
+use crate::metrics::Metrics;
 use crate::pipelines::{Catalogue, Folder};
 use crate::rollouts::Rollouts;
 
@@ -42,9 +41,6 @@ pub struct Limits {
     /// moment.
     pub gates_in_flight: usize,
 }
-
-/// Returns the verdicts that are open, for those who read them from `/metrics`.
-pub type GateGauges = Box<dyn Fn() -> BoxFuture<'static, Vec<GateGauge>> + Send + Sync>;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -76,7 +72,6 @@ pub struct App {
     admission: Admission,
     metrics: Arc<Metrics>,
     checks: Vec<RegisteredCheck>,
-    gate_gauges: Option<GateGauges>,
 }
 
 impl fmt::Debug for App {
@@ -114,7 +109,6 @@ impl App {
             access: Access::Everybody,
             metrics: Arc::new(Metrics::new()),
             checks: Vec::new(),
-            gate_gauges: None,
         }
     }
 
@@ -140,13 +134,6 @@ impl App {
         self
     }
 
-    /// Says where `/metrics` finds the open verdicts. Asked at every scrape.
-    #[must_use]
-    pub fn with_gate_gauges(mut self, gauges: GateGauges) -> Self {
-        self.gate_gauges = Some(gauges);
-        self
-    }
-
     /// Who may ask.
     pub fn access(&self) -> &Access {
         &self.access
@@ -165,14 +152,6 @@ impl App {
     /// The checks that others added to `/readyz`.
     pub(super) fn checks(&self) -> &[RegisteredCheck] {
         &self.checks
-    }
-
-    /// The open verdicts.
-    pub(super) async fn gate_gauges(&self) -> Vec<GateGauge> {
-        match &self.gate_gauges {
-            Some(gauges) => gauges().await,
-            None => Vec::new(),
-        }
     }
 
     /// Forgets what need not be remembered. To be called now and then.

@@ -24,7 +24,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use app::{App, GateGauges, Limits};
+pub use app::{App, Limits};
 use axum::Router;
 use axum::middleware;
 pub use document::document;

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Failure, output};
+use crate::boot;
 use crate::prometheus::install_crypto_provider;
 use client::{Client, Heard};
 use patience::{Pause, parse_duration};
@@ -107,10 +108,7 @@ struct Ending<'a> {
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     install_crypto_provider();
     let client = Client::new(arguments)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    boot::runtime_of_a_command()?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {

@@ -102,7 +102,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Api
             .collect(),
         in_flight: app.admission().in_flight(),
         pipelines: app.pipelines().known().await.names().count(),
-        gates: app.gate_gauges().await,
+        gates: app.rollouts().gauges(),
     };
     let text = app.metrics().render(&scrape).map_err(|error| {
         tracing::error!("cannot write the metrics: {error}");

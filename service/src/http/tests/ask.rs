@@ -13,14 +13,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
+use crate::boot::Parts;
 use crate::clock::SystemClock;
-use crate::engine::Engine;
 use crate::http::{App, Limits, router};
-use crate::metrics::Metrics;
 use crate::pipelines::Folder;
 use crate::prometheus::{SourceConfig, Sources, install_crypto_provider};
-use crate::rollouts::{self, Rollouts};
-use crate::store::{Store, StoreUrl};
+use crate::store::StoreUrl;
 
 pub(super) const PIPELINE: &str = "\
 control: {track: stable}
@@ -88,21 +86,15 @@ impl TestServer {
         install_crypto_provider();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("checkout.yaml"), PIPELINE).unwrap();
-        let pipelines = Arc::new(Folder::open(folder.path()).unwrap());
         let config = SourceConfig::new(prometheus_url.parse().unwrap());
         let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
-        let metrics = Arc::new(Metrics::new());
-        sources.measured_by(&metrics);
-        let engine = Arc::new(Engine::new(Arc::new(SystemClock), sources));
-        let store = Store::open(&StoreUrl::memory()).await.unwrap();
-        let settings = rollouts::Settings::default();
-        let rollouts = Arc::new(Rollouts::new(store, Arc::clone(&engine), settings));
+        let parts = Parts {
+            pipelines: Folder::open(folder.path()).unwrap(),
+            limits,
+            ..Parts::new(Arc::new(SystemClock), sources, StoreUrl::memory())
+        };
         let others = tempfile::tempdir().unwrap();
-        let app = build(
-            App::new(engine, pipelines, rollouts, limits, None).with_metrics(metrics),
-            others.path(),
-        );
-        let app = Arc::new(app);
+        let app = Arc::new(build(parts.assemble().await.unwrap(), others.path()));
         Self {
             router: router(Arc::clone(&app)),
             app,

@@ -4,11 +4,9 @@ use std::fs;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use serinus_analysis::judge::Verdict;
 
 use super::ask::TestServer;
 use crate::http::{Limits, layers};
-use crate::metrics::GateGauge;
 
 const NOWHERE: &str = "http://127.0.0.1:1";
 
@@ -26,7 +24,7 @@ async fn a_required_check_that_is_not_well_makes_the_server_unready() {
         })
     };
     let server = TestServer::built(NOWHERE, Limits::default(), |app, _| {
-        app.with_check("store", true, check("the disk is full: make room"))
+        app.with_check("disk", true, check("it is full: make room"))
             .with_check("clock", false, check("it runs behind"))
             .with_check("fine", true, check(""))
     })
@@ -35,13 +33,23 @@ async fn a_required_check_that_is_not_well_makes_the_server_unready() {
     assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
     let ready = answered.json();
     assert_eq!(ready["status"], "not_ready");
-    assert_eq!(ready["checks"][1]["name"], "store");
-    assert_eq!(ready["checks"][1]["ok"], false);
-    assert_eq!(ready["checks"][1]["message"], "the disk is full: make room");
-    assert_eq!(ready["checks"][3]["ok"], true);
+    let found = |name: &str| {
+        let checks = ready["checks"].as_array().unwrap();
+        checks
+            .iter()
+            .find(|check| check["name"] == name)
+            .cloned()
+            .unwrap_or_else(|| panic!("{ready}"))
+    };
+    assert_eq!(found("disk")["ok"], false);
+    assert_eq!(found("disk")["message"], "it is full: make room");
+    assert_eq!(found("fine")["ok"], true);
+    // The store that every service has.
+    assert_eq!(found("store")["ok"], true);
+    assert_eq!(found("store")["required"], false);
     let metrics = server.get("/metrics").await.body;
     assert!(metrics.contains("serinus_ready 0\n"), "{metrics}");
-    assert!(metrics.contains("serinus_ready_check{check=\"store\"} 0\n"));
+    assert!(metrics.contains("serinus_ready_check{check=\"disk\"} 0\n"));
     assert!(metrics.contains("serinus_ready_check{check=\"fine\"} 1\n"));
     let warned = TestServer::built(NOWHERE, Limits::default(), |app, _| {
         app.with_check("clock", false, check("it runs behind"))
@@ -58,7 +66,7 @@ async fn a_broken_pipeline_is_a_warning_that_quotes_nothing_of_it() {
     server.app.pipelines().folder().look();
     let answered = server.get("/readyz").await;
     assert_eq!(answered.status, StatusCode::OK);
-    let check = &answered.json()["checks"][1];
+    let check = &answered.json()["checks"][2];
     assert_eq!(check["name"], "pipelines");
     assert_eq!(check["ok"], false);
     assert_eq!(check["required"], false);
@@ -141,27 +149,27 @@ async fn analyses_and_queries_are_counted() {
 }
 
 #[tokio::test]
-async fn the_open_verdicts_are_asked_for_at_each_scrape() {
-    let server = TestServer::built(NOWHERE, Limits::default(), |app, _| {
-        app.with_gate_gauges(Box::new(|| {
-            Box::pin(async {
-                vec![GateGauge {
-                    pipeline: "checkout".to_owned(),
-                    stage: "first".to_owned(),
-                    key: "6d4f9.7".to_owned(),
-                    verdict: Verdict::Rollback,
-                    evaluated_at_seconds: 1_793_606_400.0,
-                }]
-            })
-        }))
-    })
-    .await;
-    let metrics = server.get("/metrics").await.body;
+async fn the_open_verdicts_are_told_at_each_scrape() {
+    let server = TestServer::new().await;
+    let gate = "/v1/pipelines/checkout/stages/first/gate?key=6d4f9.7";
+    let before = server.get("/metrics").await.body;
+    assert!(!before.contains("serinus_verdict{"), "{before}");
+    let called = server.get(gate).await.json();
     let labels = "{pipeline=\"checkout\",stage=\"first\",key=\"6d4f9.7\"}";
+    let held = server.get("/metrics").await.body;
     assert!(
-        metrics.contains(&format!("serinus_verdict{labels} -1\n")),
-        "{metrics}"
+        held.contains(&format!("serinus_verdict{labels} 0\n")),
+        "{held}"
     );
-    let evaluated = format!("serinus_evaluated_timestamp_seconds{labels} 1793606400.0\n");
-    assert!(metrics.contains(&evaluated), "{metrics}");
+    assert!(held.contains(&format!("serinus_evaluated_timestamp_seconds{labels} ")));
+    let id = called["rollout"].as_str().unwrap();
+    let body = "{\"verdict\": \"rollback\", \"reason\": \"a test\"}";
+    server
+        .post(&format!("/v1/rollouts/{id}/override"), body)
+        .await;
+    let ended = server.get("/metrics").await.body;
+    assert!(
+        ended.contains(&format!("serinus_verdict{labels} -1\n")),
+        "{ended}"
+    );
 }

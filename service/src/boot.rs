@@ -1,0 +1,237 @@
+//! The one composition root: `serve`, the demo and the tests start the same service, with other
+//! arguments; the commands that ask once take its engine alone.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::access::Access;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{ConfigError, LogArguments, LogFormat, SourceArguments, load_sources};
+use crate::engine::Engine;
+use crate::http::server::{self, ServerLimits, Stop};
+use crate::http::{App, CheckFunction, Limits, router};
+use crate::metrics::Metrics;
+use crate::pipelines::Folder;
+use crate::prometheus::{Sources, install_crypto_provider};
+use crate::rollouts::{self, RolloutError, Rollouts};
+use crate::store::{Retention, Store, StoreError, StoreUrl};
+use crate::telemetry::{self, TelemetryError};
+
+/// How long judgements that run are given to end.
+const WORKER_GRACE: Duration = Duration::from_secs(5);
+
+/// Everything that a service is put together from.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// What tells the time to everything in it.
+    pub(crate) clock: SharedClock,
+    /// Where data comes from.
+    pub(crate) sources: Sources,
+    /// The pipelines of the folder.
+    pub(crate) pipelines: Folder,
+    /// Where rollouts are remembered.
+    pub(crate) store: StoreUrl,
+    /// Whether other processes use the same store.
+    pub(crate) is_store_shared: bool,
+    /// What is kept of rollouts that are over.
+    pub(crate) retention: Retention,
+    /// The ids of the first rollouts.
+    pub(crate) first_ids: Vec<Uuid>,
+    /// Who may ask.
+    pub(crate) access: Access,
+    /// What may be asked.
+    pub(crate) limits: Limits,
+    /// Where clients reach the service, when it is not where it listens.
+    pub(crate) public_url: Option<String>,
+}
+
+/// Why a service does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BootError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(StoreError),
+    /// What the store holds of rollouts cannot be read.
+    #[error(transparent)]
+    Rollouts(RolloutError),
+    /// What the store holds of pipelines cannot be read.
+    #[error(transparent)]
+    Pipelines(StoreError),
+}
+
+impl Parts {
+    /// Returns the parts of a service that everybody may ask, which knows no pipelines and forgets
+    /// no rollouts.
+    pub(crate) fn new(clock: SharedClock, sources: Sources, store: StoreUrl) -> Self {
+        Self {
+            clock,
+            sources,
+            pipelines: Folder::none(),
+            store,
+            is_store_shared: false,
+            retention: Retention {
+                closed_for_ms: i64::MAX,
+                most_closed: u64::MAX,
+            },
+            first_ids: Vec::new(),
+            access: Access::Everybody,
+            limits: Limits::default(),
+            public_url: None,
+        }
+    }
+
+    /// Opens the store and puts the parts together. Nothing runs yet.
+    pub(crate) async fn assemble(self) -> Result<App, BootError> {
+        let metrics = Arc::new(Metrics::new());
+        self.sources.measured_by(&metrics);
+        let engine = Arc::new(Engine::new(self.clock, self.sources));
+        let store = Store::open(&self.store).await.map_err(BootError::Store)?;
+        let settings = rollouts::Settings {
+            is_store_shared: self.is_store_shared,
+            ..rollouts::Settings::default()
+        };
+        let rollouts = Rollouts::new(store.clone(), Arc::clone(&engine), settings)
+            .with_metrics(Arc::clone(&metrics))
+            .with_first_ids(self.first_ids);
+        let (pipelines, rollouts) = (Arc::new(self.pipelines), Arc::new(rollouts));
+        let app = App::new(engine, pipelines, rollouts, self.limits, self.public_url)
+            .with_access(self.access)
+            .with_metrics(metrics)
+            // Not required: with a store that fails gates hold, and a load balancer that took the
+            // process away would make callers fail instead.
+            .with_check("store", false, store_check(store));
+        Ok(app)
+    }
+}
+
+/// A service whose rollouts are judged.
+#[derive(Debug)]
+pub(crate) struct Service {
+    app: Arc<App>,
+    worker: TaskTracker,
+    stop_working: CancellationToken,
+}
+
+impl Service {
+    /// Puts the parts together, goes on with what the store holds, and judges from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`BootError`] says what of the store cannot be used.
+    pub(crate) async fn start(parts: Parts) -> Result<Self, BootError> {
+        let (store, retention) = (parts.store.clone(), parts.retention);
+        let app = Arc::new(parts.assemble().await?);
+        let rollouts = app.rollouts();
+        let count = rollouts.resume().await.map_err(BootError::Rollouts)?;
+        tracing::info!(count, %store, "going on with {count} open rollouts");
+        let stop_working = CancellationToken::new();
+        let worker = TaskTracker::new();
+        worker.spawn(Arc::clone(rollouts).work(retention, stop_working.clone()));
+        worker.close();
+        let put = app.pipelines().load().await.map_err(BootError::Pipelines)?;
+        tracing::info!(pipelines.put = put, "{put} pipelines were put over HTTP");
+        Ok(Self {
+            app,
+            worker,
+            stop_working,
+        })
+    }
+
+    /// The rollouts that are judged.
+    pub(crate) fn rollouts(&self) -> &Arc<Rollouts> {
+        self.app.rollouts()
+    }
+
+    /// Answers on `listener` until told to stop, then ends in order: no more requests, no more
+    /// judgements, no more store.
+    pub(crate) async fn serve(
+        self,
+        listener: TcpListener,
+        limits: ServerLimits,
+        stop: impl Future<Output = Stop>,
+    ) {
+        let store = self.rollouts().store().clone();
+        let routes = router(Arc::clone(&self.app));
+        server::serve(listener, routes, self.app, limits, stop).await;
+        self.stop_working.cancel();
+        // What is judged now is recorded, or judged again by the next process.
+        let _ = tokio::time::timeout(WORKER_GRACE, self.worker.wait()).await;
+        store.close().await;
+    }
+}
+
+/// Whether the store can be written. Looked at once in a while however often it is asked.
+fn store_check(store: Store) -> CheckFunction {
+    const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+    type Seen = Option<(tokio::time::Instant, Result<(), String>)>;
+    let seen: Arc<tokio::sync::Mutex<Seen>> = Arc::default();
+    Box::new(move || {
+        let (store, seen) = (store.clone(), Arc::clone(&seen));
+        Box::pin(async move {
+            let mut seen = seen.lock().await;
+            if let Some((at, result)) = &*seen
+                && at.elapsed() < LOOKED_AT_EVERY
+            {
+                return result.clone();
+            }
+            let result = store.check().await.map_err(|error| error.to_string());
+            *seen = Some((tokio::time::Instant::now(), result.clone()));
+            result
+        })
+    })
+}
+
+/// Runs a command that serves. What is still running at its end has been given its time.
+///
+/// # Errors
+///
+/// What the command fails with, or why it has no threads to run on.
+pub(crate) fn run_serving<T, E>(command: impl Future<Output = Result<T, E>>) -> Result<T, E>
+where
+    E: From<io::Error>,
+{
+    install_crypto_provider();
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_background();
+    result
+}
+
+/// Returns what a command that asks once runs on: this thread.
+///
+/// # Errors
+///
+/// What the system refuses.
+pub(crate) fn runtime_of_a_command() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Returns the engine of a command that asks the sources without a service.
+///
+/// # Errors
+///
+/// [`ConfigError`] says what of the sources to change.
+pub(crate) fn engine_of_a_command(sources: SourceArguments) -> Result<Engine, ConfigError> {
+    install_crypto_provider();
+    let sources = load_sources(sources)?;
+    Ok(Engine::new(Arc::new(SystemClock), sources))
+}
+
+/// Starts the log of a command that asks once: warnings only, since its answer tells what matters.
+///
+/// # Errors
+///
+/// The filter cannot be read.
+pub(crate) fn start_log_of_a_command(log: &LogArguments) -> Result<(), TelemetryError> {
+    telemetry::start(
+        log.log_format.unwrap_or(LogFormat::Text),
+        log.log.as_deref().unwrap_or("warn"),
+    )
+}

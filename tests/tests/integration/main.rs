@@ -6,6 +6,7 @@ mod cli;
 mod contract;
 mod contracts;
 mod demo;
+mod frozen_store;
 mod gate_faults;
 mod helpers;
 mod history;

@@ -1,0 +1,254 @@
+//! Stores that earlier releases wrote, opened by this one: states, trails and keys are the same.
+//!
+//! `scripts/freeze-store.py` made them, with what that release answered from them, its source
+//! unreachable; here it is unreachable too. What an open rollout tells of the moment is left out of
+//! both, and nothing is removed for its age, so that the years make no difference.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::Value;
+use serinus_tests::{Reply, SerinusProcess, repository_path, run_command, serinus_binary};
+use tempfile::TempDir;
+
+/// The releases that have one.
+const RELEASES: [&str; 1] = ["0.1.0"];
+
+/// Nobody listens there.
+const UNREACHABLE: &str = "http://127.0.0.1:9";
+
+/// As many days as can be said: longer than anybody will run this.
+const KEEP_DAYS: &str = "4294967295";
+
+/// What `replay` says of inputs that are stored in a form that it no longer reads.
+const REFUSED_BY_NAME: &str = "another version of Serinus wrote it";
+
+/// Any pipeline: what a rollout is judged by was remembered when it began.
+const PIPELINE: &str = "preset: prometheus\ncontrol: {track: stable}\ncanary: {track: canary}\n\
+    canary_pipeline: {only: {traffic_percent: 50, duration_minutes: 5, metrics: [error_rate < 1%]}}";
+
+/// What an earlier release answered.
+#[derive(Debug, Deserialize)]
+struct Answers {
+    rollouts: Vec<Frozen>,
+}
+
+/// What it answered of one rollout.
+#[derive(Debug, Deserialize)]
+struct Frozen {
+    /// Whether the rollout is open and a stage of it is judged.
+    is_judged: bool,
+    /// As it is listed.
+    summary: Value,
+    /// The text of the answer; of one that is judged the fields that depend on no moment.
+    told: Value,
+    /// The text of its events; of one that is judged up to the last one that was frozen.
+    trail: String,
+    /// The texts of the gates of stages that are not judged now.
+    gates: serde_json::Map<String, Value>,
+}
+
+impl Frozen {
+    fn id(&self) -> &str {
+        self.text("rollout")
+    }
+
+    /// A text of the summary; empty when there is none.
+    fn text(&self, field: &str) -> &str {
+        let value = self.summary.get(field).and_then(Value::as_str);
+        value.unwrap_or_default()
+    }
+
+    /// Which rollout with its key it is.
+    fn attempt(&self) -> i64 {
+        let value = self.summary.get("attempt").and_then(Value::as_i64);
+        value.unwrap_or_default()
+    }
+
+    fn has_key_of(&self, other: &Self) -> bool {
+        ["pipeline", "key"]
+            .iter()
+            .all(|field| self.text(field) == other.text(field))
+    }
+}
+
+/// A copy of a frozen store, and what its release answered.
+struct Copy {
+    folder: TempDir,
+    answers: Answers,
+}
+
+impl Copy {
+    fn of(release: &str) -> anyhow::Result<Self> {
+        let frozen = |ending: &str| -> PathBuf {
+            repository_path(&format!("tests/tests/data/store-{release}.{ending}"))
+        };
+        let folder = tempfile::tempdir()?;
+        let mut bytes = Vec::new();
+        GzDecoder::new(std::fs::File::open(frozen("db.gz"))?).read_to_end(&mut bytes)?;
+        std::fs::write(folder.path().join("store.db"), bytes)?;
+        let answers = serde_json::from_str(&std::fs::read_to_string(frozen("json"))?)?;
+        Ok(Self { folder, answers })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn store_url(&self) -> String {
+        format!("sqlite:{}", self.path().join("store.db").display())
+    }
+
+    async fn serve(&self) -> anyhow::Result<SerinusProcess> {
+        SerinusProcess::serve_with_arguments(&[
+            "--prometheus",
+            UNREACHABLE,
+            "--store",
+            &self.store_url(),
+            "--keep-days",
+            KEEP_DAYS,
+            "--public-url",
+            "https://serinus.example",
+            "--rate-limit-per-second",
+            "0",
+        ])
+        .await
+    }
+}
+
+async fn text_of(serinus: &SerinusProcess, path: &str) -> anyhow::Result<String> {
+    let request = serinus.request(reqwest::Method::GET, path);
+    Ok(request.send().await?.error_for_status()?.text().await?)
+}
+
+#[tokio::test]
+async fn a_store_of_an_earlier_release_tells_the_same_states_trails_and_gates() -> anyhow::Result<()>
+{
+    for release in RELEASES {
+        let copy = Copy::of(release)?;
+        let serinus = copy.serve().await?;
+
+        let list = serinus.get("/v1/rollouts?limit=200").await?.body;
+        let listed = list.get("rollouts").and_then(Value::as_array);
+        let listed = listed.context("a list")?;
+        assert_eq!(listed.len(), copy.answers.rollouts.len(), "{list}");
+        for (frozen, summary) in copy.answers.rollouts.iter().zip(listed) {
+            let name = format!("{} of {release}", frozen.summary);
+            holds_all(summary, &frozen.summary).context(name.clone())?;
+            let path = format!("/v1/rollouts/{}", frozen.id());
+            let told = text_of(&serinus, &path).await?;
+            match &frozen.told {
+                Value::String(text) => assert_eq!(&told, text, "{name}"),
+                fields => holds_all(&serde_json::from_str(&told)?, fields).context(name.clone())?,
+            }
+            let trail = text_of(&serinus, &format!("{path}/events")).await?;
+            if frozen.is_judged {
+                assert!(trail.starts_with(&frozen.trail), "{name}: {trail}");
+            } else {
+                assert_eq!(trail, frozen.trail, "{name}");
+            }
+            gates_are_the_same(&serinus, frozen).await.context(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every field of the one is in the other, with the same value.
+fn holds_all(now: &Value, before: &Value) -> anyhow::Result<()> {
+    for (field, value) in before.as_object().context("an object")? {
+        anyhow::ensure!(
+            now.get(field) == Some(value),
+            "{field} is another one: {now}"
+        );
+    }
+    Ok(())
+}
+
+async fn gates_are_the_same(serinus: &SerinusProcess, frozen: &Frozen) -> anyhow::Result<()> {
+    let (pipeline, key) = (frozen.text("pipeline"), frozen.text("key"));
+    let gate_of = |stage: &str| {
+        let path = format!("/v1/pipelines/{pipeline}/stages/{stage}/gate");
+        let gate = serinus.request(reqwest::Method::GET, &path);
+        gate.query(&[("key", key)])
+    };
+    for (stage, text) in &frozen.gates {
+        let told = gate_of(stage)
+            .send()
+            .await?
+            .error_for_status()?
+            .text()
+            .await?;
+        anyhow::ensure!(text.as_str() == Some(&told), "{stage}: {told}");
+    }
+    if frozen.is_judged {
+        let told = Reply::read(gate_of(frozen.text("stage"))).await?;
+        anyhow::ensure!(told.text("/verdict") == "hold", "{}", told.body);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_of_an_earlier_release_mean_what_they_meant() -> anyhow::Result<()> {
+    for release in RELEASES {
+        let copy = Copy::of(release)?;
+        let serinus = copy.serve().await?;
+        let rollouts = &copy.answers.rollouts;
+        for frozen in rollouts {
+            let attempts = rollouts.iter().filter(|other| other.has_key_of(frozen));
+            let newest = attempts.max_by_key(|other| other.attempt());
+            if newest.is_some_and(|newest| newest.id() == frozen.id()) {
+                key_means_the_same(&serinus, frozen).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A start with the key of a rollout finds it, unless it is over and may begin anew.
+async fn key_means_the_same(serinus: &SerinusProcess, frozen: &Frozen) -> anyhow::Result<()> {
+    let summary = &frozen.summary;
+    let started = serde_json::json!({
+        "pipeline_yaml": format!("name: {}\n{PIPELINE}", frozen.text("pipeline")),
+        "key": frozen.text("key"),
+    });
+    let reply = serinus.post("/v1/rollouts", &started).await?;
+    if matches!(frozen.text("state"), "cancelled" | "closed") {
+        assert_eq!(reply.status, 201, "{summary}: {}", reply.body);
+        let attempt = reply.body.get("attempt").and_then(Value::as_i64);
+        assert_eq!(attempt, Some(frozen.attempt() + 1), "{summary}");
+    } else {
+        assert_eq!(reply.status, 200, "{summary}: {}", reply.body);
+        assert_eq!(reply.text("/rollout"), frozen.id(), "{summary}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn decisions_of_an_earlier_release_are_computed_again_or_refused_by_name()
+-> anyhow::Result<()> {
+    for release in RELEASES {
+        let copy = Copy::of(release)?;
+        let mut computed = 0;
+        for frozen in &copy.answers.rollouts {
+            let store = copy.store_url();
+            let arguments = ["replay", frozen.id(), "--store", &store, "--output", "json"];
+            let output =
+                run_command(&serinus_binary()?, &arguments, Duration::from_secs(30)).await?;
+            let replayed: Vec<Value> = serde_json::from_str(&output.stdout)
+                .with_context(|| format!("{} of {release}: {output:?}", frozen.summary))?;
+            for decision in replayed {
+                let difference = decision.get("difference").and_then(Value::as_str);
+                let is_refused = difference.is_some_and(|why| why.ends_with(REFUSED_BY_NAME));
+                let is_same = decision.get("is_same") == Some(&Value::Bool(true));
+                assert!(is_same || is_refused, "{}: {decision}", frozen.summary);
+                computed += 1;
+            }
+        }
+        assert!(computed > 0, "no decision in the store of {release}");
+    }
+    Ok(())
+}

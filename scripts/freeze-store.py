@@ -3,10 +3,11 @@
 
     scripts/freeze-store.py --binary OLD/serinus --into tests/tests/data/store-0.1.0
 
-Writes INTO.db.gz, one SQLite file made by that binary on a real Prometheus, with rollouts that are open,
-passed, promoted, rolled back, overridden, cancelled and closed, and INTO.json, what the same binary
-answers from that file alone, its source unreachable: each rollout as it is listed and told, its trail,
-and the gate of each stage that has begun. `tests/tests/integration/frozen_store.rs` opens it with every later version.
+Writes INTO.db.gz, one SQLite file made by that binary on a real Prometheus, with rollouts that are
+open, passed, promoted, rolled back, overridden, cancelled and closed, and INTO.json, what the same
+binary answers from that file alone, its source unreachable: each rollout as it is listed and told,
+its trail, and the gate of each stage that has begun. `tests/tests/integration/frozen_store.rs`
+opens it with every later version.
 
 It is run once for a release, with that release's binary, and never again for the same one.
 """
@@ -20,7 +21,6 @@ import json
 import pathlib
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 import urllib.parse
@@ -86,14 +86,16 @@ TRACKS = {
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     proving.binary_argument(arguments)
-    arguments.add_argument("--into", type=pathlib.Path, required=True, help="the files without .db.gz and .json")
+    arguments.add_argument(
+        "--into", type=pathlib.Path, required=True, help="the files without .db.gz and .json"
+    )
     options = arguments.parse_args()
     with contextlib.ExitStack() as stack:
         folder = proving.scratch(stack)
         store = folder / "store.db"
-        make_store(stack, folder, options.binary.resolve(), store)
+        make_store(stack, folder, options.binary, store)
         put_into_one_file(store)
-        answers = told_by(stack, folder, options.binary.resolve(), store)
+        answers = told_by(stack, folder, options.binary, store)
         options.into.parent.mkdir(parents=True, exist_ok=True)
         packed = gzip.compress(store.read_bytes(), mtime=0)
         options.into.with_name(options.into.name + ".db.gz").write_bytes(packed)
@@ -105,10 +107,7 @@ def main():
 def make_store(stack, folder, binary, store):
     """Runs rollouts of every kind on a past that a Prometheus never scraped."""
     now = int(time.time()) // SCRAPE_SECONDS * SCRAPE_SECONDS
-    (folder / "history.om").write_text(history(now))
-    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
-    subprocess.run([*command, folder / "history.om", folder / "blocks"], check=True)
-    prometheus = proving.start_prometheus(stack, folder, [], data=folder / "blocks")
+    prometheus = proving.start_prometheus(stack, folder, history=history(now))
     serinus = server(stack, folder, binary, prometheus.url, store)
     play(Player(serinus, now))
     serinus.stop()
@@ -116,7 +115,7 @@ def make_store(stack, folder, binary, store):
 
 
 def history(end):
-    """Counters of the pods of each track, as a scrape would have seen them, in the OpenMetrics format."""
+    """What a scrape of each track's pods would have seen, in the OpenMetrics format."""
     times = range(end - HISTORY_SECONDS, end + 1, SCRAPE_SECONDS)
     samples = {"http_requests": [], "http_request_duration_seconds": [], "queue_depth": []}
     for (track, plan), pod in itertools.product(TRACKS.items(), range(PODS)):
@@ -127,8 +126,16 @@ def history(end):
             failed = served * plan["failures"] // 1000 + (place + 3 * pod) * 13 % 7
             slow = served * plan["slow"] // 1000
             for code, count in (("200", served - failed), ("500", failed)):
-                samples["http_requests"].append((f'http_requests_total{{{labels},code="{code}"}}', count, at))
-            counts = [served - 4 * slow, served - 2 * slow, served - slow, served - slow // 4, served]
+                samples["http_requests"].append(
+                    (f'http_requests_total{{{labels},code="{code}"}}', count, at)
+                )
+            counts = [
+                served - 4 * slow,
+                served - 2 * slow,
+                served - slow,
+                served - slow // 4,
+                served,
+            ]
             for bound, count in zip([*BOUNDS_SECONDS, "+Inf"], counts, strict=True):
                 name = f'http_request_duration_seconds_bucket{{{labels},le="{bound}"}}'
                 samples["http_request_duration_seconds"].append((name, max(count, 0), at))
@@ -136,7 +143,11 @@ def history(end):
             samples["http_request_duration_seconds"].append((name, served, at))
             depth = plan["queue"] + place * 29 % 11
             samples["queue_depth"].append((f"queue_depth{{{labels}}}", depth, at))
-    kinds = {"http_requests": "counter", "http_request_duration_seconds": "histogram", "queue_depth": "gauge"}
+    kinds = {
+        "http_requests": "counter",
+        "http_request_duration_seconds": "histogram",
+        "queue_depth": "gauge",
+    }
     lines = []
     for family, kind in kinds.items():
         lines.append(f"# TYPE {family} {kind}")
@@ -147,7 +158,11 @@ def history(end):
 
 
 def server(stack, folder, binary, prometheus_url, store):
-    arguments = [f"--store=sqlite:{store}", f"--public-url={PUBLIC_URL}", f"--keep-days={KEEP_DAYS}"]
+    arguments = [
+        f"--store=sqlite:{store}",
+        f"--public-url={PUBLIC_URL}",
+        f"--keep-days={KEEP_DAYS}",
+    ]
     pipelines = {"checkout": CHECKOUT, "search": SEARCH}
     serinus = proving.Serinus(stack, folder, binary, prometheus_url, pipelines, arguments)
     serinus.start()
@@ -166,12 +181,18 @@ class Player:
 
     def ask(self, method, path, body=None):
         answer = self.serinus.ask(method, path, body)
-        proving.require(answer.status in (200, 201), f"{method} {path}: {answer.status} {answer.content!r}")
+        proving.require(
+            answer.status in (200, 201), f"{method} {path}: {answer.status} {answer.content!r}"
+        )
         return answer.json()
 
     def gate(self, key, stage, track, started_minutes_ago, wanted, reason_code=None):
         """Begins a stage of `checkout` in the past, and waits until it is told."""
-        body = {"key": key, "canary": {"track": track}, "start": self.minutes_ago(started_minutes_ago)}
+        body = {
+            "key": key,
+            "canary": {"track": track},
+            "start": self.minutes_ago(started_minutes_ago),
+        }
         path = f"/v1/pipelines/checkout/stages/{stage}/gate"
         deadline = time.monotonic() + 20
         told = self.ask("POST", path, body)
@@ -187,7 +208,9 @@ class Player:
         rollout = self.ask("POST", "/v1/rollouts", body)["rollout"]
         deadline = time.monotonic() + 20
         while (told := self.ask("GET", f"/v1/rollouts/{rollout}"))["state"] != wanted_state:
-            proving.require(time.monotonic() < deadline, f"{body['key']} is to be {wanted_state}: {told}")
+            proving.require(
+                time.monotonic() < deadline, f"{body['key']} is to be {wanted_state}: {told}"
+            )
             time.sleep(0.2)
         return rollout
 
@@ -212,7 +235,9 @@ def play(player):
     overridden = player.gate("overridden.1", "stage_1", "nobody", 20, "hold")
     player.change(overridden, "override", verdict="promote", reason="a known outage, INC-42")
     overridden = player.gate("overridden.2", "stage_1", "bad", 30, "rollback")
-    player.change(overridden, "override", verdict="promote", reason="the errors were the load test's")
+    player.change(
+        overridden, "override", verdict="promote", reason="the errors were the load test's"
+    )
     overridden = player.gate("overridden.3", "stage_1", "good", 2, "hold")
     player.change(overridden, "override", verdict="rollback", reason="customers complain")
 
@@ -225,7 +250,9 @@ def play(player):
     canary = {"name": "web", "namespace": "shop", "checksum": "5d7f9c", "phase": "Failed"}
     metadata = {"canary.track": "bad", "control.track": "stable"}
     path = "/adapters/flagger/checkout"
-    player.serinus.ask("POST", f"{path}/advance", {**canary, "phase": "Progressing", "metadata": metadata})
+    player.serinus.ask(
+        "POST", f"{path}/advance", {**canary, "phase": "Progressing", "metadata": metadata}
+    )
     player.serinus.ask("POST", f"{path}/finished", {**canary, "metadata": metadata})
 
     started = {"pipeline": "search", "canary": {"track": "good"}, "start": player.minutes_ago(30)}
@@ -247,8 +274,8 @@ def put_into_one_file(store):
 def told_by(stack, folder, binary, frozen):
     """What the binary answers from a copy, its source unreachable. Texts, so that bytes compare.
 
-    A rollout that is judged now holds because of that source, which is recorded: of those only what was
-    frozen is kept."""
+    A rollout that is judged now holds because of that source, which is recorded: of those only
+    what was frozen is kept."""
     store = folder / "copy.db"
     shutil.copyfile(frozen, store)
     with contextlib.closing(sqlite3.connect(frozen)) as connection:
@@ -259,7 +286,9 @@ def told_by(stack, folder, binary, frozen):
         path = f"/v1/rollouts/{summary['rollout']}"
         told, trail = asked(serinus, path), asked(serinus, f"{path}/events")
         state = json.loads(told)
-        is_judged = state["state"] == "open" and any(stage["state"] == "judged" for stage in state["stages"])
+        is_judged = state["state"] == "open" and any(
+            stage["state"] == "judged" for stage in state["stages"]
+        )
         if is_judged:
             for name in MOMENTARY:
                 summary.pop(name, None), state.pop(name, None)
@@ -285,15 +314,18 @@ def beginning(trail, count):
 
 
 def gates(serinus, state):
-    """The gate of every stage that has begun and is not judged now; none of a key that would begin a
-    new rollout."""
+    """The gate of every stage that has begun and is not judged now; none of a key that would begin
+    a new rollout."""
     if state["state"] in ("cancelled", "closed"):
         return {}
     key = urllib.parse.quote(state["key"], safe="")
     return {
-        stage["stage"]: asked(serinus, f"/v1/pipelines/{state['pipeline']}/stages/{stage['stage']}/gate?key={key}")
+        stage["stage"]: asked(
+            serinus, f"/v1/pipelines/{state['pipeline']}/stages/{stage['stage']}/gate?key={key}"
+        )
         for stage in state["stages"]
-        if stage["state"] != "waiting" and not (state["state"] == "open" and stage["state"] == "judged")
+        if stage["state"] != "waiting"
+        and not (state["state"] == "open" and stage["state"] == "judged")
     }
 
 

@@ -12,25 +12,23 @@ median analysis takes more than 10 % and more than 3 ms longer than the median s
 
 import argparse
 import contextlib
-import datetime
+import functools
 import http.client
 import http.server
 import json
 import math
-import os
-import pathlib
 import random
 import selectors
 import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+import proving
 
 SCRAPE_SECONDS = 15
 HISTORY_SECONDS = 3600
@@ -69,20 +67,22 @@ canary_pipeline:
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=40)
-    target = os.environ.get("CARGO_TARGET_DIR", "target")
-    arguments.add_argument("--binary", default=f"{target}/release/serinus")
+    proving.binary_argument(arguments)
     options = arguments.parse_args()
     with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = proving.scratch(stack)
         end = int(time.time()) // 60 * 60 - 120
-        prometheus_port = start_prometheus(stack, folder, end)
+        prometheus_port = proving.start_prometheus(stack, folder, history=history(end)).port
         proxy_port, recorded = start_proxy(stack, prometheus_port)
 
         first_end = end - 600
         through_proxy = start_serinus(stack, folder, options.binary, proxy_port)
         answer, _ = analyse(through_proxy, first_end)
         verdict, checks = answer["verdict"], len(answer["checks"])
-        print(f"{checks} checks, {len(recorded)} queries, verdict {verdict}: {answer['gate']['reason']}")
+        print(
+            f"{checks} checks, {len(recorded)} queries, "
+            f"verdict {verdict}: {answer['gate']['reason']}"
+        )
         if not recorded or checks != 8:
             sys.exit(f"expected 8 checks from queries, got: {json.dumps(answer)[:2000]}")
 
@@ -109,49 +109,6 @@ def report(analyses, slowest, alone):
     sys.exit(0 if analysis_ms <= allowed_ms else 1)
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def start(stack, command, port, ready_path, log):
-    """Starts a process, ends it with the stack, and waits until it answers."""
-    output = stack.enter_context(open(log, "wb"))
-    process = subprocess.Popen(command, stdout=output, stderr=output)
-    stack.callback(process.wait)
-    stack.callback(process.terminate)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{ready_path}", timeout=1):
-                return
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    sys.exit(f"{command[0]} is not ready:\n{pathlib.Path(log).read_text(errors='replace')}")
-
-
-def start_prometheus(stack, folder, end):
-    (folder / "history.om").write_text(history(end))
-    subprocess.run(
-        ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet", folder / "history.om", folder / "data"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    (folder / "prometheus.yml").write_text("")
-    port = free_port()
-    command = [
-        "prometheus",
-        f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={folder}/data",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=warn",
-    ]
-    start(stack, command, port, "/-/ready", folder / "prometheus.log")
-    return port
-
-
 def history(end):
     """An hour of two tracks, in the OpenMetrics format: each family's samples together."""
     dice = random.Random(1)
@@ -165,7 +122,9 @@ def history(end):
     }
     for track in ("stable", "canary"):
         for pod in range(PODS_PER_TRACK):
-            target = f'instance="10.0.0.{pod}:80",job="measured",pod="{track}-{pod}",track="{track}"'
+            target = (
+                f'instance="10.0.0.{pod}:80",job="measured",pod="{track}-{pod}",track="{track}"'
+            )
             codes = dict.fromkeys(("200", "404", "500"), 0)
             buckets, total_seconds, cpu = [0] * len(BUCKETS), 0.0, 0.0
             for at in times:
@@ -176,24 +135,34 @@ def history(end):
                     for index, bound in enumerate(BUCKETS):
                         buckets[index] += seconds <= bound
                 cpu += dice.uniform(2, 5)
-                add = lambda family, line: families[family][1].append(f"{line} {at}")
+                add = functools.partial(add_sample, families, at)
                 for code, count in codes.items():
                     add("http_requests", f'http_requests_total{{code="{code}",{target}}} {count}')
                 name = "http_request_duration_seconds"
-                for bound, count in zip(BUCKETS, buckets):
+                for bound, count in zip(BUCKETS, buckets, strict=True):
                     le = "+Inf" if bound == math.inf else repr(bound)
                     add(name, f'{name}_bucket{{le="{le}",{target}}} {count}')
                 add(name, f"{name}_count{{{target}}} {buckets[-1]}")
                 add(name, f"{name}_sum{{{target}}} {total_seconds}")
                 add("process_cpu_seconds", f"process_cpu_seconds_total{{{target}}} {cpu}")
                 memory = 2e8 + dice.uniform(0, 1e7)
-                add("process_resident_memory_bytes", f"process_resident_memory_bytes{{{target}}} {memory}")
-                add("process_start_time_seconds", f"process_start_time_seconds{{{target}}} {times[0] - 86400}")
+                add(
+                    "process_resident_memory_bytes",
+                    f"process_resident_memory_bytes{{{target}}} {memory}",
+                )
+                add(
+                    "process_start_time_seconds",
+                    f"process_start_time_seconds{{{target}}} {times[0] - 86400}",
+                )
     lines = []
     for family, (kind, samples) in families.items():
         lines.append(f"# TYPE {family} {kind}")
         lines.extend(samples)
     return "\n".join([*lines, "# EOF", ""])
+
+
+def add_sample(families, at, family, line):
+    families[family][1].append(f"{line} {at}")
 
 
 def start_proxy(stack, upstream_port):
@@ -236,35 +205,26 @@ def start_proxy(stack, upstream_port):
 
 
 def start_serinus(stack, folder, binary, prometheus_port):
-    if not os.access(binary, os.X_OK):
-        sys.exit(f"there is no {binary}: run cargo build --release --package serinus")
-    pipelines = folder / "pipelines"
-    pipelines.mkdir(exist_ok=True)
-    (pipelines / "measured.yaml").write_text(PIPELINE)
-    port = free_port()
-    command = [
-        binary,
-        "serve",
-        f"--listen=127.0.0.1:{port}",
-        f"--prometheus=http://127.0.0.1:{prometheus_port}",
-        f"--pipelines={pipelines}",
-    ]
-    start(stack, command, port, "/readyz", folder / f"serinus-{port}.log")
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    """Starts it, and returns a connection to it that is kept."""
+    url = f"http://127.0.0.1:{prometheus_port}"
+    serinus = proving.Serinus(stack, folder, binary, url, {"measured": PIPELINE})
+    serinus.start()
+    connection = http.client.HTTPConnection("127.0.0.1", serinus.port, timeout=30)
     stack.callback(connection.close)
     return connection
 
 
 def analyse(connection, end):
     """Asks for an analysis that ends then; returns the answer and the seconds it took."""
-    stamp = lambda at: datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat()
-    body = json.dumps({
-        "pipeline": "measured",
-        "control": {"track": "stable"},
-        "canary": {"track": "canary"},
-        "start": stamp(end - WINDOW_SECONDS),
-        "end": stamp(end),
-    })
+    body = json.dumps(
+        {
+            "pipeline": "measured",
+            "control": {"track": "stable"},
+            "canary": {"track": "canary"},
+            "start": proving.timestamp(end - WINDOW_SECONDS),
+            "end": proving.timestamp(end),
+        }
+    )
     started = time.perf_counter()
     connection.request("POST", "/v1/analyses", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -295,7 +255,8 @@ def ask_all(port, queries):
         connection = socket.create_connection(("127.0.0.1", port))
         head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {len(form)}\r\n\r\n"
         )
         started = time.perf_counter()
         connection.sendall((head + form).encode())

@@ -35,7 +35,7 @@ is_ready() {
 measure_start() { # sets ready_ms and pid
   local started=${EPOCHREALTIME/./}
   "$binary" serve --listen "127.0.0.1:$port" --prometheus http://127.0.0.1:9 \
-    --pipelines "$folder/pipelines" >"$folder/log" 2>&1 &
+    --pipelines "$folder/pipelines" --store "sqlite:$folder/serinus.db" --drain-seconds 0 >"$folder/log" 2>&1 &
   pid=$!
   until is_ready; do
     kill -0 "$pid" 2>/dev/null || { cat "$folder/log" >&2; exit 1; }

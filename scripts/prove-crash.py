@@ -6,10 +6,10 @@ rollouts of them run at any time, each polled every second (gate, state, trail),
 overridden, advanced or cancelled, and new ones started as others end. Meanwhile Serinus is killed
 with SIGKILL: at random moments, while it starts, right after it acknowledged a change, and right
 after a gate told a promote or a rollback for the first time. It is started again at once on the
-same file. Fails when an accepted rollout is lost, an event is lost or changed, an answer contradicts
-an earlier one (`rollout_model.py` says which do), a request is not answered though the process was
-up, a decision is not the same when it is computed again, SQLite finds the file damaged, or when too
-little happened to show anything.
+same file. Fails when an accepted rollout is lost, an event is lost or changed, an answer
+contradicts an earlier one (`rollout_model.py` says which do), a request is not answered though the
+process was up, a decision is not the same when it is computed again, SQLite finds the file damaged,
+or when too little happened to show anything.
 
     scripts/prove-crash.py [--kills 50] [--rollouts 20] [--seed N] [--binary target/release/serinus]
 """
@@ -27,7 +27,16 @@ import urllib.parse
 
 import proving
 from rollout_model import (
-    OVER, PROMOTE, Contradiction, Model, ask_gate, ask_state, ask_trail, gate_path, held, replayed,
+    OVER,
+    PROMOTE,
+    Contradiction,
+    Model,
+    ask_gate,
+    ask_state,
+    ask_trail,
+    gate_path,
+    held,
+    replayed,
 )
 
 PIPELINE_NAME = "shop"
@@ -52,7 +61,12 @@ CHANGES = ["override promote", "override rollback", "advance", "cancel"]
 TIMINGS = ["moment"] * 4 + ["start-up"] * 2 + ["acknowledged"] * 2 + ["decided"] * 2
 # What must have happened at least, for each kill.
 LEAST = {
-    "promotes told": 0.2, "rollbacks told": 0.2, "starts": 0.4, "overrides": 0.04, "advances": 0.04, "cancels": 0.04,
+    "promotes told": 0.2,
+    "rollbacks told": 0.2,
+    "starts": 0.4,
+    "overrides": 0.04,
+    "advances": 0.04,
+    "cancels": 0.04,
 }
 
 
@@ -98,7 +112,10 @@ class Proof:
             answer = self.serinus.ask(method, path, body)
         except proving.Unanswered as error:
             now = time.monotonic()
-            killed = any(since <= now and (until is None or until >= began_at) for since, until in self.outages)
+            killed = any(
+                since <= now and (until is None or until >= began_at)
+                for since, until in self.outages
+            )
             if not killed:
                 raise Contradiction(f"not answered, though Serinus was up: {error}") from error
             self.count("unanswered")
@@ -153,7 +170,9 @@ class Slot:
         canary = f"canary-{key}"
         kind = self.dice.choices(["good", "bad", "later"], [45, 25, 30])[0]
         if kind == "later":
-            self.proof.fleet.canary(canary, turns_after_seconds=self.dice.uniform(10, 45), turns_to=0.2)
+            self.proof.fleet.canary(
+                canary, turns_after_seconds=self.dice.uniform(10, 45), turns_to=0.2
+            )
         else:
             self.proof.fleet.canary(canary, error_rate=0.2 if kind == "bad" else None)
         # A key that was cancelled may be used again, for another rollout.
@@ -174,7 +193,11 @@ class Slot:
     def start(self, model, before):
         """Starts it, asking again until it is answered."""
         by_gate = self.dice.random() < 0.5
-        body = {"key": model.key, "control": model.populations["control"], "canary": model.populations["canary"]}
+        body = {
+            "key": model.key,
+            "control": model.populations["control"],
+            "canary": model.populations["canary"],
+        }
         if not by_gate:
             advance = self.dice.choice(["automatic", "caller"])
             body = {**body, "pipeline": PIPELINE_NAME, "advance": advance}
@@ -184,18 +207,26 @@ class Slot:
             with contextlib.suppress(proving.Unanswered):
                 if by_gate:
                     answer = self.proof.ask("POST", gate_path(PIPELINE_NAME, STAGES[0]), body)
-                    model.require(answer.status == 200, f"a gate answered {answer.status} {answer.content}")
+                    model.require(
+                        answer.status == 200, f"a gate answered {answer.status} {answer.content}"
+                    )
                     rollout = answer.json().get("rollout")
                 else:
                     answer = self.proof.ask("POST", "/v1/rollouts", body)
                     expected = {201} if tries == 1 else {200, 201}
-                    model.require(answer.status in expected, f"a start answered {answer.status} {answer.content}")
+                    model.require(
+                        answer.status in expected,
+                        f"a start answered {answer.status} {answer.content}",
+                    )
                     rollout = answer.json()["rollout"]
                     if answer.status == 200:
                         self.proof.count("starts found again after a kill")
                 model.started(rollout)
                 self.proof.moment("acknowledged")
-                model.require(before is None or rollout != before.id, "a cancelled rollout was found by its key")
+                model.require(
+                    before is None or rollout != before.id,
+                    "a cancelled rollout was found by its key",
+                )
                 with self.proof.lock:
                     self.proof.models.append(model)
                 self.proof.count("starts")
@@ -224,14 +255,21 @@ class Slot:
         at = model.place
         here = STAGES[at]
         moves = model.constants and model.constants["advance"] == "caller"
-        if moves and model.state == "open" and model.verdicts.get(here) == PROMOTE and at + 1 < len(STAGES):
+        if (
+            moves
+            and model.state == "open"
+            and model.verdicts.get(here) == PROMOTE
+            and at + 1 < len(STAGES)
+        ):
             here = STAGES[at + 1]
         earlier = [stage for stage in STAGES[:at] if stage in model.verdicts]
         return [here, *self.dice.sample(earlier, min(1, len(earlier)))]
 
     def change_perhaps(self, model):
         possible = {
-            "open": CHANGES if model.place + 1 < len(STAGES) else [kind for kind in CHANGES if kind != "advance"],
+            "open": CHANGES
+            if model.place + 1 < len(STAGES)
+            else [kind for kind in CHANGES if kind != "advance"],
             "rolled_back": ["override promote", "cancel"],
             "promoted": ["cancel"],
         }.get(model.state, [])
@@ -258,7 +296,9 @@ def change_and_look(proof, model, kind):
     try:
         answer = proof.ask("POST", f"/v1/rollouts/{model.id}/{name}", body)
         # 409: it was decided meanwhile.
-        model.require(answer.status in (200, 409), f"{kind} is answered with {answer.status} {answer.content}")
+        model.require(
+            answer.status in (200, 409), f"{kind} is answered with {answer.status} {answer.content}"
+        )
         change.is_acknowledged = answer.status == 200
         if change.is_acknowledged:
             proof.moment("acknowledged")
@@ -295,7 +335,9 @@ def watch_those_over(proof):
             model = dice.choice(proof.left) if proof.left else None
         if model:
             with contextlib.suppress(proving.Unanswered):
-                gates = [] if model.state == "cancelled" else dice.sample(STAGES[: model.place + 1], 1)
+                gates = (
+                    [] if model.state == "cancelled" else dice.sample(STAGES[: model.place + 1], 1)
+                )
                 poll(proof, model, gates, by_post=True)
 
 
@@ -340,14 +382,18 @@ def kill_again_and_again(proof, kills, dice):
 
 
 def check_keys(proof):
-    """Every key has the rollouts that were answered and no others; the newest is the one it means."""
+    """Every key has the rollouts that were answered and no others; the newest is what it means."""
     by_key = collections.defaultdict(list)
     for model in proof.models:
         by_key[model.key].append(model.id)
     for key, ids in by_key.items():
         query = urllib.parse.urlencode({"pipeline": PIPELINE_NAME, "key": key})
-        listed = [one["rollout"] for one in proof.ask("GET", f"/v1/rollouts?{query}").json()["rollouts"]]
-        proving.require(listed == ids[::-1], f"the key {key} has the rollouts {listed}, and {ids} were answered")
+        listed = [
+            one["rollout"] for one in proof.ask("GET", f"/v1/rollouts?{query}").json()["rollouts"]
+        ]
+        proving.require(
+            listed == ids[::-1], f"the key {key} has the rollouts {listed}, and {ids} were answered"
+        )
     for model in proof.models:
         if model.state in ("promoted", "rolled_back"):
             other = {"key": model.key, "pipeline": PIPELINE_NAME, "canary": {"canary": "another"}}
@@ -369,7 +415,10 @@ def finish(proof, path, store):
         poll(proof, model, gates, by_post=False)
     figures = {"keys": check_keys(proof)}
     same, without = replayed(proof.serinus, store, proof.models)
-    figures |= {"decisions computed again, the same to the byte": same, "decisions without data": without}
+    figures |= {
+        "decisions computed again, the same to the byte": same,
+        "decisions without data": without,
+    }
     proof.serinus.stop()
     figures["events held, all as first read"] = held(path, proof.models)
     figures["bytes of the store"] = path.stat().st_size
@@ -383,20 +432,26 @@ def prove(stack, options):
     path = folder / "serinus.db"
     store = f"sqlite:{path}"
     pipelines = {PIPELINE_NAME: PIPELINE}
-    serinus = proving.Serinus(stack, folder, options.binary, prometheus.url, pipelines, [f"--store={store}"])
+    serinus = proving.Serinus(
+        stack, folder, options.binary, prometheus.url, pipelines, [f"--store={store}"]
+    )
     proof = Proof(serinus, fleet, options.seed)
     stack.callback(proof.over.set)
     serinus.start()
     proof.is_up()
 
-    work = [Slot(proof, number).run for number in range(options.rollouts)] + [lambda: watch_those_over(proof)]
+    work = [Slot(proof, number).run for number in range(options.rollouts)] + [
+        lambda: watch_those_over(proof)
+    ]
     threads = [threading.Thread(target=proof.watch, args=[one], daemon=True) for one in work]
     began_at = time.monotonic()
     for thread in threads:
         thread.start()
     # Until the first stages are about to pass.
     proof.over.wait(8)
-    timings, ready_seconds = kill_again_and_again(proof, options.kills, random.Random(f"{options.seed} kills"))
+    timings, ready_seconds = kill_again_and_again(
+        proof, options.kills, random.Random(f"{options.seed} kills")
+    )
     # What was under way goes on.
     proof.over.wait(5)
     proof.over.set()
@@ -413,11 +468,17 @@ def prove(stack, options):
 
 def report(proof, timings, ready_seconds, seconds, figures):
     kills = sum(timings.values())
-    print(f"{kills} kills in {seconds:.0f} s: " + ", ".join(f"{count} {name}" for name, count in timings.items()))
+    print(
+        f"{kills} kills in {seconds:.0f} s: "
+        + ", ".join(f"{count} {name}" for name, count in timings.items())
+    )
     median, slowest = statistics.median(ready_seconds), max(ready_seconds)
     print(f"ready again after {median * 1000:.0f} ms (median), {slowest * 1000:.0f} ms (slowest)")
     by_state = collections.Counter(model.state for model in proof.models)
-    print(f"{len(proof.models)} rollouts: " + ", ".join(f"{count} {state}" for state, count in by_state.items()))
+    print(
+        f"{len(proof.models)} rollouts: "
+        + ", ".join(f"{count} {state}" for state, count in by_state.items())
+    )
     for what, count in sorted(proof.counts.items()):
         print(f"{count:8} {what}")
     for (verdict, reason_code), count in sorted(proof.verdicts.items()):
@@ -427,7 +488,7 @@ def report(proof, timings, ready_seconds, seconds, figures):
     print(f"{proof.slowest_gate_seconds:8.3f} s, the slowest gate")
     proving.require(
         proof.slowest_gate_seconds < SLOWEST_GATE_SECONDS,
-        f"a gate took {proof.slowest_gate_seconds:.1f} s: at most {SLOWEST_GATE_SECONDS} s are promised",
+        f"a gate took {proof.slowest_gate_seconds:.1f} s: {SLOWEST_GATE_SECONDS} s are promised",
     )
     for what, share in LEAST.items():
         least = round(share * kills)

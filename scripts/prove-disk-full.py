@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
-"""Fills the disk of the store while rollouts run, frees it again, and holds every answer to account.
+"""Fills the disk of the store under rollouts, frees it again, and holds every answer to account.
 
 The store lies on a small file system of its own (tmpfs), which another file fills up. Rollouts on a
 real Prometheus are known by then: one that was rolled back, one whose first stage has passed, one
 that goes on holding, and some that turn bad or come to pass while nothing can be recorded.
 
-While it is full, the recorded verdicts are still told; what would have to be recorded is `hold` with
-`store_unavailable`, never a promote or rollback that no trail holds; a hold that changes nothing
-stays what it was; a first call of a gate holds and leaves nothing; `POST /v1/rollouts` and every
-change are 503 problems; /readyz says what is wrong; everything can be read; every answer comes within
-8 s. When it is free again, all goes on by itself within seconds and what could not be recorded is.
+While it is full, the recorded verdicts are still told; what would have to be recorded is `hold`
+with `store_unavailable`, never a promote or rollback that no trail holds; a hold that changes
+nothing stays what it was; a first call of a gate holds and leaves nothing; `POST /v1/rollouts` and
+every change are 503 problems; /readyz says what is wrong; everything can be read; every answer
+comes within 8 s. When it is free again, all goes on by itself within seconds and what could not be
+recorded is.
 
 Then it is filled and freed again and again, while rollouts are started, with kills in between, also
 while it is full. In the end no accepted rollout and no event is missing or changed
 (`rollout_model.py`), every decision is computed again to the same bytes, and the file is sound.
 
-    scripts/prove-disk-full.py [--cycles 10] [--mebibytes 8] [--seed N] [--binary target/release/serinus]
+    scripts/prove-disk-full.py [--cycles 10] [--mebibytes 8] [--seed N]
+                               [--binary target/release/serinus]
 
 Needs root, to mount the file system.
 """
@@ -24,6 +26,7 @@ import argparse
 import collections
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import random
@@ -33,7 +36,17 @@ import time
 
 import proving
 from rollout_model import (
-    HOLD, PROMOTE, ROLLBACK, Contradiction, Model, ask_gate, ask_state, ask_trail, gate_path, held, replayed,
+    HOLD,
+    PROMOTE,
+    ROLLBACK,
+    Contradiction,
+    Model,
+    ask_gate,
+    ask_state,
+    ask_trail,
+    gate_path,
+    held,
+    replayed,
 )
 
 # Short stages, and one that lasts longer than the proof.
@@ -74,7 +87,10 @@ class Disk:
         if os.geteuid() != 0:
             sys.exit("this proof mounts a small file system for the store: run it as root")
         folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "serinus-proof", folder], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "serinus-proof", folder],
+            check=True,
+        )
         stack.callback(subprocess.run, ["umount", "--lazy", folder], check=False)
         self.folder, self.filler = folder, folder / "filler"
 
@@ -135,7 +151,9 @@ class Proof:
     def begin(self, model):
         """Starts one, which has to be possible."""
         answer = self.start(model, "caller")
-        model.require(answer.status == 201, f"a start is answered with {answer.status} {answer.content}")
+        model.require(
+            answer.status == 201, f"a start is answered with {answer.status} {answer.content}"
+        )
 
     def call(self, model):
         """The first call of its gate; returns what is told."""
@@ -156,7 +174,9 @@ class Proof:
         """Whether it holds only because its stage is not over."""
         self.look(model)
         decisions = model.decisions()
-        return len(decisions) > 1 and (decisions[-1]["verdict"], decisions[-1]["reason_code"]) == SHOWN
+        return (
+            len(decisions) > 1 and (decisions[-1]["verdict"], decisions[-1]["reason_code"]) == SHOWN
+        )
 
     def look(self, model):
         ask_state(self.ask, model)
@@ -197,8 +217,13 @@ class Proof:
 
     def change(self, model, name, body):
         """Changes a rollout where that can be recorded; says whether it was."""
-        kind, reason = {"override": "overridden", "cancel": "cancelled"}[name], f"proof {next(self.numbers)}"
-        change = model.change(name, lambda event: (event["kind"], event.get("reason")) == (kind, reason))
+        kind, reason = (
+            {"override": "overridden", "cancel": "cancelled"}[name],
+            f"proof {next(self.numbers)}",
+        )
+        change = model.change(
+            name, lambda event: (event["kind"], event.get("reason")) == (kind, reason)
+        )
         answer = self.ask("POST", f"/v1/rollouts/{model.id}/{name}", {**body, "reason": reason})
         change.is_acknowledged = answer.status == 200
         if not change.is_acknowledged:
@@ -208,7 +233,9 @@ class Proof:
 
 def require_store_problem(answer, what):
     if answer.status != 503 or not answer.is_problem():
-        raise Contradiction(f"{what} answers {answer.status} {answer.content}, and not a problem with 503")
+        raise Contradiction(
+            f"{what} answers {answer.status} {answer.content}, and not a problem with 503"
+        )
     problem = answer.json()
     if not (problem.get("type", "").endswith("store-unavailable") and problem.get("detail")):
         raise Contradiction(f"{what} answers a problem that does not name the store: {problem}")
@@ -224,7 +251,9 @@ def prepare(proof):
     }
     for model in known.values():
         proof.begin(model)
-    proof.until("a bad canary is rolled back", 60, lambda: proof.gate(known["rolled back"])[0] == ROLLBACK)
+    proof.until(
+        "a bad canary is rolled back", 60, lambda: proof.gate(known["rolled back"])[0] == ROLLBACK
+    )
     proof.until("a good canary passes", 60, lambda: proof.gate(known["passed"])[0] == PROMOTE)
     both = [known["steady"], known["other"]]
     proof.until("good canaries are shown", 60, lambda: all(map(proof.is_shown, both)))
@@ -232,7 +261,7 @@ def prepare(proof):
 
 
 def prepare_turning(proof):
-    """Rollouts whose verdicts come when nothing can be recorded any more: two turn bad, of which one
+    """Rollouts whose verdicts come when nothing can be recorded any more: two turn bad, one of them
     is not polled meanwhile, and one will pass."""
     turning = {name: proof.new("long") for name in ("turns bad", "turns bad unseen")}
     for model in turning.values():
@@ -241,7 +270,9 @@ def prepare_turning(proof):
     turning["will pass"] = proof.new()
     proof.begin(turning["will pass"])
     # Its holds are recorded by then, so only the verdict is news.
-    proof.until("it holds undecided", 30, lambda: proof.gate(turning["will pass"]) == (HOLD, "undecided"))
+    proof.until(
+        "it holds undecided", 30, lambda: proof.gate(turning["will pass"]) == (HOLD, "undecided")
+    )
     return turning
 
 
@@ -265,7 +296,8 @@ def while_full(proof, known, turning):
         first = proof.new()
         told = proof.call(first)
         first.require(
-            (told["verdict"], told["reason_code"]) == (HOLD, "store_unavailable") and "rollout" not in told,
+            (told["verdict"], told["reason_code"]) == (HOLD, "store_unavailable")
+            and "rollout" not in told,
             f"a first call on a full disk is answered with {told}",
         )
         proof.unrecorded.append(first)
@@ -277,31 +309,53 @@ def while_full(proof, known, turning):
             require_store_problem(answer, name)
         again = {**proof.body(known["steady"]), "pipeline": "long"}
         answer = proof.ask("POST", "/v1/rollouts", again)
-        known["steady"].require(answer.status == 200, f"asking for it again answers {answer.status} {answer.content}")
+        known["steady"].require(
+            answer.status == 200, f"asking for it again answers {answer.status} {answer.content}"
+        )
         for model in [*known.values(), *turning.values()]:
             proof.look(model)
         listed = proof.ask("GET", "/v1/rollouts")
         if listed.status != 200 or proof.ask("GET", "/healthz").status != 200:
-            raise Contradiction(f"the list is answered with {listed.status}, or /healthz is not well")
+            raise Contradiction(
+                f"the list is answered with {listed.status}, or /healthz is not well"
+            )
         seen["readyz"] += "full" in (proof.store_problem() or "")
         seen["rounds"] += 1
         time.sleep(POLL_SECONDS)
     for what in ("turns bad", "will pass", "readyz"):
         if not seen[what]:
             raise Contradiction(f"{what}: the full disk was never told")
-    print(f"{seen['rounds']} rounds on the full disk: " + ", ".join(f"{what} told {seen[what]}" for what in seen))
+    print(
+        f"{seen['rounds']} rounds on the full disk: "
+        + ", ".join(f"{what} told {seen[what]}" for what in seen)
+    )
+
+
+def tells(proof, model, verdict):
+    return proof.gate(model)[0] == verdict
+
+
+def is_recorded(proof, model):
+    return "rollout" in proof.call(model)
 
 
 def expect(proof, model, stage, verdict, reason_code):
     told = proof.gate(model, stage)
-    model.require(told == (verdict, reason_code), f"its gate of {stage} says {told}, and not {verdict, reason_code}")
+    model.require(
+        told == (verdict, reason_code),
+        f"its gate of {stage} says {told}, and not {verdict, reason_code}",
+    )
 
 
 def after_full(proof, known, turning):
     """The disk has room again: what could not be recorded is, by itself."""
     proof.disk.free()
     began_at = time.monotonic()
-    proof.until("a start is accepted", RECOVERS_WITHIN_SECONDS, lambda: proof.start(proof.new("long")).status == 201)
+    proof.until(
+        "a start is accepted",
+        RECOVERS_WITHIN_SECONDS,
+        lambda: proof.start(proof.new("long")).status == 201,
+    )
     accepted = time.monotonic() - began_at
     # Nobody asks for this one: the worker sees to it.
     unseen = turning["turns bad unseen"]
@@ -313,22 +367,34 @@ def after_full(proof, known, turning):
     wanted = {"turns bad": ROLLBACK, "turns bad unseen": ROLLBACK, "will pass": PROMOTE}
     for name, verdict in wanted.items():
         model = turning[name]
-        proof.until(f"{name}: {verdict} is told", RECOVERS_WITHIN_SECONDS, lambda: proof.gate(model)[0] == verdict)
+        proof.until(
+            f"{name}: {verdict} is told",
+            RECOVERS_WITHIN_SECONDS,
+            functools.partial(tells, proof, model, verdict),
+        )
     recorded = time.monotonic() - began_at
     proof.until("/readyz is well", RECOVERS_WITHIN_SECONDS, lambda: proof.store_problem() is None)
     ready = time.monotonic() - began_at
     expect(proof, known["rolled back"], STAGES[0], ROLLBACK, "check_failed")
     told = proof.gate(known["passed"], STAGES[1])
-    known["passed"].require(told[0] == HOLD and told[1] != "store_unavailable", f"its next stage says {told}")
+    known["passed"].require(
+        told[0] == HOLD and told[1] != "store_unavailable", f"its next stage says {told}"
+    )
     for model in proof.unrecorded:
-        listed = proof.ask("GET", f"/v1/rollouts?pipeline={model.pipeline}&key={model.key}").json()["rollouts"]
-        model.require(not listed, f"a first call that held with store_unavailable has left {listed}")
+        listed = proof.ask("GET", f"/v1/rollouts?pipeline={model.pipeline}&key={model.key}").json()[
+            "rollouts"
+        ]
+        model.require(
+            not listed, f"a first call that held with store_unavailable has left {listed}"
+        )
         told = proof.call(model)
-        model.require(told["reason_code"] != "store_unavailable" and "rollout" in told, f"is told {told}")
+        model.require(
+            told["reason_code"] != "store_unavailable" and "rollout" in told, f"is told {told}"
+        )
     for model in proof.models:
         proof.look(model)
     print(
-        f"after it was freed: a start was accepted within {accepted:.1f} s, every verdict recorded within "
+        f"after it was freed: a start was accepted within {accepted:.1f} s, every verdict within "
         f"{recorded:.1f} s, /readyz well within {ready:.1f} s"
     )
 
@@ -345,7 +411,10 @@ def fill_and_free(proof, known, cycles, dice):
             model = proof.new()
             told = proof.call(model)
             if "rollout" not in told:
-                model.require((told["verdict"], told["reason_code"]) == (HOLD, "store_unavailable"), f"is told {told}")
+                model.require(
+                    (told["verdict"], told["reason_code"]) == (HOLD, "store_unavailable"),
+                    f"is told {told}",
+                )
                 pending.append(model)
             proof.look(dice.choice(proof.models))
             time.sleep(0.1)
@@ -359,7 +428,11 @@ def fill_and_free(proof, known, cycles, dice):
             kill(proof, "kills right after it was freed")
         began_at = time.monotonic()
         for model in pending:
-            proof.until("a first call is recorded", RECOVERS_WITHIN_SECONDS, lambda: "rollout" in proof.call(model))
+            proof.until(
+                "a first call is recorded",
+                RECOVERS_WITHIN_SECONDS,
+                functools.partial(is_recorded, proof, model),
+            )
         proof.recoveries.append(time.monotonic() - began_at)
         for model in proof.models:
             proof.look(model)
@@ -396,7 +469,9 @@ def prove(stack, options):
     prometheus = proving.start_prometheus(stack, folder, [fleet.target])
     path = disk.folder / "serinus.db"
     store = f"sqlite:{path}"
-    serinus = proving.Serinus(stack, folder, options.binary, prometheus.url, PIPELINES, [f"--store={store}"])
+    serinus = proving.Serinus(
+        stack, folder, options.binary, prometheus.url, PIPELINES, [f"--store={store}"]
+    )
     serinus.start()
     proof = Proof(serinus, fleet, disk)
     try:
@@ -423,14 +498,21 @@ def report(proof):
     if proof.recoveries:
         print(f"{max(proof.recoveries):8.1f} s, the slowest recovery")
     print(f"{proof.slowest_seconds:8.3f} s, the slowest answer")
-    proving.require(proof.slowest_seconds < SLOWEST_SECONDS, "an answer took longer than is promised")
+    proving.require(
+        proof.slowest_seconds < SLOWEST_SECONDS, "an answer took longer than is promised"
+    )
     print("nothing that was answered was lost, changed or contradicted")
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--cycles", type=int, default=10)
-    arguments.add_argument("--mebibytes", type=int, default=8, help="of the disk: some four are used by the store at the end")
+    arguments.add_argument(
+        "--mebibytes",
+        type=int,
+        default=8,
+        help="of the disk: some four are used by the store at the end",
+    )
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     proving.binary_argument(arguments)
     options = arguments.parse_args()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Holds `GET gate` of a known rollout against a bare axum handler that returns the same bytes.
 
-Both are release builds on the same versions of axum and tokio, both run the whole time, and wrk asks
-them in turns: first one, then the other, in every second round the other way round. The ratio of a
-round is that of its requests a second; the median over the rounds counts. Fails below one half, and
-when an answer is not the gate's.
+Both are release builds on the same versions of axum and tokio, both run the whole time, and wrk
+asks them in turns: first one, then the other, in every second round the other way round. The ratio
+of a round is that of its requests a second; the median over the rounds counts. Fails below one
+half, and when an answer is not the gate's.
 
     scripts/prove-gate-speed.py [--rounds 7] [--seconds 5] [--binary target/release/serinus]
 """
@@ -15,17 +15,13 @@ import contextlib
 import datetime
 import http.client
 import json
-import os
-import pathlib
 import re
 import statistics
 import subprocess
 import sys
-import tempfile
 
-from serinus_process import cpu_seconds, free_port, start
+import proving
 
-Server = collections.namedtuple("Server", "port process")
 Run = collections.namedtuple("Run", "rate cpu_us")
 
 REQUIRED_RATIO = 0.5
@@ -46,24 +42,25 @@ canary_pipeline:
     metrics:
       - error_rate < baseline * 1.1
 """
-PATH = (
-    "/v1/pipelines/measured/stages/only/gate?key=6d4f9.7"
-    "&control.hash=5c3b8&canary.hash=6d4f9"
-)
+PATH = "/v1/pipelines/measured/stages/only/gate?key=6d4f9.7&control.hash=5c3b8&canary.hash=6d4f9"
 
 
 def main():
-    target = os.environ.get("CARGO_TARGET_DIR", "target")
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--seconds", type=int, default=5)
-    arguments.add_argument("--binary", default=f"{target}/release/serinus")
-    arguments.add_argument("--helpers", default=f"{target}/release", help="where the helpers lie")
+    proving.binary_argument(arguments)
+    proving.helpers_argument(arguments)
     options = arguments.parse_args()
     with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        source = start_source(stack, folder, options.helpers)
-        serinus = start_serinus(stack, folder, options.binary, source)
+        folder = proving.scratch(stack)
+        # It answers at once, so that the rollout is judged.
+        source = proving.start_helper(stack, folder, options.helpers / "instant_source", "/-/ready")
+        store = f"--store=sqlite:{folder}/serinus.db"
+        serinus = proving.Serinus(
+            stack, folder, options.binary, source.url, {"measured": PIPELINE}, [store]
+        )
+        serinus.start()
         began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=30)
         ask(serinus.port, f"&start={began:%Y-%m-%dT%H:%M:%SZ}")
         headers, body = ask(serinus.port)
@@ -76,38 +73,10 @@ def main():
         sys.exit(f"a gate answers less than {REQUIRED_RATIO:.0%} of the requests of a bare handler")
 
 
-def start_source(stack, folder, helpers):
-    """A source that answers at once, so that the rollout is judged."""
-    port = free_port()
-    command = [f"{helpers}/instant_source", f"127.0.0.1:{port}"]
-    start(stack, command, port, "/-/ready", folder / "source.log")
-    return port
-
-
-def start_serinus(stack, folder, binary, source):
-    pipelines = folder / "pipelines"
-    pipelines.mkdir()
-    (pipelines / "measured.yaml").write_text(PIPELINE)
-    port = free_port()
-    command = [
-        binary,
-        "serve",
-        f"--listen=127.0.0.1:{port}",
-        f"--prometheus=http://127.0.0.1:{source}",
-        f"--pipelines={pipelines}",
-        f"--store=sqlite:{folder}/serinus.db",
-        # The one client of this run asks for more than any client in earnest would.
-        "--rate-limit-per-second=0",
-    ]
-    return Server(port, start(stack, command, port, "/readyz", folder / "serinus.log"))
-
-
 def start_bare(stack, folder, helpers, headers, body):
-    port = free_port()
     lines = [f"{name}: {value}" for name, value in headers if name.lower() not in OF_THE_SERVER]
     (folder / "answer").write_bytes("\n".join([*lines, "", ""]).encode() + body)
-    command = [f"{helpers}/bare_gate", f"127.0.0.1:{port}", folder / "answer"]
-    return Server(port, start(stack, command, port, "/", folder / "bare.log"))
+    return proving.start_helper(stack, folder, helpers / "bare_gate", "/", folder / "answer")
 
 
 def ask(port, more=""):
@@ -131,7 +100,10 @@ def measure(options, serinus, bare, connections):
         taken = {server: run(server, connections, options.seconds) for server in turns}
         rounds.append((taken[serinus], taken[bare]))
     ratios = [gate.rate / handler.rate for gate, handler in rounds]
-    of = lambda part, name: statistics.median(getattr(one[part], name) for one in rounds)
+
+    def of(part, name):
+        return statistics.median(getattr(one[part], name) for one in rounds)
+
     ratio = statistics.median(ratios)
     print(
         f"{connections:3} connections: gate {of(0, 'rate'):7.0f}/s, bare {of(1, 'rate'):7.0f}/s, "
@@ -145,14 +117,14 @@ def measure(options, serinus, bare, connections):
 def run(server, connections, seconds):
     """One run of wrk: requests a second, and the server's own time on the processor for each."""
     command = ["wrk", "--threads=2", f"--connections={connections}", f"--duration={seconds}s"]
-    before = cpu_seconds(server.process)
+    before = server.cpu_seconds()
     ran = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}{PATH}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    used = cpu_seconds(server.process) - before
+    used = server.cpu_seconds() - before
     if "Non-2xx" in ran.stdout or "Socket errors" in ran.stdout:
         sys.exit(f"wrk saw errors:\n{ran.stdout}")
     rate = float(re.search(r"Requests/sec:\s*([0-9.]+)", ran.stdout)[1])

@@ -7,8 +7,8 @@ nothing is ever decided about them. Once all are started, each is polled every t
 kept connections by a client process of its own, for `--seconds`. Fails when
 
 * a rollout is not judged in every interval of 30 s, by the times in /metrics (a judgement may come
-  up to `SLACK_SECONDS` later than 30 s after the one before) or by the windows that a sample of them
-  shows,
+  up to `SLACK_SECONDS` later than 30 s after the one before) or by the windows that a sample of
+  them shows,
 * the 99th percentile of the polls reaches 50 ms, or a poll is answered by anything but `hold`,
 * more than 150 MiB were ever resident.
 
@@ -19,17 +19,14 @@ kept connections by a client process of its own, for `--seconds`. Fails when
 import argparse
 import contextlib
 import datetime
-import http.client
+import itertools
 import json
-import os
-import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 import time
 
-from serinus_process import cpu_seconds, free_port, memory_mib, start
+import proving
 
 INTERVAL_SECONDS = 30
 LAG_SECONDS = 15
@@ -64,82 +61,82 @@ canary_pipeline:
 def main():
     options = read_options()
     with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        source_port = free_port()
-        source_command = [f"{options.helpers}/instant_source", f"127.0.0.1:{source_port}"]
-        source = start(stack, source_command, source_port, "/-/ready", folder / "source.log")
-        port, serinus = start_serinus(stack, folder, options, source_port)
-        print(f"serinus is process {serinus.pid}", flush=True)
+        folder = proving.scratch(stack)
+        source = proving.start_helper(stack, folder, options.helpers / "instant_source", "/-/ready")
+        serinus = start_serinus(stack, folder, options, source.url)
+        port = serinus.port
+        print(f"serinus is process {serinus.running.pid}", flush=True)
 
         began = time.monotonic()
         started = poll(options, folder, gates(options, port, is_first=True), 0, 32)
         print(f"{options.rollouts} started in {time.monotonic() - began:.1f} s: {started}")
         wait_until_judged(options, port)
-        rss, peak = memory_mib(serinus)
-        print(f"all judged after {time.monotonic() - began:.1f} s, {rss:.0f} MiB resident, "
-              f"at most {peak:.0f} so far", flush=True)
+        rss, peak = serinus.memory_mib()
+        print(
+            f"all judged after {time.monotonic() - began:.1f} s, {rss:.0f} MiB resident, "
+            f"at most {peak:.0f} so far",
+            flush=True,
+        )
 
-        before = Figures(port, source_port, serinus, source)
+        before = Figures(serinus, source)
         watch = Watch(port, options.rollouts)
         watching = subprocess.Popen(
             poll_command(options, folder, gates(options, port), options.seconds, 512),
-            stdout=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         stack.callback(watching.wait)
         while watching.poll() is None:
             watch.look()
             time.sleep(SCRAPE_EVERY_SECONDS)
         polled = json.loads(watching.stdout.read())
-        after = Figures(port, source_port, serinus, source)
+        after = Figures(serinus, source)
         broken = report(options, before, after, watch, polled)
     if broken and not options.figures_only:
         sys.exit("\n".join(broken))
 
 
 def read_options():
-    target = os.environ.get("CARGO_TARGET_DIR", "target")
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rollouts", type=int, default=1000)
-    arguments.add_argument("--controls", type=int, default=50, help="pipelines, each with its control")
-    arguments.add_argument("--age-minutes", type=int, default=0, help="how long ago the stages began")
+    arguments.add_argument(
+        "--controls", type=int, default=50, help="pipelines, each with its control"
+    )
+    arguments.add_argument(
+        "--age-minutes", type=int, default=0, help="how long ago the stages began"
+    )
     arguments.add_argument("--history", default="24h", help="of the control: a duration, or off")
     arguments.add_argument("--seconds", type=int, default=180)
     arguments.add_argument("--wait-seconds", type=int, default=300, help="longest time to start")
-    arguments.add_argument("--figures-only", action="store_true", help="say what is, and fail never")
-    arguments.add_argument("--binary", default=f"{target}/release/serinus")
-    arguments.add_argument("--helpers", default=f"{target}/release", help="where the helpers lie")
+    arguments.add_argument(
+        "--figures-only", action="store_true", help="say what is, and fail never"
+    )
+    proving.binary_argument(arguments)
+    proving.helpers_argument(arguments)
     return arguments.parse_args()
 
 
-def start_serinus(stack, folder, options, source_port):
-    pipelines = folder / "pipelines"
-    pipelines.mkdir()
-    for number in range(options.controls):
-        text = PIPELINE.format(
+def start_serinus(stack, folder, options, source_url):
+    pipelines = {
+        f"load_{number}": PIPELINE.format(
             number=number, interval=INTERVAL_SECONDS, lag=LAG_SECONDS, history=options.history
         )
-        (pipelines / f"load_{number}.yaml").write_text(text)
-    port = free_port()
-    command = [
-        options.binary,
-        "serve",
-        f"--listen=127.0.0.1:{port}",
-        f"--prometheus=http://127.0.0.1:{source_port}",
-        f"--pipelines={pipelines}",
-        f"--store=sqlite:{folder}/serinus.db",
-        # All polls come from one address, which no thousand deployments do.
-        "--rate-limit-per-second=0",
-        # A line for each start is a part of what is measured, but nobody reads it here.
-        "--log=warn",
-    ]
-    return port, start(stack, command, port, "/readyz", folder / "serinus.log")
+        for number in range(options.controls)
+    }
+    # A line for each start is a part of what is measured, but nobody reads it here.
+    arguments = [f"--store=sqlite:{folder}/serinus.db", "--log=warn"]
+    serinus = proving.Serinus(stack, folder, options.binary, source_url, pipelines, arguments)
+    serinus.start()
+    return serinus
 
 
 def gates(options, port, is_first=False):
     """The URLs of the gates; that of the first call says when the stage began."""
     start_text = ""
     if is_first and options.age_minutes:
-        began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=options.age_minutes)
+        began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(
+            minutes=options.age_minutes
+        )
         start_text = f"&start={began:%Y-%m-%dT%H:%M:%SZ}"
     return [
         f"http://127.0.0.1:{port}/v1/pipelines/load_{number % options.controls}/stages/only/gate"
@@ -162,11 +159,8 @@ def poll(options, folder, urls, seconds, at_once):
 
 
 def get(port, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    with contextlib.closing(connection):
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        text = answer.read().decode()
+    answer = proving.ask(port, "GET", path, timeout_seconds=30)
+    text = answer.content.decode()
     if answer.status != 200:
         sys.exit(f"GET {path}: status {answer.status}: {text[:1000]}")
     return text
@@ -181,7 +175,7 @@ def evaluated(port):
 
 
 def wait_until_judged(options, port):
-    """Waits until the start is over: every rollout was judged again after all were started, when each
+    """Waits until the start is over: each was judged again after all were started, when each
     has its place in the interval. One that has only just started has no interval yet, so that takes
     a while."""
     deadline = time.monotonic() + options.wait_seconds
@@ -231,20 +225,20 @@ class Watch:
         found = []
         for times in self.times.values():
             inorder = sorted(times)
-            found += [later - earlier for earlier, later in zip(inorder, inorder[1:])]
+            found += [later - earlier for earlier, later in itertools.pairwise(inorder)]
         return sorted(found)
 
 
 class Figures:
     """What was used so far."""
 
-    def __init__(self, port, source_port, serinus, source):
+    def __init__(self, serinus, source):
         self.at = time.monotonic()
-        self.cpu = cpu_seconds(serinus)
-        self.source_cpu = cpu_seconds(source)
-        self.resident, self.peak = memory_mib(serinus)
-        self.asked = json.loads(get(source_port, "/asked"))
-        text = get(port, "/metrics")
+        self.cpu = serinus.cpu_seconds()
+        self.source_cpu = source.cpu_seconds()
+        self.resident, self.peak = serinus.memory_mib()
+        self.asked = json.loads(get(source.port, "/asked"))
+        text = get(serinus.port, "/metrics")
         name = "serinus_evaluation_lag_seconds"
         self.lag_sum = float(re.search(rf"^{name}_sum ([0-9.e+-]+)", text, re.M)[1])
         self.lags = {
@@ -263,11 +257,15 @@ def report(options, before, after, watch, polled):
     queries = after.asked["queries"] - before.asked["queries"]
     answer_bytes = after.asked["answer_bytes"] - before.asked["answer_bytes"]
     gaps = watch.gaps() or [float("inf")]
-    at = lambda share: gaps[min(len(gaps) - 1, int(len(gaps) * share))]
+
+    def at(share):
+        return gaps[min(len(gaps) - 1, int(len(gaps) * share))]
+
     lags = ", ".join(
         f"<= {bound:g} s: {after.lags[bound] - before.lags[bound]}" for bound in sorted(after.lags)
     )
-    print(f"""
+    print(
+        f"""
 {options.rollouts} rollouts of {options.controls} pipelines, {options.age_minutes} minutes old, \
 history {options.history}, watched for {seconds:.0f} s
 evaluations      {evaluations}, {evaluations / seconds * INTERVAL_SECONDS / options.rollouts:.3f} \
@@ -275,17 +273,19 @@ for each rollout and interval
 between two      median {at(0.5):.2f} s, p99 {at(0.99):.2f} s, at most {gaps[-1]:.2f} s
 lag              mean {(after.lag_sum - before.lag_sum) / max(evaluations, 1):.2f} s; {lags}
 oldest window    {watch.oldest_window_seconds:.1f} s, of a sample of {len(watch.sample)}
-polls            {polled['polls']}, {polled['polls'] / polled['seconds']:.0f}/s: \
-p50 {polled['p50_ms']:.2f} ms, p99 {polled['p99_ms']:.2f} ms, p99.9 {polled['p999_ms']:.2f} ms, \
-at most {polled['max_ms']:.2f} ms
-told             {polled['told']}
+polls            {polled["polls"]}, {polled["polls"] / polled["seconds"]:.0f}/s: \
+p50 {polled["p50_ms"]:.2f} ms, p99 {polled["p99_ms"]:.2f} ms, p99.9 {polled["p999_ms"]:.2f} ms, \
+at most {polled["max_ms"]:.2f} ms
+told             {polled["told"]}
 resident         {after.resident:.0f} MiB, at most {after.peak:.0f} MiB
 processor        {(after.cpu - before.cpu) / seconds:.2f} of one core, \
 {(after.cpu - before.cpu) / max(evaluations, 1) * 1e3:.2f} ms an evaluation \
 (source {(after.source_cpu - before.source_cpu) / seconds:.2f})
 questions        {queries}, {queries / max(evaluations, 1):.2f} an evaluation, \
 {answer_bytes / max(evaluations, 1) / 1024:.1f} KiB an evaluation; \
-{after.asked['different']} different texts""", flush=True)
+{after.asked["different"]} different texts""",
+        flush=True,
+    )
     broken = []
     if len(watch.times) != options.rollouts:
         broken.append(f"/metrics knows {len(watch.times)} rollouts, not {options.rollouts}")

@@ -7,13 +7,14 @@ samples). All cases go into a temporary Prometheus with the labels `case` and `t
 asked about each of them once for each method, and twice more with a population that does not
 exist: without a canary, and without a control, nothing may be promoted. Fails if anything is.
 
-    scripts/prove-real-data.py FOLDER [--binary target/debug/serinus] [--method sequential ...] [--quiet]
+    scripts/prove-real-data.py FOLDER [--binary target/debug/serinus] [--method sequential ...]
+                               [--quiet]
 
 The checks are made of what a case has: `error_rate < baseline * 1.1` of `errors_total` and
-`requests_total`; `latency_p95 < baseline * 1.1` of the histogram `request_duration_seconds`, or else
-`< baseline * 1.25` of the gauge `latency_p95_seconds`, which may roll back from this ratio on. The interval is
-the step, the stage as long as the data, and its traffic the canary's measured share, because
-nobody wrote down what was configured.
+`requests_total`; `latency_p95 < baseline * 1.1` of the histogram `request_duration_seconds`, or
+else `< baseline * 1.25` of the gauge `latency_p95_seconds`, which may roll back from this ratio on.
+The interval is the step, the stage as long as the data, and its traffic the canary's measured
+share, because nobody wrote down what was configured.
 
 `threshold` is what a plain gate does: the same checks on the means of the window, without a test.
 """
@@ -22,23 +23,21 @@ import argparse
 import collections
 import contextlib
 import csv
-import datetime
 import http.client
 import json
 import math
-import os
 import pathlib
-import socket
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
+
+import proving
 
 ERROR_RATIO = 1.1
 HISTOGRAM_RATIO = 1.1
 GAUGE_RATIO = 1.25
 QUANTILE = 0.95
+# Samples of years ago are served, and those of a step of five minutes are seen until the next.
+KEPT_AND_SEEN = ["--storage.tsdb.retention.time=100y", "--query.lookback-delta=10m"]
 METHODS = ["sequential", "wilson", "kayenta", "threshold"]
 VERDICTS = ["rollback", "hold", "promote"]
 TRACKS = ["control", "canary"]
@@ -47,8 +46,7 @@ TRACKS = ["control", "canary"]
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("folder", type=pathlib.Path)
-    target = os.environ.get("CARGO_TARGET_DIR", "target")
-    arguments.add_argument("--binary", default=f"{target}/debug/serinus")
+    proving.binary_argument(arguments, "debug")
     arguments.add_argument("--method", action="append", choices=METHODS)
     arguments.add_argument("--quiet", action="store_true", help="only the tables")
     options = arguments.parse_args()
@@ -56,14 +54,17 @@ def main():
     cases = [Case(folder) for folder in folders]
     if not cases:
         sys.exit(f"no label.json below {options.folder}")
-    # On a common multiple of the steps, a little before now: what is younger than the lag is not judged.
+    # On a common multiple of the steps, a little before now: what is younger than the lag is not
+    # judged.
     end = int(time.time()) // 3600 * 3600 - 3600
     for case in cases:
         case.move_to(end)
     with contextlib.ExitStack() as stack:
-        scratch = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        prometheus = start_prometheus(stack, scratch, cases)
-        serinus = start_serinus(stack, scratch, options.binary, prometheus)
+        folder = proving.scratch(stack)
+        prometheus = proving.start_prometheus(
+            stack, folder, history=openmetrics(cases), arguments=KEPT_AND_SEEN
+        )
+        serinus = start_serinus(stack, folder, options.binary, prometheus.url)
         tables = {}
         for method in options.method or METHODS:
             if not options.quiet:
@@ -102,8 +103,10 @@ class Case:
                     self.samples[track][row["metric"]].setdefault(at, row["value"])
 
     def move_to(self, end):
-        """Moves all samples by whole steps so that the last is at the end at most, on the clock's grid."""
-        times = sorted({at for track in TRACKS for series in self.samples[track].values() for at in series})
+        """Moves all samples by whole steps, the last to the end at most, on the clock's grid."""
+        times = sorted(
+            {at for track in TRACKS for series in self.samples[track].values() for at in series}
+        )
         if not times:
             return
         shift = end - times[-1]
@@ -149,9 +152,9 @@ def threshold(case):
     """The verdict of a plain gate, which compares the means of the window and knows no doubt."""
     value = {track: {} for track in TRACKS}
     for track in TRACKS:
-        if total := case.counted(track, "requests_total"):
-            if case.has("errors_total"):
-                value[track]["error_rate"] = case.counted(track, "errors_total") / total
+        total = case.counted(track, "requests_total")
+        if total and case.has("errors_total"):
+            value[track]["error_rate"] = case.counted(track, "errors_total") / total
         quantiles = [float(v) for v in case.samples[track].get("latency_p95_seconds", {}).values()]
         if quantiles := [v for v in quantiles if math.isfinite(v)]:
             value[track]["latency_p95"] = sum(quantiles) / len(quantiles)
@@ -173,12 +176,15 @@ def judge(serinus, case, method):
 
 def print_tables(cases, tables):
     families = sorted({case.family for case in cases})
-    head = " ".join(f"{f'{truth}: {verdict}':>20}" for truth in ("same", "regression") for verdict in VERDICTS)
+    head = " ".join(
+        f"{f'{truth}: {verdict}':>20}" for truth in ("same", "regression") for verdict in VERDICTS
+    )
     print(f"\n{'family':10} {'method':11} {head}")
     for family in families:
         for method, table in tables.items():
             cells = [
-                f"{table[family, truth, verdict]} of {sum(table[family, truth, any_] for any_ in VERDICTS)}"
+                f"{table[family, truth, verdict]} of "
+                f"{sum(table[family, truth, any_] for any_ in VERDICTS)}"
                 for truth in ("same", "regression")
                 for verdict in VERDICTS
             ]
@@ -188,10 +194,10 @@ def print_tables(cases, tables):
 def analyse(connection, case, method, absent=None):
     """Asks about the whole window of a case, with a population of a case that does not exist."""
     matchers = {
-        track: {"case": "none" if track == absent else case.name, "track": track} for track in TRACKS
+        track: {"case": "none" if track == absent else case.name, "track": track}
+        for track in TRACKS
     }
     metrics, checks = case.checks()
-    stamp = lambda at: datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat()
     body = {
         "pipeline": {
             "name": "recorded",
@@ -205,11 +211,13 @@ def analyse(connection, case, method, absent=None):
                 }
             },
         },
-        "start": stamp(case.start),
-        "end": stamp(case.end),
+        "start": proving.timestamp(case.start),
+        "end": proving.timestamp(case.end),
         **matchers,
     }
-    connection.request("POST", "/v1/analyses", json.dumps(body), {"Content-Type": "application/json"})
+    connection.request(
+        "POST", "/v1/analyses", json.dumps(body), {"Content-Type": "application/json"}
+    )
     answer = connection.getresponse()
     text = answer.read().decode()
     if answer.status != 200:
@@ -221,63 +229,23 @@ def analyse(connection, case, method, absent=None):
 ANALYSIS = {}
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def start(stack, command, port, ready_path, log):
-    """Starts a process in the log's folder, ends it with the stack, and waits until it answers."""
-    output = stack.enter_context(open(log, "wb"))
-    process = subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent)
-    stack.callback(process.wait)
-    stack.callback(process.terminate)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{ready_path}", timeout=1):
-                return
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    sys.exit(f"{command[0]} is not ready:\n{pathlib.Path(log).read_text(errors='replace')}")
-
-
-def start_prometheus(stack, folder, cases):
-    (folder / "history.om").write_text(openmetrics(cases))
-    subprocess.run(
-        ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet", folder / "history.om", folder / "data"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    (folder / "prometheus.yml").write_text("")
-    port = free_port()
-    command = [
-        "prometheus",
-        f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={folder}/data",
-        "--storage.tsdb.retention.time=100y",
-        # Samples of a step of five minutes are seen until the next.
-        "--query.lookback-delta=10m",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=warn",
-    ]
-    start(stack, command, port, "/-/ready", folder / "prometheus.log")
-    return port
-
-
 def openmetrics(cases):
     """All samples in the text format: each family's together, each series' in the order of time."""
-    names = {metric.split("{")[0] for case in cases for track in TRACKS for metric in case.samples[track]}
+    names = {
+        metric.split("{")[0] for case in cases for track in TRACKS for metric in case.samples[track]
+    }
     histograms = {name.removesuffix("_bucket") for name in names if name.endswith("_bucket")}
     families = collections.defaultdict(list)
     for case in cases:
         for track in TRACKS:
             for metric, samples in case.samples[track].items():
                 name, _, labels = metric.partition("{")
-                labels = ",".join(filter(None, [f'case="{case.name}",track="{track}"', labels.removesuffix("}")]))
-                lines = [f"{name}{{{labels}}} {value} {at}" for at, value in sorted(samples.items())]
+                labels = ",".join(
+                    filter(None, [f'case="{case.name}",track="{track}"', labels.removesuffix("}")])
+                )
+                lines = [
+                    f"{name}{{{labels}}} {value} {at}" for at, value in sorted(samples.items())
+                ]
                 families[family_of(name, histograms)].append((name, labels, lines))
     text = []
     for (family, kind), series in sorted(families.items()):
@@ -294,21 +262,11 @@ def family_of(name, histograms):
     return (name.removesuffix("_total"), "counter") if name.endswith("_total") else (name, "gauge")
 
 
-def start_serinus(stack, folder, binary, prometheus_port):
-    if not os.access(binary, os.X_OK):
-        sys.exit(f"there is no {binary}: run cargo build --package serinus")
-    pipelines = folder / "pipelines"
-    pipelines.mkdir()
-    port = free_port()
-    command = [
-        os.path.abspath(binary),
-        "serve",
-        f"--listen=127.0.0.1:{port}",
-        f"--prometheus=http://127.0.0.1:{prometheus_port}",
-        f"--pipelines={pipelines}",
-    ]
-    start(stack, command, port, "/readyz", folder / "serinus.log")
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+def start_serinus(stack, folder, binary, prometheus_url):
+    """Starts it, and returns a connection to it that is kept."""
+    serinus = proving.Serinus(stack, folder, binary, prometheus_url, {})
+    serinus.start()
+    connection = http.client.HTTPConnection("127.0.0.1", serinus.port, timeout=30)
     stack.callback(connection.close)
     return connection
 

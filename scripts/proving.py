@@ -1,6 +1,7 @@
-"""What the proofs need that start real processes: Serinus, Prometheus, a fleet to scrape, HTTP.
+"""What the scripts share that start real processes: Serinus, Prometheus, a fleet to scrape, HTTP.
 
-A proof is a script of its own that imports this module, because both lie in `scripts/`:
+A proof or a measurement is a script of its own that imports this module, because both lie in
+`scripts/`:
 
     import contextlib, proving
 
@@ -14,12 +15,14 @@ A proof is a script of its own that imports this module, because both lie in `sc
         answer = serinus.ask("GET", "/v1/pipelines/shop/stages/first/gate?key=1&canary.canary=good")
         assert answer.status == 200, answer.json()["gate"]["reason"]
 
-Everything that is started is ended with the stack, by its own process id, also upon an error.
+Everything that is started is ended with the stack, by its own process id, also upon an error. It
+works in the scratch folder, so that nothing is left behind and none meets a service beside it.
 A process that does not start ends the proof with the end of its log. `fail` ends a proof with a
 sentence and exit code 1.
 """
 
 import contextlib
+import datetime
 import http.client
 import http.server
 import json
@@ -34,6 +37,7 @@ import tempfile
 import threading
 import time
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 READY_WITHIN_SECONDS = 30
 STOP_WITHIN_SECONDS = 20
 
@@ -49,10 +53,25 @@ def require(condition, sentence):
         fail(sentence)
 
 
-def binary_argument(arguments):
-    """Adds `--binary`, the release build unless another is named."""
-    target = os.environ.get("CARGO_TARGET_DIR", "target")
-    arguments.add_argument("--binary", type=pathlib.Path, default=pathlib.Path(target, "release", "serinus"))
+def binary_argument(arguments, profile="release"):
+    """Adds `--binary`, the build of a profile unless another is named."""
+    add_path(arguments, "--binary", built(profile) / "serinus", None)
+
+
+def helpers_argument(arguments):
+    """Adds `--helpers`, where the programs of tests/src/bin lie."""
+    add_path(arguments, "--helpers", built("release"), "where the helpers lie")
+
+
+def add_path(arguments, name, default, text):
+    # Whole, because what is started works in another folder.
+    arguments.add_argument(
+        name, type=lambda given: pathlib.Path(given).resolve(), default=default, help=text
+    )
+
+
+def built(profile):
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / profile
 
 
 def scratch(stack):
@@ -65,6 +84,11 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def timestamp(at_seconds):
+    """A time in seconds since 1970 as the API reads it."""
+    return datetime.datetime.fromtimestamp(at_seconds, datetime.UTC).isoformat()
 
 
 class Unanswered(Exception):
@@ -102,7 +126,7 @@ def ask(port, method, path, body=None, timeout_seconds=10, headers=None):
 
 
 class Process:
-    """A program that listens on a port. It may be killed and started again."""
+    """A program that listens on a port and works where its log is. It may be started again."""
 
     def __init__(self, stack, name, command, port, ready_path, log):
         self.name, self.command, self.port, self.ready_path = name, command, port, ready_path
@@ -116,8 +140,13 @@ class Process:
 
     def spawn(self):
         """Starts it and does not wait until it answers."""
+        program = self.command[0]
+        if "/" in str(program) and not os.access(program, os.X_OK):
+            sys.exit(f"there is no {program}: it is a build of cargo, which make does first")
         with open(self.log, "ab") as output:
-            self.running = subprocess.Popen(self.command, stdout=output, stderr=output)
+            self.running = subprocess.Popen(
+                self.command, stdout=output, stderr=output, cwd=self.log.parent
+            )
 
     def start(self):
         """Starts it and waits until it is ready; returns the seconds that this took."""
@@ -164,12 +193,18 @@ class Process:
     def log_tail(self, characters=4000):
         return self.log_text()[-characters:]
 
-    def resident_bytes(self):
-        """Its resident memory now."""
-        for line in pathlib.Path(f"/proc/{self.running.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        return 0
+    def memory_mib(self):
+        """Its resident memory now, and the most that there ever was, in MiB."""
+        status = pathlib.Path(f"/proc/{self.running.pid}/status").read_text()
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        resident, most = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+        return resident, most
+
+    def cpu_seconds(self):
+        """Its time on the processor so far, user and system."""
+        stat = pathlib.Path(f"/proc/{self.running.pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Serinus(Process):
@@ -177,8 +212,6 @@ class Serinus(Process):
     ones of `serinus serve`, such as `--store=sqlite:FILE` (in memory when left out)."""
 
     def __init__(self, stack, folder, binary, prometheus_url, pipelines, arguments=(), port=None):
-        if not os.access(binary, os.X_OK):
-            sys.exit(f"there is no {binary}: run cargo build --release --package serinus")
         port = port or free_port()
         pipelines_folder = folder / "pipelines"
         pipelines_folder.mkdir(exist_ok=True)
@@ -194,9 +227,18 @@ class Serinus(Process):
             "--rate-limit-per-second": "0",
             "--drain-seconds": "0",
         }
-        command = [binary, "serve", *(f"{name}={value}" for name, value in usual.items() if name not in named)]
+        command = [
+            binary,
+            "serve",
+            *(f"{name}={value}" for name, value in usual.items() if name not in named),
+        ]
         super().__init__(
-            stack, "serinus", [*command, *arguments], port, "/readyz", folder / f"serinus-{port}.log"
+            stack,
+            "serinus",
+            [*command, *arguments],
+            port,
+            "/readyz",
+            folder / f"serinus-{port}.log",
         )
 
     def ask(self, method, path, body=None, timeout_seconds=10):
@@ -206,32 +248,52 @@ class Serinus(Process):
         return self.ask("POST", "/v1/rollouts", body, timeout_seconds)
 
     def run(self, *arguments):
-        """Runs another command of the same binary, such as `replay`, and returns what came of it."""
-        return subprocess.run([self.binary, *arguments], capture_output=True, text=True, timeout=120, check=False)
+        """Runs another command of the same binary, such as `replay`; returns what came of it."""
+        return subprocess.run(
+            [self.binary, *arguments], capture_output=True, text=True, timeout=120, check=False
+        )
 
 
-def start_prometheus(stack, folder, targets, scrape_seconds=1, data=None):
-    """Starts a real Prometheus that scrapes `host:port` targets, or serves blocks in `data`."""
+def start_prometheus(stack, folder, targets=(), scrape_seconds=1, history=None, arguments=()):
+    """Starts a real Prometheus that scrapes `host:port` targets, or serves a past it never saw:
+    a text in the OpenMetrics format."""
+    configuration = ""
     if targets:
-        targets_text = json.dumps([{"targets": targets}])
+        listed = json.dumps([{"targets": list(targets)}])
         configuration = (
             f"global: {{scrape_interval: {scrape_seconds}s, scrape_timeout: {scrape_seconds}s}}\n"
-            f"scrape_configs: [{{job_name: fleet, static_configs: {targets_text}}}]\n"
+            f"scrape_configs: [{{job_name: fleet, static_configs: {listed}}}]\n"
         )
-    else:
-        configuration = ""
+    data = folder / "prometheus-data"
+    if history is not None:
+        (folder / "history.om").write_text(history)
+        command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
+        subprocess.run(
+            [*command, folder / "history.om", data], check=True, stdout=subprocess.DEVNULL
+        )
     (folder / "prometheus.yml").write_text(configuration)
     port = free_port()
     command = [
         "prometheus",
         f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={data or folder / 'prometheus-data'}",
+        f"--storage.tsdb.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",
+        *arguments,
     ]
     prometheus = Process(stack, "prometheus", command, port, "/-/ready", folder / "prometheus.log")
     prometheus.start()
     return prometheus
+
+
+def start_helper(stack, folder, program, ready_path, *arguments):
+    """Starts a program of tests/src/bin, which is given its address first."""
+    port = free_port()
+    command = [program, f"127.0.0.1:{port}", *arguments]
+    log = folder / f"{program.name}.log"
+    helper = Process(stack, program.name, command, port, ready_path, log)
+    helper.start()
+    return helper
 
 
 class Track:
@@ -252,7 +314,11 @@ class Track:
         served = max(0, round(dice.gauss(expected, expected**0.5)))
         mean = served * self.error_rate(now)
         failed = max(0, min(served, round(dice.gauss(mean, mean**0.5))))
-        self.served, self.failed, self.counted_until = self.served + served, self.failed + failed, now
+        self.served, self.failed, self.counted_until = (
+            self.served + served,
+            self.failed + failed,
+            now,
+        )
 
 
 class Fleet:
@@ -290,7 +356,7 @@ class Fleet:
         self.target = f"127.0.0.1:{server.server_port}"
 
     def canary(self, name, error_rate=None, turns_after_seconds=None, turns_to=None):
-        """Adds a canary, as good as the control unless an error rate is given. It may turn later."""
+        """Adds a canary, as good as the control unless an error rate is given. May turn later."""
         usual = self.error_rate_of_control if error_rate is None else error_rate
         track = Track(self.requests_per_second, usual)
         if turns_after_seconds is not None:

@@ -22,7 +22,13 @@ HOLD, PROMOTE, ROLLBACK = "hold", "promote", "rollback"
 # What may follow in a trail, by the state that the rollout has come into.
 FOLLOWS = {
     "open": {
-        "stage_started", "decided", "stage_passed", "promoted", "rolled_back", "overridden", "cancelled",
+        "stage_started",
+        "decided",
+        "stage_passed",
+        "promoted",
+        "rolled_back",
+        "overridden",
+        "cancelled",
         "closed",
     },
     "promoted": {"cancelled", "closed"},
@@ -36,7 +42,17 @@ OVER = set(FOLLOWS) - {"open"}
 EFFECTS = {PROMOTE: "stage_passed", ROLLBACK: "rolled_back"}
 
 # What of a rollout never changes.
-CONSTANTS = ("rollout", "pipeline", "key", "attempt", "control", "canary", "created", "advance", "dry_run")
+CONSTANTS = (
+    "rollout",
+    "pipeline",
+    "key",
+    "attempt",
+    "control",
+    "canary",
+    "created",
+    "advance",
+    "dry_run",
+)
 
 
 class Contradiction(Exception):
@@ -69,7 +85,9 @@ class Model:
     def require(self, condition, sentence):
         if not condition:
             last = "\n".join(text[:300] for text in self.trail[-8:])
-            raise Contradiction(f"rollout {self.id} (key {self.key}): {sentence}\nits trail ends with\n{last}")
+            raise Contradiction(
+                f"rollout {self.id} (key {self.key}): {sentence}\nits trail ends with\n{last}"
+            )
 
     def started(self, rollout):
         """A start, or a gate's call, was answered with this id."""
@@ -86,9 +104,13 @@ class Model:
     def told(self, stage, verdict, reason_code):
         """A gate has told a verdict. Says whether it is news."""
         if self.state == "rolled_back":
-            self.require(verdict == ROLLBACK, f"was rolled back, and the gate of {stage} says {verdict}")
+            self.require(
+                verdict == ROLLBACK, f"was rolled back, and the gate of {stage} says {verdict}"
+            )
         if self.state == "promoted":
-            self.require(verdict == PROMOTE, f"was promoted, and the gate of {stage} says {verdict}")
+            self.require(
+                verdict == PROMOTE, f"was promoted, and the gate of {stage} says {verdict}"
+            )
         if self.verdicts.get(stage) == PROMOTE:
             self.require(verdict != HOLD, f"{stage} was promoted, and its gate says hold")
         if verdict == ROLLBACK:
@@ -98,19 +120,29 @@ class Model:
             # Then it was a later stage, or we: its own stage cannot fail any more.
             self.owe(
                 f"{stage} was promoted, and then rolled back for no later stage",
-                lambda event: event["kind"] == "rolled_back"
-                and (event["caused_by"] != "judge" or self.at(event["stage"]) > self.at(stage)),
+                lambda event: (
+                    event["kind"] == "rolled_back"
+                    and (event["caused_by"] != "judge" or self.at(event["stage"]) > self.at(stage))
+                ),
             )
         if verdict == PROMOTE:
             self.owe(
                 f"a promote of {stage} was told",
-                lambda event: event["kind"] == "promoted"
-                or (event["kind"] == "stage_passed" and event["stage"] == stage),
+                lambda event: (
+                    event["kind"] == "promoted"
+                    or (event["kind"] == "stage_passed" and event["stage"] == stage)
+                ),
             )
-        if verdict != ROLLBACK and reason_code != "store_unavailable" and self.at(stage) > self.place:
+        if (
+            verdict != ROLLBACK
+            and reason_code != "store_unavailable"
+            and self.at(stage) > self.place
+        ):
             self.owe(
                 f"the gate of {stage} was asked, which moves it there",
-                lambda event: event["stage"] == stage and event["kind"] in ("started", "stage_started"),
+                lambda event: (
+                    event["stage"] == stage and event["kind"] in ("started", "stage_started")
+                ),
             )
         is_news = verdict != HOLD and self.verdicts.get(stage) != verdict
         if is_news:
@@ -126,20 +158,33 @@ class Model:
     def shown(self, rollout):
         """The state was shown."""
         constants = {name: rollout[name] for name in CONSTANTS}
-        self.require(self.constants in (None, constants), f"was {self.constants}, and is {constants}")
+        self.require(
+            self.constants in (None, constants), f"was {self.constants}, and is {constants}"
+        )
         self.constants = constants
-        expected = {"rollout": self.id, "pipeline": self.pipeline, "key": self.key, **self.populations}
+        expected = {
+            "rollout": self.id,
+            "pipeline": self.pipeline,
+            "key": self.key,
+            **self.populations,
+        }
         for name, value in expected.items():
-            self.require(constants[name] == value, f"its {name} is {constants[name]}, and was {value}")
+            self.require(
+                constants[name] == value, f"its {name} is {constants[name]}, and was {value}"
+            )
         state = rollout["state"]
         self.require(self.state in ("open", state), f"was {self.state}, and is {state}")
         if state in OVER:
             self.owe(f"it was shown as {state}", lambda event: event["kind"] == state)
         self.state = state
         place = self.at(rollout["stage"])
-        self.require(place >= self.place, f"was at {self.stages[self.place]}, and is at {rollout['stage']}")
+        self.require(
+            place >= self.place, f"was at {self.stages[self.place]}, and is at {rollout['stage']}"
+        )
         self.place = place
-        passed = {stage["stage"]: stage["passed"] for stage in rollout["stages"] if "passed" in stage}
+        passed = {
+            stage["stage"]: stage["passed"] for stage in rollout["stages"] if "passed" in stage
+        }
         for stage, when in self.passed.items():
             now = passed.get(stage)
             is_same = now == when or (now and self.was_overridden())
@@ -157,44 +202,65 @@ class Model:
             self.require(now == text, f"event {number + 1} was\n{text}\nand is\n{now}")
         events = [json.loads(text) for text in trail]
         for number, event in enumerate(events, 1):
-            self.require(event["sequence"] == number, f"event {number} has the number {event['sequence']}")
+            self.require(
+                event["sequence"] == number, f"event {number} has the number {event['sequence']}"
+            )
         self.trail, self.events = trail, events
         state = self.state_of_trail()
         for sentence, predicate in self.owed:
-            self.require(any(predicate(event) for event in events), f"{sentence}, and the trail does not hold it")
+            self.require(
+                any(predicate(event) for event in events),
+                f"{sentence}, and the trail does not hold it",
+            )
         self.owed = []
         changed = False
         for change in self.changes:
             count = sum(map(change.is_in, events))
             self.require(count <= 1, f"one {change.kind} is in the trail {count} times")
             is_missing = change.is_acknowledged and not count
-            self.require(not is_missing, f"the {change.kind} was acknowledged, and is not in the trail")
+            self.require(
+                not is_missing, f"the {change.kind} was acknowledged, and is not in the trail"
+            )
             change.has_happened = bool(count)
             changed = changed or change.has_happened
         self.changes = []
         self.require(
-            changed or self.state in ("open", state), f"was {self.state}, and its trail leads to {state}"
+            changed or self.state in ("open", state),
+            f"was {self.state}, and its trail leads to {state}",
         )
         self.state = state
 
     def state_of_trail(self):
         """Holds the trail against the rules by which a rollout goes on; returns where it leads."""
-        self.require(self.events and self.events[0]["kind"] == "started", "its first event is not its start")
+        self.require(
+            self.events and self.events[0]["kind"] == "started", "its first event is not its start"
+        )
         state, passed, place = "open", set(), self.at(self.events[0]["stage"])
         for number, event in enumerate(self.events[1:], 2):
             kind, stage = event["kind"], event["stage"]
-            self.require(kind in FOLLOWS[state], f"event {number} is {kind}, and it was {state} before")
+            self.require(
+                kind in FOLLOWS[state], f"event {number} is {kind}, and it was {state} before"
+            )
             if kind == "stage_started":
                 self.require(self.at(stage) > place, f"event {number} goes back to {stage}")
                 place = self.at(stage)
             elif kind == "decided":
-                self.require(stage not in passed, f"event {number} decides {stage}, which has passed")
-                self.require(self.at(stage) == place, f"event {number} decides {stage}, where it is not")
+                self.require(
+                    stage not in passed, f"event {number} decides {stage}, which has passed"
+                )
+                self.require(
+                    self.at(stage) == place, f"event {number} decides {stage}, where it is not"
+                )
                 if effect := EFFECTS.get(event["verdict"]):
                     after = self.events[number]["kind"] if number < len(self.events) else "nothing"
-                    self.require(after == effect, f"event {number} decides {event['verdict']}, and {after} follows")
+                    self.require(
+                        after == effect,
+                        f"event {number} decides {event['verdict']}, and {after} follows",
+                    )
             elif kind == "stage_passed":
-                self.require(stage not in passed or event["caused_by"] != "judge", f"{stage} passes twice")
+                self.require(
+                    stage not in passed or event["caused_by"] != "judge", f"{stage} passes twice"
+                )
                 passed.add(stage)
             elif kind == "overridden":
                 state = "open"
@@ -232,7 +298,9 @@ def ask_gate(ask, model, stage, by_post=False):
         answer = ask("GET", f"{path}?{urllib.parse.urlencode({'key': model.key})}")
     model.require(answer.status == 200, f"its gate answers {answer.status} {answer.content}")
     told = answer.json()
-    model.require(told["gate"]["verdict"] == told["verdict"], f"the gate says two verdicts: {answer.content}")
+    model.require(
+        told["gate"]["verdict"] == told["verdict"], f"the gate says two verdicts: {answer.content}"
+    )
     if told["reason_code"] != "store_unavailable" or "rollout" in told:
         model.started(told.get("rollout"))
     return told, model.told(stage, told["verdict"], told["reason_code"])
@@ -240,13 +308,17 @@ def ask_gate(ask, model, stage, by_post=False):
 
 def ask_state(ask, model):
     answer = ask("GET", f"/v1/rollouts/{model.id}")
-    model.require(answer.status == 200, f"its state is answered with {answer.status} {answer.content}")
+    model.require(
+        answer.status == 200, f"its state is answered with {answer.status} {answer.content}"
+    )
     model.shown(answer.json())
 
 
 def ask_trail(ask, model):
     answer = ask("GET", f"/v1/rollouts/{model.id}/events")
-    model.require(answer.status == 200, f"its trail is answered with {answer.status} {answer.content}")
+    model.require(
+        answer.status == 200, f"its trail is answered with {answer.status} {answer.content}"
+    )
     model.read(answer.content)
 
 
@@ -282,5 +354,7 @@ def held(path, models):
         stored = dict(store.execute("SELECT rollout_id, COUNT(*) FROM events GROUP BY rollout_id"))
     read = {model.id: len(model.trail) for model in models}
     if not rollouts == stored == read:
-        raise Contradiction(f"the file counts {rollouts} events, holds {stored}, and {read} were read")
+        raise Contradiction(
+            f"the file counts {rollouts} events, holds {stored}, and {read} were read"
+        )
     return sum(read.values())

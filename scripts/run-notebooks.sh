@@ -5,7 +5,8 @@
 #
 #   scripts/run-notebooks.sh check|write [NOTEBOOK ..]
 #
-# check fails when a picture in docs/pictures is out of date, write replaces it.
+# check fails when a picture in docs/pictures is out of date, write replaces it. Before that ruff looks
+# at all Python there, and in scripts/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,10 +30,8 @@ if ! cmp -s notebooks/requirements.txt "$environment/requirements.txt"; then
   cp notebooks/requirements.txt "$environment/requirements.txt"
 fi
 
-"$environment/bin/ruff" check --quiet --no-cache --config notebooks/ruff.toml \
-  notebooks scripts/run-notebooks.py
-"$environment/bin/ruff" format --check --quiet --no-cache --config notebooks/ruff.toml \
-  notebooks scripts/run-notebooks.py
+"$environment/bin/ruff" check --quiet --no-cache notebooks scripts
+"$environment/bin/ruff" format --check --quiet --no-cache notebooks scripts
 
 # Nothing of the user's own settings, and nothing left in them.
 export IPYTHONDIR=$environment/ipython JUPYTER_CONFIG_DIR=$environment/jupyter

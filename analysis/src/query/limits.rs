@@ -7,7 +7,6 @@
 //! pass over the characters without recursion.
 
 use super::error::QueryError;
-use super::pattern;
 use super::scan::Scan;
 
 /// Most bytes of a query that is parsed.
@@ -19,14 +18,6 @@ pub(super) const WRITTEN_BYTES: usize = 64 * 1024;
 /// Most levels of a query's syntax tree. The worst tree of this depth needs a small part of a
 /// stack of 2 MiB, the default of threads, also where nothing is optimised.
 pub(super) const DEPTH: usize = 100;
-
-/// The most that the regular expressions of a query may cost to compile, in the unit of
-/// [`pattern::cost`]: about 100 ms where little is optimised. `\w{1,63}` once, or several hundred
-/// plain patterns.
-pub(super) const REGEX_COST: u64 = 100_000;
-
-/// Most seconds of a duration: 100 years.
-pub(super) const DURATION_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
 
 /// Checks the length, the depth, the durations and the regular expressions of a user's text.
 pub(super) fn check_text(promql: &str) -> Result<(), QueryError> {
@@ -56,20 +47,4 @@ pub(super) fn check_written(promql: &str) -> Result<(), QueryError> {
         });
     }
     Scan::of(promql).map(drop)
-}
-
-/// Checks one pattern of a matcher and returns what it costs to compile.
-pub(super) fn check_pattern(label: &str, text: &str) -> Result<u64, QueryError> {
-    let cost = pattern::cost(text, REGEX_COST).map_err(|reason| QueryError::Regex {
-        label: label.to_owned(),
-        pattern: text.to_owned(),
-        reason,
-    })?;
-    if cost > REGEX_COST {
-        return Err(QueryError::RegexCost {
-            label: label.to_owned(),
-            pattern: text.to_owned(),
-        });
-    }
-    Ok(cost)
 }

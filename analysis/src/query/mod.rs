@@ -162,7 +162,7 @@ pub fn counter_increase(
 fn range(range_seconds: i64) -> Result<Duration, QueryError> {
     u64::try_from(range_seconds)
         .ok()
-        .filter(|_| (1..=limits::DURATION_SECONDS).contains(&range_seconds))
+        .filter(|_| (1..=scan::DURATION_SECONDS).contains(&range_seconds))
         .map(Duration::from_secs)
         .ok_or(QueryError::Range {
             seconds: range_seconds,

@@ -7,6 +7,13 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use super::error::QueryError;
+
+/// The most that the regular expressions of a query may cost to compile, in the unit of
+/// [`cost`]: about 100 ms where little is optimised. `\w{1,63}` once, or several hundred
+/// plain patterns.
+pub(super) const MOST_COST: u64 = 100_000;
+
 /// The cost of compiling the smallest pattern, in the unit of [`cost`].
 const BASE_COST: u64 = 200;
 
@@ -20,6 +27,22 @@ const RANGE_COST: u64 = 2;
 /// Most repetitions that RE2 accepts, nested ones multiplied.
 const REPETITIONS: u32 = 1000;
 
+/// Checks one pattern of a matcher and returns what it costs to compile.
+pub(super) fn check(label: &str, text: &str) -> Result<u64, QueryError> {
+    let needed = cost(text, MOST_COST).map_err(|reason| QueryError::Regex {
+        label: label.to_owned(),
+        pattern: text.to_owned(),
+        reason,
+    })?;
+    if needed > MOST_COST {
+        return Err(QueryError::RegexCost {
+            label: label.to_owned(),
+            pattern: text.to_owned(),
+        });
+    }
+    Ok(needed)
+}
+
 /// Returns what the pattern costs to compile: about its characters and ranges of characters,
 /// times their counted repetitions. A million cost about a second where little is optimised.
 /// A pattern whose classes alone cost more than `limit` is not read further.
@@ -27,7 +50,7 @@ const REPETITIONS: u32 = 1000;
 /// # Errors
 ///
 /// What is wrong with the pattern, in a few words.
-pub(super) fn cost(pattern: &str, limit: u64) -> Result<u64, String> {
+fn cost(pattern: &str, limit: u64) -> Result<u64, String> {
     let least = BASE_COST.saturating_add(classes(pattern).saturating_mul(CLASS_COST));
     if least > limit {
         return Ok(least);

@@ -4,7 +4,10 @@
 use promql_parser::util::{parse_str_radix, unquote_string};
 
 use super::error::QueryError;
-use super::limits;
+use super::pattern;
+
+/// Most seconds of a duration: 100 years.
+pub(super) const DURATION_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
 
 /// What one pass over a text found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -137,9 +140,9 @@ impl Scan {
         let Ok(text) = unquote_string(string) else {
             return Ok(());
         };
-        let cost = limits::check_pattern(label, &text)?;
+        let cost = pattern::check(label, &text)?;
         self.regex_cost = self.regex_cost.saturating_add(cost);
-        if self.regex_cost > limits::REGEX_COST {
+        if self.regex_cost > pattern::MOST_COST {
             return Err(QueryError::RegexCost {
                 label: label.to_owned(),
                 pattern: text,
@@ -233,7 +236,7 @@ fn is_duration(seconds: f64) -> bool {
         clippy::cast_precision_loss,
         reason = "100 years in milliseconds are far below 2^53"
     )]
-    let limit = (limits::DURATION_SECONDS * 1000) as f64;
+    let limit = (DURATION_SECONDS * 1000) as f64;
     let milliseconds = seconds * 1000.0;
     let distance = (milliseconds - milliseconds.round()).abs();
     (1.0..=limit).contains(&milliseconds) && distance < 1e-6 * milliseconds

@@ -6,7 +6,7 @@ use promql_parser::parser::token::{T_EQL, T_EQL_REGEX, T_NEQ, T_NEQ_REGEX};
 use crate::matchers::{MatchOperator, Matcher, Matchers};
 
 use super::error::QueryError;
-use super::limits;
+use super::pattern;
 use super::syntax::refuse_control_characters;
 
 /// Most bytes of a value that a caller gives.
@@ -117,7 +117,7 @@ pub(super) fn to_label_matcher(matcher: &Matcher) -> Result<LabelMatcher, QueryE
         matcher.operator,
         MatchOperator::Regex | MatchOperator::NotRegex
     ) {
-        limits::check_pattern(&matcher.label, &matcher.value)?;
+        pattern::check(&matcher.label, &matcher.value)?;
     }
     LabelMatcher::new_matcher(token, matcher.label.clone(), matcher.value.clone()).map_err(
         |reason| QueryError::Regex {

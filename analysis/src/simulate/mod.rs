@@ -9,6 +9,7 @@
 //! [`operating`] needs no fleet: it draws the counts of whole rollouts, thousands of them, and measures
 //! how often a method of judging is wrong.
 
+mod description;
 mod latency;
 pub mod operating;
 mod pod;
@@ -17,11 +18,10 @@ mod sample;
 mod service;
 mod share;
 
+pub use description::{Multipliers, SCRAPE_INTERVAL_MS, ServiceDescription};
 pub use latency::{BUCKET_COUNT, BUCKET_UPPER_BOUNDS_SECONDS, LatencyLaw};
 pub use pod::{PodCounters, PodIdentity, REGIONS, RESPONSE_CODES, Scrape, Track};
 pub use random::{Random, RandomKey};
 pub use sample::{binomial, multinomial, poisson};
-pub use service::{
-    Multipliers, SCRAPE_INTERVAL_MS, ServiceDescription, ServiceSimulation, SimulationError,
-};
+pub use service::{ServiceSimulation, SimulationError};
 pub use share::ShareHistory;

@@ -1,9 +1,9 @@
 //! One pod: what it counts between two scrapes, and what a scrape sees of it.
 
+use super::description::{Multipliers, SCRAPE_INTERVAL_MS, ServiceDescription};
 use super::latency::{BUCKET_COUNT, LatencyLaw};
 use super::random::{Random, RandomKey};
 use super::sample::{binomial, multinomial, poisson};
-use super::service::{SCRAPE_INTERVAL_MS, ServiceDescription};
 use super::share::ShareHistory;
 
 /// The regions that pods are placed in, in turn.
@@ -115,7 +115,7 @@ impl Behaviour {
     /// makes no law.
     pub(super) fn of(description: &ServiceDescription, track: Track) -> Option<Self> {
         let factors = match track {
-            Track::Stable => super::Multipliers::default(),
+            Track::Stable => Multipliers::default(),
             Track::Canary => description.canary,
         };
         let latency: LatencyLaw = description.latency.scaled(factors.latency)?;

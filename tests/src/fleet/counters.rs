@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::pod::PodPlan;
+use super::plan::PodPlan;
 
 /// The upper bounds of the latency histogram in seconds; the last, infinite one is implied.
 const LATENCY_BOUNDS: [f64; 11] = [

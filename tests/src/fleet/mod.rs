@@ -5,6 +5,7 @@
 //! born, die, and miss scrapes while a real Prometheus reads them once a second.
 
 mod counters;
+mod plan;
 mod pod;
 mod truth;
 
@@ -15,7 +16,8 @@ use anyhow::Context;
 use serde_json::json;
 use tempfile::TempDir;
 
-pub use self::pod::{Miss, PodPlan};
+pub use self::plan::PodPlan;
+pub use self::pod::Miss;
 pub use self::truth::{TrackTruth, Window};
 
 use self::pod::Pod;

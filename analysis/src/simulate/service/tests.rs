@@ -1,4 +1,5 @@
 use super::super::pod::PodCounters;
+use super::super::{LatencyLaw, Multipliers, SCRAPE_INTERVAL_MS};
 use super::*;
 
 const HOUR_MS: i64 = 3_600_000;

@@ -40,6 +40,9 @@ for banned in serinus serinus-openapi; do
   fi
 done
 
+say "the shape of the code"
+scripts/check-house.py
+
 say "licences, sources and banned crates"
 if "$cargo" deny --version >/dev/null 2>&1; then
   "$cargo" deny --offline --locked check --hide-inclusion-graph bans licenses sources

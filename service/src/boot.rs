@@ -9,7 +9,6 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::access::Access;
 use crate::clock::{SharedClock, SystemClock};
@@ -21,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::pipelines::Folder;
 use crate::prometheus::{Sources, install_crypto_provider};
 use crate::rollouts::{self, RolloutError, Rollouts};
-use crate::store::{Retention, Store, StoreError, StoreUrl};
+use crate::store::{Retention, RolloutId, Store, StoreError, StoreUrl};
 use crate::telemetry::{self, TelemetryError};
 
 /// How long judgements that run are given to end.
@@ -43,7 +42,7 @@ pub(crate) struct Parts {
     /// What is kept of rollouts that are over.
     pub(crate) retention: Retention,
     /// The ids of the first rollouts.
-    pub(crate) first_ids: Vec<Uuid>,
+    pub(crate) first_ids: Vec<RolloutId>,
     /// Who may ask.
     pub(crate) access: Access,
     /// What may be asked.

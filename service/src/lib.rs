@@ -17,5 +17,6 @@ pub mod prometheus;
 pub mod rollouts;
 pub mod store;
 pub mod telemetry;
+pub mod time;
 mod turns;
 pub mod wire;

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 use serinus_analysis::judge::judge;
 use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::analysis::AnalysisAnswer;
-use uuid::Uuid;
 
 use super::{FAILED, Failure, output};
 use crate::boot;
@@ -16,7 +15,7 @@ use crate::config::DEFAULT_STORE;
 use crate::engine;
 use crate::packed::unpack;
 use crate::rollouts::Document;
-use crate::store::{MOST_EVENTS, Store, StoreUrl, StoredEvent};
+use crate::store::{MOST_EVENTS, RolloutId, Store, StoreUrl, StoredEvent};
 use crate::wire;
 
 const AFTER_HELP: &str = "\
@@ -33,7 +32,7 @@ Exit codes: 0 all the same, 1 one differs or cannot be computed again, 2 usage."
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// The rollout's id
-    rollout: Uuid,
+    rollout: RolloutId,
 
     /// Where rollouts are remembered
     #[arg(long, value_name = "URL", env = "SERINUS_STORE", default_value = DEFAULT_STORE)]

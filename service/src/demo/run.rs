@@ -24,7 +24,7 @@ use crate::http::server::{ServerLimits, Stop, stop_signal};
 use crate::pipelines::{Folder, FolderError};
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
 use crate::rollouts::Rollouts;
-use crate::store::{StoreError, StoreUrl};
+use crate::store::{RolloutId, StoreError, StoreUrl};
 
 /// When the play begins, on the fleet's clock: Monday, 2 November 2026, 08:00 UTC. Always the
 /// same, so that the same seed gives the same verdicts.
@@ -44,9 +44,9 @@ const PIPELINES: [(&str, &str); 2] = [
 const PLAYED: &str = "canary_pipeline";
 /// The ids of the rollouts that are played, in the order of their start: known beforehand, so that
 /// the examples of the OpenAPI document and of the README find the bad one.
-const ROLLOUT_IDS: [Uuid; 2] = [
-    Uuid::from_u128(0x0198_f0c2_7a54_7c3e_9d8a_0123_4567_89aa),
-    Uuid::from_u128(0x0198_f0c2_7a54_7c3e_9d8a_0123_4567_89ab),
+const ROLLOUT_IDS: [RolloutId; 2] = [
+    RolloutId::new(Uuid::from_u128(0x0198_f0c2_7a54_7c3e_9d8a_0123_4567_89aa)),
+    RolloutId::new(Uuid::from_u128(0x0198_f0c2_7a54_7c3e_9d8a_0123_4567_89ab)),
 ];
 
 /// How the demo runs.

@@ -5,6 +5,7 @@ mod budget;
 mod chunks;
 mod digest;
 mod gather;
+mod given;
 mod history;
 mod kept_histories;
 mod late;
@@ -30,10 +31,12 @@ use apart::check_apart;
 use budget::read_error_budget;
 pub use digest::digest;
 use gather::Asked;
+pub use given::populations_of;
 use history::Histories;
 pub use past::{PastInput, PastReading};
 use reading::Reader;
 use window::Window;
+pub use window::{check_open_window, in_the_future};
 
 /// What shall be analysed.
 #[derive(Debug, Clone)]
@@ -130,16 +133,13 @@ impl Engine {
         self.sources.names()
     }
 
-    /// Says what is wrong with an analysis before it is made.
+    /// Says whether the source of an analysis is known.
     ///
     /// # Errors
     ///
-    /// [`AnalysisError`] says what the caller must change.
-    pub fn check(&self, input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
-        self.source_of(input)?;
-        self.window(input)?;
-        check_populations(input)?;
-        check_apart(input.populations.as_ref())
+    /// [`AnalysisError::UnknownSource`] tells those that are.
+    pub fn check_source(&self, input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
+        self.source_of(input).map(drop)
     }
 
     fn source_of(&self, input: &AnalysisInput<'_>) -> Result<&Arc<Source>, AnalysisError> {
@@ -180,7 +180,6 @@ impl Engine {
             starts_with_stage,
         } = self.window(input)?;
         check_populations(input)?;
-        check_apart(input.populations.as_ref())?;
         let asked = Asked {
             source,
             pipeline,
@@ -216,7 +215,11 @@ impl Engine {
 }
 
 /// Refuses populations that would make a verdict about something else than the canary.
-fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
+///
+/// # Errors
+///
+/// [`AnalysisError::Populations`] says what to give.
+pub fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
     let Populations { control, canary } = &input.populations;
     let wrong = |message: &str| Err(AnalysisError::Populations(message.to_owned()));
     if canary.is_empty() {
@@ -237,7 +240,7 @@ fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
              `control`, such as {\"track\": \"stable\"}",
         );
     }
-    Ok(())
+    check_apart(input.populations.as_ref())
 }
 
 impl From<Vec<QuestionError>> for AnalysisError {

@@ -39,9 +39,7 @@ pub(super) fn resolve(
     let sealed_ms = now_ms - i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND;
     for (name, value) in [("start", start_ms), ("end", end_ms)] {
         if value.is_some_and(|at_ms| at_ms > now_ms) {
-            return wrong(format!(
-                "{name} lies in the future; give a time up to now, or leave it out"
-            ));
+            return Err(in_the_future(name));
         }
         if value.is_some_and(|at_ms| at_ms < 0) {
             return wrong(format!(
@@ -79,6 +77,28 @@ pub(super) fn resolve(
         grid,
         starts_with_stage: start_ms.is_some(),
     })
+}
+
+/// Says what is wrong with a window that begins at a moment and goes on, as one that is looked at
+/// now.
+///
+/// # Errors
+///
+/// As of [`resolve`].
+pub fn check_open_window(
+    start_ms: i64,
+    now_ms: i64,
+    settings: &AnalysisSettings,
+    stage: &Stage,
+) -> Result<(), AnalysisError> {
+    resolve(Some(start_ms), None, now_ms, settings, stage).map(drop)
+}
+
+/// A moment that is given lies in the future.
+pub fn in_the_future(name: &str) -> AnalysisError {
+    AnalysisError::Window(format!(
+        "{name} lies in the future; give a time up to now, or leave it out"
+    ))
 }
 
 fn wrong(message: String) -> Result<Window, AnalysisError> {

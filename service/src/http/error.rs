@@ -11,7 +11,8 @@ use serinus_openapi::{Problem, ProblemType};
 
 use crate::engine::AnalysisError;
 use crate::pipelines::CatalogueError;
-use crate::rollouts::RolloutError;
+use crate::rollouts::{InvalidReason, RolloutError};
+use crate::store::InvalidKey;
 
 /// An error as it is told to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +64,22 @@ impl From<AnalysisError> for ApiError {
     }
 }
 
+impl From<InvalidKey> for ApiError {
+    fn from(error: InvalidKey) -> Self {
+        Self::new(ProblemType::InvalidRequest, error.to_string())
+    }
+}
+
+impl From<InvalidReason> for ApiError {
+    fn from(error: InvalidReason) -> Self {
+        Self::new(ProblemType::InvalidRequest, error.to_string())
+    }
+}
+
 impl From<RolloutError> for ApiError {
     fn from(error: RolloutError) -> Self {
         let problem_type = match error {
+            RolloutError::Impossible(error) => return error.into(),
             RolloutError::Store(_) | RolloutError::Unreadable(_) => ProblemType::StoreUnavailable,
             RolloutError::Refused(_) | RolloutError::Busy => ProblemType::RolloutConflict,
             RolloutError::PopulationsDiffer(_) => ProblemType::PopulationsDiffer,

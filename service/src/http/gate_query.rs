@@ -10,59 +10,44 @@ use serinus_openapi::rollout::GateRequest;
 
 use super::ApiError;
 use super::body;
-
-/// Longest key, in characters, as the document says it.
-pub(super) const MAX_KEY_CHARACTERS: usize = 256;
+use super::resolve::unusable_population;
+use crate::store::RolloutKey;
 
 const PARAMETERS: [&str; 5] = ["key", "control.LABEL", "canary.LABEL", "start", "dry_run"];
 
-/// Reads a call. An empty body is none; a field in both has to say the same.
-///
-/// # Errors
-///
-/// What cannot be used, and what to write instead.
-pub(super) fn gate_request(query: &str, body: &str) -> Result<GateRequest, ApiError> {
-    let asked = from_query(query)?;
-    let sent: GateRequest = if body.trim().is_empty() {
-        GateRequest::default()
-    } else {
-        body::json(body)?
-    };
-    let request = GateRequest {
-        key: both("key", asked.key, sent.key)?,
-        control: both("control", asked.control, sent.control)?,
-        canary: both("canary", asked.canary, sent.canary)?,
-        start: both("start", asked.start, sent.start)?,
-        dry_run: both("dry_run", asked.dry_run, sent.dry_run)?,
-    };
-    check_key(request.key.as_deref())?;
-    Ok(request)
+/// A call of a gate, read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Asked {
+    /// The rollout's key.
+    pub(super) key: RolloutKey,
+    /// What else it says.
+    pub(super) request: GateRequest,
 }
 
-/// Refuses a key that names nothing.
-///
-/// # Errors
-///
-/// What to send.
-pub(super) fn check_key(key: Option<&str>) -> Result<(), ApiError> {
-    let Some(key) = key.filter(|key| !key.is_empty()) else {
-        return Err(invalid(
-            "no key: give `key`, which names the rollout, such as the pod-template hash and the \
-             revision, 6d4f9.7",
-        ));
-    };
-    let characters = key.chars().count();
-    if characters > MAX_KEY_CHARACTERS {
-        return Err(invalid(&format!(
-            "the key has {characters} characters, more than {MAX_KEY_CHARACTERS}: shorten it"
-        )));
+impl Asked {
+    /// Reads a call. An empty body is none; a field in both has to say the same.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be used, and what to write instead.
+    pub(super) fn read(query: &str, body: &str) -> Result<Self, ApiError> {
+        let asked = from_query(query)?;
+        let sent: GateRequest = if body.trim().is_empty() {
+            GateRequest::default()
+        } else {
+            body::json(body)?
+        };
+        let key = both("key", asked.key, sent.key)?;
+        let request = GateRequest {
+            key: None,
+            control: both("control", asked.control, sent.control)?,
+            canary: both("canary", asked.canary, sent.canary)?,
+            start: both("start", asked.start, sent.start)?,
+            dry_run: both("dry_run", asked.dry_run, sent.dry_run)?,
+        };
+        let key = RolloutKey::new(key.unwrap_or_default())?;
+        Ok(Self { key, request })
     }
-    if key.chars().any(char::is_control) {
-        return Err(invalid(
-            "the key has a line break or another control character: take it out",
-        ));
-    }
-    Ok(())
 }
 
 fn both<T: PartialEq>(
@@ -116,13 +101,17 @@ fn insert(labels: &mut Map<String, Value>, label: &str, value: String) -> bool {
         .is_none()
 }
 
-fn population(name: &str, labels: Map<String, Value>) -> Result<Option<Population>, ApiError> {
+/// Reads a population of labels that were sent one by one; none when no label was.
+pub(super) fn population(
+    name: &str,
+    labels: Map<String, Value>,
+) -> Result<Option<Population>, ApiError> {
     if labels.is_empty() {
         return Ok(None);
     }
     serde_json::from_value(Value::Object(labels))
         .map(Some)
-        .map_err(|error| ApiError::new(ProblemType::InvalidPopulation, format!("{name}: {error}")))
+        .map_err(|error| unusable_population(name, &error))
 }
 
 fn unknown(name: &str) -> ApiError {
@@ -173,7 +162,7 @@ mod tests {
     use super::*;
 
     fn detail(query: &str, body: &str) -> String {
-        let error = gate_request(query, body).unwrap_err();
+        let error = Asked::read(query, body).unwrap_err();
         error.problem().detail.clone()
     }
 
@@ -184,9 +173,9 @@ mod tests {
         let body = r#"{"key": "6d4f9.7", "control": {"track": "stable"},
             "canary": {"track": "canary", "zone": "a b"},
             "start": "2026-11-22T10:00:00+01:00", "dry_run": true}"#;
-        let asked = gate_request(query, "").unwrap();
-        assert_eq!(asked, gate_request("", body).unwrap());
-        assert_eq!(asked, gate_request(query, body).unwrap());
+        let asked = Asked::read(query, "").unwrap();
+        assert_eq!(asked, Asked::read("", body).unwrap());
+        assert_eq!(asked, Asked::read(query, body).unwrap());
     }
 
     #[test]

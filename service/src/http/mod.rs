@@ -13,6 +13,7 @@ mod foreign;
 mod gate_query;
 mod guard;
 mod layers;
+mod path;
 mod readiness;
 mod resolve;
 mod rollout_view;

@@ -1,17 +1,20 @@
 //! Which pipeline and which stage a request means.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{self, Diagnostic, Pipeline, Stage, nearest_name};
+use serinus_analysis::series::Populations;
 use serinus_openapi::ProblemType;
 use serinus_openapi::pipeline::{PipelineReference, PipelineSource};
+use serinus_openapi::population::Population;
 
 use super::{ApiError, App};
 use crate::pipelines::{Known, KnownPipeline};
 use crate::rollouts::RolloutError;
-use crate::store::StoreError;
 
 /// The name of a pipeline that is sent without one.
 pub(super) const NAMELESS: &str = "pipeline";
@@ -132,32 +135,9 @@ pub(super) async fn pipeline_with_text(
     Ok((pipeline(app, asked).await?.usable()?, text))
 }
 
-/// Finds the stage that a path names.
-///
-/// # Errors
-///
-/// 404 with the nearest right name.
-pub(super) fn stage_at_path<'a>(pipeline: &'a Pipeline, id: &str) -> Result<&'a Stage, ApiError> {
-    stage(pipeline, Some(id))
-        .map_err(|error| ApiError::new(ProblemType::NoSuchStage, error.problem().detail.clone()))
-}
-
-/// Why the pipeline of a name cannot be told.
-#[derive(Debug)]
-pub(super) enum NotFound {
-    /// There is none.
-    Unknown(ApiError),
-    /// There may be one, and the store cannot be asked.
-    Store(StoreError),
-}
-
-impl From<NotFound> for ApiError {
-    fn from(error: NotFound) -> Self {
-        match error {
-            NotFound::Unknown(error) => error,
-            NotFound::Store(error) => RolloutError::from(error).into(),
-        }
-    }
+/// The pipeline has no stage of the name that a path gives.
+pub(super) fn no_such_stage(pipeline: &Pipeline, id: &str) -> ApiError {
+    ApiError::new(ProblemType::NoSuchStage, unknown_stage(pipeline, id))
 }
 
 /// Finds the pipeline of a name.
@@ -165,13 +145,13 @@ impl From<NotFound> for ApiError {
 /// # Errors
 ///
 /// None is known, or the store cannot be asked for it.
-pub(super) async fn known_pipeline(app: &App, name: &str) -> Result<KnownPipeline, NotFound> {
+pub(super) async fn known_pipeline(app: &App, name: &str) -> Result<KnownPipeline, ApiError> {
     let found = app.pipelines().find(name).await;
-    if let Some(known) = found.map_err(NotFound::Store)? {
+    if let Some(known) = found.map_err(RolloutError::from)? {
         return Ok(known);
     }
     let known = app.pipelines().known().await;
-    Err(NotFound::Unknown(unknown_pipeline(&known, name)))
+    Err(unknown_pipeline(&known, name))
 }
 
 /// No pipeline has this name.
@@ -213,26 +193,60 @@ pub(super) fn stage<'a>(pipeline: &'a Pipeline, id: Option<&str>) -> Result<&'a 
         };
     };
     let found = pipeline.stages.iter().find(|stage| stage.id == id);
-    found.ok_or_else(|| {
-        let is_list = ids().any(|known| {
-            known
-                .strip_prefix(id)
-                .is_some_and(|rest| rest.starts_with('.'))
-        });
-        let hint = if is_list {
-            ", which is a list: name one of its sub-stages;".to_owned()
-        } else {
-            did_you_mean(id, ids())
-        };
-        ApiError::new(
-            ProblemType::UnknownStage,
-            format!(
-                "unknown stage {id:?} in pipeline {:?}{hint} its stages are: {}",
-                pipeline.name,
-                list(ids())
-            ),
-        )
+    found.ok_or_else(|| ApiError::new(ProblemType::UnknownStage, unknown_stage(pipeline, id)))
+}
+
+/// Says that a pipeline has no stage of a name, and which it has.
+fn unknown_stage(pipeline: &Pipeline, id: &str) -> String {
+    let ids = || pipeline.stages.iter().map(|stage| stage.id.as_str());
+    let is_list = ids().any(|known| {
+        known
+            .strip_prefix(id)
+            .is_some_and(|rest| rest.starts_with('.'))
+    });
+    let hint = if is_list {
+        ", which is a list: name one of its sub-stages;".to_owned()
+    } else {
+        did_you_mean(id, ids())
+    };
+    format!(
+        "unknown stage {id:?} in pipeline {:?}{hint} its stages are: {}",
+        pipeline.name,
+        list(ids())
+    )
+}
+
+/// Reads the populations that were sent.
+///
+/// # Errors
+///
+/// 400 for one that cannot be used.
+pub(super) fn given(
+    control: Option<&Population>,
+    canary: Option<&Population>,
+) -> Result<Populations<Option<Matchers>>, ApiError> {
+    Ok(Populations {
+        control: matchers("control", control)?,
+        canary: matchers("canary", canary)?,
     })
+}
+
+/// Reads a population that was sent.
+///
+/// # Errors
+///
+/// 400 when it cannot be used.
+pub(super) fn matchers(
+    name: &str,
+    given: Option<&Population>,
+) -> Result<Option<Matchers>, ApiError> {
+    let read = given.map(Population::to_matchers).transpose();
+    read.map_err(|error| unusable_population(name, &error))
+}
+
+/// A population cannot be used.
+pub(super) fn unusable_population(name: &str, error: &dyn Display) -> ApiError {
+    ApiError::new(ProblemType::InvalidPopulation, format!("{name}: {error}"))
 }
 
 fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {

@@ -3,10 +3,11 @@
 use serinus_openapi::Number;
 use serinus_openapi::analysis::{Gate, timestamp};
 use serinus_openapi::population::Population;
-use serinus_openapi::rollout::{Rollout, RolloutStage, RolloutState, RolloutSummary, StageState};
+use serinus_openapi::rollout::{Rollout, RolloutStage, RolloutState, RolloutSummary};
 
-use crate::rollouts::{Document, Live, Present};
+use crate::rollouts::{Document, Live, Present, StageRecord};
 use crate::store::{self, StoredRollout};
+use crate::time::UnixMillis;
 
 /// The state as it is shown.
 pub(super) fn shown_state(state: store::RolloutState) -> RolloutState {
@@ -35,43 +36,39 @@ pub(super) fn rollout(live: &Live, status_url: String) -> Rollout {
     let present = live.present();
     let told = present.told(&live.pipeline, None);
     let (verdict, reason) = told.acted_on();
-    let stage = current_stage(&present.document);
+    let stage = present.document.current().stage();
     let analysis = present
         .judgement
         .as_ref()
-        .filter(|judgement| judgement.stage == stage)
+        .filter(|judgement| judgement.stage == *stage)
         .and_then(|judgement| judgement.answer.as_deref().cloned());
     Rollout {
         verdict,
         gate: Gate::new(verdict, &reason),
+        dry_run: told.is_dry_run(),
+        true_verdict: told.true_verdict(),
         progress: told.progress,
         reason_code: told.reason_code,
         rollout: live.id.to_string(),
         status_url,
         pipeline: live.pipeline_name.clone(),
-        key: live.key.clone(),
+        key: live.key.to_string(),
         attempt: live.attempt,
         state: shown_state(present.state),
         advance: present.document.advance,
-        dry_run: told.dry_run,
-        true_verdict: told.dry_run.then_some(told.verdict),
-        stage: stage.to_owned(),
-        rollback_to_percent: Number::percent(live.rollback_to_percent(stage)),
+        stage: stage.to_string(),
+        rollback_to_percent: Number::percent(live.rollback_to_percent(stage.as_str())),
         stages: stages(live, &present),
         control: Population::from(&live.populations.control),
         canary: Population::from(&live.populations.canary),
-        created: timestamp(live.created_ms),
-        updated: timestamp(present.updated_ms),
+        created: timestamp(live.created_ms.get()),
+        updated: timestamp(present.updated_ms.get()),
         analysis,
     }
 }
 
-fn current_stage(document: &Document) -> &str {
-    document.current().map_or("", |record| &record.stage)
-}
-
 fn stages(live: &Live, present: &Present) -> Vec<RolloutStage> {
-    let at = current_stage(&present.document);
+    let at = |moment: UnixMillis| timestamp(moment.get());
     live.pipeline
         .stages
         .iter()
@@ -80,15 +77,10 @@ fn stages(live: &Live, present: &Present) -> Vec<RolloutStage> {
             RolloutStage {
                 stage: stage.id.clone(),
                 name: stage.name.clone(),
-                state: match record {
-                    None => StageState::Waiting,
-                    Some(record) if record.passed_ms.is_some() => StageState::Passed,
-                    Some(_) if stage.id == at => StageState::Judged,
-                    Some(_) => StageState::Left,
-                },
+                state: present.stage_state(stage),
                 traffic_percent: Number::percent(stage.traffic_percent),
-                started: record.map(|record| timestamp(record.started_ms)),
-                passed: record.and_then(|record| record.passed_ms).map(timestamp),
+                started: record.map(|record| at(record.started())),
+                passed: record.and_then(StageRecord::passed).map(at),
             }
         })
         .collect()
@@ -102,14 +94,14 @@ pub(super) fn summary(stored: &StoredRollout, status_url: String) -> RolloutSumm
         rollout: stored.id.to_string(),
         status_url,
         pipeline: stored.pipeline.clone(),
-        key: stored.key.clone(),
+        key: stored.key.to_string(),
         attempt: stored.attempt,
         state: shown_state(stored.state),
-        stage: document
-            .as_ref()
-            .map_or_else(String::new, |document| current_stage(document).to_owned()),
+        stage: document.as_ref().map_or_else(String::new, |document| {
+            document.current().stage().to_string()
+        }),
         dry_run: document.is_some_and(|document| document.dry_run),
-        created: timestamp(stored.created_ms),
-        updated: timestamp(stored.updated_ms),
+        created: timestamp(stored.created_ms.get()),
+        updated: timestamp(stored.updated_ms.get()),
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::{Folder, Known, KnownPipeline, Origin};
 use crate::store::{Store, StoreError, StoredPipeline};
+use crate::time::UnixMillis;
 
 /// How long a look at a shared store is good for, and how long a failed one is not repeated.
 const GOOD_FOR: Duration = Duration::from_secs(2);
@@ -50,7 +51,7 @@ struct State {
 #[derive(Debug, Clone)]
 pub(super) struct PutPipeline {
     pub(super) text: Arc<str>,
-    pub(super) updated_ms: i64,
+    pub(super) updated_ms: UnixMillis,
     /// Its mistakes, when a newer Serinus no longer accepts what an older one did.
     pub(super) pipeline: Result<Arc<Pipeline>, Vec<Diagnostic>>,
 }
@@ -139,7 +140,7 @@ impl Catalogue {
         &self,
         pipeline: Arc<Pipeline>,
         text: Arc<str>,
-        now_ms: i64,
+        now: UnixMillis,
     ) -> Result<bool, CatalogueError> {
         let name = pipeline.name.clone();
         self.not_of_a_file(&name).await?;
@@ -155,14 +156,14 @@ impl Catalogue {
         }
         let stored = StoredPipeline {
             name: name.clone(),
-            updated_ms: now_ms,
+            updated_ms: now,
             text: text.to_string(),
         };
         let is_new = self.store.put_pipeline(&stored).await?;
         self.change(|put| {
             let one = PutPipeline {
                 text,
-                updated_ms: now_ms,
+                updated_ms: now,
                 pipeline: Ok(pipeline),
             };
             put.insert(name, one);
@@ -362,7 +363,7 @@ mod tests {
 
     async fn put(catalogue: &Catalogue, name: &str) -> Result<bool, CatalogueError> {
         let (pipeline, text) = read(name);
-        catalogue.put(pipeline, text, 5).await
+        catalogue.put(pipeline, text, UnixMillis::new(5)).await
     }
 
     #[tokio::test]
@@ -378,7 +379,12 @@ mod tests {
         let second = Catalogue::new(Arc::new(Folder::none()), store, false);
         assert_eq!(second.load().await, Ok(1));
         let found = second.find("shop").await.unwrap().unwrap();
-        assert_eq!(found.origin, Origin::Put { updated_ms: 5 });
+        assert_eq!(
+            found.origin,
+            Origin::Put {
+                updated_ms: UnixMillis::new(5)
+            }
+        );
         assert_eq!(second.delete("shop").await, Ok(true));
         assert_eq!(second.delete("shop").await, Ok(false));
         assert!(second.find("shop").await.unwrap().is_none());
@@ -461,7 +467,7 @@ mod tests {
         let store = memory().await;
         let stored = StoredPipeline {
             name: "shop".to_owned(),
-            updated_ms: 5,
+            updated_ms: UnixMillis::new(5),
             text: "canary_pipeline: 3".to_owned(),
         };
         store.put_pipeline(&stored).await.unwrap();

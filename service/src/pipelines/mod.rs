@@ -19,6 +19,8 @@ pub use folder::{Folder, FolderError};
 use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::pipeline::FileProblem;
 
+use crate::time::UnixMillis;
+
 /// Where a pipeline came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -26,8 +28,8 @@ pub enum Origin {
     File(String),
     /// It was put over HTTP.
     Put {
-        /// When, in milliseconds since 1970.
-        updated_ms: i64,
+        /// When.
+        updated_ms: UnixMillis,
     },
 }
 

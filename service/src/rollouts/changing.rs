@@ -2,81 +2,33 @@
 
 use std::sync::Arc;
 
-use serinus_analysis::matchers::Matchers;
-use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{EventKind, OverrideVerdict};
 
-use super::document::{Document, StageRecord};
 use super::live::{Live, Present};
-use super::transition::{self, Change, Refused, TrailEntry};
-use super::{NewStart, RolloutError, Rollouts, recorded};
-use crate::store::{Inputs, NewRollout, Recorded, RolloutState, RolloutUpdate, Started};
+use super::reason::Reason;
+use super::start::{StartRule, check_start};
+use super::trail::TrailEntry;
+use super::transition::{self, Change, End, Judgement, Refused};
+use super::{RolloutError, Rollouts, recorded};
+use crate::store::{Inputs, Recorded, RolloutState, RolloutUpdate};
+use crate::time::UnixMillis;
 
 impl Rollouts {
-    /// Starts a rollout, or finds the one of this pipeline and key. Says whether it is new.
+    /// The caller has moved the traffic to a stage, or to the next one. Its `start` is held to the
+    /// rule of the way in.
     ///
     /// # Errors
     ///
-    /// [`RolloutError`] when nothing could be recorded.
-    pub async fn start(&self, start: &NewStart<'_>) -> Result<(Arc<Live>, bool), RolloutError> {
-        let now_ms = self.now_ms();
-        let started_ms = start.start_ms.unwrap_or(now_ms);
-        let population = |matchers: &Matchers| Population::from(matchers);
-        let document = Document {
-            pipeline_yaml: start.pipeline_yaml.to_owned(),
-            control: population(&start.populations.control),
-            canary: population(&start.populations.canary),
-            source: start.source.map(str::to_owned),
-            dry_run: start.dry_run,
-            advance: start.advance,
-            stages: vec![StageRecord {
-                stage: start.stage.id.clone(),
-                started_ms,
-                passed_ms: None,
-            }],
-            decision: None,
-        };
-        let first = TrailEntry::new(EventKind::Started, &start.stage.id, start.caused_by);
-        let started = self
-            .store
-            .start(NewRollout {
-                id: self.next_id(now_ms),
-                pipeline: start.pipeline.name.clone(),
-                key: start.key.to_owned(),
-                created_ms: now_ms,
-                document: recorded::document(&document),
-                first_event: recorded::event(&first, now_ms),
-            })
-            .await?;
-        let (stored, is_new) = match started {
-            Started::Created(stored) => (stored, true),
-            Started::Existing(stored) => (stored, false),
-        };
-        let live = self.memory.adopt(&stored)?;
-        if is_new {
-            let (pipeline, stage, key) = (&start.pipeline.name, &start.stage.id, start.key);
-            tracing::info!(
-                rollout.id = %live.id, pipeline.name = pipeline, stage.id = stage,
-                rollout.key = key, caused_by = start.caused_by,
-                "rollout {key} of {pipeline} started at {stage}"
-            );
-        }
-        Ok((live, is_new))
-    }
-
-    /// The caller has moved the traffic to a stage, or to the next one.
-    ///
-    /// # Errors
-    ///
-    /// [`RolloutError`] when the rollout cannot go there, or nothing could be recorded.
+    /// [`RolloutError`] when the rollout cannot go there, or not with this start, or nothing could
+    /// be recorded.
     pub async fn advance(
         &self,
         live: &Arc<Live>,
         stage: Option<&str>,
-        start_ms: Option<i64>,
+        (start, rule): (Option<UnixMillis>, StartRule<'_>),
         caused_by: &str,
     ) -> Result<(), RolloutError> {
-        let started_ms = start_ms.unwrap_or_else(|| self.now_ms());
+        let start = check_start(start, self.now(), rule)?;
         self.change(live, |present| {
             transition::advanced(
                 &present.document,
@@ -84,7 +36,7 @@ impl Rollouts {
                 &live.pipeline,
                 stage,
                 caused_by,
-                started_ms,
+                start,
             )
         })
         .await
@@ -99,19 +51,19 @@ impl Rollouts {
         &self,
         live: &Arc<Live>,
         verdict: OverrideVerdict,
-        reason: &str,
+        reason: &Reason,
         caused_by: &str,
     ) -> Result<(), RolloutError> {
-        let now_ms = self.now_ms();
+        let now = self.now();
         self.change(live, |present| {
             transition::overridden(
                 &present.document,
                 present.state,
                 &live.pipeline,
                 verdict,
-                reason,
+                reason.as_str(),
                 caused_by,
-                now_ms,
+                now,
             )
             .map(Some)
         })
@@ -126,7 +78,7 @@ impl Rollouts {
     pub async fn end(
         &self,
         live: &Arc<Live>,
-        end: RolloutState,
+        end: End,
         reason: Option<&str>,
         caused_by: &str,
     ) -> Result<(), RolloutError> {
@@ -167,21 +119,21 @@ impl Rollouts {
         live: &Arc<Live>,
         change: &Change,
         inputs: Option<Inputs>,
-        judgement: Option<transition::Judgement>,
+        judgement: Option<Judgement>,
     ) -> Result<bool, RolloutError> {
         let present = live.present();
-        let now_ms = self.now_ms();
+        let now = self.now();
         let events = change
-            .trail
+            .trail()
             .iter()
-            .map(|entry| recorded::event(entry, now_ms))
+            .map(|entry| recorded::event(entry, now))
             .collect();
         let update = RolloutUpdate {
-            state: change.state,
-            is_current: change.is_current,
-            updated_ms: now_ms,
-            closed_ms: (change.state != RolloutState::Open).then_some(now_ms),
-            document: recorded::document(&change.document),
+            state: change.state(),
+            is_current: change.is_current(),
+            updated_ms: now,
+            closed_ms: (change.state() != RolloutState::Open).then_some(now),
+            document: recorded::document(change.document()),
         };
         let began_at = tokio::time::Instant::now();
         let recorded = self
@@ -201,22 +153,27 @@ impl Rollouts {
             self.memory.release_key(live);
         }
         if is_done {
-            for entry in &change.trail {
-                if entry.kind == EventKind::Decided
-                    && let Some(verdict) = entry.verdict
-                {
-                    self.metrics.verdict(verdict.into());
-                }
-                let kind = entry.kind.name();
-                let reason = entry.reason.as_deref().unwrap_or_default();
-                let (pipeline, key) = (&live.pipeline_name, &live.key);
-                tracing::info!(
-                    rollout.id = %live.id, pipeline.name = pipeline, rollout.key = key,
-                    stage.id = entry.stage, caused_by = entry.caused_by, reason,
-                    "rollout {key} of {pipeline} at {}: {kind}", entry.stage
-                );
+            for entry in change.trail() {
+                self.tell_of(live, entry);
             }
         }
         Ok(is_done)
+    }
+
+    /// Counts and logs what was recorded.
+    fn tell_of(&self, live: &Live, entry: &TrailEntry) {
+        if entry.kind == EventKind::Decided
+            && let Some(verdict) = entry.verdict
+        {
+            self.metrics.verdict(verdict.into());
+        }
+        let kind = entry.kind.name();
+        let reason = entry.reason.as_deref().unwrap_or_default();
+        let (pipeline, key) = (&live.pipeline_name, live.key.as_str());
+        tracing::info!(
+            rollout.id = %live.id, pipeline.name = pipeline, rollout.key = key,
+            stage.id = %entry.stage, caused_by = entry.caused_by, reason,
+            "rollout {key} of {pipeline} at {}: {kind}", entry.stage
+        );
     }
 }

@@ -1,10 +1,49 @@
 //! What is remembered of a rollout, as the document that the store keeps.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serinus_analysis::pipeline::{Diagnostic, Pipeline, Stage};
 use serinus_openapi::analysis::{ReasonCode, Verdict};
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::AdvanceMode;
+
+use super::start::StageStart;
+use crate::time::UnixMillis;
+
+/// The id of a stage that its pipeline has, or had when this was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StageId(String);
+
+impl StageId {
+    /// The id of a stage.
+    pub fn of(stage: &Stage) -> Self {
+        Self(stage.id.clone())
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a stage has this id.
+    pub fn names(&self, stage: &Stage) -> bool {
+        self.0 == stage.id
+    }
+}
+
+impl PartialEq<str> for StageId {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl fmt::Display for StageId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
 
 /// What is remembered of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,29 +61,34 @@ pub struct Document {
     pub dry_run: bool,
     /// Who moves it to the next stage.
     pub advance: AdvanceMode,
-    /// The stages that have begun, in the order of their beginning; the last is the one it is at.
-    /// Never empty.
-    pub stages: Vec<StageRecord>,
+    /// The stages that have begun.
+    pub stages: Begun,
     /// What was recorded last.
     pub decision: Option<Decision>,
+}
+
+/// The stages that have begun, in the order of their beginning. There is always one that the
+/// rollout is at: the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<StageRecord>", into = "Vec<StageRecord>")]
+pub struct Begun {
+    earlier: Vec<StageRecord>,
+    current: StageRecord,
 }
 
 /// A stage that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageRecord {
-    /// Its id.
-    pub stage: String,
-    /// When it began, in milliseconds since 1970.
-    pub started_ms: i64,
-    /// When it passed.
-    pub passed_ms: Option<i64>,
+    stage: StageId,
+    started_ms: UnixMillis,
+    passed_ms: Option<UnixMillis>,
 }
 
 /// A verdict that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// The stage it is about.
-    pub stage: String,
+    pub stage: StageId,
     /// The true verdict, also when it is not acted on.
     pub verdict: Verdict,
     /// Why, as a token.
@@ -55,18 +99,93 @@ pub struct Decision {
     pub progress: String,
 }
 
+impl StageRecord {
+    /// A stage that begins. When it does, only the rule of [`start`](super::start) says.
+    pub(super) fn begins(stage: StageId, start: StageStart) -> Self {
+        Self {
+            stage,
+            started_ms: start.at(),
+            passed_ms: None,
+        }
+    }
+
+    /// Its id.
+    pub fn stage(&self) -> &StageId {
+        &self.stage
+    }
+
+    /// When it began.
+    pub fn started(&self) -> UnixMillis {
+        self.started_ms
+    }
+
+    /// When it passed, if it did.
+    pub fn passed(&self) -> Option<UnixMillis> {
+        self.passed_ms
+    }
+}
+
+impl Begun {
+    /// The first stage begins.
+    pub(super) fn first(record: StageRecord) -> Self {
+        Self {
+            earlier: Vec::new(),
+            current: record,
+        }
+    }
+
+    /// The stage it is at.
+    pub fn current(&self) -> &StageRecord {
+        &self.current
+    }
+
+    /// All of them, in the order of their beginning.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &StageRecord> {
+        self.earlier.iter().chain([&self.current])
+    }
+
+    /// The current stage passes.
+    pub(super) fn pass(&mut self, at: UnixMillis) {
+        self.current.passed_ms = Some(at);
+    }
+
+    /// Another stage begins.
+    pub(super) fn begin(&mut self, record: StageRecord) {
+        let before = std::mem::replace(&mut self.current, record);
+        self.earlier.push(before);
+    }
+}
+
+impl TryFrom<Vec<StageRecord>> for Begun {
+    type Error = &'static str;
+
+    fn try_from(mut records: Vec<StageRecord>) -> Result<Self, Self::Error> {
+        let current = records.pop().ok_or("no stage has begun")?;
+        Ok(Self {
+            earlier: records,
+            current,
+        })
+    }
+}
+
+impl From<Begun> for Vec<StageRecord> {
+    fn from(begun: Begun) -> Self {
+        let mut records = begun.earlier;
+        records.push(begun.current);
+        records
+    }
+}
+
 impl Document {
     /// The stage it is at.
-    pub fn current(&self) -> Option<&StageRecord> {
-        self.stages.last()
+    pub fn current(&self) -> &StageRecord {
+        self.stages.current()
     }
 
     /// The newest record of a stage that has begun.
     pub fn record_of(&self, stage: &str) -> Option<&StageRecord> {
-        self.stages
-            .iter()
-            .rev()
-            .find(|record| record.stage == stage)
+        let mut newest_first = self.stages.iter().rev();
+        newest_first.find(|record| *record.stage() == *stage)
     }
 
     /// Reads the pipeline again.
@@ -88,4 +207,20 @@ pub(super) fn stage_of<'a>(pipeline: &'a Pipeline, id: &str) -> Option<(usize, &
         .iter()
         .enumerate()
         .find(|(_, stage)| stage.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stores of earlier versions hold this text.
+    #[test]
+    fn the_stages_that_have_begun_are_kept_as_a_list() {
+        let text = r#"[{"stage":"one","started_ms":5,"passed_ms":7},{"stage":"two","started_ms":8,"passed_ms":null}]"#;
+        let begun: Begun = serde_json::from_str(text).unwrap();
+        assert_eq!(*begun.current().stage(), *"two");
+        assert_eq!(begun.iter().count(), 2);
+        assert_eq!(serde_json::to_string(&begun).unwrap(), text);
+        assert!(serde_json::from_str::<Begun>("[]").is_err());
+    }
 }

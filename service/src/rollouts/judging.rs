@@ -4,69 +4,35 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serinus_analysis::pipeline::{Pipeline, Stage};
-use serinus_analysis::series::Grid;
+use serinus_analysis::pipeline::Stage;
 use serinus_openapi::analysis::{ReasonCode, Verdict};
 
+use super::document::StageId;
 use super::live::{Live, Present};
+use super::schedule::{RETRY_MS, behind, next_due, sealed_end, spread_ms, window_end};
 use super::transition::{self, Judgement};
-use super::{RolloutError, Rollouts};
+use super::{RolloutError, Rollouts, telling};
 use crate::engine::{Analysis, AnalysisInput};
 use crate::packed::pack;
 use crate::store::{Inputs, RolloutState};
+use crate::time::UnixMillis;
 use crate::wire;
-
-const MILLISECONDS_PER_SECOND: i64 = 1_000;
-
-/// How soon it is tried again when a source or the store failed.
-const RETRY_MS: i64 = 5_000;
-
-/// When the newest interval is sealed that ends at or before a time: late samples may still
-/// arrive for what is younger than the lag.
-fn sealed_end_ms(pipeline: &Pipeline, now_ms: i64) -> i64 {
-    let settings = &pipeline.analysis;
-    let interval_ms = i64::from(settings.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
-    let sealed_ms = now_ms - i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND;
-    sealed_ms.div_euclid(interval_ms) * interval_ms
-}
-
-/// When the next interval is sealed.
-fn next_due_ms(pipeline: &Pipeline, now_ms: i64) -> i64 {
-    let settings = &pipeline.analysis;
-    let interval_ms = i64::from(settings.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
-    sealed_end_ms(pipeline, now_ms)
-        + interval_ms
-        + i64::from(settings.lag_seconds) * MILLISECONDS_PER_SECOND
-}
-
-/// The end to judge a stage to, once a whole interval of it is sealed. Without one the analysis
-/// itself says that the stage has only just started.
-pub(super) fn window_end_ms(
-    pipeline: &Pipeline,
-    started_ms: i64,
-    sealed_end_ms: i64,
-) -> Option<i64> {
-    let interval_ms =
-        i64::from(pipeline.analysis.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
-    let grid = Grid::covering(started_ms, sealed_end_ms, interval_ms);
-    (grid.intervals() > 0).then_some(sealed_end_ms)
-}
 
 /// A judgement that says nothing about the canary: what it is made from is not there.
 fn failed(
     live: &Live,
     stage: &Stage,
-    (end_ms, made_ms): (i64, i64),
+    (end_ms, made_ms): (UnixMillis, UnixMillis),
     code: ReasonCode,
     reason: String,
 ) -> Judgement {
     let place = super::document::stage_of(&live.pipeline, &stage.id).map_or(1, |(at, _)| at + 1);
     Judgement {
-        stage: stage.id.clone(),
+        stage: StageId::of(stage),
         verdict: Verdict::Hold,
         reason_code: code,
         reason,
-        progress: format!("stage {place} of {}", live.pipeline.stages.len()),
+        progress: telling::progress(&live.pipeline, place),
         end_ms,
         made_ms,
         answer: None,
@@ -75,7 +41,7 @@ fn failed(
 
 /// Holds what was judged and cannot be recorded. It is tried again every few seconds for as long
 /// as the store fails, and logged once.
-fn hold_unrecorded(live: &Live, error: &RolloutError, now_ms: i64) {
+fn hold_unrecorded(live: &Live, error: &RolloutError, now: UnixMillis) {
     let code = ReasonCode::STORE_UNAVAILABLE;
     let present = live.present();
     let known = present.judgement.as_ref().map(|known| &known.reason_code);
@@ -86,21 +52,21 @@ fn hold_unrecorded(live: &Live, error: &RolloutError, now_ms: i64) {
         );
     }
     if let Some((stage, _)) = present.open_stage(&live.pipeline) {
-        let reason = format!("nothing can be recorded: {error}");
-        let end_ms = sealed_end_ms(&live.pipeline, now_ms);
-        live.note(failed(live, stage, (end_ms, now_ms), code, reason));
+        let reason = telling::unrecorded(error);
+        let end = sealed_end(&live.pipeline, now);
+        live.note(failed(live, stage, (end, now), code, reason));
     }
 }
 
 /// That a rollout is being judged. However that ends, by a panic too, it is judged again.
 struct Judging<'a> {
     live: &'a Live,
-    due_ms: i64,
+    due: UnixMillis,
 }
 
 impl Drop for Judging<'_> {
     fn drop(&mut self) {
-        self.live.due_ms.store(self.due_ms, Ordering::Relaxed);
+        self.live.judge_at(self.due);
         self.live.is_judging.store(false, Ordering::Release);
     }
 }
@@ -115,22 +81,22 @@ impl Rollouts {
         }
         let mut judging = Judging {
             live,
-            due_ms: self.now_ms() + RETRY_MS,
+            due: self.now().plus(RETRY_MS),
         };
         let result = self.judge_alone(live).await;
-        let now_ms = self.now_ms();
+        let now = self.now();
         let has_failed = match &result {
             Ok(has_failed) => *has_failed,
             Err(error) => {
-                hold_unrecorded(live, error, now_ms);
+                hold_unrecorded(live, error, now);
                 true
             }
         };
-        let due_ms = next_due_ms(&live.pipeline, now_ms);
-        judging.due_ms = if has_failed {
-            due_ms.min(now_ms + RETRY_MS)
+        let due = next_due(&live.pipeline, now);
+        judging.due = if has_failed {
+            due.min(now.plus(RETRY_MS))
         } else {
-            due_ms + self.spread_ms(live, now_ms)
+            due.plus(spread_ms(live, self.memory.count(), now))
         };
         drop(judging);
         // It went on to another stage meanwhile, or was changed by somebody else.
@@ -144,13 +110,13 @@ impl Rollouts {
     /// Judges it, and says whether it is to be tried again soon.
     async fn judge_alone(&self, live: &Arc<Live>) -> Result<bool, RolloutError> {
         let present = live.present();
-        let Some((stage, started_ms)) = present.open_stage(&live.pipeline) else {
+        let Some((stage, started)) = present.open_stage(&live.pipeline) else {
             return Ok(false);
         };
-        let end_ms = sealed_end_ms(&live.pipeline, self.now_ms());
+        let end = sealed_end(&live.pipeline, self.now());
         let is_up_to_date = present.judgement.as_ref().is_some_and(|judgement| {
-            judgement.stage == stage.id
-                && judgement.end_ms >= end_ms
+            judgement.stage.names(stage)
+                && judgement.end_ms >= end
                 && judgement.answer.is_some()
                 && !is_transient(&judgement.reason_code)
         });
@@ -161,28 +127,28 @@ impl Rollouts {
             pipeline: &live.pipeline,
             stage,
             populations: live.populations.clone(),
-            start_ms: Some(started_ms),
-            end_ms: window_end_ms(&live.pipeline, started_ms, end_ms),
+            start_ms: Some(started.get()),
+            end_ms: window_end(&live.pipeline, started, end).map(UnixMillis::get),
             source: present.document.source.as_deref(),
         };
         let analysis = self.analyse(&input).await;
         let (judgement, inputs) = match analysis {
             Ok(analysis) => {
                 let judgement = Judgement {
-                    stage: stage.id.clone(),
+                    stage: StageId::of(stage),
                     verdict: analysis.verdict.verdict.into(),
                     reason_code: analysis.verdict.reason_code.into(),
                     reason: analysis.verdict.reason.clone(),
                     progress: analysis.verdict.progress.clone(),
-                    end_ms: analysis.grid.end_ms(),
-                    made_ms: self.now_ms(),
+                    end_ms: UnixMillis::new(analysis.grid.end_ms()),
+                    made_ms: self.now(),
                     answer: Some(Box::new(wire::answer(&input, &analysis))),
                 };
                 (judgement, Some(analysis))
             }
             Err(error) => {
                 let code = ReasonCode::NO_DATA;
-                let times = (end_ms, self.now_ms());
+                let times = (end, self.now());
                 (failed(live, stage, times, code, error.to_string()), None)
             }
         };
@@ -217,7 +183,7 @@ impl Rollouts {
         if present.state != RolloutState::Open {
             return Ok(());
         }
-        let news = transition::judged(&present.document, &live.pipeline, &judgement, self.now_ms());
+        let news = transition::judged(&present.document, &live.pipeline, &judgement, self.now());
         let Some(change) = news else {
             live.note(judgement);
             return Ok(());
@@ -236,23 +202,6 @@ impl Rollouts {
         // When another process was first, its record counts, and this one is judged again.
         self.record(live, &change, inputs, Some(judgement)).await?;
         Ok(())
-    }
-
-    /// How long after an interval is sealed it is judged: not all at once, and not much later than
-    /// it was this time, so that no two judgements are far more than an interval apart while many
-    /// rollouts are started.
-    fn spread_ms(&self, live: &Live, now_ms: i64) -> i64 {
-        /// Time that one judgement is given, so that few rollouts are judged at once.
-        const TURN_MS: i64 = 20;
-        /// How much later it may be judged than in the interval before.
-        const MOST_LATER_MS: i64 = 2_000;
-        let open = i64::try_from(self.memory.count()).unwrap_or(i64::MAX);
-        let interval_ms =
-            i64::from(live.pipeline.analysis.interval_seconds).max(1) * MILLISECONDS_PER_SECOND;
-        let width_ms = open.saturating_mul(TURN_MS).clamp(1, interval_ms);
-        let place = i64::from(live.id.as_fields().2) << 8 | i64::from(live.id.as_bytes()[15]);
-        let this_time_ms = now_ms - (next_due_ms(&live.pipeline, now_ms) - interval_ms);
-        (place % width_ms).min(this_time_ms + MOST_LATER_MS)
     }
 
     /// Judges a rollout now and waits for it, but not longer than `wait`: the judgement goes on.
@@ -286,9 +235,9 @@ impl Rollouts {
         const LOOK_AGAIN: Duration = Duration::from_millis(5);
         let all = async {
             for live in self.memory.all() {
-                while !is_caught_up(&live, self.now_ms()) {
+                while !is_caught_up(&live, self.now()) {
                     self.judge(&live).await;
-                    if !is_caught_up(&live, self.now_ms()) {
+                    if !is_caught_up(&live, self.now()) {
                         tokio::time::sleep(LOOK_AGAIN).await;
                     }
                 }
@@ -314,22 +263,15 @@ impl Rollouts {
 }
 
 /// Whether a rollout was judged with all that is sealed, whatever came of it.
-fn is_caught_up(live: &Live, now_ms: i64) -> bool {
+fn is_caught_up(live: &Live, now: UnixMillis) -> bool {
     let present = live.present();
-    let sealed_ms = sealed_end_ms(&live.pipeline, now_ms);
-    let Some((stage, started_ms)) = present.open_stage(&live.pipeline) else {
+    let sealed = sealed_end(&live.pipeline, now);
+    let Some((stage, started)) = present.open_stage(&live.pipeline) else {
         return true;
     };
     present.judgement.as_ref().is_some_and(|judgement| {
-        judgement.stage == stage.id && (judgement.end_ms >= sealed_ms || sealed_ms <= started_ms)
+        judgement.stage.names(stage) && (judgement.end_ms >= sealed || sealed <= started)
     })
-}
-
-/// How long after its newest interval was sealed a judgement was made.
-fn behind(pipeline: &Pipeline, judgement: &Judgement) -> Duration {
-    let lag_ms = i64::from(pipeline.analysis.lag_seconds) * MILLISECONDS_PER_SECOND;
-    let behind_ms = judgement.made_ms - judgement.end_ms - lag_ms;
-    Duration::from_millis(u64::try_from(behind_ms).unwrap_or(0))
 }
 
 /// Whether the stage was judged, whatever came of it.
@@ -337,7 +279,7 @@ fn is_told(present: &Present, stage: &Stage) -> bool {
     present
         .judgement
         .as_ref()
-        .is_some_and(|judgement| judgement.stage == stage.id)
+        .is_some_and(|judgement| judgement.stage.names(stage))
 }
 
 /// Whether a code tells of a failure that may be over soon.

@@ -6,27 +6,27 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Populations;
-use serinus_openapi::analysis::{ReasonCode, Verdict};
 use tokio::sync::watch;
-use uuid::Uuid;
 
-use super::document::{Decision, Document, stage_of};
+use super::RolloutError;
+use super::document::{Document, stage_of};
 use super::transition::Judgement;
-use crate::store::{RolloutState, StoredRollout};
+use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
+use crate::time::UnixMillis;
 
 /// A rollout in memory.
 #[derive(Debug)]
 pub struct Live {
     /// Its id.
-    pub id: Uuid,
+    pub id: RolloutId,
     /// The pipeline's name.
     pub pipeline_name: String,
     /// Its key.
-    pub key: String,
+    pub key: RolloutKey,
     /// Which rollout with this key it is.
     pub attempt: i64,
-    /// When it was started, in milliseconds since 1970.
-    pub created_ms: i64,
+    /// When it was started.
+    pub created_ms: UnixMillis,
     /// The pipeline as it was when the rollout was started.
     pub pipeline: Arc<Pipeline>,
     /// Its populations.
@@ -35,8 +35,8 @@ pub struct Live {
     pub(super) writing: tokio::sync::Mutex<()>,
     /// Whether it is being judged.
     pub(super) is_judging: AtomicBool,
-    /// When it is judged next, in milliseconds since 1970.
-    pub(super) due_ms: AtomicI64,
+    /// When it is judged next, in milliseconds since 1970: see [`Live::due`].
+    due_ms: AtomicI64,
     present: RwLock<Arc<Present>>,
     changes: watch::Sender<u64>,
 }
@@ -50,34 +50,19 @@ pub struct Present {
     pub state: RolloutState,
     /// Whether a call with its key means it.
     pub is_current: bool,
-    /// When it changed last, in milliseconds since 1970.
-    pub updated_ms: i64,
+    /// When it changed last.
+    pub updated_ms: UnixMillis,
     /// What is remembered.
     pub document: Document,
     /// What was judged last, of the stage it is at.
     pub judgement: Option<Judgement>,
 }
 
-/// What is told of a rollout, or of one stage of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// The true verdict.
-    pub verdict: Verdict,
-    /// Why, as a token.
-    pub reason_code: ReasonCode,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// How far it is.
-    pub progress: String,
-    /// Whether it is judged without acting.
-    pub dry_run: bool,
-}
-
 /// Why what the store holds cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the stored rollout {id} cannot be read: {detail}")]
 pub struct Unreadable {
-    id: Uuid,
+    id: RolloutId,
     detail: String,
 }
 
@@ -114,7 +99,7 @@ impl Live {
             populations,
             writing: tokio::sync::Mutex::default(),
             is_judging: AtomicBool::new(false),
-            due_ms: AtomicI64::new(i64::MIN),
+            due_ms: AtomicI64::new(UnixMillis::EARLIEST.get()),
             present: RwLock::new(Arc::new(Present {
                 version: stored.version,
                 state: stored.state,
@@ -160,11 +145,7 @@ impl Live {
     /// Takes over a judgement that changes nothing of what is remembered.
     pub(super) fn note(&self, judgement: Judgement) {
         let present = self.present();
-        if present
-            .document
-            .current()
-            .is_some_and(|current| current.stage == judgement.stage)
-        {
+        if *present.document.current().stage() == judgement.stage {
             self.publish(Present {
                 judgement: Some(judgement),
                 ..(*present).clone()
@@ -184,8 +165,51 @@ impl Live {
 
     /// Makes it due now.
     pub(super) fn wake(&self) {
-        self.due_ms.store(i64::MIN, Ordering::Relaxed);
+        self.judge_at(UnixMillis::EARLIEST);
     }
+
+    /// When it is judged next.
+    pub(super) fn due(&self) -> UnixMillis {
+        UnixMillis::new(self.due_ms.load(Ordering::Relaxed))
+    }
+
+    /// Says when it is judged next.
+    pub(super) fn judge_at(&self, due: UnixMillis) {
+        self.due_ms.store(due.get(), Ordering::Relaxed);
+    }
+
+    /// Refuses populations that differ from its own.
+    ///
+    /// # Errors
+    ///
+    /// [`RolloutError::PopulationsDiffer`] names the population.
+    pub(super) fn check_populations(
+        &self,
+        given: &Populations<Option<Matchers>>,
+    ) -> Result<(), RolloutError> {
+        let pairs = [
+            ("control", &given.control, &self.populations.control),
+            ("canary", &given.canary, &self.populations.canary),
+        ];
+        for (name, given, known) in pairs {
+            if let Some(given) = given
+                && given != known
+            {
+                return Err(RolloutError::PopulationsDiffer(format!(
+                    "the {name} of this key is {{{}}}, and {{{}}} is given: leave it out, or use \
+                     another key",
+                    shown(known),
+                    shown(given)
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(matchers: &Matchers) -> String {
+    let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+    texts.join(", ")
 }
 
 fn read_document(stored: &StoredRollout) -> Result<Document, Unreadable> {
@@ -195,125 +219,14 @@ fn read_document(stored: &StoredRollout) -> Result<Document, Unreadable> {
     })
 }
 
-impl Told {
-    /// What the caller is to do, and why: under a dry run always `promote`.
-    pub fn acted_on(&self) -> (Verdict, String) {
-        if !self.dry_run {
-            return (self.verdict, self.reason.clone());
-        }
-        let name = match self.verdict {
-            Verdict::Promote => "promote",
-            Verdict::Hold => "hold",
-            Verdict::Rollback => "rollback",
-        };
-        let reason = format!("dry run, the verdict is {name}: {}", self.reason);
-        (Verdict::Promote, reason)
-    }
-}
-
 impl Present {
-    /// Whether the rollout is at a stage before this one, and goes on.
-    pub fn is_at_an_earlier_stage(&self, pipeline: &Pipeline, stage: &str) -> bool {
-        let place = |id: &str| stage_of(pipeline, id).map(|(place, _)| place);
-        let at = self.document.current().and_then(|at| place(&at.stage));
-        self.state == RolloutState::Open && at < place(stage)
-    }
-
-    /// The stage that waits for its judgement, if there is one.
-    pub fn open_stage<'a>(&self, pipeline: &'a Pipeline) -> Option<(&'a Stage, i64)> {
-        let current = self.document.current()?;
-        if self.state != RolloutState::Open || current.passed_ms.is_some() {
+    /// The stage that waits for its judgement, if there is one, and when it began.
+    pub fn open_stage<'a>(&self, pipeline: &'a Pipeline) -> Option<(&'a Stage, UnixMillis)> {
+        let current = self.document.current();
+        if self.state != RolloutState::Open || current.passed().is_some() {
             return None;
         }
-        let (_, stage) = stage_of(pipeline, &current.stage)?;
-        Some((stage, current.started_ms))
-    }
-
-    /// What is told of one stage, or of the whole rollout.
-    pub fn told(&self, pipeline: &Pipeline, stage: Option<&str>) -> Told {
-        let shown = stage.or_else(|| {
-            let current = self.document.current()?;
-            Some(current.stage.as_str())
-        });
-        let shown = shown.unwrap_or_default();
-        let (place, is_shadow) = stage_of(pipeline, shown)
-            .map_or((0, false), |(place, stage)| (place + 1, stage.shadow));
-        let told = |verdict, reason_code, reason: String, progress: Option<&str>| Told {
-            verdict,
-            reason_code,
-            reason,
-            progress: progress.map_or_else(
-                || format!("stage {place} of {}", pipeline.stages.len()),
-                str::to_owned,
-            ),
-            dry_run: self.document.dry_run || pipeline.dry_run || is_shadow,
-        };
-        let decided = |verdict, decision: &Decision| {
-            let code = decision.reason_code.clone();
-            told(
-                verdict,
-                code,
-                decision.reason.clone(),
-                Some(&decision.progress),
-            )
-        };
-        match (self.state, &self.document.decision) {
-            (RolloutState::RolledBack, Some(decision)) => {
-                return decided(Verdict::Rollback, decision);
-            }
-            (RolloutState::RolledBack, None) => {
-                let reason = "it was rolled back".to_owned();
-                return told(Verdict::Rollback, ReasonCode::OVERRIDE, reason, None);
-            }
-            (RolloutState::Cancelled | RolloutState::Closed, _) => {
-                let reason = format!("the rollout is over ({})", self.state.as_str());
-                return told(Verdict::Hold, ReasonCode::CANCELLED, reason, None);
-            }
-            (RolloutState::Promoted, _) => {
-                let progress = format!("all {} stages passed", pipeline.stages.len());
-                let reason = format!("every stage of {} has passed", pipeline.name);
-                return told(
-                    Verdict::Promote,
-                    ReasonCode::PASSED,
-                    reason,
-                    Some(&progress),
-                );
-            }
-            (RolloutState::Open, _) => {}
-        }
-        let has_passed = self
-            .document
-            .record_of(shown)
-            .is_some_and(|record| record.passed_ms.is_some());
-        let at = self.document.current().map_or("", |record| &record.stage);
-        if has_passed {
-            if let Some(decision) = &self.document.decision
-                && decision.stage == shown
-                && decision.verdict == Verdict::Promote
-            {
-                return decided(Verdict::Promote, decision);
-            }
-            let reason = format!("{shown} has passed; the rollout is at {at}");
-            return told(Verdict::Promote, ReasonCode::PASSED, reason, None);
-        }
-        if at != shown {
-            let reason = format!("the rollout is at {at}, and {shown} was not shown to pass");
-            return told(Verdict::Hold, ReasonCode::STILL_COLLECTING, reason, None);
-        }
-        match &self.judgement {
-            Some(judgement) if judgement.verdict == Verdict::Hold => told(
-                Verdict::Hold,
-                judgement.reason_code.clone(),
-                judgement.reason.clone(),
-                Some(&judgement.progress),
-            ),
-            // What is not recorded is not told.
-            _ => told(
-                Verdict::Hold,
-                ReasonCode::STILL_COLLECTING,
-                format!("{shown} is not judged yet"),
-                None,
-            ),
-        }
+        let (_, stage) = stage_of(pipeline, current.stage().as_str())?;
+        Some((stage, current.started()))
     }
 }

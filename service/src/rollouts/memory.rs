@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use uuid::Uuid;
-
 use super::live::{Live, Unreadable};
-use crate::store::{RolloutState, StoredRollout};
+use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
+use crate::time::UnixMillis;
 
 /// Most rollouts that are over which are kept.
 const MOST_OVER: usize = 10_000;
@@ -17,19 +16,19 @@ pub(super) struct Memory(RwLock<Index>);
 
 #[derive(Debug, Default)]
 struct Index {
-    by_id: HashMap<Uuid, Arc<Live>>,
+    by_id: HashMap<RolloutId, Arc<Live>>,
     /// The current ones: by pipeline, then by key.
-    by_key: HashMap<String, HashMap<String, Arc<Live>>>,
+    by_key: HashMap<String, HashMap<RolloutKey, Arc<Live>>>,
 }
 
 impl Memory {
     /// The one that a call with this key means.
-    pub(super) fn current(&self, pipeline: &str, key: &str) -> Option<Arc<Live>> {
+    pub(super) fn current(&self, pipeline: &str, key: &RolloutKey) -> Option<Arc<Live>> {
         self.read().by_key.get(pipeline)?.get(key).cloned()
     }
 
     /// The one of an id.
-    pub(super) fn by_id(&self, id: Uuid) -> Option<Arc<Live>> {
+    pub(super) fn by_id(&self, id: RolloutId) -> Option<Arc<Live>> {
         self.read().by_id.get(&id).cloned()
     }
 
@@ -60,9 +59,9 @@ impl Memory {
     }
 
     /// Forgets those that are over until a time. The store still tells those that it keeps.
-    pub(super) fn forget_over_since(&self, until_ms: i64) {
+    pub(super) fn forget_over_since(&self, until: UnixMillis) {
         let over = self.over().into_iter();
-        self.forget(over.filter(|(updated_ms, _)| *updated_ms <= until_ms));
+        self.forget(over.filter(|(updated, _)| *updated <= until));
     }
 
     /// Forgets the oldest of those that are over. The store still knows them.
@@ -74,7 +73,7 @@ impl Memory {
     }
 
     /// Those that are over, with the time.
-    fn over(&self) -> Vec<(i64, Uuid)> {
+    fn over(&self) -> Vec<(UnixMillis, RolloutId)> {
         let all = self.all();
         let present = all.iter().map(|live| (live.present(), live.id));
         present
@@ -83,7 +82,7 @@ impl Memory {
             .collect()
     }
 
-    fn forget(&self, forgotten: impl Iterator<Item = (i64, Uuid)>) {
+    fn forget(&self, forgotten: impl Iterator<Item = (UnixMillis, RolloutId)>) {
         let mut index = self.write();
         for (_, id) in forgotten {
             if let Some(live) = index.by_id.remove(&id)

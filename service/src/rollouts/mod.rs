@@ -5,14 +5,24 @@
 //! told. A judgement is a pure function of the data on the grid, so that a lost process, a lost
 //! cache or another replica gives the same one.
 
+mod acting;
 mod changing;
 mod document;
+mod gate;
 mod judging;
 mod live;
 mod memory;
+mod reason;
 mod recorded;
+mod schedule;
+#[cfg(test)]
+mod shape;
+mod start;
+mod steps;
+mod telling;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod transition;
 mod worker;
 
@@ -20,21 +30,22 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use document::Document;
-pub use live::{Live, Present, Told, Unreadable};
+pub use document::{Document, StageRecord};
+pub use gate::{GateCall, GateError, GateTold};
+pub use live::{Live, Present, Unreadable};
 use memory::Memory;
+pub use reason::{InvalidReason, Reason};
 pub use recorded::read_event;
-use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Pipeline, Stage};
-use serinus_analysis::series::Populations;
-use serinus_openapi::rollout::AdvanceMode;
+pub use start::{NewStart, StartRule};
+pub use steps::{StepCall, StepTold};
+pub use telling::Told;
 use tokio_util::task::TaskTracker;
-pub use transition::{JUDGE, Refused};
-use uuid::{NoContext, Timestamp, Uuid};
+pub use transition::{End, JUDGE, Refused};
 
-use crate::engine::{AnalysisError, AnalysisInput, Engine};
+use crate::engine::{AnalysisError, Engine};
 use crate::metrics::{GateGauge, Metrics};
-use crate::store::{RolloutState, Store, StoreError};
+use crate::store::{RolloutId, RolloutKey, RolloutState, Store, StoreError};
+use crate::time::UnixMillis;
 use crate::turns::Turns;
 
 /// How the rollouts are judged and kept.
@@ -70,6 +81,9 @@ pub enum RolloutError {
     /// It cannot be changed as it was asked for.
     #[error("{0}")]
     Refused(#[from] Refused),
+    /// It can never be judged as it was asked for.
+    #[error("{0}")]
+    Impossible(#[from] AnalysisError),
     /// A rollout with this key has other populations.
     #[error("{0}")]
     PopulationsDiffer(String),
@@ -78,29 +92,14 @@ pub enum RolloutError {
     Busy,
 }
 
-/// A rollout to start.
-#[derive(Debug, Clone)]
-pub struct NewStart<'a> {
-    /// The pipeline.
-    pub pipeline: &'a Pipeline,
-    /// Its text.
-    pub pipeline_yaml: &'a str,
-    /// The stage to begin with.
-    pub stage: &'a Stage,
-    /// The rollout's key.
-    pub key: &'a str,
-    /// The populations.
-    pub populations: Populations<Matchers>,
-    /// When the stage began, in milliseconds since 1970; now when absent.
-    pub start_ms: Option<i64>,
-    /// The name of the source.
-    pub source: Option<&'a str>,
-    /// Judge without acting.
-    pub dry_run: bool,
-    /// Who moves it to the next stage.
-    pub advance: AdvanceMode,
-    /// Who starts it.
-    pub caused_by: &'a str,
+impl RolloutError {
+    /// Whether the caller has to change something.
+    pub fn is_callers(&self) -> bool {
+        match self {
+            Self::Impossible(_) | Self::Refused(_) | Self::PopulationsDiffer(_) => true,
+            Self::Store(_) | Self::Unreadable(_) | Self::Busy => false,
+        }
+    }
 }
 
 /// All rollouts.
@@ -114,7 +113,7 @@ pub struct Rollouts {
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
     /// The ids of the first rollouts that are started here.
-    first_ids: Mutex<VecDeque<Uuid>>,
+    first_ids: Mutex<VecDeque<RolloutId>>,
 }
 
 impl Rollouts {
@@ -136,7 +135,7 @@ impl Rollouts {
     /// Gives the first rollouts that are started here these ids, so that they can be named before:
     /// for a store that begins empty. Later ones get new ones.
     #[must_use]
-    pub fn with_first_ids(mut self, ids: impl IntoIterator<Item = Uuid>) -> Self {
+    pub fn with_first_ids(mut self, ids: impl IntoIterator<Item = RolloutId>) -> Self {
         self.first_ids = Mutex::new(ids.into_iter().collect());
         self
     }
@@ -158,16 +157,18 @@ impl Rollouts {
         self.settings.is_store_shared
     }
 
-    fn next_id(&self, now_ms: i64) -> Uuid {
+    fn next_id(&self, now: UnixMillis) -> RolloutId {
         let mut first = self
             .first_ids
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        first.pop_front().unwrap_or_else(|| new_id(now_ms))
+        first
+            .pop_front()
+            .unwrap_or_else(|| RolloutId::begun_at(now))
     }
 
-    fn now_ms(&self) -> i64 {
-        self.engine.clock().now_ms()
+    fn now(&self) -> UnixMillis {
+        UnixMillis::new(self.engine.clock().now_ms())
     }
 
     /// Finds the rollout that a call with this key means.
@@ -178,7 +179,7 @@ impl Rollouts {
     pub async fn current(
         &self,
         pipeline: &str,
-        key: &str,
+        key: &RolloutKey,
     ) -> Result<Option<Arc<Live>>, RolloutError> {
         if let Some(live) = self.memory.current(pipeline, key) {
             self.refresh(&live).await?;
@@ -197,7 +198,7 @@ impl Rollouts {
     /// # Errors
     ///
     /// [`RolloutError`] when the store cannot be asked.
-    pub async fn by_id(&self, id: Uuid) -> Result<Option<Arc<Live>>, RolloutError> {
+    pub async fn by_id(&self, id: RolloutId) -> Result<Option<Arc<Live>>, RolloutError> {
         if let Some(live) = self.memory.by_id(id) {
             self.refresh(&live).await?;
             return Ok(Some(live));
@@ -226,82 +227,28 @@ impl Rollouts {
         Ok(())
     }
 
-    /// Says what is wrong with a rollout before it is started: a window, populations or a source
-    /// that can never be judged.
-    ///
-    /// # Errors
-    ///
-    /// [`AnalysisError`] says what the caller must change.
-    pub fn check(&self, start: &NewStart<'_>) -> Result<(), AnalysisError> {
-        self.engine.check(&AnalysisInput {
-            pipeline: start.pipeline,
-            stage: start.stage,
-            populations: start.populations.clone(),
-            start_ms: Some(start.start_ms.unwrap_or_else(|| self.now_ms())),
-            end_ms: None,
-            source: start.source,
-        })
-    }
-
-    /// Refuses populations that differ from those that a rollout has.
-    ///
-    /// # Errors
-    ///
-    /// [`RolloutError::PopulationsDiffer`] names the population.
-    pub fn same_populations(
-        live: &Live,
-        given: &Populations<Option<Matchers>>,
-    ) -> Result<(), RolloutError> {
-        let pairs = [
-            ("control", &given.control, &live.populations.control),
-            ("canary", &given.canary, &live.populations.canary),
-        ];
-        for (name, given, known) in pairs {
-            if given.as_ref().is_some_and(|given| given != known) {
-                let show = |matchers: &Matchers| {
-                    let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
-                    texts.join(", ")
-                };
-                return Err(RolloutError::PopulationsDiffer(format!(
-                    "the {name} of this key is {{{}}}, and {{{}}} is given: leave it out, or use \
-                     another key",
-                    show(known),
-                    given.as_ref().map(show).unwrap_or_default()
-                )));
-            }
-        }
-        Ok(())
-    }
-
     /// What the gates of open rollouts would answer, and of those that ended within the last hour.
     pub fn gauges(&self) -> Vec<GateGauge> {
         const SHOWN_AFTER_MS: i64 = 3_600_000;
-        let since_ms = self.now_ms() - SHOWN_AFTER_MS;
+        let since = self.now().minus(SHOWN_AFTER_MS);
         let shown = |live: &Arc<Live>| {
             let present = live.present();
-            let is_recent = present.state == RolloutState::Open || present.updated_ms >= since_ms;
+            let is_recent = present.state == RolloutState::Open || present.updated_ms >= since;
             if !is_recent || !present.is_current {
                 return None;
             }
-            let stage = present.document.current()?.stage.clone();
+            let stage = present.document.current().stage().to_string();
             let (verdict, _reason) = present.told(&live.pipeline, None).acted_on();
             let judgement = present.judgement.as_ref();
-            let at_ms = judgement.map_or(present.updated_ms, |judgement| judgement.made_ms);
+            let at = judgement.map_or(present.updated_ms, |judgement| judgement.made_ms);
             Some(GateGauge {
                 pipeline: live.pipeline_name.clone(),
                 stage,
-                key: live.key.clone(),
+                key: live.key.to_string(),
                 verdict: verdict.into(),
-                evaluated_at_seconds: at_ms as f64 / 1e3,
+                evaluated_at_seconds: at.get() as f64 / 1e3,
             })
         };
         self.memory.all().iter().filter_map(shown).collect()
     }
-}
-
-/// A new id: a UUID of version 7, which sorts by time.
-pub fn new_id(now_ms: i64) -> Uuid {
-    let now_ms = u64::try_from(now_ms).unwrap_or(0);
-    let nanoseconds = u32::try_from(now_ms % 1000 * 1_000_000).unwrap_or(0);
-    Uuid::new_v7(Timestamp::from_unix(NoContext, now_ms / 1000, nanoseconds))
 }

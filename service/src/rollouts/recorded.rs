@@ -4,8 +4,9 @@ use serinus_openapi::analysis::timestamp;
 use serinus_openapi::rollout::Event;
 
 use super::document::Document;
-use super::transition::TrailEntry;
+use super::trail::TrailEntry;
 use crate::store::{NewEvent, StoredEvent};
+use crate::time::UnixMillis;
 
 /// The text of a document. Neither it nor an entry holds anything that JSON cannot say.
 pub(super) fn document(document: &Document) -> String {
@@ -13,9 +14,9 @@ pub(super) fn document(document: &Document) -> String {
 }
 
 /// What the store keeps of an entry.
-pub(super) fn event(entry: &TrailEntry, at_ms: i64) -> NewEvent {
+pub(super) fn event(entry: &TrailEntry, at: UnixMillis) -> NewEvent {
     NewEvent {
-        at_ms,
+        at_ms: at,
         kind: entry.kind.name().to_owned(),
         document: serde_json::to_string(entry).unwrap_or_default(),
     }
@@ -30,9 +31,9 @@ pub fn read_event(stored: &StoredEvent) -> Result<Event, serde_json::Error> {
     let entry: TrailEntry = serde_json::from_str(&stored.document)?;
     Ok(Event {
         sequence: stored.sequence,
-        at: timestamp(stored.at_ms),
+        at: timestamp(stored.at_ms.get()),
         kind: entry.kind,
-        stage: entry.stage,
+        stage: entry.stage.to_string(),
         caused_by: entry.caused_by,
         verdict: entry.verdict,
         reason_code: entry.reason_code,

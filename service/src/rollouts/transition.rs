@@ -1,13 +1,16 @@
 //! How a rollout changes: pure functions from what is remembered to what is remembered next and
 //! what is written into the trail. Times are arguments.
 
-use serde::{Deserialize, Serialize};
-use serinus_analysis::pipeline::Pipeline;
+use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_openapi::analysis::{AnalysisAnswer, ReasonCode, Verdict};
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 
-use super::document::{Decision, Document, StageRecord, stage_of};
+use super::acting::{Acting, Consequence};
+use super::document::{Decision, Document, StageId, StageRecord, stage_of};
+use super::start::StageStart;
+use super::trail::TrailEntry;
 use crate::store::RolloutState;
+use crate::time::UnixMillis;
 
 /// The name under which the judge's decisions stand in the trail.
 pub const JUDGE: &str = "judge";
@@ -16,7 +19,7 @@ pub const JUDGE: &str = "judge";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// The stage judged.
-    pub stage: String,
+    pub stage: StageId,
     /// The true verdict, also of a pipeline that does not act.
     pub verdict: Verdict,
     /// Why, as a token.
@@ -25,68 +28,30 @@ pub struct Judgement {
     pub reason: String,
     /// How far the stage is.
     pub progress: String,
-    /// End of the last interval judged, in milliseconds since 1970.
-    pub end_ms: i64,
-    /// When it was made, in milliseconds since 1970.
-    pub made_ms: i64,
+    /// End of the last interval judged.
+    pub end_ms: UnixMillis,
+    /// When it was made.
+    pub made_ms: UnixMillis,
     /// The evidence, where any data could be asked for.
     pub answer: Option<Box<AnalysisAnswer>>,
 }
 
-/// What is remembered next.
+/// What is remembered next. Only the rules of this file make one, and nothing else is recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Change {
-    /// The state of the rollout.
-    pub state: RolloutState,
-    /// Whether a call with its key still means it.
-    pub is_current: bool,
-    /// The document.
-    pub document: Document,
-    /// What is written into the trail, in this order.
-    pub trail: Vec<TrailEntry>,
+    state: RolloutState,
+    is_current: bool,
+    document: Document,
+    trail: Vec<TrailEntry>,
 }
 
-/// An entry of the trail, as the store keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct TrailEntry {
-    /// What happened.
-    pub kind: EventKind,
-    /// The stage it happened in.
-    pub stage: String,
-    /// Who or what caused it.
-    pub caused_by: String,
-    /// The verdict, where one was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Verdict>,
-    /// Why, as a token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason_code: Option<ReasonCode>,
-    /// Why, in one sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The whole judgement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub analysis: Option<Box<AnalysisAnswer>>,
-}
-
-impl TrailEntry {
-    /// An entry without a verdict.
-    pub(super) fn new(kind: EventKind, stage: &str, caused_by: &str) -> Self {
-        Self {
-            kind,
-            stage: stage.to_owned(),
-            caused_by: caused_by.to_owned(),
-            verdict: None,
-            reason_code: None,
-            reason: None,
-            analysis: None,
-        }
-    }
-
-    fn because(mut self, reason: &str) -> Self {
-        self.reason = Some(reason.to_owned());
-        self
-    }
+/// How a rollout ends because somebody says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A person or a caller stops it.
+    Cancelled,
+    /// Its caller says that it is over.
+    Closed,
 }
 
 /// Why a rollout cannot be changed as it was asked for.
@@ -103,17 +68,90 @@ pub enum Refused {
     Stage(String),
 }
 
+impl Change {
+    /// The state of the rollout.
+    pub(super) fn state(&self) -> RolloutState {
+        self.state
+    }
+
+    /// Whether a call with its key still means it.
+    pub(super) fn is_current(&self) -> bool {
+        self.is_current
+    }
+
+    /// The document.
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// What is written into the trail, in this order.
+    pub(super) fn trail(&self) -> &[TrailEntry] {
+        &self.trail
+    }
+
+    /// A rollout that stays open, with an entry.
+    fn open(document: &Document, trail: Vec<TrailEntry>) -> Self {
+        Self {
+            state: RolloutState::Open,
+            is_current: true,
+            document: document.clone(),
+            trail,
+        }
+    }
+
+    /// Rolls it back at the stage it is at.
+    fn roll_back(&mut self, caused_by: &str, reason: &str) {
+        self.state = RolloutState::RolledBack;
+        let stage = self.document.current().stage();
+        let entry = TrailEntry::new(EventKind::RolledBack, stage, caused_by);
+        self.trail.push(entry.because(reason));
+    }
+
+    /// Marks the current stage as passed, and goes on to the next one where Serinus does that.
+    fn pass(&mut self, pipeline: &Pipeline, caused_by: &str, next: StageStart, at: UnixMillis) {
+        self.document.stages.pass(at);
+        let stage = self.document.current().stage().clone();
+        self.trail
+            .push(TrailEntry::new(EventKind::StagePassed, &stage, caused_by));
+        match stage_after(pipeline, &stage) {
+            None => {
+                self.state = RolloutState::Promoted;
+                self.trail
+                    .push(TrailEntry::new(EventKind::Promoted, &stage, caused_by));
+            }
+            Some(following) if self.document.advance == AdvanceMode::Automatic => {
+                self.begin(following, caused_by, next);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn begin(&mut self, stage: &Stage, caused_by: &str, start: StageStart) {
+        let stage = StageId::of(stage);
+        self.trail
+            .push(TrailEntry::new(EventKind::StageStarted, &stage, caused_by));
+        let record = StageRecord::begins(stage, start);
+        self.document.stages.begin(record);
+    }
+}
+
+/// The stage that comes after one, if it is not the last.
+pub(super) fn stage_after<'a>(pipeline: &'a Pipeline, stage: &StageId) -> Option<&'a Stage> {
+    let (place, _) = stage_of(pipeline, stage.as_str())?;
+    pipeline.stages.get(place + 1)
+}
+
 /// What a judgement changes. Nothing when it says what was recorded before: a poll, or another
 /// interval without news, leaves no trace.
 pub(super) fn judged(
     document: &Document,
     pipeline: &Pipeline,
     judgement: &Judgement,
-    at_ms: i64,
+    at: UnixMillis,
 ) -> Option<Change> {
-    let current = document.current()?;
+    let current = document.current();
     let stage = &judgement.stage;
-    if *stage != current.stage || current.passed_ms.is_some() {
+    if stage != current.stage() || current.passed().is_some() {
         return None;
     }
     let reason_code = judgement.reason_code.clone();
@@ -125,18 +163,14 @@ pub(super) fn judged(
     if !is_news {
         return None;
     }
-    let mut change = Change {
-        state: RolloutState::Open,
-        is_current: true,
-        document: document.clone(),
-        trail: vec![TrailEntry {
-            verdict: Some(judgement.verdict),
-            reason_code: Some(reason_code.clone()),
-            reason: Some(judgement.reason.clone()),
-            analysis: judgement.answer.clone(),
-            ..TrailEntry::new(EventKind::Decided, stage, JUDGE)
-        }],
+    let entry = TrailEntry {
+        verdict: Some(judgement.verdict),
+        reason_code: Some(reason_code.clone()),
+        reason: Some(judgement.reason.clone()),
+        analysis: judgement.answer.clone(),
+        ..TrailEntry::new(EventKind::Decided, stage, JUDGE)
     };
+    let mut change = Change::open(document, vec![entry]);
     change.document.decision = Some(Decision {
         stage: stage.clone(),
         verdict: judgement.verdict,
@@ -144,56 +178,17 @@ pub(super) fn judged(
         reason: judgement.reason.clone(),
         progress: judgement.progress.clone(),
     });
-    match judgement.verdict {
-        Verdict::Hold => {}
-        Verdict::Rollback => {
-            change.state = RolloutState::RolledBack;
-            let entry = TrailEntry::new(EventKind::RolledBack, stage, JUDGE);
-            change.trail.push(entry.because(&judgement.reason));
+    let judged_stage = stage_of(pipeline, stage.as_str()).map(|(_, stage)| stage);
+    let acting = Acting::of(document, pipeline, judged_stage);
+    match acting.consequence(judgement.verdict) {
+        Consequence::Stays => {}
+        Consequence::RollsBack => change.roll_back(JUDGE, &judgement.reason),
+        Consequence::Passes => {
+            let next = StageStart::after_judged(judgement.end_ms);
+            change.pass(pipeline, JUDGE, next, at);
         }
-        // The next stage begins where the judged data ends, so that no interval is judged twice
-        // and none is left out, whenever this is computed.
-        Verdict::Promote => pass(&mut change, pipeline, JUDGE, judgement.end_ms, at_ms),
     }
     Some(change)
-}
-
-/// Marks the current stage as passed, and goes on to the next one where Serinus does that.
-fn pass(change: &mut Change, pipeline: &Pipeline, caused_by: &str, next_ms: i64, at_ms: i64) {
-    let Some(current) = change.document.stages.last_mut() else {
-        return;
-    };
-    current.passed_ms = Some(at_ms);
-    let stage = current.stage.clone();
-    change
-        .trail
-        .push(TrailEntry::new(EventKind::StagePassed, &stage, caused_by));
-    let next = stage_of(pipeline, &stage)
-        .and_then(|(place, _)| pipeline.stages.get(place + 1))
-        .map(|next| next.id.clone());
-    match next {
-        None => {
-            change.state = RolloutState::Promoted;
-            change
-                .trail
-                .push(TrailEntry::new(EventKind::Promoted, &stage, caused_by));
-        }
-        Some(next) if change.document.advance == AdvanceMode::Automatic => {
-            begin(change, &next, caused_by, next_ms);
-        }
-        Some(_) => {}
-    }
-}
-
-fn begin(change: &mut Change, stage: &str, caused_by: &str, started_ms: i64) {
-    change.document.stages.push(StageRecord {
-        stage: stage.to_owned(),
-        started_ms,
-        passed_ms: None,
-    });
-    change
-        .trail
-        .push(TrailEntry::new(EventKind::StageStarted, stage, caused_by));
 }
 
 /// What it changes when the caller has moved the traffic to a stage, or to the next one.
@@ -207,7 +202,7 @@ pub(super) fn advanced(
     pipeline: &Pipeline,
     stage: Option<&str>,
     caused_by: &str,
-    started_ms: i64,
+    start: StageStart,
 ) -> Result<Option<Change>, Refused> {
     if state != RolloutState::Open {
         return Err(Refused::Over {
@@ -215,8 +210,8 @@ pub(super) fn advanced(
         });
     }
     let place_of = |id: &str| stage_of(pipeline, id).map(|(place, _)| place);
-    let current = document.current().map_or("", |record| &record.stage);
-    let here = place_of(current).unwrap_or(0);
+    let current = document.current().stage();
+    let here = place_of(current.as_str()).unwrap_or(0);
     let to = match stage {
         Some(stage) => place_of(stage)
             .ok_or_else(|| Refused::Stage(format!("the pipeline has no stage {stage:?}")))?,
@@ -236,13 +231,8 @@ pub(super) fn advanced(
             next.id
         )));
     }
-    let mut change = Change {
-        state,
-        is_current: true,
-        document: document.clone(),
-        trail: Vec::new(),
-    };
-    begin(&mut change, &next.id, caused_by, started_ms);
+    let mut change = Change::open(document, Vec::new());
+    change.begin(next, caused_by, start);
     Ok(Some(change))
 }
 
@@ -258,30 +248,26 @@ pub(super) fn overridden(
     verdict: OverrideVerdict,
     reason: &str,
     caused_by: &str,
-    at_ms: i64,
+    at: UnixMillis,
 ) -> Result<Change, Refused> {
     if !matches!(state, RolloutState::Open | RolloutState::RolledBack) {
         return Err(Refused::Over {
             state: state.as_str(),
         });
     }
-    let stage = document.current().map_or("", |record| &record.stage);
+    let stage = document.current().stage();
     let verdict_told = match verdict {
         OverrideVerdict::Promote => Verdict::Promote,
         OverrideVerdict::Rollback => Verdict::Rollback,
     };
-    let mut change = Change {
-        state: RolloutState::Open,
-        is_current: true,
-        document: document.clone(),
-        trail: vec![TrailEntry {
-            verdict: Some(verdict_told),
-            reason_code: Some(ReasonCode::OVERRIDE),
-            ..TrailEntry::new(EventKind::Overridden, stage, caused_by).because(reason)
-        }],
+    let entry = TrailEntry {
+        verdict: Some(verdict_told),
+        reason_code: Some(ReasonCode::OVERRIDE),
+        ..TrailEntry::new(EventKind::Overridden, stage, caused_by).because(reason)
     };
+    let mut change = Change::open(document, vec![entry]);
     change.document.decision = Some(Decision {
-        stage: stage.to_owned(),
+        stage: stage.clone(),
         verdict: verdict_told,
         reason_code: ReasonCode::OVERRIDE,
         reason: format!("{caused_by} decided: {reason}"),
@@ -291,12 +277,8 @@ pub(super) fn overridden(
             .map_or_else(|| format!("at {stage}"), |before| before.progress.clone()),
     });
     match verdict {
-        OverrideVerdict::Promote => pass(&mut change, pipeline, caused_by, at_ms, at_ms),
-        OverrideVerdict::Rollback => {
-            change.state = RolloutState::RolledBack;
-            let entry = TrailEntry::new(EventKind::RolledBack, stage, caused_by);
-            change.trail.push(entry.because(reason));
-        }
+        OverrideVerdict::Promote => change.pass(pipeline, caused_by, StageStart::now(at), at),
+        OverrideVerdict::Rollback => change.roll_back(caused_by, reason),
     }
     Ok(change)
 }
@@ -306,21 +288,20 @@ pub(super) fn overridden(
 pub(super) fn ended(
     document: &Document,
     is_current: bool,
-    end: RolloutState,
+    end: End,
     reason: Option<&str>,
     caused_by: &str,
 ) -> Option<Change> {
     if !is_current {
         return None;
     }
-    let kind = match end {
-        RolloutState::Cancelled => EventKind::Cancelled,
-        _ => EventKind::Closed,
+    let (state, kind) = match end {
+        End::Cancelled => (RolloutState::Cancelled, EventKind::Cancelled),
+        End::Closed => (RolloutState::Closed, EventKind::Closed),
     };
-    let stage = document.current().map_or("", |record| &record.stage);
-    let entry = TrailEntry::new(kind, stage, caused_by);
+    let entry = TrailEntry::new(kind, document.current().stage(), caused_by);
     Some(Change {
-        state: end,
+        state,
         is_current: false,
         document: document.clone(),
         trail: vec![match reason {

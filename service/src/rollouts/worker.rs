@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{RolloutError, Rollouts};
 use crate::store::{Retention, RolloutState};
+use crate::time::UnixMillis;
 
 /// How often the worker looks what is due. Short, so that few become due at once: judging many at
 /// the same time keeps polls waiting.
@@ -65,15 +66,15 @@ impl Rollouts {
     }
 
     fn judge_what_is_due(self: &Arc<Self>) {
-        let now_ms = self.now_ms();
+        let now = self.now();
         for live in self.memory.all() {
-            let is_due = live.due_ms.load(Ordering::Relaxed) <= now_ms;
+            let is_due = live.due() <= now;
             if is_due
                 && !live.is_judging.load(Ordering::Relaxed)
                 && live.present().state == RolloutState::Open
             {
                 // Not again before this judgement is over and says when.
-                live.due_ms.store(i64::MAX, Ordering::Relaxed);
+                live.judge_at(UnixMillis::LATEST);
                 self.begin_judging(&live);
             }
         }
@@ -89,8 +90,8 @@ impl Rollouts {
     }
 
     async fn prune(&self, retention: &Retention) {
-        let now_ms = self.now_ms();
-        match self.store.prune(retention, now_ms).await {
+        let now = self.now();
+        match self.store.prune(retention, now).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "forgot {count} rollouts that were over long ago"),
             Err(error) => tracing::warn!(error = %error, "cannot forget old rollouts: {error}"),
@@ -98,6 +99,6 @@ impl Rollouts {
         // What the store no longer knows must not be told from memory. What it forgets by number is
         // older than all that is kept here.
         self.memory
-            .forget_over_since(now_ms.saturating_sub(retention.closed_for_ms.max(0)));
+            .forget_over_since(now.minus(retention.closed_for_ms.max(0)));
     }
 }

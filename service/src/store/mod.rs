@@ -27,7 +27,7 @@
 //! | file | one idea |
 //! |---|---|
 //! | `url`, `claim` | where the store is, and which process uses it |
-//! | `model`, `page` | what is kept, and how lists are cut |
+//! | `names`, `model`, `page` | what names a rollout, what is kept, and how lists are cut |
 //! | `statements` | all SQL, portable |
 //! | `sqlite/` | the engine: one writer, some readers, and what to do when the disk is full |
 //! | `conformance` | what every engine must do, apart from the engine under test |
@@ -40,12 +40,11 @@ mod claim;
 mod conformance;
 mod error;
 mod model;
+mod names;
 mod page;
 mod sqlite;
 mod statements;
 mod url;
-
-use uuid::Uuid;
 
 pub use claim::{ClaimError, StoreClaim};
 pub use error::StoreError;
@@ -53,10 +52,12 @@ pub use model::{
     Inputs, NewEvent, NewRollout, Recorded, Retention, RolloutState, RolloutUpdate, Started,
     StoredEvent, StoredPipeline, StoredRollout,
 };
+pub use names::{InvalidKey, RolloutId, RolloutKey};
 pub use page::{Cursor, Filter, MOST_ON_A_PAGE, Page, RolloutPage};
 pub use sqlite::SqliteStore;
 pub use url::StoreUrl;
 
+use crate::time::UnixMillis;
 use url::Place;
 
 /// The most events that are read at once.
@@ -102,7 +103,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] when the store cannot be read now, [`StoreError::Corrupt`] when
     /// what it holds cannot be understood.
-    pub async fn rollout(&self, id: Uuid) -> Result<Option<StoredRollout>, StoreError> {
+    pub async fn rollout(&self, id: RolloutId) -> Result<Option<StoredRollout>, StoreError> {
         match self {
             Self::Sqlite(store) => store.rollout(id).await,
         }
@@ -116,7 +117,7 @@ impl Store {
     pub async fn current(
         &self,
         pipeline: &str,
-        key: &str,
+        key: &RolloutKey,
     ) -> Result<Option<StoredRollout>, StoreError> {
         match self {
             Self::Sqlite(store) => store.current(pipeline, key).await,
@@ -148,7 +149,7 @@ impl Store {
     /// makes a cancelled or closed one current; otherwise as [`rollout`](Self::rollout).
     pub async fn record(
         &self,
-        id: Uuid,
+        id: RolloutId,
         expected_version: i64,
         update: RolloutUpdate,
         events: Vec<NewEvent>,
@@ -182,7 +183,7 @@ impl Store {
     /// As [`rollout`](Self::rollout).
     pub async fn events(
         &self,
-        id: Uuid,
+        id: RolloutId,
         after_sequence: i64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
@@ -259,9 +260,9 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout). What was removed before stays removed.
-    pub async fn prune(&self, keep: &Retention, now_ms: i64) -> Result<u64, StoreError> {
+    pub async fn prune(&self, keep: &Retention, now: UnixMillis) -> Result<u64, StoreError> {
         match self {
-            Self::Sqlite(store) => store.prune(keep, now_ms).await,
+            Self::Sqlite(store) => store.prune(keep, now).await,
         }
     }
 

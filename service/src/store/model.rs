@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use uuid::Uuid;
+use super::names::{RolloutId, RolloutKey};
+use crate::time::UnixMillis;
 
 /// Where a rollout stands, as far as the store must know to find it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,11 +57,11 @@ impl fmt::Display for RolloutState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRollout {
     /// Names it for ever.
-    pub id: Uuid,
+    pub id: RolloutId,
     /// The pipeline it goes through.
     pub pipeline: String,
     /// What the caller calls it; unique among the current ones of a pipeline.
-    pub key: String,
+    pub key: RolloutKey,
     /// How many rollouts this pipeline and key have had, this one included.
     pub attempt: i64,
     /// Where it stands.
@@ -70,12 +71,12 @@ pub struct StoredRollout {
     pub is_current: bool,
     /// Grows by one with each record: 1 after the start.
     pub version: i64,
-    /// When it was started, in milliseconds since 1970.
-    pub created_ms: i64,
-    /// When it was last recorded, in milliseconds since 1970.
-    pub updated_ms: i64,
-    /// When it ended, in milliseconds since 1970.
-    pub closed_ms: Option<i64>,
+    /// When it was started.
+    pub created_ms: UnixMillis,
+    /// When it was last recorded.
+    pub updated_ms: UnixMillis,
+    /// When it ended.
+    pub closed_ms: Option<UnixMillis>,
     /// JSON text that the engine understands.
     pub document: String,
 }
@@ -84,13 +85,13 @@ pub struct StoredRollout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRollout {
     /// A fresh id; unused when the key has a current rollout.
-    pub id: Uuid,
+    pub id: RolloutId,
     /// The pipeline it goes through.
     pub pipeline: String,
     /// What the caller calls it.
-    pub key: String,
-    /// Now, in milliseconds since 1970.
-    pub created_ms: i64,
+    pub key: RolloutKey,
+    /// Now.
+    pub created_ms: UnixMillis,
     /// JSON text that the engine understands.
     pub document: String,
     /// Its first event.
@@ -118,8 +119,8 @@ impl Started {
 /// An event to be added to the trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// When it happened, in milliseconds since 1970.
-    pub at_ms: i64,
+    /// When it happened.
+    pub at_ms: UnixMillis,
     /// What happened, as one word.
     pub kind: String,
     /// JSON text that the engine understands.
@@ -131,8 +132,8 @@ pub struct NewEvent {
 pub struct StoredEvent {
     /// From 1 in each rollout, without gaps.
     pub sequence: i64,
-    /// When it happened, in milliseconds since 1970.
-    pub at_ms: i64,
+    /// When it happened.
+    pub at_ms: UnixMillis,
     /// What happened, as one word.
     pub kind: String,
     /// JSON text that the engine understands.
@@ -146,10 +147,10 @@ pub struct RolloutUpdate {
     pub state: RolloutState,
     /// Whether a call with its key still means it.
     pub is_current: bool,
-    /// Now, in milliseconds since 1970.
-    pub updated_ms: i64,
-    /// When it ended, in milliseconds since 1970.
-    pub closed_ms: Option<i64>,
+    /// Now.
+    pub updated_ms: UnixMillis,
+    /// When it ended.
+    pub closed_ms: Option<UnixMillis>,
     /// JSON text that the engine understands.
     pub document: String,
 }
@@ -159,8 +160,8 @@ pub struct RolloutUpdate {
 pub struct StoredPipeline {
     /// Its name.
     pub name: String,
-    /// When it was put, in milliseconds since 1970.
-    pub updated_ms: i64,
+    /// When it was put.
+    pub updated_ms: UnixMillis,
     /// The text as it was sent.
     pub text: String,
 }

@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::model::{RolloutState, StoredRollout};
+use super::names::RolloutId;
+use crate::time::UnixMillis;
 
 /// The most rollouts on a page.
 pub const MOST_ON_A_PAGE: usize = 200;
@@ -25,8 +27,8 @@ pub struct Filter {
     pub key: Option<String>,
     /// In this state.
     pub state: Option<RolloutState>,
-    /// Started at this time or later, in milliseconds since 1970.
-    pub since_ms: Option<i64>,
+    /// Started at this time or later.
+    pub since_ms: Option<UnixMillis>,
 }
 
 /// Which page of them.
@@ -60,8 +62,8 @@ impl RolloutPage {
 /// A place in the list of rollouts. Its text is opaque to callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    pub(super) created_ms: i64,
-    pub(super) id: Uuid,
+    pub(super) created_ms: UnixMillis,
+    pub(super) id: RolloutId,
 }
 
 impl Cursor {
@@ -77,8 +79,8 @@ impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = [0_u8; 24];
         let (created, id) = bytes.split_at_mut(8);
-        created.copy_from_slice(&self.created_ms.to_be_bytes());
-        id.copy_from_slice(self.id.as_bytes());
+        created.copy_from_slice(&self.created_ms.get().to_be_bytes());
+        id.copy_from_slice(self.id.uuid().as_bytes());
         formatter.write_str(&URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -96,8 +98,8 @@ impl FromStr for Cursor {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
         let (created, id) = bytes.split_first_chunk::<8>().ok_or_else(invalid)?;
         Ok(Self {
-            created_ms: i64::from_be_bytes(*created),
-            id: Uuid::from_slice(id).map_err(|_| invalid())?,
+            created_ms: UnixMillis::new(i64::from_be_bytes(*created)),
+            id: RolloutId::new(Uuid::from_slice(id).map_err(|_| invalid())?),
         })
     }
 }
@@ -111,7 +113,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_cursor_survives_its_text(created_ms in any::<i64>(), id in any::<u128>()) {
-            let cursor = Cursor { created_ms, id: Uuid::from_u128(id) };
+            let cursor = Cursor {
+                created_ms: UnixMillis::new(created_ms),
+                id: RolloutId::new(Uuid::from_u128(id)),
+            };
             prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
         }
 

@@ -6,15 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::Pipeline;
-use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisRequest};
-use serinus_openapi::population::Population;
-use serinus_openapi::{Problem, ProblemType, examples};
+use serinus_openapi::{Problem, examples};
 
 use super::operations::no_store;
-use crate::engine::AnalysisInput;
+use crate::engine::{self, AnalysisInput};
 use crate::http::body::SentBody;
 use crate::http::resolve::{self, Asked};
 use crate::http::{ApiError, App};
@@ -90,10 +86,11 @@ pub(super) async fn analyse(
     };
     let pipeline = resolve::pipeline(&app, asked).await?.usable()?;
     let stage = resolve::stage(&pipeline, request.stage.as_deref())?;
+    let given = resolve::given(request.control.as_ref(), request.canary.as_ref())?;
     let input = AnalysisInput {
         pipeline: &pipeline,
         stage,
-        populations: populations(&request, &pipeline)?,
+        populations: engine::populations_of(&pipeline, &given),
         start_ms: request
             .start
             .as_ref()
@@ -102,23 +99,6 @@ pub(super) async fn analyse(
         source: request.source.as_deref(),
     };
     Ok(no_store(Json(answer(&app, &input).await?)))
-}
-
-/// The caller's populations, or the pipeline's own.
-fn populations(
-    request: &AnalysisRequest,
-    pipeline: &Pipeline,
-) -> Result<Populations<Matchers>, ApiError> {
-    let matchers = |name: &str, given: Option<&Population>, own: &Matchers| match given {
-        None => Ok(own.clone()),
-        Some(given) => given.to_matchers().map_err(|error| {
-            ApiError::new(ProblemType::InvalidPopulation, format!("{name}: {error}"))
-        }),
-    };
-    Ok(Populations {
-        control: matchers("control", request.control.as_ref(), &pipeline.control)?,
-        canary: matchers("canary", request.canary.as_ref(), &pipeline.canary)?,
-    })
 }
 
 /// The verdict within the time that callers wait, else a `hold`.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
-use uuid::Uuid;
 
 use crate::access::{ANONYMOUS, Principal};
 use crate::http::App;
+use crate::store::RolloutId;
 
 /// The name of whoever calls: that of the token, which the guard has looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(in crate::http) struct BaseUrl(String);
 
 impl BaseUrl {
     /// Where the state of a rollout is: an absolute URL.
-    pub(in crate::http) fn status_url(&self, id: Uuid) -> String {
+    pub(in crate::http) fn status_url(&self, id: RolloutId) -> String {
         format!("{}/v1/rollouts/{id}", self.0)
     }
 }

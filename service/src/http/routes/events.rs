@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::response::sse::{Event as SentEvent, KeepAlive, Sse};
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use utoipa::IntoParams;
 
 use super::operations::no_store;
-use super::rollouts::found;
+use crate::http::path::RolloutPath;
 use crate::http::{ApiError, App};
 use crate::rollouts::{Live, RolloutError, read_event};
 use crate::store::MOST_EVENTS;
@@ -57,7 +57,7 @@ pub(super) struct EventsQuery {
     operation_id = "list_events",
     tag = "rollouts",
     params(
-        ("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab"),
+        RolloutPath,
         EventsQuery,
     ),
     responses(
@@ -72,7 +72,7 @@ pub(super) struct EventsQuery {
 )]
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    path: RolloutPath,
     headers: HeaderMap,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
@@ -82,7 +82,7 @@ pub(super) async fn events(
     if after < 0 {
         return Err(invalid(format!("after is {after}: give 0 or more")));
     }
-    let live = found(&app, &id).await?;
+    let live = path.find(&app).await?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let wants_stream =
         text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream"));

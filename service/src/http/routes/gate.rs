@@ -3,23 +3,20 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use serinus_analysis::matchers::Matchers;
-use serinus_analysis::series::Populations;
-use serinus_openapi::analysis::{Gate, ReasonCode, Verdict};
-use serinus_openapi::rollout::{AdvanceMode, GateAnswer, GateRequest};
+use serinus_openapi::analysis::Gate;
+use serinus_openapi::rollout::{GateAnswer, GateRequest};
 use serinus_openapi::{Problem, examples};
 
 use super::caller::{BaseUrl, Caller};
 use super::operations::no_store;
-use super::rollouts::matchers_of;
 use crate::http::body::SentBody;
-use crate::http::gate_query::gate_request;
-use crate::http::resolve;
-use crate::http::{ApiError, App};
-use crate::pipelines::KnownPipeline;
-use crate::rollouts::{Live, NewStart, RolloutError, Rollouts, Told};
+use crate::http::gate_query::Asked;
+use crate::http::path::GatePath;
+use crate::http::{ApiError, App, resolve};
+use crate::rollouts::{GateCall, GateError, GateTold, Live, Told};
+use crate::time::UnixMillis;
 
 /// Ask the gate of a stage, with a query
 ///
@@ -32,8 +29,7 @@ use crate::rollouts::{Live, NewStart, RolloutError, Rollouts, Told};
     operation_id = "ask_gate",
     tag = "rollouts",
     params(
-        ("pipeline" = String, Path, description = "The pipeline's name", example = "canary_pipeline"),
-        ("stage" = String, Path, description = "The stage's id", example = "stage_1"),
+        GatePath,
         ("key" = String, Query, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", description = "Names the rollout within its pipeline", example = "6d4f9.7"),
         ("control.LABEL" = Option<String>, Query, description = "`control.track=stable`: selects the control, one parameter a label"),
         ("canary.LABEL" = Option<String>, Query, description = "`canary.track=canary`: selects the canary, one parameter a label"),
@@ -49,13 +45,13 @@ use crate::rollouts::{Live, NewStart, RolloutError, Rollouts, Told};
 )]
 pub(super) async fn ask(
     state: State<Arc<App>>,
-    path: Path<(String, String)>,
+    path: GatePath,
     query: RawQuery,
     base: BaseUrl,
     caller: Caller,
 ) -> Result<Response, ApiError> {
-    let request = gate_request(query.0.as_deref().unwrap_or_default(), "")?;
-    answer(&state, path.0, request, &base, &caller).await
+    let asked = Asked::read(query.0.as_deref().unwrap_or_default(), "")?;
+    answer(&state, &path, asked, &base, &caller).await
 }
 
 /// Ask the gate of a stage, with a body
@@ -67,10 +63,7 @@ pub(super) async fn ask(
     path = "/v1/pipelines/{pipeline}/stages/{stage}/gate",
     operation_id = "post_gate",
     tag = "rollouts",
-    params(
-        ("pipeline" = String, Path, description = "The pipeline's name", example = "canary_pipeline"),
-        ("stage" = String, Path, description = "The stage's id", example = "stage_1"),
-    ),
+    params(GatePath),
     request_body(content = GateRequest, example = json!(examples::gate_request())),
     responses(
         (status = 200, description = "The verdict", body = GateAnswer),
@@ -82,223 +75,76 @@ pub(super) async fn ask(
 )]
 pub(super) async fn post(
     state: State<Arc<App>>,
-    path: Path<(String, String)>,
+    path: GatePath,
     query: RawQuery,
     base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
-    let request = gate_request(query.0.as_deref().unwrap_or_default(), &body.text)?;
-    answer(&state, path.0, request, &base, &caller).await
-}
-
-/// A call of a gate, looked through.
-pub(in crate::http) struct Call<'a> {
-    /// The pipeline's name.
-    pub(in crate::http) pipeline: &'a str,
-    /// The stage's id.
-    pub(in crate::http) stage: &'a str,
-    /// The rollout's key.
-    pub(in crate::http) key: &'a str,
-    /// The populations, where they are given.
-    pub(in crate::http) given: Populations<Option<Matchers>>,
-    /// When the stage began, in milliseconds since 1970; now when absent.
-    pub(in crate::http) start_ms: Option<i64>,
-    /// Judge without acting.
-    pub(in crate::http) dry_run: bool,
-    /// Who calls.
-    pub(in crate::http) caller: &'a str,
+    let asked = Asked::read(query.0.as_deref().unwrap_or_default(), &body.text)?;
+    answer(&state, &path, asked, &base, &caller).await
 }
 
 async fn answer(
     app: &Arc<App>,
-    (pipeline, stage): (String, String),
-    request: GateRequest,
+    path: &GatePath,
+    asked: Asked,
     base: &BaseUrl,
     caller: &Caller,
 ) -> Result<Response, ApiError> {
-    let key = request.key.as_deref().unwrap_or_default();
-    let call = Call {
-        pipeline: &pipeline,
-        stage: &stage,
-        key,
-        given: Populations {
-            control: matchers_of("control", request.control.as_ref())?,
-            canary: matchers_of("canary", request.canary.as_ref())?,
-        },
-        start_ms: request.start.map(|start| start.timestamp_millis()),
+    let Asked { key, request } = asked;
+    let given = resolve::given(request.control.as_ref(), request.canary.as_ref())?;
+    let call = GateCall {
+        pipeline: &path.pipeline,
+        stage: &path.stage,
+        key: &key,
+        given: &given,
+        start: request.start.map(UnixMillis::from),
         dry_run: request.dry_run.unwrap_or(false),
         caller: caller.name(),
     };
-    let rollouts = app.rollouts();
-    let found = rollouts.current(call.pipeline, call.key).await;
-    let (live, told) = match found {
-        Ok(Some(live)) => {
-            let told = known(app, &live, &call).await;
-            (Some(live), told)
-        }
-        Ok(None) => match first(app, &call).await {
-            Ok((live, told)) => (Some(live), Ok(told)),
-            Err(error) => (None, Err(error)),
-        },
-        Err(error) => {
-            // Nothing can be told of it, but that it may be asked for.
-            let known = usable_pipeline(app, &call).await;
-            (None, known.and(Err(GateError::Rollout(error))))
-        }
-    };
-    let told = match told {
+    let wait = app.limits().gate_wait;
+    let asking = app.rollouts().ask(&call, app.pipelines(), wait);
+    let GateTold { live, told } = match asking.await {
         Ok(told) => told,
-        Err(GateError::Api(error)) => return Err(error),
-        Err(GateError::Rollout(error)) => {
-            let held = store_unavailable(error)?;
-            match &live {
-                // What is known of it is told all the same.
-                Some(live) => {
-                    let present = live.present().told(&live.pipeline, Some(call.stage));
-                    Told {
-                        progress: present.progress,
-                        dry_run: present.dry_run,
-                        ..held
-                    }
-                }
-                None => held,
-            }
-        }
+        Err(error) => return Err(refused(app, &path.pipeline, error).await),
     };
-    Ok(no_store(Json(wire(&call, live.as_deref(), told, base))))
-}
-
-/// What keeps a gate from telling a verdict.
-pub(in crate::http) enum GateError {
-    /// The caller has to change something.
-    Api(ApiError),
-    /// The rollout cannot be told or changed.
-    Rollout(RolloutError),
-}
-
-impl From<ApiError> for GateError {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
-    }
-}
-
-impl From<resolve::NotFound> for GateError {
-    fn from(error: resolve::NotFound) -> Self {
-        match error {
-            resolve::NotFound::Unknown(error) => Self::Api(error),
-            resolve::NotFound::Store(error) => Self::Rollout(error.into()),
-        }
-    }
-}
-
-impl From<RolloutError> for GateError {
-    fn from(error: RolloutError) -> Self {
-        Self::Rollout(error)
-    }
-}
-
-/// A call of a rollout that is known.
-pub(in crate::http) async fn known(
-    app: &App,
-    live: &Arc<Live>,
-    call: &Call<'_>,
-) -> Result<Told, GateError> {
-    Rollouts::same_populations(live, &call.given)?;
-    if !live
-        .pipeline
-        .stages
-        .iter()
-        .any(|stage| stage.id == call.stage)
-    {
-        return Err(resolve::stage_at_path(&live.pipeline, call.stage)
-            .err()
-            .map_or_else(|| GateError::Rollout(RolloutError::Busy), GateError::Api));
-    }
-    let rollouts = app.rollouts();
-    // A caller that asks for a later stage has moved the traffic there.
-    if live
-        .present()
-        .is_at_an_earlier_stage(&live.pipeline, call.stage)
-    {
-        let advanced = rollouts
-            .advance(live, Some(call.stage), call.start_ms, call.caller)
-            .await;
-        match advanced {
-            // It was decided or moved while this waited for its turn: the gate tells what it is now.
-            Err(RolloutError::Refused(_))
-                if !live
-                    .present()
-                    .is_at_an_earlier_stage(&live.pipeline, call.stage) => {}
-            other => other?,
-        }
-    }
-    rollouts.judge_within(live, app.limits().gate_wait).await;
-    Ok(live.present().told(&live.pipeline, Some(call.stage)))
-}
-
-/// The first call with a key: it starts the rollout.
-pub(in crate::http) async fn first(
-    app: &App,
-    call: &Call<'_>,
-) -> Result<(Arc<Live>, Told), GateError> {
-    let found = usable_pipeline(app, call).await?;
-    let stage = resolve::stage_at_path(&found.pipeline, call.stage)?;
-    let own =
-        |given: &Option<Matchers>, own: &Matchers| given.clone().unwrap_or_else(|| own.clone());
-    let start = NewStart {
-        pipeline: &found.pipeline,
-        pipeline_yaml: &found.text,
-        stage,
-        key: call.key,
-        populations: Populations {
-            control: own(&call.given.control, &found.pipeline.control),
-            canary: own(&call.given.canary, &found.pipeline.canary),
-        },
-        start_ms: call.start_ms,
-        source: None,
-        dry_run: call.dry_run,
-        advance: AdvanceMode::Caller,
-        caused_by: call.caller,
+    let about = About {
+        pipeline: &path.pipeline,
+        stage: &path.stage,
+        key: key.as_str(),
     };
-    let rollouts = app.rollouts();
-    rollouts.check(&start).map_err(ApiError::from)?;
-    let (live, is_new) = rollouts.start(&start).await?;
-    if !is_new {
-        Rollouts::same_populations(&live, &call.given)?;
-    }
-    rollouts.judge_within(&live, app.limits().gate_wait).await;
-    let told = live.present().told(&live.pipeline, Some(call.stage));
-    Ok((live, told))
+    Ok(no_store(Json(gate_answer(
+        about,
+        live.as_deref(),
+        told,
+        base,
+    ))))
 }
 
-async fn usable_pipeline(app: &App, call: &Call<'_>) -> Result<KnownPipeline, GateError> {
-    let found = resolve::known_pipeline(app, call.pipeline).await?;
-    resolve::stage_at_path(&found.pipeline, call.stage)?;
-    Ok(found)
+/// What a caller has to change for a gate to tell a verdict.
+pub(in crate::http) async fn refused(app: &App, pipeline: &str, error: GateError) -> ApiError {
+    match error {
+        GateError::NoPipeline => {
+            let known = app.pipelines().known().await;
+            resolve::unknown_pipeline(&known, pipeline)
+        }
+        GateError::NoStage { pipeline, stage } => resolve::no_such_stage(&pipeline, &stage),
+        GateError::Rollout(error) => error.into(),
+    }
 }
 
-/// A gate holds while nothing can be recorded: it never answers 5xx by choice.
-pub(in crate::http) fn store_unavailable(error: RolloutError) -> Result<Told, ApiError> {
-    if matches!(
-        error,
-        RolloutError::PopulationsDiffer(_) | RolloutError::Refused(_)
-    ) {
-        return Err(error.into());
-    }
-    tracing::error!(error = %error, "a gate holds: {error}");
-    Ok(Told {
-        verdict: Verdict::Hold,
-        reason_code: ReasonCode::STORE_UNAVAILABLE,
-        reason: format!("nothing can be recorded: {error}"),
-        progress: "not known while the store is unavailable".to_owned(),
-        dry_run: false,
-    })
+/// What an answer of a gate is about, in the caller's words.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct About<'a> {
+    pub(in crate::http) pipeline: &'a str,
+    pub(in crate::http) stage: &'a str,
+    pub(in crate::http) key: &'a str,
 }
 
 /// What a gate answers.
-pub(in crate::http) fn wire(
-    call: &Call<'_>,
+pub(in crate::http) fn gate_answer(
+    about: About<'_>,
     live: Option<&Live>,
     told: Told,
     base: &BaseUrl,
@@ -307,14 +153,14 @@ pub(in crate::http) fn wire(
     GateAnswer {
         verdict,
         gate: Gate::new(verdict, &reason),
-        progress: told.progress,
-        pipeline: call.pipeline.to_owned(),
-        stage: call.stage.to_owned(),
-        key: call.key.to_owned(),
+        pipeline: about.pipeline.to_owned(),
+        stage: about.stage.to_owned(),
+        key: about.key.to_owned(),
         rollout: live.map(|live| live.id.to_string()),
         status_url: live.map(|live| base.status_url(live.id)),
+        dry_run: told.is_dry_run(),
+        true_verdict: told.true_verdict(),
+        progress: told.progress,
         reason_code: told.reason_code,
-        dry_run: told.dry_run,
-        true_verdict: told.dry_run.then_some(told.verdict),
     }
 }

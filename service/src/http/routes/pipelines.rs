@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -15,9 +15,11 @@ use serinus_openapi::{Problem, ProblemType, examples};
 use super::caller::Caller;
 use super::operations::no_store;
 use crate::http::body::{MediaType, SentBody};
+use crate::http::path::PipelinePath;
 use crate::http::resolve::{self, Asked, Found};
 use crate::http::{ApiError, App};
 use crate::pipelines::Origin;
+use crate::time::UnixMillis;
 
 /// Longest name of a pipeline that is put: the longest that a pipeline may give itself.
 const MOST_NAME_BYTES: usize = 100;
@@ -149,7 +151,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
 )]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    PipelinePath { pipeline: name }: PipelinePath,
 ) -> Result<Response, ApiError> {
     let found = resolve::known_pipeline(&app, &name).await?;
     let (file, put_at) = origin(&found.origin);
@@ -208,7 +210,7 @@ pub(super) async fn show(
 )]
 pub(super) async fn put(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    PipelinePath { pipeline: name }: PipelinePath,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
@@ -242,10 +244,8 @@ pub(super) async fn put(
             pipeline.name
         )));
     }
-    let now_ms = app.engine().clock().now_ms();
-    let putting = app
-        .pipelines()
-        .put(Arc::clone(&pipeline), text.into(), now_ms);
+    let now = UnixMillis::new(app.engine().clock().now_ms());
+    let putting = app.pipelines().put(Arc::clone(&pipeline), text.into(), now);
     let is_new = putting.await?;
     let by = caller.name();
     tracing::info!(
@@ -261,7 +261,7 @@ pub(super) async fn put(
     let detail = PipelineDetail {
         pipeline: (&*pipeline).into(),
         file: None,
-        put_at: DateTime::from_timestamp_millis(now_ms),
+        put_at: now.date(),
         problem: None,
     };
     Ok(no_store((status, Json(detail))))
@@ -295,7 +295,7 @@ pub(super) async fn put(
 )]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    PipelinePath { pipeline: name }: PipelinePath,
     caller: Caller,
 ) -> Result<Response, ApiError> {
     if !app.pipelines().delete(&name).await? {
@@ -315,7 +315,7 @@ pub(super) async fn delete(
 fn origin(origin: &Origin) -> (Option<String>, Option<DateTime<Utc>>) {
     match origin {
         Origin::File(file) => (Some(file.clone()), None),
-        Origin::Put { updated_ms } => (None, DateTime::from_timestamp_millis(*updated_ms)),
+        Origin::Put { updated_ms } => (None, updated_ms.date()),
     }
 }
 

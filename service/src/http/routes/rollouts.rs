@@ -9,30 +9,27 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serinus_analysis::matchers::Matchers;
-use serinus_analysis::series::Populations;
-use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{
     AdvanceRequest, CancelRequest, OverrideRequest, Rollout, RolloutList, RolloutState,
     StartRequest,
 };
 use serinus_openapi::{Problem, ProblemType, examples};
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::caller::{BaseUrl, Caller};
 use super::operations::no_store;
 use crate::http::body::SentBody;
-use crate::http::gate_query::check_key;
+use crate::http::path::RolloutPath;
 use crate::http::resolve::{self, Asked};
 use crate::http::{ApiError, App, rollout_view};
-use crate::rollouts::{Live, NewStart, Rollouts};
-use crate::store::{self, Cursor, Filter, MOST_ON_A_PAGE, Page};
+use crate::rollouts::{End, Live, NewStart, Reason, StartRule};
+use crate::store::{Cursor, Filter, MOST_ON_A_PAGE, Page, RolloutId, RolloutKey};
+use crate::time::UnixMillis;
 
 /// Start a rollout
 ///
@@ -63,11 +60,8 @@ pub(super) async fn start(
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let request: StartRequest = body.json()?;
-    check_key(Some(&request.key))?;
-    let given = Populations {
-        control: matchers_of("control", request.control.as_ref())?,
-        canary: matchers_of("canary", request.canary.as_ref())?,
-    };
+    let key = RolloutKey::new(request.key)?;
+    let given = resolve::given(request.control.as_ref(), request.canary.as_ref())?;
     let asked = Asked {
         pipeline: request.pipeline.as_ref(),
         pipeline_yaml: request.pipeline_yaml.as_deref(),
@@ -82,32 +76,16 @@ pub(super) async fn start(
         pipeline: &pipeline,
         pipeline_yaml: &text,
         stage,
-        key: &request.key,
-        populations: Populations {
-            control: given
-                .control
-                .clone()
-                .unwrap_or_else(|| pipeline.control.clone()),
-            canary: given
-                .canary
-                .clone()
-                .unwrap_or_else(|| pipeline.canary.clone()),
-        },
-        start_ms: request
-            .start
-            .as_ref()
-            .map(DateTime::<Utc>::timestamp_millis),
+        key: &key,
+        given: &given,
+        start: request.start.map(UnixMillis::from),
         source: request.source.as_deref(),
         dry_run: request.dry_run,
         advance: request.advance,
         caused_by: caller.name(),
     };
     let rollouts = app.rollouts();
-    rollouts.check(&start)?;
     let (live, is_new) = rollouts.start(&start).await?;
-    if !is_new {
-        Rollouts::same_populations(&live, &given)?;
-    }
     rollouts.judge_within(&live, app.limits().gate_wait).await;
     let status = if is_new {
         StatusCode::CREATED
@@ -190,7 +168,7 @@ pub(super) async fn list(
         pipeline: query.pipeline,
         key: query.key,
         state: query.state.map(rollout_view::stored_state),
-        since_ms: query.since.map(|since| since.timestamp_millis()),
+        since_ms: query.since.map(UnixMillis::from),
     };
     let page = app
         .rollouts()
@@ -198,7 +176,7 @@ pub(super) async fn list(
         .list(&filter, Page { limit, after })
         .await
         .map_err(crate::rollouts::RolloutError::from)?;
-    let url = |id: Uuid| base.status_url(id);
+    let url = |id: RolloutId| base.status_url(id);
     let rollouts = page.rollouts.iter();
     Ok(no_store(Json(RolloutList {
         rollouts: rollouts
@@ -216,7 +194,7 @@ pub(super) async fn list(
     path = "/v1/rollouts/{id}",
     operation_id = "show_rollout",
     tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab")),
+    params(RolloutPath),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
         (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
@@ -225,10 +203,10 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    path: RolloutPath,
     base: BaseUrl,
 ) -> Result<Response, ApiError> {
-    let live = found(&app, &id).await?;
+    let live = path.find(&app).await?;
     app.rollouts()
         .judge_within(&live, app.limits().gate_wait)
         .await;
@@ -243,7 +221,7 @@ pub(super) async fn show(
     path = "/v1/rollouts/{id}/advance",
     operation_id = "advance_rollout",
     tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab")),
+    params(RolloutPath),
     request_body(content = Option<AdvanceRequest>, example = json!({"stage": "stage_2"})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
@@ -257,23 +235,22 @@ pub(super) async fn show(
 )]
 pub(super) async fn advance(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    path: RolloutPath,
     base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let request: AdvanceRequest = body.json_or_default()?;
-    let live = found(&app, &id).await?;
-    let start_ms = request.start.map(|start| start.timestamp_millis());
-    if start_ms.is_some_and(|start_ms| start_ms > app.engine().clock().now_ms()) {
-        return Err(ApiError::new(
-            ProblemType::InvalidWindow,
-            "start lies in the future; give a time up to now, or leave it out",
-        ));
-    }
+    let live = path.find(&app).await?;
+    let start = request.start.map(UnixMillis::from);
     let stage = request.stage.as_deref();
     app.rollouts()
-        .advance(&live, stage, start_ms, caller.name())
+        .advance(
+            &live,
+            stage,
+            (start, StartRule::NotInTheFuture),
+            caller.name(),
+        )
         .await?;
     Ok(shown(&base, &live))
 }
@@ -287,7 +264,7 @@ pub(super) async fn advance(
     path = "/v1/rollouts/{id}/override",
     operation_id = "override_rollout",
     tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab")),
+    params(RolloutPath),
     request_body(content = OverrideRequest, example = json!({"verdict": "promote", "reason": "a known outage of the payment provider"})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
@@ -301,22 +278,16 @@ pub(super) async fn advance(
 )]
 pub(super) async fn decide(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    path: RolloutPath,
     base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let request: OverrideRequest = body.json()?;
-    let reason = checked_reason(&request.reason)?;
-    if reason.is_empty() {
-        return Err(ApiError::new(
-            ProblemType::InvalidRequest,
-            "no reason: say why, the trail keeps it",
-        ));
-    }
-    let live = found(&app, &id).await?;
+    let reason = Reason::of_decision(&request.reason)?;
+    let live = path.find(&app).await?;
     app.rollouts()
-        .decide(&live, request.verdict, reason, caller.name())
+        .decide(&live, request.verdict, &reason, caller.name())
         .await?;
     Ok(shown(&base, &live))
 }
@@ -330,7 +301,7 @@ pub(super) async fn decide(
     path = "/v1/rollouts/{id}/cancel",
     operation_id = "cancel_rollout",
     tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id", example = "0198f0c2-7a54-7c3e-9d8a-0123456789ab")),
+    params(RolloutPath),
     request_body(content = Option<CancelRequest>, example = json!({"reason": "replaced by 6d4f9.8"})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
@@ -343,62 +314,26 @@ pub(super) async fn decide(
 )]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    path: RolloutPath,
     base: BaseUrl,
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let request: CancelRequest = body.json_or_default()?;
-    let reason = request.reason.as_deref().map(checked_reason).transpose()?;
-    let live = found(&app, &id).await?;
+    let reason = request.reason.as_deref().map(Reason::line).transpose()?;
+    let live = path.find(&app).await?;
     app.rollouts()
-        .end(&live, store::RolloutState::Cancelled, reason, caller.name())
+        .end(
+            &live,
+            End::Cancelled,
+            reason.as_ref().map(Reason::as_str),
+            caller.name(),
+        )
         .await?;
     Ok(shown(&base, &live))
-}
-
-/// Longest reason that a caller may give, in characters.
-const MAX_REASON_CHARACTERS: usize = 300;
-
-fn checked_reason(reason: &str) -> Result<&str, ApiError> {
-    let reason = reason.trim();
-    if reason.chars().count() > MAX_REASON_CHARACTERS || reason.chars().any(char::is_control) {
-        return Err(ApiError::new(
-            ProblemType::InvalidRequest,
-            format!("the reason has to be one line of at most {MAX_REASON_CHARACTERS} characters"),
-        ));
-    }
-    Ok(reason)
-}
-
-/// The rollout of an id that was sent.
-pub(super) async fn found(app: &App, id: &str) -> Result<Arc<Live>, ApiError> {
-    let unknown = || {
-        ApiError::new(
-            ProblemType::UnknownRollout,
-            format!("no rollout has the id {id:?}: GET /v1/rollouts lists them"),
-        )
-    };
-    let id: Uuid = id.parse().map_err(|_error| unknown())?;
-    let live = app.rollouts().by_id(id).await?;
-    live.ok_or_else(unknown)
 }
 
 fn shown(base: &BaseUrl, live: &Live) -> Response {
     let url = base.status_url(live.id);
     no_store(Json(rollout_view::rollout(live, url)))
-}
-
-/// Reads a population that was sent.
-pub(super) fn matchers_of(
-    name: &str,
-    given: Option<&Population>,
-) -> Result<Option<Matchers>, ApiError> {
-    given
-        .map(|given| {
-            given.to_matchers().map_err(|error| {
-                ApiError::new(ProblemType::InvalidPopulation, format!("{name}: {error}"))
-            })
-        })
-        .transpose()
 }

@@ -2,17 +2,17 @@
 
 use tokio::task::JoinSet;
 
-use super::{PIPELINE, created, id, new_rollout, recorded, update};
+use super::{PIPELINE, at, created, id, key_of, new_rollout, recorded, update};
 use crate::store::{Filter, Page, RolloutState, Started, Store, StoreError};
 
 pub(in crate::store) async fn a_start_creates_once(store: Store) {
-    assert_eq!(store.current(PIPELINE, "web").await, Ok(None));
+    assert_eq!(store.current(PIPELINE, &key_of("web")).await, Ok(None));
     assert_eq!(store.rollout(id(1)).await, Ok(None));
 
     let first = created(&store, new_rollout(1, "web")).await;
     assert_eq!((first.id, first.attempt, first.version), (id(1), 1, 1));
     assert_eq!((first.state, first.is_current), (RolloutState::Open, true));
-    assert_eq!((first.created_ms, first.updated_ms), (1, 1));
+    assert_eq!((first.created_ms, first.updated_ms), (at(1), at(1)));
     assert_eq!(first.closed_ms, None);
     assert_eq!(first.document, "{\"number\":1}");
 
@@ -20,12 +20,15 @@ pub(in crate::store) async fn a_start_creates_once(store: Store) {
     assert_eq!(second, Started::Existing(first.clone()));
     assert_eq!(store.rollout(id(2)).await, Ok(None));
     assert_eq!(store.events(id(2), 0, 10).await, Ok(vec![]));
-    assert_eq!(store.current(PIPELINE, "web").await, Ok(Some(first)));
-    assert_eq!(store.current("another", "web").await, Ok(None));
+    assert_eq!(
+        store.current(PIPELINE, &key_of("web")).await,
+        Ok(Some(first))
+    );
+    assert_eq!(store.current("another", &key_of("web")).await, Ok(None));
 
     let events = store.events(id(1), 0, 10).await.unwrap();
     assert_eq!(events.len(), 1);
-    assert_eq!((events[0].sequence, events[0].at_ms), (1, 1));
+    assert_eq!((events[0].sequence, events[0].at_ms), (1, at(1)));
     assert_eq!(events[0].kind, "started");
     assert_eq!(events[0].document, "{\"at\":1}");
 }
@@ -34,7 +37,7 @@ pub(in crate::store) async fn a_start_of_a_taken_id_is_invalid_and_leaves_nothin
     let first = created(&store, new_rollout(1, "web")).await;
     let error = store.start(new_rollout(1, "other")).await.unwrap_err();
     assert!(matches!(error, StoreError::Invalid(_)), "{error:?}");
-    assert_eq!(store.current(PIPELINE, "other").await, Ok(None));
+    assert_eq!(store.current(PIPELINE, &key_of("other")).await, Ok(None));
     assert_eq!(store.rollout(id(1)).await, Ok(Some(first)));
     created(&store, new_rollout(2, "other")).await;
 }
@@ -51,7 +54,11 @@ pub(in crate::store) async fn fifty_starts_of_one_key_create_one_rollout(store: 
         .filter(|started| matches!(started, Started::Created(_)))
         .count();
     assert_eq!((started.len(), count), (50, 1));
-    let current = store.current(PIPELINE, "web").await.unwrap().unwrap();
+    let current = store
+        .current(PIPELINE, &key_of("web"))
+        .await
+        .unwrap()
+        .unwrap();
     for one in started {
         assert_eq!(one.into_rollout(), current);
     }
@@ -71,7 +78,7 @@ pub(in crate::store) async fn a_key_starts_again_after_it_is_given_up_and_counts
         let rollout = created(&store, new_rollout(number, "web")).await;
         assert_eq!(rollout.attempt, i64::try_from(number).unwrap());
         let given_up = recorded(&store, &rollout, update(state, false, 100)).await;
-        assert_eq!(store.current(PIPELINE, "web").await, Ok(None));
+        assert_eq!(store.current(PIPELINE, &key_of("web")).await, Ok(None));
         assert_eq!(store.rollout(rollout.id).await, Ok(Some(given_up)));
     }
     assert_eq!(created(&store, new_rollout(5, "other")).await.attempt, 1);
@@ -103,7 +110,10 @@ pub(in crate::store) async fn a_second_current_rollout_of_a_key_is_refused(store
         .unwrap_err();
     assert!(matches!(error, StoreError::Invalid(_)), "{error:?}");
     assert_eq!(store.rollout(first.id).await, Ok(Some(first)));
-    assert_eq!(store.current(PIPELINE, "web").await, Ok(Some(second)));
+    assert_eq!(
+        store.current(PIPELINE, &key_of("web")).await,
+        Ok(Some(second))
+    );
 }
 
 pub(in crate::store) async fn a_cancelled_or_closed_rollout_cannot_be_current(store: Store) {

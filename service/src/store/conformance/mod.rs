@@ -14,7 +14,11 @@ pub(super) mod weather;
 
 use uuid::Uuid;
 
-use super::{NewEvent, NewRollout, RolloutState, RolloutUpdate, Started, Store, StoredRollout};
+use super::{
+    NewEvent, NewRollout, RolloutId, RolloutKey, RolloutState, RolloutUpdate, Started, Store,
+    StoredRollout,
+};
+use crate::time::UnixMillis;
 
 /// Makes a test of each case, on the stores that `$open` makes.
 macro_rules! on {
@@ -88,13 +92,22 @@ pub(super) use {on, tests_of};
 /// The pipeline of most cases.
 const PIPELINE: &str = "checkout";
 
-fn id(number: u128) -> Uuid {
-    Uuid::from_u128(number)
+fn id(number: u128) -> RolloutId {
+    RolloutId::new(Uuid::from_u128(number))
+}
+
+fn at(milliseconds: i64) -> UnixMillis {
+    UnixMillis::new(milliseconds)
+}
+
+/// Any text: the store takes what it is given.
+fn key_of(text: &str) -> RolloutKey {
+    RolloutKey::kept(text.to_owned())
 }
 
 fn event(at_ms: i64, kind: &str) -> NewEvent {
     NewEvent {
-        at_ms,
+        at_ms: at(at_ms),
         kind: kind.to_owned(),
         document: format!("{{\"at\":{at_ms}}}"),
     }
@@ -106,8 +119,8 @@ fn new_rollout(number: u128, key: &str) -> NewRollout {
     NewRollout {
         id: id(number),
         pipeline: PIPELINE.to_owned(),
-        key: key.to_owned(),
-        created_ms,
+        key: key_of(key),
+        created_ms: at(created_ms),
         document: format!("{{\"number\":{number}}}"),
         first_event: event(created_ms, "started"),
     }
@@ -124,8 +137,8 @@ fn update(state: RolloutState, is_current: bool, updated_ms: i64) -> RolloutUpda
     RolloutUpdate {
         state,
         is_current,
-        updated_ms,
-        closed_ms: (state != RolloutState::Open).then_some(updated_ms),
+        updated_ms: at(updated_ms),
+        closed_ms: (state != RolloutState::Open).then_some(at(updated_ms)),
         document: format!("{{\"updated\":{updated_ms}}}"),
     }
 }
@@ -142,7 +155,7 @@ async fn closed(store: &Store, number: u128, closed_ms: i64) -> StoredRollout {
 }
 
 async fn recorded(store: &Store, before: &StoredRollout, update: RolloutUpdate) -> StoredRollout {
-    let events = vec![event(update.updated_ms, "recorded")];
+    let events = vec![event(update.updated_ms.get(), "recorded")];
     match store
         .record(before.id, before.version, update, events, None)
         .await

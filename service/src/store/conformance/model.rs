@@ -55,7 +55,7 @@ impl Model {
         self.rollouts
             .values()
             .map(|(rollout, _)| rollout)
-            .find(|rollout| rollout.key == key && rollout.is_current)
+            .find(|rollout| rollout.key.as_str() == key && rollout.is_current)
     }
 }
 
@@ -96,7 +96,10 @@ async fn step(store: &Store, model: &mut Model, call: Call) -> Result<(), TestCa
                 prop_assert_eq!(started, Started::Existing(current.clone()));
                 return Ok(());
             }
-            let attempts = model.rollouts.values().filter(|(one, _)| one.key == key);
+            let attempts = model
+                .rollouts
+                .values()
+                .filter(|(one, _)| one.key.as_str() == key);
             let attempt = i64::try_from(attempts.count()).unwrap() + 1;
             let Started::Created(rollout) = started else {
                 return Err(TestCaseError::fail("the key was free"));
@@ -128,7 +131,7 @@ async fn step(store: &Store, model: &mut Model, call: Call) -> Result<(), TestCa
             }
             let ends_key = matches!(state, RolloutState::Cancelled | RolloutState::Closed);
             let other_is_current = model
-                .current(&before.key)
+                .current(before.key.as_str())
                 .is_some_and(|other| other.id != before.id);
             if is_current && (ends_key || other_is_current) {
                 prop_assert!(matches!(outcome, Err(StoreError::Invalid(_))));

@@ -1,6 +1,6 @@
 //! Lists.
 
-use super::{PIPELINE, closed, created, id, new_rollout, recorded, update};
+use super::{PIPELINE, at, closed, created, id, new_rollout, recorded, update};
 use crate::store::{Cursor, Filter, MOST_ON_A_PAGE, NewRollout, Page, RolloutState, Store};
 
 fn page(limit: usize, after: Option<Cursor>) -> Page {
@@ -14,7 +14,11 @@ async fn numbers(store: &Store, filter: &Filter, limit: usize) -> Vec<u128> {
     loop {
         let read = store.list(filter, page(limit, after)).await.unwrap();
         assert!(read.rollouts.len() <= limit);
-        all.extend(read.rollouts.iter().map(|rollout| rollout.id.as_u128()));
+        all.extend(
+            read.rollouts
+                .iter()
+                .map(|rollout| rollout.id.uuid().as_u128()),
+        );
         match read.next {
             Some(next) => after = Some(next.to_string().parse().unwrap()),
             None => return all,
@@ -26,7 +30,7 @@ pub(in crate::store) async fn pages_hold_each_rollout_once_newest_first(store: S
     for number in 1..=20 {
         let mut new = new_rollout(number, &format!("key-{number}"));
         // Five of each millisecond: the id decides among them.
-        new.created_ms = i64::try_from(number.div_ceil(5)).unwrap();
+        new.created_ms = at(i64::try_from(number.div_ceil(5)).unwrap());
         created(&store, new).await;
     }
     let expected: Vec<u128> = (1..=20).rev().collect();
@@ -50,7 +54,7 @@ pub(in crate::store) async fn pages_stay_stable_while_rollouts_start_and_go(stor
         most_closed: 2,
     };
     // All that the first page showed but two are gone, the last one too: its cursor still holds.
-    assert_eq!(store.prune(&keep, 60).await, Ok(8));
+    assert_eq!(store.prune(&keep, at(60)).await, Ok(8));
     created(&store, new_rollout(5, "again")).await;
     let second = store.list(&everything, page(4, first.next)).await.unwrap();
     let read: Vec<_> = second.rollouts.iter().map(|rollout| rollout.id).collect();
@@ -87,7 +91,7 @@ pub(in crate::store) async fn a_page_fits_everything_that_is_asked(store: Store)
                         pipeline: pipeline.map(str::to_owned),
                         key: key.map(str::to_owned),
                         state,
-                        since_ms,
+                        since_ms: since_ms.map(at),
                     };
                     let expected: Vec<u128> = (1..=12_u128)
                         .rev()
@@ -136,7 +140,7 @@ pub(in crate::store) async fn all_open_rollouts_are_found_over_many_pages(store:
     let mut expected = Vec::new();
     for number in 1..=count {
         let mut new = new_rollout(number, &format!("key-{number}"));
-        new.created_ms = i64::try_from(number / 150).unwrap();
+        new.created_ms = at(i64::try_from(number / 150).unwrap());
         expected.push(created(&store, new).await);
     }
     assert_eq!(store.open_rollouts().await, Ok(expected.clone()));

@@ -2,13 +2,13 @@
 
 use tokio::task::JoinSet;
 
-use super::closed;
+use super::{at, closed};
 use crate::store::{Retention, Store, StoreError, StoredPipeline};
 
 fn pipeline(name: &str, updated_ms: i64, text: &str) -> StoredPipeline {
     StoredPipeline {
         name: name.to_owned(),
-        updated_ms,
+        updated_ms: at(updated_ms),
         text: text.to_owned(),
     }
 }
@@ -67,7 +67,7 @@ pub(in crate::store) async fn rollouts_that_are_forgotten_take_no_pipeline_with_
         closed_for_ms: 0,
         most_closed: 0,
     };
-    assert_eq!(store.prune(&nothing, i64::MAX).await, Ok(1));
+    assert_eq!(store.prune(&nothing, at(i64::MAX)).await, Ok(1));
     assert_eq!(store.pipelines().await, Ok(vec![put]));
 }
 

@@ -1,6 +1,6 @@
 //! What is removed, and what never.
 
-use super::{PIPELINE, closed, created, event, id, new_rollout, recorded, update};
+use super::{PIPELINE, at, closed, created, event, id, key_of, new_rollout, recorded, update};
 use crate::store::{Filter, Inputs, Page, Retention, RolloutState, Store};
 
 const EVERYTHING: Retention = Retention {
@@ -16,7 +16,7 @@ async fn kept(store: &Store) -> Vec<u128> {
     let read = store.list(&Filter::default(), page).await.unwrap();
     read.rollouts
         .iter()
-        .map(|rollout| rollout.id.as_u128())
+        .map(|rollout| rollout.id.uuid().as_u128())
         .collect()
 }
 
@@ -53,8 +53,8 @@ pub(in crate::store) async fn the_old_go_with_all_they_had(store: Store) {
         closed_for_ms: 900,
         ..EVERYTHING
     };
-    assert_eq!(store.prune(&keep, 999).await, Ok(0));
-    assert_eq!(store.prune(&keep, 1_000).await, Ok(1));
+    assert_eq!(store.prune(&keep, at(999)).await, Ok(0));
+    assert_eq!(store.prune(&keep, at(1_000)).await, Ok(1));
     assert_eq!(kept(&store).await, [2]);
     assert_eq!(store.rollout(id(1)).await, Ok(None));
     assert_eq!(store.events(id(1), 0, 10).await, Ok(vec![]));
@@ -63,8 +63,8 @@ pub(in crate::store) async fn the_old_go_with_all_they_had(store: Store) {
     assert_eq!(store.inputs("second").await, Ok(Some(b"bytes".to_vec())));
     assert_eq!(store.events(id(2), 0, 10).await.unwrap().len(), 4);
 
-    assert_eq!(store.prune(&EVERYTHING, i64::MIN).await, Ok(0));
-    assert_eq!(store.prune(&EVERYTHING, i64::MAX - 1).await, Ok(0));
+    assert_eq!(store.prune(&EVERYTHING, at(i64::MIN)).await, Ok(0));
+    assert_eq!(store.prune(&EVERYTHING, at(i64::MAX - 1)).await, Ok(0));
 }
 
 pub(in crate::store) async fn the_many_go_the_longest_closed_first(store: Store) {
@@ -76,8 +76,8 @@ pub(in crate::store) async fn the_many_go_the_longest_closed_first(store: Store)
         most_closed,
         ..EVERYTHING
     };
-    assert_eq!(store.prune(&most(9), 1_000).await, Ok(0));
-    assert_eq!(store.prune(&most(6), 1_000).await, Ok(3));
+    assert_eq!(store.prune(&most(9), at(1_000)).await, Ok(0));
+    assert_eq!(store.prune(&most(6), at(1_000)).await, Ok(3));
     assert_eq!(kept(&store).await, [6, 5, 4, 3, 2, 1]);
 
     // Both limits at once: the one that reaches further holds.
@@ -85,9 +85,9 @@ pub(in crate::store) async fn the_many_go_the_longest_closed_first(store: Store)
         closed_for_ms: 4,
         most_closed: 5,
     };
-    assert_eq!(store.prune(&keep, 100).await, Ok(3));
+    assert_eq!(store.prune(&keep, at(100)).await, Ok(3));
     assert_eq!(kept(&store).await, [3, 2, 1]);
-    assert_eq!(store.prune(&most(0), 1_000).await, Ok(3));
+    assert_eq!(store.prune(&most(0), at(1_000)).await, Ok(3));
     assert!(kept(&store).await.is_empty());
 }
 
@@ -102,17 +102,21 @@ pub(in crate::store) async fn what_goes_on_or_was_rolled_back_stays(store: Store
         closed_for_ms: 10,
         ..EVERYTHING
     };
-    assert_eq!(store.prune(&keep, 14).await, Ok(0));
-    assert_eq!(store.prune(&keep, 15).await, Ok(1));
+    assert_eq!(store.prune(&keep, at(14)).await, Ok(0));
+    assert_eq!(store.prune(&keep, at(15)).await, Ok(1));
     assert_eq!(kept(&store).await, [4, 3, 1]);
-    assert_eq!(store.current(PIPELINE, "key-2").await, Ok(None));
+    assert_eq!(store.current(PIPELINE, &key_of("key-2")).await, Ok(None));
     let nothing = Retention {
         closed_for_ms: 0,
         most_closed: 0,
     };
-    assert_eq!(store.prune(&nothing, i64::MAX).await, Ok(1));
+    assert_eq!(store.prune(&nothing, at(i64::MAX)).await, Ok(1));
     assert_eq!(kept(&store).await, [3, 1]);
-    let back = store.current(PIPELINE, "key-3").await.unwrap().unwrap();
+    let back = store
+        .current(PIPELINE, &key_of("key-3"))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(back.state, RolloutState::RolledBack);
 }
 
@@ -139,7 +143,7 @@ pub(in crate::store) async fn an_old_rollback_stays_without_its_inputs(store: St
         closed_for_ms: 10,
         ..EVERYTHING
     };
-    assert_eq!(store.prune(&keep, 15).await, Ok(0));
+    assert_eq!(store.prune(&keep, at(15)).await, Ok(0));
     assert_eq!(store.inputs("of-1").await, Ok(None));
     assert_eq!(store.inputs("of-2").await, Ok(Some(b"bytes".to_vec())));
     assert_eq!(kept(&store).await, [2, 1]);
@@ -156,7 +160,7 @@ pub(in crate::store) async fn a_long_prune_is_told_by_its_number(store: Store) {
     };
     let mut removed = 0;
     loop {
-        let more = store.prune(&nothing, 10).await.unwrap();
+        let more = store.prune(&nothing, at(10)).await.unwrap();
         removed += more;
         if more == 0 {
             break;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use tokio::task::JoinSet;
 
-use super::{created, event, id, new_rollout, recorded, update};
+use super::{at, created, event, id, key_of, new_rollout, recorded, update};
 use crate::store::{
     Inputs, MOST_EVENTS, NewRollout, Recorded, RolloutState, Store, StoreError, StoredRollout,
 };
+use crate::time::UnixMillis;
 
 fn inputs(digest: &str, bytes: &[u8]) -> Inputs {
     Inputs {
@@ -33,8 +34,8 @@ pub(in crate::store) async fn a_record_keeps_all_of_it(store: Store) {
     let expected = StoredRollout {
         state: RolloutState::Promoted,
         version: 2,
-        updated_ms: 9,
-        closed_ms: Some(9),
+        updated_ms: at(9),
+        closed_ms: Some(at(9)),
         document: becomes.document,
         ..rollout
     };
@@ -43,7 +44,7 @@ pub(in crate::store) async fn a_record_keeps_all_of_it(store: Store) {
     let kept = store.events(id(1), 0, 10).await.unwrap();
     let told: Vec<_> = kept
         .iter()
-        .map(|event| (event.sequence, event.at_ms, event.kind.as_str()))
+        .map(|event| (event.sequence, event.at_ms.get(), event.kind.as_str()))
         .collect();
     assert_eq!(
         told,
@@ -198,7 +199,7 @@ pub(in crate::store) async fn texts_and_bytes_come_back_as_they_were(store: Stor
     let long = odd.repeat(20_000);
     let mut new = NewRollout {
         pipeline: odd.to_owned(),
-        key: format!("{odd}/key"),
+        key: key_of(&format!("{odd}/key")),
         document: long.clone(),
         ..new_rollout(1, "")
     };
@@ -206,7 +207,7 @@ pub(in crate::store) async fn texts_and_bytes_come_back_as_they_were(store: Stor
     new.first_event.document.clone_from(&long);
     let rollout = created(&store, new).await;
     assert_eq!(
-        store.current(odd, &format!("{odd}/key")).await,
+        store.current(odd, &key_of(&format!("{odd}/key"))).await,
         Ok(Some(rollout.clone()))
     );
     assert_eq!(rollout.document, long);
@@ -230,8 +231,8 @@ pub(in crate::store) async fn texts_and_bytes_come_back_as_they_were(store: Stor
 
     // Times at the ends of their range, and a key that is empty.
     let mut extreme = new_rollout(2, "");
-    extreme.created_ms = i64::MIN;
-    extreme.first_event.at_ms = i64::MAX;
+    extreme.created_ms = UnixMillis::EARLIEST;
+    extreme.first_event.at_ms = UnixMillis::LATEST;
     let rollout = created(&store, extreme).await;
     assert_eq!(store.rollout(id(2)).await, Ok(Some(rollout)));
     let kept: BTreeSet<_> = store

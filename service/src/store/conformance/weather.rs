@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{PIPELINE, created, event, id, new_rollout, update};
+use super::{PIPELINE, at, created, event, id, key_of, new_rollout, update};
 use crate::store::{
     Filter, Page, Recorded, Retention, RolloutState, Started, Store, StoreError, StoredRollout,
 };
@@ -41,7 +41,7 @@ pub(in crate::store) async fn a_closed_store_is_unavailable_to_all_its_clones(st
     assert!(store.rollout(id(1)).await.is_err_and(is_unavailable));
     assert!(
         store
-            .current(PIPELINE, "web")
+            .current(PIPELINE, &key_of("web"))
             .await
             .is_err_and(is_unavailable)
     );
@@ -60,7 +60,7 @@ pub(in crate::store) async fn a_closed_store_is_unavailable_to_all_its_clones(st
     );
     assert!(store.events(id(1), 0, 1).await.is_err_and(is_unavailable));
     assert!(store.inputs("d").await.is_err_and(is_unavailable));
-    assert!(store.prune(&keep, 0).await.is_err_and(is_unavailable));
+    assert!(store.prune(&keep, at(0)).await.is_err_and(is_unavailable));
     assert!(store.check().await.is_err_and(is_unavailable));
     store.close().await;
 }

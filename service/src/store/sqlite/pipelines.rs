@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::failure::Failure;
+use super::rows::moment;
 use super::{SqliteStore, within};
 use crate::store::error::StoreError;
 use crate::store::model::StoredPipeline;
@@ -69,7 +70,7 @@ async fn put(
         .await?;
     sqlx::query(statements::PUT_PIPELINE)
         .bind(&pipeline.name)
-        .bind(pipeline.updated_ms)
+        .bind(pipeline.updated_ms.get())
         .bind(&pipeline.text)
         .execute(connection)
         .await?;
@@ -88,7 +89,7 @@ async fn delete(connection: &mut SqliteConnection, name: &str) -> Result<bool, F
 fn pipeline(row: &SqliteRow) -> Result<StoredPipeline, Failure> {
     Ok(StoredPipeline {
         name: row.try_get("name")?,
-        updated_ms: row.try_get("updated_ms")?,
+        updated_ms: moment(row, "updated_ms")?,
         text: row.try_get("document")?,
     })
 }

@@ -3,7 +3,6 @@
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use tokio::sync::MutexGuard;
-use uuid::Uuid;
 
 use super::failure::Failure;
 use super::writer::Slot;
@@ -11,8 +10,10 @@ use super::{SqliteStore, rows, within};
 use crate::store::MOST_EVENTS;
 use crate::store::error::StoreError;
 use crate::store::model::{RolloutState, StoredEvent, StoredRollout};
+use crate::store::names::{RolloutId, RolloutKey};
 use crate::store::page::{Filter, MOST_ON_A_PAGE, Page, RolloutPage};
 use crate::store::statements;
+use crate::time::UnixMillis;
 
 /// A connection to read with: one of the readers, or the only one there is.
 pub(super) enum Reader<'a> {
@@ -39,7 +40,7 @@ impl SqliteStore {
 
     pub(in crate::store) async fn rollout(
         &self,
-        id: Uuid,
+        id: RolloutId,
     ) -> Result<Option<StoredRollout>, StoreError> {
         within("read a rollout", async {
             let mut reader = self.reader().await?;
@@ -55,7 +56,7 @@ impl SqliteStore {
     pub(in crate::store) async fn current(
         &self,
         pipeline: &str,
-        key: &str,
+        key: &RolloutKey,
     ) -> Result<Option<StoredRollout>, StoreError> {
         within("read a rollout", async {
             let mut reader = self.reader().await?;
@@ -67,12 +68,12 @@ impl SqliteStore {
     pub(in crate::store) async fn open_rollouts(&self) -> Result<Vec<StoredRollout>, StoreError> {
         let mut all = Vec::new();
         // The empty text is before any id.
-        let mut after = (i64::MIN, String::new());
+        let mut after = (UnixMillis::EARLIEST, String::new());
         loop {
             let page = within("read the open rollouts", async {
                 let mut reader = self.reader().await?;
                 let rows = sqlx::query(statements::OPEN_AFTER)
-                    .bind(after.0)
+                    .bind(after.0.get())
                     .bind(&after.1)
                     .bind(limit(MOST_ON_A_PAGE))
                     .fetch_all(reader.connection()?)
@@ -104,7 +105,7 @@ impl SqliteStore {
         };
         let most = page.limit.clamp(1, MOST_ON_A_PAGE);
         let (created_ms, id) = page.after.map_or_else(
-            || (i64::MAX, statements::AFTER_ANY_ID.to_owned()),
+            || (UnixMillis::LATEST, statements::AFTER_ANY_ID.to_owned()),
             |cursor| (cursor.created_ms, cursor.id.to_string()),
         );
         within("list rollouts", async {
@@ -113,8 +114,8 @@ impl SqliteStore {
                 .bind(&filter.pipeline)
                 .bind(&filter.key)
                 .bind(filter.state.map(RolloutState::as_str))
-                .bind(filter.since_ms.unwrap_or(i64::MIN))
-                .bind(created_ms)
+                .bind(filter.since_ms.unwrap_or(UnixMillis::EARLIEST).get())
+                .bind(created_ms.get())
                 .bind(id)
                 .bind(limit(most.saturating_add(1)))
                 .fetch_all(reader.connection()?)
@@ -126,7 +127,7 @@ impl SqliteStore {
 
     pub(in crate::store) async fn events(
         &self,
-        id: Uuid,
+        id: RolloutId,
         after_sequence: i64,
         most: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
@@ -162,11 +163,11 @@ impl SqliteStore {
 pub(super) async fn current(
     connection: &mut SqliteConnection,
     pipeline: &str,
-    key: &str,
+    key: &RolloutKey,
 ) -> Result<Option<StoredRollout>, Failure> {
     let row = sqlx::query(statements::CURRENT)
         .bind(pipeline)
-        .bind(key)
+        .bind(key.as_str())
         .fetch_optional(connection)
         .await?;
     rows::at_most_one(row.as_ref())

@@ -2,10 +2,11 @@
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use uuid::Uuid;
 
 use super::failure::Failure;
 use crate::store::model::{RolloutState, StoredEvent, StoredRollout};
+use crate::store::names::RolloutKey;
+use crate::time::UnixMillis;
 
 /// A rollout, and how many events it has.
 pub(super) struct RolloutRow {
@@ -17,17 +18,21 @@ pub(super) fn rollout(row: &SqliteRow) -> Result<RolloutRow, Failure> {
     let id: &str = row.try_get("id")?;
     let state: &str = row.try_get("state")?;
     let rollout = StoredRollout {
-        id: Uuid::try_parse(id).map_err(|_| Failure::Value(format!("`{id}` is no id")))?,
+        id: id
+            .parse()
+            .map_err(|_| Failure::Value(format!("`{id}` is no id")))?,
         pipeline: row.try_get("pipeline")?,
-        key: row.try_get("rollout_key")?,
+        key: RolloutKey::kept(row.try_get("rollout_key")?),
         attempt: row.try_get("attempt")?,
         state: RolloutState::from_name(state)
             .ok_or_else(|| Failure::Value(format!("rollout {id}: `{state}` is no state")))?,
         is_current: row.try_get::<i64, _>("is_current")? == 1,
         version: row.try_get("version")?,
-        created_ms: row.try_get("created_ms")?,
-        updated_ms: row.try_get("updated_ms")?,
-        closed_ms: row.try_get("closed_ms")?,
+        created_ms: moment(row, "created_ms")?,
+        updated_ms: moment(row, "updated_ms")?,
+        closed_ms: row
+            .try_get::<Option<i64>, _>("closed_ms")?
+            .map(UnixMillis::new),
         document: row.try_get("document")?,
     };
     Ok(RolloutRow {
@@ -50,8 +55,12 @@ pub(super) fn rollouts(rows: &[SqliteRow]) -> Result<Vec<StoredRollout>, Failure
 pub(super) fn event(row: &SqliteRow) -> Result<StoredEvent, Failure> {
     Ok(StoredEvent {
         sequence: row.try_get("sequence")?,
-        at_ms: row.try_get("at_ms")?,
+        at_ms: moment(row, "at_ms")?,
         kind: row.try_get("kind")?,
         document: row.try_get("document")?,
     })
+}
+
+pub(super) fn moment(row: &SqliteRow, column: &str) -> Result<UnixMillis, Failure> {
+    Ok(UnixMillis::new(row.try_get(column)?))
 }

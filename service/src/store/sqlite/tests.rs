@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use crate::store::{
-    Inputs, NewEvent, NewRollout, Recorded, RolloutState, RolloutUpdate, Started, Store,
-    StoreError, StoreUrl, conformance, statements,
+    Inputs, NewEvent, NewRollout, Recorded, RolloutId, RolloutKey, RolloutState, RolloutUpdate,
+    Started, Store, StoreError, StoreUrl, conformance, statements,
 };
+use crate::time::UnixMillis;
 
 async fn in_a_file() -> (Store, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -29,12 +30,16 @@ fn url_in(folder: &TempDir) -> StoreUrl {
     path.to_str().unwrap().parse().unwrap()
 }
 
+fn id(number: u128) -> RolloutId {
+    RolloutId::new(Uuid::from_u128(number))
+}
+
 fn new_rollout(number: u128) -> NewRollout {
     NewRollout {
-        id: Uuid::from_u128(number),
+        id: id(number),
         pipeline: "checkout".to_owned(),
-        key: format!("key-{number}"),
-        created_ms: 1,
+        key: RolloutKey::new(format!("key-{number}")).unwrap(),
+        created_ms: UnixMillis::new(1),
         document: "{}".to_owned(),
         first_event: event(),
     }
@@ -42,7 +47,7 @@ fn new_rollout(number: u128) -> NewRollout {
 
 fn event() -> NewEvent {
     NewEvent {
-        at_ms: 1,
+        at_ms: UnixMillis::new(1),
         kind: "judged".to_owned(),
         document: "{}".to_owned(),
     }
@@ -52,7 +57,7 @@ fn open_update(document: String) -> RolloutUpdate {
     RolloutUpdate {
         state: RolloutState::Open,
         is_current: true,
-        updated_ms: 2,
+        updated_ms: UnixMillis::new(2),
         closed_ms: None,
         document,
     }
@@ -91,11 +96,11 @@ async fn a_full_disk_fails_cleanly_and_recovers(store: Store) {
     let mut version = 1;
     let mut refused = 0;
     for number in 2..=400 {
-        let before = store.rollout(Uuid::from_u128(1)).await.unwrap();
+        let before = store.rollout(id(1)).await.unwrap();
         let size = if number % 2 == 0 { 100 } else { 20_000 };
         let outcome = store
             .record(
-                Uuid::from_u128(1),
+                id(1),
                 version,
                 open_update("x".repeat(size)),
                 vec![event(); 3],
@@ -111,7 +116,7 @@ async fn a_full_disk_fails_cleanly_and_recovers(store: Store) {
             Err(error) => {
                 assert!(is_unavailable(&error), "{error:?}");
                 assert!(error.to_string().contains("full"), "{error}");
-                let after = store.rollout(Uuid::from_u128(1)).await.unwrap();
+                let after = store.rollout(id(1)).await.unwrap();
                 assert_eq!(before, after, "what was refused left something");
                 refused += 1;
             }
@@ -129,7 +134,7 @@ async fn a_full_disk_fails_cleanly_and_recovers(store: Store) {
     assert_eq!(store.check().await, Ok(()));
     let outcome = store
         .record(
-            Uuid::from_u128(1),
+            id(1),
             version,
             open_update("{}".to_owned()),
             vec![event()],
@@ -142,7 +147,7 @@ async fn a_full_disk_fails_cleanly_and_recovers(store: Store) {
 
     let mut sequence = 0;
     loop {
-        let events = store.events(Uuid::from_u128(1), sequence, 100).await;
+        let events = store.events(id(1), sequence, 100).await;
         let events = events.unwrap();
         if events.is_empty() {
             break;

@@ -1,7 +1,6 @@
 //! What changes the store, one transaction each.
 
 use sqlx::sqlite::SqliteConnection;
-use uuid::Uuid;
 
 use super::failure::Failure;
 use super::rows::{self, RolloutRow};
@@ -11,7 +10,9 @@ use crate::store::model::{
     Inputs, NewEvent, NewRollout, Recorded, Retention, RolloutState, RolloutUpdate, Started,
     StoredRollout,
 };
+use crate::store::names::RolloutId;
 use crate::store::statements;
+use crate::time::UnixMillis;
 
 /// How many rollouts one transaction removes: each may have thousands of events.
 const PRUNED_AT_ONCE: i64 = 20;
@@ -42,7 +43,7 @@ impl SqliteStore {
 
     pub(in crate::store) async fn record(
         &self,
-        id: Uuid,
+        id: RolloutId,
         expected_version: i64,
         update: RolloutUpdate,
         events: Vec<NewEvent>,
@@ -60,9 +61,9 @@ impl SqliteStore {
     pub(in crate::store) async fn prune(
         &self,
         keep: &Retention,
-        now_ms: i64,
+        now: UnixMillis,
     ) -> Result<u64, StoreError> {
-        let closed_until_ms = now_ms.saturating_sub(keep.closed_for_ms.max(0));
+        let closed_until_ms = now.minus(keep.closed_for_ms.max(0)).get();
         let most_closed = i64::try_from(keep.most_closed).unwrap_or(i64::MAX);
         let mut removed = 0;
         for _ in 0..MOST_BATCHES {
@@ -109,7 +110,7 @@ async fn start(connection: &mut SqliteConnection, new: NewRollout) -> Result<Sta
     }
     let last_attempt: i64 = sqlx::query_scalar(statements::LAST_ATTEMPT)
         .bind(&new.pipeline)
-        .bind(&new.key)
+        .bind(new.key.as_str())
         .fetch_one(&mut *connection)
         .await?;
     let rollout = StoredRollout {
@@ -129,15 +130,15 @@ async fn start(connection: &mut SqliteConnection, new: NewRollout) -> Result<Sta
     sqlx::query(statements::INSERT_ROLLOUT)
         .bind(&id)
         .bind(&rollout.pipeline)
-        .bind(&rollout.key)
+        .bind(rollout.key.as_str())
         .bind(rollout.attempt)
         .bind(rollout.state.as_str())
         .bind(i64::from(rollout.is_current))
         .bind(rollout.version)
         .bind(1_i64)
-        .bind(rollout.created_ms)
-        .bind(rollout.updated_ms)
-        .bind(rollout.closed_ms)
+        .bind(rollout.created_ms.get())
+        .bind(rollout.updated_ms.get())
+        .bind(rollout.closed_ms.map(UnixMillis::get))
         .bind(&rollout.document)
         .execute(&mut *connection)
         .await?;
@@ -147,7 +148,7 @@ async fn start(connection: &mut SqliteConnection, new: NewRollout) -> Result<Sta
 
 async fn record(
     connection: &mut SqliteConnection,
-    id: Uuid,
+    id: RolloutId,
     expected_version: i64,
     update: RolloutUpdate,
     events: Vec<NewEvent>,
@@ -197,8 +198,8 @@ async fn record(
         .bind(i64::from(after.is_current))
         .bind(after.version)
         .bind(sequence)
-        .bind(after.updated_ms)
-        .bind(after.closed_ms)
+        .bind(after.updated_ms.get())
+        .bind(after.closed_ms.map(UnixMillis::get))
         .bind(&after.document)
         .execute(&mut *connection)
         .await?;
@@ -214,7 +215,7 @@ async fn insert_event(
     sqlx::query(statements::INSERT_EVENT)
         .bind(id)
         .bind(sequence)
-        .bind(event.at_ms)
+        .bind(event.at_ms.get())
         .bind(&event.kind)
         .bind(&event.document)
         .execute(connection)

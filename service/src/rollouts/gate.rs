@@ -1,0 +1,236 @@
+//! The gate: one call starts a rollout, moves it to the stage that is asked for, and tells what to
+//! do. Every way in that names a stage ends here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::Pipeline;
+use serinus_analysis::series::Populations;
+use serinus_openapi::rollout::AdvanceMode;
+
+use super::document::stage_of;
+use super::live::{Live, Present};
+use super::start::{NewStart, StartRule};
+use super::telling::Told;
+use super::{RolloutError, Rollouts};
+use crate::pipelines::{Catalogue, KnownPipeline};
+use crate::store::{RolloutKey, RolloutState, StoreError};
+use crate::time::UnixMillis;
+
+/// A call of a gate, looked through.
+#[derive(Debug, Clone)]
+pub struct GateCall<'a> {
+    /// The pipeline's name.
+    pub pipeline: &'a str,
+    /// What the caller calls the stage.
+    pub stage: &'a str,
+    /// The rollout's key.
+    pub key: &'a RolloutKey,
+    /// The populations, where they are given.
+    pub given: &'a Populations<Option<Matchers>>,
+    /// When the stage began; now when absent.
+    pub start: Option<UnixMillis>,
+    /// Judge without acting.
+    pub dry_run: bool,
+    /// Who calls.
+    pub caller: &'a str,
+}
+
+/// What a gate tells.
+#[derive(Debug)]
+pub struct GateTold {
+    /// The rollout, where one is known.
+    pub live: Option<Arc<Live>>,
+    /// What is told of it.
+    pub told: Told,
+}
+
+/// What keeps a gate from telling a verdict.
+#[derive(Debug)]
+pub enum GateError {
+    /// No pipeline has this name.
+    NoPipeline,
+    /// The pipeline has no such stage.
+    NoStage {
+        /// The pipeline.
+        pipeline: Arc<Pipeline>,
+        /// What the caller calls the stage.
+        stage: String,
+    },
+    /// The rollout cannot be told or changed.
+    Rollout(RolloutError),
+}
+
+impl From<RolloutError> for GateError {
+    fn from(error: RolloutError) -> Self {
+        Self::Rollout(error)
+    }
+}
+
+impl From<StoreError> for GateError {
+    fn from(error: StoreError) -> Self {
+        Self::Rollout(error.into())
+    }
+}
+
+impl GateError {
+    /// What is told all the same: a gate holds while nothing can be recorded.
+    ///
+    /// # Errors
+    ///
+    /// The error itself when the caller has to change something.
+    pub(super) fn held(self) -> Result<Told, Self> {
+        match self {
+            Self::Rollout(error) if !error.is_callers() => {
+                tracing::error!(error = %error, "a gate holds: {error}");
+                Ok(Told::unrecorded(&error))
+            }
+            callers => Err(callers),
+        }
+    }
+}
+
+impl Rollouts {
+    /// Asks the gate of a stage. The first call with a key starts the rollout, and a call for a
+    /// later stage says that the traffic was moved there.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`] when the caller has to change something: while nothing can be recorded, it is
+    /// told to hold.
+    pub async fn ask(
+        self: &Arc<Self>,
+        call: &GateCall<'_>,
+        pipelines: &Catalogue,
+        wait: Duration,
+    ) -> Result<GateTold, GateError> {
+        let live = match self.current(call.pipeline, call.key).await {
+            Ok(Some(live)) => live,
+            Ok(None) => {
+                return match self.first(call, pipelines, wait).await {
+                    Ok((live, told)) => Ok(GateTold {
+                        live: Some(live),
+                        told,
+                    }),
+                    Err(error) => error.held().map(GateTold::of_none),
+                };
+            }
+            Err(error) => {
+                // Nothing can be told of it, but that it may be asked for.
+                let known = usable_pipeline(call, pipelines).await;
+                let error = known.err().unwrap_or(GateError::Rollout(error));
+                return error.held().map(GateTold::of_none);
+            }
+        };
+        let told = match self.known(&live, call, wait).await {
+            Ok(told) => told,
+            Err(error) => {
+                let held = error.held()?;
+                // What is known of it is told all the same.
+                let present = live.present().told(&live.pipeline, Some(call.stage));
+                Told {
+                    progress: present.progress,
+                    acting: present.acting,
+                    ..held
+                }
+            }
+        };
+        Ok(GateTold {
+            live: Some(live),
+            told,
+        })
+    }
+
+    /// A call of a rollout that is known.
+    pub(super) async fn known(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        call: &GateCall<'_>,
+        wait: Duration,
+    ) -> Result<Told, GateError> {
+        live.check_populations(call.given)?;
+        if stage_of(&live.pipeline, call.stage).is_none() {
+            return Err(no_stage(&live.pipeline, call));
+        }
+        if goes_on(&live.present(), &live.pipeline, call.stage) {
+            let start = (call.start, StartRule::AsGiven);
+            let advanced = self
+                .advance(live, Some(call.stage), start, call.caller)
+                .await;
+            match advanced {
+                // It was decided or moved while this waited for its turn: the gate tells what it
+                // is now.
+                Err(RolloutError::Refused(_))
+                    if !goes_on(&live.present(), &live.pipeline, call.stage) => {}
+                other => other?,
+            }
+        }
+        self.judge_within(live, wait).await;
+        Ok(live.present().told(&live.pipeline, Some(call.stage)))
+    }
+
+    /// The first call with a key: it starts the rollout.
+    pub(super) async fn first(
+        self: &Arc<Self>,
+        call: &GateCall<'_>,
+        pipelines: &Catalogue,
+        wait: Duration,
+    ) -> Result<(Arc<Live>, Told), GateError> {
+        let found = usable_pipeline(call, pipelines).await?;
+        let Some((_, stage)) = stage_of(&found.pipeline, call.stage) else {
+            return Err(no_stage(&found.pipeline, call));
+        };
+        let new = NewStart {
+            pipeline: &found.pipeline,
+            pipeline_yaml: &found.text,
+            stage,
+            key: call.key,
+            given: call.given,
+            start: call.start,
+            source: None,
+            dry_run: call.dry_run,
+            advance: AdvanceMode::Caller,
+            caused_by: call.caller,
+        };
+        let (live, _is_new) = self.start(&new).await?;
+        self.judge_within(&live, wait).await;
+        let told = live.present().told(&live.pipeline, Some(call.stage));
+        Ok((live, told))
+    }
+}
+
+impl GateTold {
+    /// Of a call that means no rollout that is known.
+    fn of_none(told: Told) -> Self {
+        Self { live: None, told }
+    }
+}
+
+/// Whether a call for a stage moves the rollout there: a caller that asks for a later stage has
+/// moved the traffic.
+fn goes_on(present: &Present, pipeline: &Pipeline, stage: &str) -> bool {
+    let place = |id: &str| stage_of(pipeline, id).map(|(place, _)| place);
+    let at = place(present.document.current().stage().as_str());
+    present.state == RolloutState::Open && at < place(stage)
+}
+
+fn no_stage(pipeline: &Arc<Pipeline>, call: &GateCall<'_>) -> GateError {
+    GateError::NoStage {
+        pipeline: Arc::clone(pipeline),
+        stage: call.stage.to_owned(),
+    }
+}
+
+/// The pipeline of a call, if it has the stage.
+async fn usable_pipeline(
+    call: &GateCall<'_>,
+    pipelines: &Catalogue,
+) -> Result<KnownPipeline, GateError> {
+    let found = pipelines.find(call.pipeline).await?;
+    let found = found.ok_or(GateError::NoPipeline)?;
+    if stage_of(&found.pipeline, call.stage).is_none() {
+        return Err(no_stage(&found.pipeline, call));
+    }
+    Ok(found)
+}

@@ -1,0 +1,178 @@
+//! When a stage begins: the one rule about a `start` that somebody gives, and the start of a
+//! rollout.
+//!
+//! What is recorded as the beginning of a stage is a [`StageStart`], and only this file makes one:
+//! a way in that takes a `start` has to name the [`StartRule`] that it is held to.
+
+use std::sync::Arc;
+
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::series::Populations;
+use serinus_openapi::population::Population;
+use serinus_openapi::rollout::{AdvanceMode, EventKind};
+
+use super::document::{Begun, Document, StageId, StageRecord};
+use super::live::Live;
+use super::trail::TrailEntry;
+use super::{RolloutError, Rollouts, recorded};
+use crate::engine::{self, AnalysisError, AnalysisInput};
+use crate::store::{NewRollout, RolloutKey, Started};
+use crate::time::UnixMillis;
+
+/// A rollout to start.
+#[derive(Debug, Clone)]
+pub struct NewStart<'a> {
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// Its text.
+    pub pipeline_yaml: &'a str,
+    /// The stage to begin with.
+    pub stage: &'a Stage,
+    /// The rollout's key.
+    pub key: &'a RolloutKey,
+    /// The populations that the caller gives; the pipeline's own when absent.
+    pub given: &'a Populations<Option<Matchers>>,
+    /// When the stage began; now when absent.
+    pub start: Option<UnixMillis>,
+    /// The name of the source.
+    pub source: Option<&'a str>,
+    /// Judge without acting.
+    pub dry_run: bool,
+    /// Who moves it to the next stage.
+    pub advance: AdvanceMode,
+    /// Who starts it.
+    pub caused_by: &'a str,
+}
+
+/// To which rule a `start` is held.
+#[derive(Debug, Clone, Copy)]
+pub enum StartRule<'a> {
+    /// A window that begins there can be judged now. For the stage that a rollout is started at,
+    /// by whomever.
+    CanBeJudged(&'a Pipeline, &'a Stage),
+    /// It does not lie in the future. For a stage that a rollout is moved to.
+    NotInTheFuture,
+    /// As it is given. For a later stage whose gate is asked.
+    AsGiven,
+}
+
+/// When a stage begins, by the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StageStart(UnixMillis);
+
+impl StageStart {
+    /// Where the data ends that the stage before was judged by, so that no interval is judged twice
+    /// and none is left out, whenever this is computed.
+    pub(super) fn after_judged(end: UnixMillis) -> Self {
+        Self(end)
+    }
+
+    /// In this moment: somebody says so now.
+    pub(super) fn now(now: UnixMillis) -> Self {
+        Self(now)
+    }
+
+    /// The moment.
+    pub(super) fn at(self) -> UnixMillis {
+        self.0
+    }
+}
+
+/// Looks at the `start` that a caller gives; without one the stage begins now.
+///
+/// # Errors
+///
+/// [`AnalysisError::Window`] says what to give.
+pub(super) fn check_start(
+    given: Option<UnixMillis>,
+    now: UnixMillis,
+    rule: StartRule<'_>,
+) -> Result<StageStart, AnalysisError> {
+    let start = given.unwrap_or(now);
+    match rule {
+        StartRule::CanBeJudged(pipeline, stage) => {
+            engine::check_open_window(start.get(), now.get(), &pipeline.analysis, stage)?;
+        }
+        StartRule::NotInTheFuture if start > now => return Err(engine::in_the_future("start")),
+        StartRule::NotInTheFuture | StartRule::AsGiven => {}
+    }
+    Ok(StageStart(start))
+}
+
+impl Rollouts {
+    /// Starts a rollout, or finds the one of this pipeline and key. Says whether it is new.
+    ///
+    /// # Errors
+    ///
+    /// [`RolloutError::Impossible`] for a start, populations or a source that can never be judged,
+    /// [`RolloutError::PopulationsDiffer`] for one that is there with others; otherwise when
+    /// nothing could be recorded.
+    pub async fn start(&self, new: &NewStart<'_>) -> Result<(Arc<Live>, bool), RolloutError> {
+        let now = self.now();
+        let populations = engine::populations_of(new.pipeline, new.given);
+        let document = Document {
+            pipeline_yaml: new.pipeline_yaml.to_owned(),
+            control: Population::from(&populations.control),
+            canary: Population::from(&populations.canary),
+            source: new.source.map(str::to_owned),
+            dry_run: new.dry_run,
+            advance: new.advance,
+            stages: Begun::first(self.first_stage(new, populations, now)?),
+            decision: None,
+        };
+        let stage = document.current().stage();
+        let first = TrailEntry::new(EventKind::Started, stage, new.caused_by);
+        let started = self
+            .store
+            .start(NewRollout {
+                id: self.next_id(now),
+                pipeline: new.pipeline.name.clone(),
+                key: new.key.clone(),
+                created_ms: now,
+                document: recorded::document(&document),
+                first_event: recorded::event(&first, now),
+            })
+            .await?;
+        match started {
+            Started::Created(stored) => {
+                let live = self.memory.adopt(&stored)?;
+                let (pipeline, key) = (&new.pipeline.name, new.key.as_str());
+                tracing::info!(
+                    rollout.id = %live.id, pipeline.name = pipeline, stage.id = %stage,
+                    rollout.key = key, caused_by = new.caused_by,
+                    "rollout {key} of {pipeline} started at {stage}"
+                );
+                Ok((live, true))
+            }
+            Started::Existing(stored) => {
+                let live = self.memory.adopt(&stored)?;
+                live.check_populations(new.given)?;
+                Ok((live, false))
+            }
+        }
+    }
+
+    /// The record of the stage that a rollout is started at, once its source, its start and its
+    /// populations were looked at.
+    fn first_stage(
+        &self,
+        new: &NewStart<'_>,
+        populations: Populations<Matchers>,
+        now: UnixMillis,
+    ) -> Result<StageRecord, AnalysisError> {
+        let input = AnalysisInput {
+            pipeline: new.pipeline,
+            stage: new.stage,
+            populations,
+            start_ms: None,
+            end_ms: None,
+            source: new.source,
+        };
+        self.engine.check_source(&input)?;
+        let rule = StartRule::CanBeJudged(new.pipeline, new.stage);
+        let start = check_start(new.start, now, rule)?;
+        engine::check_populations(&input)?;
+        Ok(StageRecord::begins(StageId::of(new.stage), start))
+    }
+}

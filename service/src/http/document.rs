@@ -1,11 +1,12 @@
 //! The OpenAPI document: what all routes together say.
 
-use serinus_openapi::ProblemType;
+use serinus_openapi::{Problem, ProblemType};
 use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Components, OpenApi, OpenApiBuilder, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::routes;
 use super::routing::{SCHEMES, operations};
@@ -67,6 +68,9 @@ pub fn document(public_url: Option<&str>) -> OpenApi {
     document.servers = base.servers;
     document.tags = base.tags;
     let components = document.components.get_or_insert_with(Components::new);
+    // The problems of an operation only refer to it.
+    let problem = (Problem::name().into_owned(), Problem::schema());
+    components.schemas.extend([problem]);
     let schemes = [
         scheme(
             HttpAuthScheme::Bearer,

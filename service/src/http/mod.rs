@@ -14,6 +14,7 @@ mod gate_query;
 mod guard;
 mod layers;
 mod path;
+mod problems;
 mod readiness;
 mod resolve;
 mod rollout_view;

@@ -11,13 +11,12 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::MethodRouter;
 use serinus_openapi::ProblemType;
-use serinus_openapi::problem::MEDIA_TYPE;
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::App;
+use super::{App, problems};
 use crate::access::Scope;
 
 /// The names of the security schemes in the document.
@@ -183,17 +182,8 @@ fn say_in_document(operation: &mut Operation, rule: Rule) {
         if problem == ProblemType::Overloaded && scope == Scope::Gate {
             continue;
         }
-        let content = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name("Problem")))
-            .build();
-        let response = ResponseBuilder::new()
-            .description(description)
-            .content(MEDIA_TYPE, content)
-            .build();
-        operation
-            .responses
-            .responses
-            .entry(problem.status().to_string())
-            .or_insert(RefOr::T(response));
+        let (status, response) = problems::problem(problem, description);
+        let responses = &mut operation.responses.responses;
+        responses.entry(status).or_insert(response);
     }
 }

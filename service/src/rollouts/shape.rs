@@ -68,8 +68,12 @@ fn what_is_told_is_said_by_the_rollouts() {
     assert_eq!(files_with("Verdict::Hold", &["http"]), [""; 0]);
 }
 
-/// A path is read by an extractor with types; that of Swagger UI's pages apart.
+/// A path is read by an extractor with types (that of Swagger UI's pages apart), and a problem is
+/// documented by its set.
 #[test]
-fn paths_are_read_in_one_file() {
+fn paths_and_problems_are_written_once() {
     assert_eq!(files_with("Path<", &["http"]), ["http/routes/docs.rs"]);
+    assert_eq!(files_with("body = Problem", &["http"]), [""; 0]);
+    let media_type = files_with("application/problem+json", &["http"]);
+    assert_eq!(media_type, ["http/document.rs"]);
 }

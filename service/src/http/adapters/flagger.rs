@@ -18,14 +18,14 @@ use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::Verdict;
 use serinus_openapi::flagger::FlaggerCall;
 use serinus_openapi::rollout::GateAnswer;
-use serinus_openapi::{Problem, ProblemType, examples};
+use serinus_openapi::{ProblemType, examples};
 
 use crate::http::body::{self, SentBody};
 use crate::http::path::PipelinePath;
 use crate::http::routes::caller::{BaseUrl, Caller};
 use crate::http::routes::gate::{self, About};
 use crate::http::routes::operations::no_store;
-use crate::http::{ApiError, App, gate_query, resolve};
+use crate::http::{ApiError, App, gate_query, problems, resolve};
 use crate::rollouts::{StepCall, StepTold, Told};
 use crate::store::RolloutKey;
 
@@ -44,10 +44,9 @@ use crate::store::RolloutKey;
     request_body(content = FlaggerCall, example = json!(examples::flagger_call())),
     responses(
         (status = 200, description = "The traffic may take its next step", body = GateAnswer),
-        (status = 400, description = "No call of Flagger, or metadata that cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such pipeline or stage", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The traffic stays: the stage holds or was rolled back, or nothing can be recorded", body = GateAnswer),
-        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
+        problems::FlaggerStep,
+        problems::AnyBody,
     )
 )]
 pub(in crate::http) async fn advance(

@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisRequest};
-use serinus_openapi::{Problem, examples};
+use serinus_openapi::examples;
 
 use super::operations::no_store;
 use crate::engine::{self, AnalysisInput};
 use crate::http::body::SentBody;
 use crate::http::resolve::{self, Asked};
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, problems};
 use crate::wire;
 
 /// Judge a stage now
@@ -49,29 +49,8 @@ use crate::wire;
             status = 200, description = "The verdict with its evidence",
             body = AnalysisAnswer, example = json!(examples::hold_answer())
         ),
-        (
-            status = 400,
-            description = "The body is not JSON or not a request, a window or a population \
-                           cannot be used",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 404, description = "The server knows no pipeline of the name",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 413, description = "The body is over the limit",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 415, description = "The body is said not to be JSON",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 422,
-            description = "The pipeline has mistakes, or no such stage or source is known",
-            body = Problem, content_type = "application/problem+json"
-        ),
+        problems::Analysis,
+        problems::JsonBody,
     )
 )]
 pub(super) async fn analyse(

@@ -17,14 +17,14 @@ use axum::response::Response;
 use axum::response::sse::{Event as SentEvent, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
+use serinus_openapi::ProblemType;
 use serinus_openapi::rollout::{Event, EventList};
-use serinus_openapi::{Problem, ProblemType};
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
 use super::operations::no_store;
 use crate::http::path::RolloutPath;
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, problems};
 use crate::rollouts::{Live, RolloutError, read_event};
 use crate::store::MOST_EVENTS;
 
@@ -65,9 +65,9 @@ pub(super) struct EventsQuery {
             (EventList = "application/json"),
             (String = "text/event-stream"),
         )),
-        (status = 400, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be read now", body = Problem, content_type = "application/problem+json"),
+        problems::Parameters,
+        problems::NoSuchRollout,
+        problems::NotRead,
     )
 )]
 pub(super) async fn events(

@@ -6,15 +6,15 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use serinus_openapi::analysis::Gate;
+use serinus_openapi::examples;
 use serinus_openapi::rollout::{GateAnswer, GateRequest};
-use serinus_openapi::{Problem, examples};
 
 use super::caller::{BaseUrl, Caller};
 use super::operations::no_store;
 use crate::http::body::SentBody;
 use crate::http::gate_query::Asked;
 use crate::http::path::GatePath;
-use crate::http::{ApiError, App, resolve};
+use crate::http::{ApiError, App, problems, resolve};
 use crate::rollouts::{GateCall, GateError, GateTold, Live, Told};
 use crate::time::UnixMillis;
 
@@ -38,9 +38,8 @@ use crate::time::UnixMillis;
     ),
     responses(
         (status = 200, description = "The verdict", body = GateAnswer),
-        (status = 400, description = "No key, or a parameter that cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such pipeline or stage", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The key has other populations", body = Problem, content_type = "application/problem+json"),
+        problems::GateQuery,
+        problems::Gate,
     )
 )]
 pub(super) async fn ask(
@@ -67,10 +66,9 @@ pub(super) async fn ask(
     request_body(content = GateRequest, example = json!(examples::gate_request())),
     responses(
         (status = 200, description = "The verdict", body = GateAnswer),
-        (status = 400, description = "No key, or a field that cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such pipeline or stage", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The key has other populations", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
+        problems::GateBody,
+        problems::Gate,
+        problems::AnyBody,
     )
 )]
 pub(super) async fn post(

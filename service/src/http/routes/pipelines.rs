@@ -10,14 +10,14 @@ use chrono::{DateTime, Utc};
 use serinus_openapi::pipeline::{
     PipelineDetail, PipelineList, PipelineSummary, ValidateAnswer, ValidateRequest,
 };
-use serinus_openapi::{Problem, ProblemType, examples};
+use serinus_openapi::{ProblemType, examples};
 
 use super::caller::Caller;
 use super::operations::no_store;
 use crate::http::body::{MediaType, SentBody};
 use crate::http::path::PipelinePath;
 use crate::http::resolve::{self, Asked, Found};
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, problems};
 use crate::pipelines::Origin;
 use crate::time::UnixMillis;
 
@@ -47,22 +47,8 @@ const MOST_NAME_BYTES: usize = 100;
     )),
     responses(
         (status = 200, description = "The mistakes, or what it expands to", body = ValidateAnswer),
-        (
-            status = 400, description = "The body cannot be read",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 404, description = "The server knows no pipeline of the name",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 413, description = "The body is over the limit",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 415, description = "The body is neither JSON nor YAML",
-            body = Problem, content_type = "application/problem+json"
-        ),
+        problems::Validation,
+        problems::JsonOrYamlBody,
     )
 )]
 pub(super) async fn validate(
@@ -139,14 +125,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
     params(("pipeline" = String, Path, description = "The pipeline's name", example = "canary_pipeline")),
     responses(
         (status = 200, description = "The pipeline", body = PipelineDetail),
-        (
-            status = 404, description = "The server knows no pipeline of this name",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 503, description = "It is not known here, and the store cannot be asked",
-            body = Problem, content_type = "application/problem+json"
-        ),
+        problems::ShownPipeline,
     )
 )]
 pub(super) async fn show(
@@ -182,30 +161,8 @@ pub(super) async fn show(
     responses(
         (status = 201, description = "It is new", body = PipelineDetail),
         (status = 200, description = "It took the place of one that was put before", body = PipelineDetail),
-        (
-            status = 400, description = "The body cannot be read, or the name cannot be used",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 409, description = "A file of the server's folder defines it, or too many were put",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 413, description = "The body is over the limit",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 415, description = "The body is neither JSON nor YAML",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 422, description = "The pipeline has mistakes; `diagnostics` tells them all",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 503, description = "It cannot be kept now",
-            body = Problem, content_type = "application/problem+json"
-        ),
+        problems::PutPipeline,
+        problems::JsonOrYamlBody,
     )
 )]
 pub(super) async fn put(
@@ -279,18 +236,7 @@ pub(super) async fn put(
     params(("pipeline" = String, Path, description = "The pipeline's name", example = "shop")),
     responses(
         (status = 204, description = "It is deleted"),
-        (
-            status = 404, description = "No pipeline of this name was put",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 409, description = "A file of the server's folder defines it",
-            body = Problem, content_type = "application/problem+json"
-        ),
-        (
-            status = 503, description = "It cannot be deleted now",
-            body = Problem, content_type = "application/problem+json"
-        ),
+        problems::DeletedPipeline,
     )
 )]
 pub(super) async fn delete(

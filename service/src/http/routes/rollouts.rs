@@ -18,7 +18,7 @@ use serinus_openapi::rollout::{
     AdvanceRequest, CancelRequest, OverrideRequest, Rollout, RolloutList, RolloutState,
     StartRequest,
 };
-use serinus_openapi::{Problem, ProblemType, examples};
+use serinus_openapi::{ProblemType, examples};
 use utoipa::IntoParams;
 
 use super::caller::{BaseUrl, Caller};
@@ -26,7 +26,7 @@ use super::operations::no_store;
 use crate::http::body::SentBody;
 use crate::http::path::RolloutPath;
 use crate::http::resolve::{self, Asked};
-use crate::http::{ApiError, App, rollout_view};
+use crate::http::{ApiError, App, problems, rollout_view};
 use crate::rollouts::{End, Live, NewStart, Reason, StartRule};
 use crate::store::{Cursor, Filter, MOST_ON_A_PAGE, Page, RolloutId, RolloutKey};
 use crate::time::UnixMillis;
@@ -44,13 +44,9 @@ use crate::time::UnixMillis;
     responses(
         (status = 201, description = "Started", body = Rollout, headers(("Location" = String, description = "Its state"))),
         (status = 200, description = "It was started before", body = Rollout, headers(("Location" = String, description = "Its state"))),
-        (status = 400, description = "No request, or a field that cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such pipeline", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The key has other populations", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is said not to be JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The pipeline has mistakes, or no such stage or source is known", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be recorded now", body = Problem, content_type = "application/problem+json"),
+        problems::Start,
+        problems::JsonBody,
+        problems::NotRecorded,
     )
 )]
 pub(super) async fn start(
@@ -136,8 +132,8 @@ pub(super) struct ListQuery {
     params(ListQuery),
     responses(
         (status = 200, description = "A page of rollouts", body = RolloutList),
-        (status = 400, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be read now", body = Problem, content_type = "application/problem+json"),
+        problems::Parameters,
+        problems::NotRead,
     )
 )]
 pub(super) async fn list(
@@ -197,8 +193,8 @@ pub(super) async fn list(
     params(RolloutPath),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
-        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be read now", body = Problem, content_type = "application/problem+json"),
+        problems::NoSuchRollout,
+        problems::NotRead,
     )
 )]
 pub(super) async fn show(
@@ -225,12 +221,11 @@ pub(super) async fn show(
     request_body(content = Option<AdvanceRequest>, example = json!({"stage": "stage_2"})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
-        (status = 400, description = "No request", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It cannot go there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is said not to be JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be recorded now", body = Problem, content_type = "application/problem+json"),
+        problems::NoRequest,
+        problems::NoSuchRollout,
+        problems::Advance,
+        problems::JsonBody,
+        problems::NotRecorded,
     )
 )]
 pub(super) async fn advance(
@@ -268,12 +263,10 @@ pub(super) async fn advance(
     request_body(content = OverrideRequest, example = json!({"verdict": "promote", "reason": "a known outage of the payment provider"})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
-        (status = 400, description = "No verdict or no reason", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is over", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is said not to be JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be recorded now", body = Problem, content_type = "application/problem+json"),
+        problems::NoSuchRollout,
+        problems::Override,
+        problems::JsonBody,
+        problems::NotRecorded,
     )
 )]
 pub(super) async fn decide(
@@ -305,11 +298,10 @@ pub(super) async fn decide(
     request_body(content = Option<CancelRequest>, example = json!({"reason": "replaced by 6d4f9.8"})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
-        (status = 400, description = "No request", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such rollout", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is over the limit", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is said not to be JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be recorded now", body = Problem, content_type = "application/problem+json"),
+        problems::NoRequest,
+        problems::NoSuchRollout,
+        problems::JsonBody,
+        problems::NotRecorded,
     )
 )]
 pub(super) async fn cancel(

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::pipeline::{Method, MetricKind, Pipeline, Stage};
+use crate::pipeline::{MetricKind, Pipeline, Stage};
 use crate::series::DataQuality;
 
 use crate::data::{ControlSplit, History, HistoryData, MetricData, StageData};
@@ -76,18 +76,11 @@ fn looks(pipeline: &Pipeline, stage: &Stage, length: usize) -> std::ops::RangeIn
         && stage
             .checks
             .iter()
-            .all(|check| is_valid_at_any_time(check.method));
+            .all(|check| check.method.is_valid_at_any_time());
     if one_look_is_enough {
         length..=length
     } else {
         1..=length
-    }
-}
-
-fn is_valid_at_any_time(method: Method) -> bool {
-    match method {
-        Method::Sequential => true,
-        Method::Wilson | Method::Kayenta => false,
     }
 }
 
@@ -176,7 +169,7 @@ mod tests {
         below_baseline, check, counts, data, decided_by, error_rate_checks, grid, pipeline, stage,
         switch,
     };
-    use crate::pipeline::Condition;
+    use crate::pipeline::{Condition, Method};
 
     const GROUPS: ControlSplit = ControlSplit {
         canary_targets: 1,

@@ -99,7 +99,7 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
     }
     let name = &check.measured.name;
     let found = situation.data.metrics.get(name);
-    if report.method == Method::Sequential
+    if report.method.is_valid_at_any_time()
         && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
         && let Some(fault) = situation.late_history()
     {
@@ -274,10 +274,25 @@ fn on_histogram(
         }
         return without_data(report, code, why).into();
     }
-    if report.method == Method::Kayenta {
-        let points = kayenta::latency_points(histogram, quantile, looked_at);
-        return kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into();
+    match report.method {
+        Method::Kayenta => {
+            let points = kayenta::latency_points(histogram, quantile, looked_at);
+            kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into()
+        }
+        Method::Sequential | Method::Wilson => {
+            at_the_bounds(report, check, &latency, situation, levels)
+        }
     }
+}
+
+/// Decides a quantile on the shares of slow requests at the bounds of its histogram.
+fn at_the_bounds(
+    mut report: CheckReport,
+    check: &Check,
+    latency: &Latency<'_>,
+    situation: Situation<'_>,
+    levels: Levels,
+) -> Evaluated {
     let limits = match latency.limits(check.limit, check.promotion_limit) {
         Ok(limits) => limits,
         Err(why) => {
@@ -289,7 +304,7 @@ fn on_histogram(
         }
     };
     let claims = latency.claims(&limits);
-    let mut evaluated = if report.method == Method::Sequential {
+    let mut evaluated = if report.method.is_valid_at_any_time() {
         let (violation, compliance) =
             latency.held(&limits, situation.data.grid.intervals(), |bound, limit| {
                 situation.noise_before(&check.measured.name, Some(bound), limit)
@@ -352,12 +367,27 @@ fn on_gauge(
         let why = "the control has no value in the window";
         return without_data(report, ReasonCode::NoControl, why).into();
     }
-    if report.method == Method::Kayenta {
-        let points = kayenta::gauge_points(&warm);
-        return kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into();
+    match report.method {
+        Method::Kayenta => {
+            let points = kayenta::gauge_points(&warm);
+            kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into()
+        }
+        Method::Sequential | Method::Wilson => {
+            on_differences(report, check, &warm, situation, levels)
+        }
     }
+}
+
+/// Decides a gauge on the differences of both populations in each interval.
+fn on_differences(
+    mut report: CheckReport,
+    check: &Check,
+    values: &PairedGauge,
+    situation: Situation<'_>,
+    levels: Levels,
+) -> Evaluated {
     let (violation, compliance) = (check.limit, check.promotion_limit);
-    let usable = gauge::usable_intervals(&warm, violation.needs_control());
+    let usable = gauge::usable_intervals(values, violation.needs_control());
     if usable < gauge::FEWEST_INTERVALS {
         let grid = situation.data.grid;
         let missing = gauge::FEWEST_INTERVALS - usable;
@@ -372,14 +402,14 @@ fn on_gauge(
         );
         return undecided(report, &why).into();
     }
-    if report.method == Method::Sequential {
-        let known_from = gauge::usable_from(&warm, violation.needs_control());
-        let proof = evidence::of_gauge(&warm, violation, compliance, situation.budget)
+    if report.method.is_valid_at_any_time() {
+        let known_from = gauge::usable_from(values, violation.needs_control());
+        let proof = evidence::of_gauge(values, violation, compliance, situation.budget)
             .known_from(known_from);
         return conclude_proof(report, check, proof, Plannable::default(), situation);
     }
     let shown = gauge::shown(
-        &warm,
+        values,
         violation,
         compliance,
         check.is_inclusive,

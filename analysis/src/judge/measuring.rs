@@ -3,7 +3,7 @@
 //! Source: statistics design, section 13.
 
 use crate::data::{HistoryData, MeasuredHistory, MeasuredNoise, MetricData, with_data};
-use crate::pipeline::{Method, MetricKind, Stage};
+use crate::pipeline::{MetricKind, Stage};
 use crate::sequential::{
     AbsoluteLimit, IntervalCounts, NoiseHistory, SequentialError, Side, on_every_interval,
 };
@@ -17,9 +17,8 @@ use super::limit::Scale;
 pub fn measure_noise(past: &HistoryData, stage: &Stage) -> MeasuredHistory {
     let mut found = MeasuredHistory::of(past);
     for check in &stage.checks {
-        match check.method {
-            Method::Sequential => {}
-            Method::Wilson | Method::Kayenta => continue,
+        if !check.method.is_valid_at_any_time() {
+            continue;
         }
         let metric = check.measured.name.as_str();
         let value = check.limit.absolute_value();

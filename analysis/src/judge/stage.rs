@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::pipeline::{Dimension, Method, OnInconclusive, Pipeline, SplitCheck, Stage};
+use crate::pipeline::{Dimension, OnInconclusive, Pipeline, SplitCheck, Stage};
 use crate::sequential::ErrorRate;
 
 use super::check::Situation;
@@ -524,7 +524,7 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
             });
         }
     }
-    let is_sequential = |report: &CheckReport| report.method == Method::Sequential;
+    let is_sequential = |report: &CheckReport| report.method.is_valid_at_any_time();
     if !data.starts_with_stage && checks.iter().any(is_sequential) {
         warnings.push(Warning {
             code: "sliding_window",
@@ -533,7 +533,7 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
                 .to_owned(),
         });
     }
-    let looks_once = |report: &CheckReport| report.method != Method::Sequential;
+    let looks_once = |report: &CheckReport| !report.method.is_valid_at_any_time();
     let is_kill_switch = |report: &CheckReport| {
         pipeline
             .kill_switch

@@ -153,6 +153,15 @@ impl Method {
             Self::Kayenta => "kayenta",
         }
     }
+
+    /// Whether it gathers evidence that may be looked at after every interval, with a noise that a
+    /// history tells; else it is right for a single look.
+    pub fn is_valid_at_any_time(self) -> bool {
+        match self {
+            Self::Sequential => true,
+            Self::Wilson | Self::Kayenta => false,
+        }
+    }
 }
 
 /// What happens when a stage reaches its longest duration undecided.

@@ -13,7 +13,7 @@ use serinus_analysis::data::{
 };
 use serinus_analysis::judge::measure_noise;
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Method, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{Check, MOST_INTERVALS, MetricKind, Pipeline, Stage};
 use serinus_analysis::questions::StageQuestions;
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
@@ -181,10 +181,7 @@ fn sequential_checks(stage: &Stage) -> Vec<&Check> {
     stage
         .checks
         .iter()
-        .filter(|check| match check.method {
-            Method::Sequential => true,
-            Method::Wilson | Method::Kayenta => false,
-        })
+        .filter(|check| check.method.is_valid_at_any_time())
         .filter(|check| match check.measured.kind {
             MetricKind::Proportion { .. }
             | MetricKind::EventRate { .. }

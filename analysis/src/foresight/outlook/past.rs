@@ -1,7 +1,7 @@
 //! From what a service did before a rollout to what its checks will look at.
 
 use crate::interval::Confidence;
-use crate::pipeline::{Check, Exposure, Limit, Method, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Check, Exposure, Limit, MetricKind, Pipeline, Stage};
 use crate::sequential::{ErrorRate, IntervalCounts, NoiseHistory};
 use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
 
@@ -72,17 +72,12 @@ impl<'a> Setting<'a> {
                 "at 100 % traffic there is no control to compare with",
             ));
         }
-        match check.method {
-            Method::Sequential => {}
-            method @ (Method::Wilson | Method::Kayenta) => {
-                return Err(not_planned(
-                    OutlookStatus::NotPlanned,
-                    format!(
-                        "{} is a single look at the data: it has no plan",
-                        method.name()
-                    ),
-                ));
-            }
+        if !check.method.is_valid_at_any_time() {
+            let method = check.method.name();
+            return Err(not_planned(
+                OutlookStatus::NotPlanned,
+                format!("{method} is a single look at the data: it has no plan"),
+            ));
         }
         // Nothing of it is read: no value could be split between two groups.
         if matches!(check.measured.kind, MetricKind::Gauge { .. }) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serinus_analysis::data::ControlSplit;
 use serinus_analysis::foresight::{Replay, WindowOutcome};
 use serinus_analysis::interval::{Confidence, Count, wilson_interval};
-use serinus_analysis::pipeline::{Check, Method, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{Check, MetricKind, Pipeline, Stage};
 use serinus_analysis::series::Populations;
 
 use super::super::past::Subject;
@@ -143,13 +143,7 @@ impl StageReport {
         let mut checks: Vec<CheckReport> = stage
             .checks
             .iter()
-            .map(|one| {
-                let is_single_look = match one.method {
-                    Method::Sequential => false,
-                    Method::Wilson | Method::Kayenta => true,
-                };
-                check(one, one.method.name(), is_single_look)
-            })
+            .map(|one| check(one, one.method.name(), !one.method.is_valid_at_any_time()))
             .collect();
         let switches = pipeline.kill_switch.iter();
         checks.extend(switches.map(|switch| check(switch, "kill switch", true)));

@@ -4,14 +4,13 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-
-use crate::prometheus::Secret;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// What a request shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Shown {
     /// A token, known or not.
-    Token(Secret),
+    Token(SecretString),
     /// No credentials.
     Nothing,
     /// Credentials that hold no token, or more than one.
@@ -32,18 +31,18 @@ impl Shown {
     }
 }
 
-fn token(value: &HeaderValue) -> Option<Secret> {
+fn token(value: &HeaderValue) -> Option<SecretString> {
     let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
     let rest = rest.trim();
     let token = if scheme.eq_ignore_ascii_case("bearer") {
-        rest.to_owned()
+        SecretString::from(rest)
     } else if scheme.eq_ignore_ascii_case("basic") {
         let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-        text.split_once(':')?.1.to_owned()
+        text.split_once(':')?.1.into()
     } else {
         return None;
     };
-    (!token.is_empty()).then(|| Secret::new(token))
+    (!token.expose_secret().is_empty()).then_some(token)
 }
 
 #[cfg(test)]
@@ -62,18 +61,26 @@ mod tests {
 
     #[test]
     fn bearer_and_basic_carry_the_token() {
-        let token = Shown::Token(Secret::new("to:ken"));
-        assert_eq!(shown(&["Bearer to:ken"]), token);
-        assert_eq!(shown(&["bEARER  to:ken "]), token);
-        // printf any:to:ken | base64
-        assert_eq!(shown(&["Basic YW55OnRvOmtlbg=="]), token);
-        // printf :to:ken | base64
-        assert_eq!(shown(&["basic OnRvOmtlbg=="]), token);
+        for value in [
+            "Bearer to:ken",
+            "bEARER  to:ken ",
+            // printf any:to:ken | base64
+            "Basic YW55OnRvOmtlbg==",
+            // printf :to:ken | base64
+            "basic OnRvOmtlbg==",
+        ] {
+            let shown = shown(&[value]);
+            assert!(
+                matches!(&shown, Shown::Token(token) if token.expose_secret() == "to:ken"),
+                "{value:?}"
+            );
+            assert!(!format!("{shown:?}").contains("to:ken"), "{shown:?}");
+        }
     }
 
     #[test]
     fn anything_else_is_not_a_token() {
-        assert_eq!(shown(&[]), Shown::Nothing);
+        assert!(matches!(shown(&[]), Shown::Nothing));
         for value in [
             "",
             "Bearer",
@@ -83,8 +90,11 @@ mod tests {
             "Basic !",
             "Basic YW55",
         ] {
-            assert_eq!(shown(&[value]), Shown::Unreadable, "{value:?}");
+            assert!(matches!(shown(&[value]), Shown::Unreadable), "{value:?}");
         }
-        assert_eq!(shown(&["Bearer a", "Bearer a"]), Shown::Unreadable);
+        assert!(matches!(
+            shown(&["Bearer a", "Bearer a"]),
+            Shown::Unreadable
+        ));
     }
 }

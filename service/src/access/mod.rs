@@ -12,6 +12,7 @@ mod tokens;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
+use secrecy::ExposeSecret as _;
 
 pub use credentials::Shown;
 pub use file::{TokensFile, TokensFileError};
@@ -104,7 +105,7 @@ impl Access {
             Shown::Token(token) => file
                 .tokens()
                 .await
-                .find(token.expose())
+                .find(token.expose_secret())
                 .map_or(Identity::Unknown, |principal| {
                     Identity::Known(principal.clone())
                 }),

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Failure, output};
 use crate::access::{Scopes, UnknownScope, digest_hex, is_name};
@@ -56,10 +57,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let mut random = [0; RANDOM_BYTES];
     getrandom::fill(&mut random)
         .map_err(|error| Failure(format!("cannot make a token without random bytes: {error}")))?;
-    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    let token = SecretString::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)));
     let scopes = arguments.scopes.iter().copied().collect();
-    output::line(&token);
-    output::line(&entry(&arguments.name, &token, scopes));
+    output::line(token.expose_secret());
+    output::line(&entry(&arguments.name, token.expose_secret(), scopes));
     Ok(0)
 }
 

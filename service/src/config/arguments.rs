@@ -42,7 +42,7 @@ pub struct SourceArguments {
 }
 
 /// A source as a flag gives it: `eu=http://prometheus.eu:9090`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct NamedSource {
     /// Its name.
     pub name: String,

@@ -10,7 +10,7 @@ use super::LogFormat;
 use crate::prometheus::{SourceConfig, SourceUrl};
 
 /// What the file says. Everything may be left out; what is not known is refused.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConfigFile {
     /// Where the server listens: `0.0.0.0:8080`.

@@ -89,7 +89,7 @@ pub enum ConfigError {
 }
 
 /// Everything that a server is told.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,

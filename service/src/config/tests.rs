@@ -79,7 +79,7 @@ fn the_file_says_everything_that_flags_say() {
     // The one thing that only a file says.
     by_flags.sources.get_mut("default").unwrap().bearer_token =
         config.sources["default"].bearer_token.clone();
-    assert_eq!(config, by_flags);
+    assert_eq!(format!("{config:#?}"), format!("{by_flags:#?}"));
     assert_eq!(
         config.public_url.as_deref(),
         Some("https://serinus.example")
@@ -99,7 +99,7 @@ fn a_flag_counts_before_the_file() {
 #[test]
 fn credentials_of_the_file_do_not_go_to_the_address_of_a_flag() {
     let config = load(&["--prometheus=http://flag:9090"], Some(FILE)).unwrap();
-    assert_eq!(config.sources["default"].bearer_token, None);
+    assert!(config.sources["default"].bearer_token.is_none());
 }
 
 #[test]
@@ -127,10 +127,8 @@ fn the_burst_is_twice_the_rate_unless_it_is_given() {
 
 #[test]
 fn an_empty_file_says_nothing() {
-    assert_eq!(
-        load(&[], Some("# nothing\n\n")).unwrap(),
-        load(&[], None).unwrap()
-    );
+    let shown = |file| format!("{:#?}", load(&[], file).unwrap());
+    assert_eq!(shown(Some("# nothing\n\n")), shown(None));
 }
 
 #[test]

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
-
-use super::secret::Secret;
 
 /// Longest time that one query may be given: callers of the gate give up at 10 s, and a query
 /// that takes a minute is a mistake in any case.
 const MAX_TIMEOUT_SECONDS: f64 = 60.0;
 
 /// A Prometheus, or what speaks its API, and how it is asked.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// Where the API is, less `/api/v1`: `http://prometheus:9090`, with a path where there is one.
@@ -35,7 +35,7 @@ pub struct SourceConfig {
     pub max_series: usize,
     /// Headers sent with every query, such as `X-Scope-OrgID`.
     #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: BTreeMap<String, SecretString>,
     /// Headers whose value is the content of a file, read again when it changes.
     #[serde(default)]
     pub header_files: BTreeMap<String, PathBuf>,
@@ -44,7 +44,7 @@ pub struct SourceConfig {
     pub basic_auth: Option<BasicAuthConfig>,
     /// Bearer token.
     #[serde(default)]
-    pub bearer_token: Option<Secret>,
+    pub bearer_token: Option<SecretString>,
     /// File with the bearer token, read again when it changes.
     #[serde(default)]
     pub bearer_token_file: Option<PathBuf>,
@@ -60,14 +60,14 @@ pub struct SourceConfig {
 }
 
 /// User name and password of a source.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BasicAuthConfig {
     /// User name.
     pub username: String,
     /// Password.
     #[serde(default)]
-    pub password: Option<Secret>,
+    pub password: Option<SecretString>,
     /// File with the password, read again when it changes.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
@@ -122,7 +122,7 @@ impl SourceConfig {
             return Err("max_bytes and max_series must be at least 1".to_owned());
         }
         let authorizations = [
-            self.url.has_user_info(),
+            self.url.user.is_some(),
             self.basic_auth.is_some(),
             self.bearer_token.is_some(),
             self.bearer_token_file.is_some(),
@@ -166,18 +166,22 @@ pub struct SourceConfigError {
     pub detail: String,
 }
 
-/// The base address of a source. Prints without its user and password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SourceUrl(Url);
+/// The base address of a source, and the user that it was written with. Prints without the user.
+#[derive(Clone)]
+pub struct SourceUrl {
+    address: Url,
+    user: Option<BasicAuthConfig>,
+}
 
 impl SourceUrl {
-    /// The address, with the user and password if there are any: to be used, never printed.
-    pub(super) fn expose(&self) -> &Url {
-        &self.0
+    /// The address, without a user and password.
+    pub(super) fn address(&self) -> &Url {
+        &self.address
     }
 
-    fn has_user_info(&self) -> bool {
-        !self.0.username().is_empty() || self.0.password().is_some()
+    /// The user and password that stood in the address.
+    pub(super) fn user(&self) -> Option<&BasicAuthConfig> {
+        self.user.as_ref()
     }
 }
 
@@ -203,8 +207,28 @@ impl FromStr for SourceUrl {
             );
         }
         url.set_path(&path);
-        Ok(Self(url))
+        Ok(Self {
+            user: take_user(&mut url),
+            address: url,
+        })
     }
+}
+
+/// Takes the user and password out of an address: they travel as a header, and are never printed.
+fn take_user(url: &mut Url) -> Option<BasicAuthConfig> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let user = BasicAuthConfig {
+        username: decoded(url.username()),
+        password: Some(decoded(url.password().unwrap_or_default()).into()),
+        password_file: None,
+    };
+    // Neither can fail: an address with a host has room for both.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Some(user)
 }
 
 impl<'de> Deserialize<'de> for SourceUrl {
@@ -217,11 +241,7 @@ impl<'de> Deserialize<'de> for SourceUrl {
 
 impl fmt::Display for SourceUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.clone();
-        // Neither can fail: an address with a host has room for both.
-        let _ = shown.set_username("");
-        let _ = shown.set_password(None);
-        formatter.write_str(shown.as_str().trim_end_matches('/'))
+        formatter.write_str(self.address.as_str().trim_end_matches('/'))
     }
 }
 
@@ -233,6 +253,8 @@ impl fmt::Debug for SourceUrl {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     fn config(yaml: &str) -> Result<SourceConfig, String> {
@@ -252,16 +274,14 @@ mod tests {
         .unwrap();
         assert_eq!(read.check(), Ok(Duration::from_millis(2_500)));
         assert_eq!(read.url.to_string(), "https://mimir.example/prometheus");
-        assert_eq!(read.headers["X-Scope-OrgID"].expose(), "team-a");
+        assert_eq!(read.headers["X-Scope-OrgID"].expose_secret(), "team-a");
     }
 
     #[test]
     fn the_limits_have_defaults() {
         let read = config("url: http://localhost:9090").unwrap();
-        assert_eq!(
-            read,
-            SourceConfig::new("http://localhost:9090/".parse().unwrap())
-        );
+        let default = SourceConfig::new("http://localhost:9090/".parse().unwrap());
+        assert_eq!(format!("{read:?}"), format!("{default:?}"));
         assert_eq!(read.max_series, 5_000);
         assert_eq!(read.check(), Ok(Duration::from_secs(6)));
     }
@@ -286,6 +306,16 @@ mod tests {
             let message = text.parse::<SourceUrl>().unwrap_err();
             assert!(!message.contains("hunter2"), "{message}");
         }
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let read = config(
+            "{url: 'http://reader:hunter2@h', headers: {X-Key: hunter2}, bearer_token: hunter2, \
+             basic_auth: {username: reader, password: hunter2}}",
+        );
+        let shown = format!("{:?}", read.unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

@@ -5,15 +5,14 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
     HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::config::SourceConfig;
 use super::files::{FileStamp, read_secret};
-use super::secret::Secret;
 
 /// Headers that belong to the transport.
 const RESERVED: [HeaderName; 5] = [
@@ -51,19 +50,19 @@ enum Scheme {
 
 struct Current {
     stamp: Option<FileStamp>,
-    secret: Secret,
+    secret: SecretString,
     value: HeaderValue,
 }
 
 impl Scheme {
-    fn value(&self, secret: &Secret) -> Result<HeaderValue, String> {
+    fn value(&self, secret: &SecretString) -> Result<HeaderValue, String> {
         let text = match self {
-            Self::Plain => secret.expose().to_owned(),
-            Self::Bearer => format!("Bearer {}", secret.expose()),
+            Self::Plain => secret.expose_secret().to_owned(),
+            Self::Bearer => format!("Bearer {}", secret.expose_secret()),
             Self::Basic { username } => {
                 format!(
                     "Basic {}",
-                    STANDARD.encode(format!("{username}:{}", secret.expose()))
+                    STANDARD.encode(format!("{username}:{}", secret.expose_secret()))
                 )
             }
         };
@@ -75,7 +74,7 @@ impl Scheme {
 }
 
 impl Credential {
-    fn inline(name: HeaderName, scheme: Scheme, secret: &Secret) -> Result<Self, String> {
+    fn inline(name: HeaderName, scheme: Scheme, secret: &SecretString) -> Result<Self, String> {
         let value = scheme
             .value(secret)
             .map_err(|detail| format!("the value of header {name} cannot be sent: {detail}"))?;
@@ -129,7 +128,7 @@ impl Credential {
 /// in between is read again next time.
 fn read_current(scheme: &Scheme, file: &Path) -> Result<Current, String> {
     let stamp = FileStamp::of(file);
-    let secret = Secret::new(read_secret(file)?);
+    let secret = read_secret(file)?;
     let value = scheme
         .value(&secret)
         .map_err(|detail| format!("the content of {} cannot be sent: {detail}", file.display()))?;
@@ -193,7 +192,7 @@ impl Credentials {
                 .unwrap_or_else(PoisonError::into_inner);
             let sent = current.value.to_str().unwrap_or_default();
             let token = sent.split_once(' ').map_or(sent, |(_scheme, token)| token);
-            for secret in [token, current.secret.expose()] {
+            for secret in [token, current.secret.expose_secret()] {
                 if secret.len() >= MIN_REDACTED_BYTES {
                     redacted = redacted.replace(secret, "[redacted]");
                 }
@@ -210,22 +209,15 @@ fn authorization(config: &SourceConfig) -> Result<Option<Credential>, String> {
     if let Some(file) = &config.bearer_token_file {
         return Credential::from_file(AUTHORIZATION, Scheme::Bearer, file).map(Some);
     }
-    if let Some(basic_auth) = &config.basic_auth {
-        let scheme = basic(basic_auth.username.clone())?;
-        if let Some(file) = &basic_auth.password_file {
-            return Credential::from_file(AUTHORIZATION, scheme, file).map(Some);
-        }
-        let empty = Secret::new("");
-        let password = basic_auth.password.as_ref().unwrap_or(&empty);
-        return Credential::inline(AUTHORIZATION, scheme, password).map(Some);
-    }
-    let url = config.url.expose();
-    if url.username().is_empty() && url.password().is_none() {
+    let Some(basic_auth) = config.basic_auth.as_ref().or(config.url.user()) else {
         return Ok(None);
+    };
+    let scheme = basic(basic_auth.username.clone())?;
+    if let Some(file) = &basic_auth.password_file {
+        return Credential::from_file(AUTHORIZATION, scheme, file).map(Some);
     }
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let password = Secret::new(decoded(url.password().unwrap_or_default()));
-    Credential::inline(AUTHORIZATION, basic(decoded(url.username()))?, &password).map(Some)
+    let password = basic_auth.password.clone().unwrap_or_default();
+    Credential::inline(AUTHORIZATION, scheme, &password).map(Some)
 }
 
 fn basic(username: String) -> Result<Scheme, String> {

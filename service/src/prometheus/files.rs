@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+use secrecy::SecretString;
+
 /// Largest file of credentials or certificates: the bundle of a whole system has some 250 KB.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -41,7 +43,7 @@ pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// Reads a file that holds one secret, less the line break that editors append.
-pub(super) fn read_secret(path: &Path) -> Result<String, String> {
+pub(super) fn read_secret(path: &Path) -> Result<SecretString, String> {
     let shown = path.display();
     let text = String::from_utf8(read_small(path)?)
         .map_err(|_| format!("{shown} is not UTF-8 text: name the right file"))?;
@@ -49,5 +51,5 @@ pub(super) fn read_secret(path: &Path) -> Result<String, String> {
     if secret.is_empty() {
         return Err(format!("{shown} is empty: write the secret into it"));
     }
-    Ok(secret.to_owned())
+    Ok(secret.into())
 }

@@ -12,14 +12,12 @@ pub mod decode;
 mod fault;
 mod files;
 mod in_flight;
-mod secret;
 mod source;
 mod sources;
 mod transport;
 
 pub use config::{BasicAuthConfig, SourceConfig, SourceConfigError, SourceUrl};
 pub(crate) use files::read_small;
-pub use secret::Secret;
 pub use source::Source;
 pub use sources::{Sources, SourcesError};
 

@@ -72,10 +72,7 @@ impl Transport {
         config: &SourceConfig,
         timeout: Duration,
     ) -> Result<Self, String> {
-        let mut url = config.url.expose().clone();
-        // Neither can fail: the address has a host. The credentials travel as a header.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
+        let url = config.url.address().clone();
         let connect_timeout = timeout.mul_f64(CONNECT_SHARE);
         let tls = TlsFiles {
             authorities: config.ca_file.clone(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use serinus_openapi::Problem;
 use serinus_openapi::rollout::{GateAnswer, MAX_GATE_ANSWER_BYTES};
@@ -169,15 +170,17 @@ fn population(name: &str, given: &[String]) -> Result<Option<Value>, Failure> {
 fn authorization(arguments: &Arguments) -> Result<Option<HeaderValue>, Failure> {
     let token = match (&arguments.token, &arguments.token_file) {
         (Some(token), _) => token.clone(),
-        (None, Some(path)) => fs::read_to_string(path).map_err(|error| {
-            Failure(format!(
-                "cannot read the token file {}: {error}",
-                path.display()
-            ))
-        })?,
+        (None, Some(path)) => fs::read_to_string(path)
+            .map_err(|error| {
+                Failure(format!(
+                    "cannot read the token file {}: {error}",
+                    path.display()
+                ))
+            })?
+            .into(),
         (None, None) => return Ok(None),
     };
-    let mut header = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
+    let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret().trim()))
         .map_err(|_error| Failure("the token has characters that no header carries".to_owned()))?;
     header.set_sensitive(true);
     Ok(Some(header))

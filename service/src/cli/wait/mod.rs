@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use secrecy::SecretString;
 use serde::Serialize;
 use serinus_openapi::analysis::{Gate, Verdict};
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,7 +91,7 @@ pub(super) struct Arguments {
 
     // Not a flag that is shown: the arguments of a process can be read by others.
     #[arg(long, env = "SERINUS_TOKEN", hide = true, hide_env_values = true)]
-    token: Option<String>,
+    token: Option<SecretString>,
 
     /// How the answer is written
     #[arg(long, value_enum, default_value_t)]

@@ -11,7 +11,7 @@ use serinus_analysis::data::FaultCode;
 use tokio::time::Instant;
 
 use self::upstream::{Reply, Upstream, json, response};
-use super::super::{BasicAuthConfig, QuestionTime, Secret};
+use super::super::{BasicAuthConfig, QuestionTime};
 use super::*;
 
 const GOOD: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[
@@ -119,7 +119,7 @@ async fn times_between_seconds_are_sent_exactly() {
         .unwrap();
     config
         .headers
-        .insert("X-Scope-OrgID".to_owned(), Secret::new("team-a"));
+        .insert("X-Scope-OrgID".to_owned(), "team-a".into());
     let source = source(config);
     for at in [
         QuestionTime::Instant {

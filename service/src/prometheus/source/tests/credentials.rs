@@ -36,7 +36,7 @@ async fn credentials_are_sent_and_never_shown() {
         let mut in_field = SourceConfig::new(address(&upstream, ""));
         in_field.basic_auth = Some(BasicAuthConfig {
             username: "reader".to_owned(),
-            password: Some(Secret::new("hunter2")),
+            password: Some("hunter2".into()),
             password_file: None,
         });
         for config in [in_url, in_field] {
@@ -62,7 +62,7 @@ async fn credentials_are_sent_and_never_shown() {
 
     let upstream = Upstream::start(vec![echo("t0ken")]).await;
     let mut bearer = config(&upstream);
-    bearer.bearer_token = Some(Secret::new("t0ken"));
+    bearer.bearer_token = Some("t0ken".into());
     let fault = fault_of(&source(bearer)).await;
     assert!(!fault.message.contains("t0ken"), "{fault}");
     assert!(upstream.requests()[0].contains("authorization: Bearer t0ken\r\n"));
@@ -102,7 +102,7 @@ fn what_cannot_be_used_is_refused_with_the_name_of_the_source() {
     let empty = folder.path().join("empty");
     std::fs::write(&empty, "\n").unwrap();
     let header = |name: &str, value: &str| SourceConfig {
-        headers: [(name.to_owned(), Secret::new(value))].into(),
+        headers: [(name.to_owned(), value.into())].into(),
         ..good.clone()
     };
     for (config, expected) in [

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::duration::parse_duration;
 use super::model::Diagnostic;
 use super::names::{nearest_name, suggestion};
 use super::quantity::{Quantity, parse_quantity};
@@ -345,11 +346,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A time in seconds: `30` or `30s` or `2min`.
+    /// A time in seconds: `30` or `30s` or `1m30s`.
     pub(super) fn seconds(&self, expected: &str, problems: &mut Problems) -> Option<f64> {
+        if let Value::Text(text) = self.value()
+            && let Some(seconds) = parse_duration(text)
+        {
+            return Some(seconds);
+        }
         match self.quantity(expected, problems)? {
             NumberOrQuantity::Number(number) => Some(number),
-            NumberOrQuantity::Quantity(quantity) if quantity.is_time() || quantity.is_bare() => {
+            NumberOrQuantity::Quantity(quantity) if quantity.is_bare() => {
                 Some(quantity.in_base_unit())
             }
             NumberOrQuantity::Quantity(quantity) => {

@@ -6,6 +6,7 @@
 
 mod check;
 mod cursor;
+mod duration;
 mod error_budget;
 mod expression;
 mod file;
@@ -22,6 +23,7 @@ mod settings;
 mod stages;
 mod yaml;
 
+pub use duration::parse_duration;
 pub use file::parse;
 pub use limit::Limit;
 pub use model::*;

@@ -11,40 +11,13 @@ const JITTER: f64 = 0.2;
 
 /// Reads `90s`, `30m`, `4h50m`, `500ms`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a time: write it like 90s, 30m or 4h50m");
-    let mut rest = text.trim();
-    let mut total = Duration::ZERO;
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|character: char| !character.is_ascii_digit() && character != '.')
-            .ok_or_else(wrong)?;
-        let (number, after) = rest.split_at(digits);
-        let unit = after
-            .find(|character: char| !character.is_ascii_alphabetic())
-            .unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit);
-        let unit_seconds = match unit {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3_600.0,
-            "d" => 86_400.0,
-            _ => return Err(wrong()),
-        };
-        let number: f64 = number.parse().map_err(|_error| wrong())?;
-        let part = Duration::try_from_secs_f64(number * unit_seconds).map_err(|_error| wrong())?;
-        total = total.checked_add(part).ok_or_else(wrong)?;
-        rest = after;
-    }
-    if total.is_zero() || total > LONGEST {
-        return Err(format!(
-            "{text:?} is out of range: give more than 0 and up to 100d"
-        ));
-    }
-    Ok(total)
+    let seconds = serinus_analysis::pipeline::parse_duration(text)
+        .filter(|_| !text.trim().contains(char::is_whitespace))
+        .ok_or_else(|| format!("{text:?} is not a time: write it like 90s, 30m or 4h50m"))?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|read| !read.is_zero() && *read <= LONGEST)
+        .ok_or_else(|| format!("{text:?} is out of range: give more than 0 and up to 100d"))
 }
 
 /// The pauses between two questions.
@@ -83,6 +56,7 @@ mod tests {
         assert_eq!(seconds("4h50m"), Ok(17_400.0));
         assert_eq!(seconds("1.5m"), Ok(90.0));
         assert_eq!(seconds("500ms"), Ok(0.5));
+        assert_eq!(seconds("1w"), Ok(604_800.0));
         for text in [
             "", "5", "-1s", "1x", "s", "1h-2m", "0s", "1e9d", "101d", "1 h",
         ] {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// How a matcher compares a label's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum MatchOperator {
     /// `=`: the value is equal.
     Equal,
@@ -28,7 +30,7 @@ impl fmt::Display for MatchOperator {
 
 /// One label matcher. The value is plain text: it is never pasted into a query, only added to
 /// a syntax tree (see [`crate::query`]).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Matcher {
     /// The label's name.
     pub label: String,

@@ -1,6 +1,7 @@
 //! Counts as bytes: to keep many of them in memory, and in the store those of a decision, so that
-//! it can be computed again.
+//! it can be computed again. And the name of what such bytes say.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 
 use flate2::Compression;
@@ -8,6 +9,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 /// Longest data that is read: a store that was tampered with must not fill the memory.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
@@ -61,9 +63,48 @@ pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnpackError> {
     Ok(postcard::from_bytes(&plain)?)
 }
 
+/// The name of some data: the SHA-256 of its bytes before they are compressed. It is the same in
+/// every process and on every machine, since every number is its bits and every map is in order.
+/// Other data has another name, as long as both are of the same type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name([u8; 32]);
+
+impl Name {
+    /// The name of some data.
+    pub fn of(data: &impl Serialize) -> Self {
+        let mut hash = Sha256::new();
+        let written = postcard::to_io(data, &mut hash);
+        // A hash takes whatever is written, and no sequence is of unknown length.
+        debug_assert!(written.is_ok(), "the data has no bytes");
+        Self(hash.finalize().into())
+    }
+}
+
+/// `sha256:` and the digits.
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("sha256:")?;
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// printf '\0\0\0\0\0\0\360\077' | sha256sum
+    #[test]
+    fn a_name_is_that_of_the_bytes_of_the_numbers() {
+        let one = Name::of(&1.0).to_string();
+        assert_eq!(
+            one,
+            "sha256:6c3c396ed6b5c36dcae172271f462051b1266b851e92df3deea8ac65478fd712"
+        );
+        assert_ne!(Name::of(&0.0), Name::of(&-0.0));
+        assert_ne!(Name::of(&("ab", "c")), Name::of(&("a", "bc")));
+    }
 
     #[test]
     fn bytes_of_another_version_are_told_and_never_read() {
@@ -75,7 +116,7 @@ mod tests {
         let Some((_, without_format)) = bytes.split_first() else {
             panic!("no bytes");
         };
-        for other in [without_format, &[], &[FORMAT + 1, 0]] {
+        for other in [without_format, &[], &[FORMAT + 1, 0], &[FORMAT - 1, 0]] {
             let error = unpack::<Vec<f64>>(other).unwrap_err();
             assert!(matches!(error, UnpackError::Version), "{error}");
         }

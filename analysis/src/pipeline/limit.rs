@@ -1,7 +1,9 @@
 //! What a canary may be, in terms of its control: the one form of every limit.
 
+use serde::Serialize;
+
 /// What the canary may be, in terms of the control.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub enum Limit {
     /// `canary <= ratio * control + offset`; without a ratio an absolute limit.
     AtMost {

@@ -1,14 +1,17 @@
 //! What a pipeline file says, after parsing: names resolved, units converted to base units
-//! (seconds, bytes, fractions), lists expanded into sub-stages.
+//! (seconds, bytes, fractions), lists expanded into sub-stages. It can be serialized, so that what
+//! was judged has a name; it is only ever read from a file's text.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::limit::Limit;
 use crate::matchers::Matchers;
 
 /// A pipeline: the stages that a rollout goes through, in order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pipeline {
     /// The pipeline's name.
     pub name: String,
@@ -37,7 +40,7 @@ pub struct Pipeline {
 
 /// What a service may fail: its budget is `1 - objective` of the requests of a window, of control
 /// and canary together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ErrorBudget {
     /// The name of a proportion, a key of [`Pipeline::metrics`].
     pub metric: String,
@@ -53,7 +56,7 @@ pub struct ErrorBudget {
 }
 
 /// Which way of a metric is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Better {
     /// Less is better: errors, latency, cost.
     Lower,
@@ -62,7 +65,7 @@ pub enum Better {
 }
 
 /// How a metric is measured.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Metric {
     /// The name that checks use.
     pub name: String,
@@ -75,7 +78,7 @@ pub struct Metric {
 }
 
 /// What a number of a metric counts, so that `200ms` cannot be compared with an error rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Dimension {
     /// A fraction: `0.01` or `1%`.
     Fraction,
@@ -88,7 +91,7 @@ pub enum Dimension {
 }
 
 /// What is read from Prometheus for a metric. Texts are PromQL that has been checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum MetricKind {
     /// A share of requests: bad (or good) events among all, two counters.
     Proportion {
@@ -124,7 +127,7 @@ pub enum MetricKind {
 }
 
 /// What events are counted against where that is not a counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Exposure {
     /// Hours of living targets.
     PodHours,
@@ -134,7 +137,7 @@ pub enum Exposure {
 }
 
 /// Which test decides a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Method {
     /// Evidence over time, valid under polling.
     Sequential,
@@ -165,7 +168,7 @@ impl Method {
 }
 
 /// What happens when a stage reaches its longest duration undecided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum OnInconclusive {
     /// Go on holding.
     Hold,
@@ -176,7 +179,7 @@ pub enum OnInconclusive {
 }
 
 /// What happens when the traffic is not split as the stage says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum SplitCheck {
     /// Hold.
     Hold,
@@ -198,7 +201,7 @@ impl SplitCheck {
 }
 
 /// How a pipeline is judged.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnalysisSettings {
     /// Which test decides, unless a check says otherwise.
     pub method: Method,
@@ -246,7 +249,7 @@ impl Default for AnalysisSettings {
     clippy::struct_excessive_bools,
     reason = "independent switches of the file, each with its own key"
 )]
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stage {
     /// How callers name the stage: its key in the file, with `.1`, `.2` for sub-stages.
     pub id: String,
@@ -278,7 +281,7 @@ pub struct Stage {
     clippy::struct_excessive_bools,
     reason = "independent facts, each asked by itself"
 )]
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
     /// The name of the metric for people. An impact has no metric of its own name in
     /// [`Pipeline::metrics`].

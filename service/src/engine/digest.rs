@@ -1,201 +1,24 @@
 //! The name of exactly what was judged.
 
-use std::fmt::Write;
-
-use serinus_analysis::data::{
-    BudgetData, ControlSplit, History, MeasuredNoise, MetricData, StageData,
-};
-use serinus_analysis::judge::ReasonCode;
+use serinus_analysis::data::StageData;
 use serinus_analysis::pipeline::{Pipeline, Stage};
-use serinus_analysis::series::{ArmCount, DataQuality};
-use sha2::{Digest, Sha256};
+
+use crate::packed::Name;
 
 /// Returns `sha256:` and the digest of the pipeline, the stage and the data on its grid, which is
 /// everything that a verdict depends on: the same digest gives the same verdict to the byte.
 ///
 /// It is taken of the counts and not of the samples, so that replicas that read the same truth at
-/// different steps agree.
+/// different steps agree; and of the same bytes as are stored, so that nothing can be forgotten.
 pub fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> String {
-    let mut hash = Hash(Sha256::new());
-    // The derived text holds every field in order, and floats so that they read back the same.
-    hash.text(&format!("{pipeline:?}"));
-    hash.text(&stage.id);
-    hash.integers(&[data.grid.start_ms(), data.grid.interval_ms()]);
-    hash.size(data.grid.intervals());
-    hash.size(usize::from(data.starts_with_stage));
-    if let Some(starts_ms) = &data.canary_starts_ms {
-        hash.size(starts_ms.len());
-        hash.integers(starts_ms);
-    }
-    for (name, metric) in &data.metrics {
-        hash.text(name);
-        hash.metric(metric);
-    }
-    for (name, warning) in &data.source_warnings {
-        hash.text(name);
-        hash.text(warning);
-    }
-    hash.history(&data.history);
-    if let Some(budget) = &data.error_budget {
-        hash.error_budget(budget);
-    }
-    let mut name = "sha256:".to_owned();
-    for byte in hash.0.finalize() {
-        // A text takes whatever is written to it.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
-}
-
-struct Hash(Sha256);
-
-impl Hash {
-    fn text(&mut self, text: &str) {
-        self.size(text.len());
-        self.0.update(text.as_bytes());
-    }
-
-    fn size(&mut self, size: usize) {
-        self.0.update((size as u64).to_be_bytes());
-    }
-
-    fn integers(&mut self, values: &[i64]) {
-        for value in values {
-            self.0.update(value.to_be_bytes());
-        }
-    }
-
-    fn number(&mut self, value: f64) {
-        self.0.update(value.to_bits().to_be_bytes());
-    }
-
-    fn arm(&mut self, arm: &ArmCount) {
-        self.number(arm.events);
-        self.number(arm.exposure);
-    }
-
-    fn quality(&mut self, quality: &DataQuality) {
-        self.text(&format!("{quality:?}"));
-    }
-
-    fn history(&mut self, history: &History) {
-        match history {
-            History::Seen(past) => {
-                self.text("history");
-                self.integers(&[past.grid().start_ms(), past.grid().interval_ms()]);
-                self.size(past.grid().intervals());
-                let ControlSplit {
-                    canary_targets,
-                    control_targets,
-                    canary_share,
-                } = past.split();
-                self.size(canary_targets);
-                self.size(control_targets);
-                self.number(canary_share);
-                self.size(past.intervals_with_data());
-                for noise in past.noise() {
-                    self.noise(noise);
-                }
-            }
-            History::Absent(why) => {
-                self.text("no history");
-                self.text(why);
-            }
-            History::Refused(fault) => {
-                self.text("history refused");
-                self.text(ReasonCode::from(fault.code).token());
-                self.text(&fault.message);
-            }
-            History::Late(fault) => {
-                self.text("history late");
-                self.text(ReasonCode::from(fault.code).token());
-                self.text(&fault.message);
-            }
-        }
-    }
-
-    fn noise(&mut self, noise: &MeasuredNoise) {
-        self.text(&noise.metric);
-        for value in [noise.bound, noise.limit] {
-            self.size(usize::from(value.is_some()));
-            self.number(value.unwrap_or(0.0));
-        }
-        self.number(noise.history.mean_effective_exposure());
-        self.size(noise.history.by_block_length().len());
-        for block in noise.history.by_block_length() {
-            self.size(block.block_length);
-            self.number(block.dispersion);
-            self.number(block.degrees_of_freedom);
-        }
-    }
-
-    fn error_budget(&mut self, budget: &BudgetData) {
-        match budget {
-            BudgetData::Counts { events, total } => {
-                self.text("error budget");
-                self.number(*events);
-                self.number(*total);
-            }
-            BudgetData::Fault(fault) => {
-                self.text("error budget fault");
-                self.text(ReasonCode::from(fault.code).token());
-                self.text(&fault.message);
-            }
-        }
-    }
-
-    fn metric(&mut self, metric: &MetricData) {
-        match metric {
-            MetricData::Counts(counts) => {
-                self.text("counts");
-                self.size(counts.intervals.len());
-                for interval in &counts.intervals {
-                    self.size(interval.first);
-                    self.size(interval.length);
-                    self.arm(&interval.control);
-                    self.arm(&interval.canary);
-                }
-                self.quality(&counts.quality);
-            }
-            MetricData::Histogram(histogram) => {
-                self.text("histogram");
-                self.size(histogram.upper_bounds.len());
-                for bound in &histogram.upper_bounds {
-                    self.number(*bound);
-                }
-                self.size(histogram.spans.len());
-                for (first, length) in &histogram.spans {
-                    self.size(*first);
-                    self.size(*length);
-                }
-                for value in histogram.control.iter().chain(&histogram.canary) {
-                    self.number(*value);
-                }
-                self.quality(&histogram.quality);
-            }
-            MetricData::Gauge(gauge) => {
-                self.text("gauge");
-                self.size(gauge.intervals.len());
-                for pair in &gauge.intervals {
-                    for value in [pair.control, pair.canary] {
-                        self.number(value.unwrap_or(f64::NAN));
-                    }
-                }
-                self.quality(&gauge.quality);
-            }
-            MetricData::Fault(fault) => {
-                self.text("fault");
-                self.text(ReasonCode::from(fault.code).token());
-                self.text(&fault.message);
-            }
-        }
-    }
+    Name::of(&(pipeline, &stage.id, data)).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use serinus_analysis::data::{BudgetData, History};
     use serinus_analysis::pipeline::parse;
     use serinus_analysis::series::Grid;
 

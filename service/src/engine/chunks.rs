@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use serinus_analysis::data::DataFault;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{MetricKind, Pipeline, Stage};
 use serinus_analysis::questions::{Chunk, ChunkData};
 use serinus_analysis::series::{Grid, Populations};
-use sha2::{Digest, Sha256};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
-use crate::packed::{pack, unpack};
+use crate::packed::{Name, pack, unpack};
 
 /// Most bytes that are kept; beyond, those that were not asked for the longest are forgotten. A
 /// rollout of four checks takes about 1 kB for ten minutes.
@@ -31,7 +31,19 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// Everything that the counts of a chunk depend on beside its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Subject([u8; 32]);
+pub(super) struct Subject(Name);
+
+/// What a subject is the name of. A limit is read as a bound of its own in a histogram.
+#[derive(Serialize)]
+struct Asked<'a> {
+    source: &'a str,
+    populations: Populations<&'a Matchers>,
+    region_label: &'a str,
+    regions: &'a [String],
+    traffic_percent: f64,
+    interval_ms: i64,
+    metrics: BTreeMap<&'a str, (&'a MetricKind, Vec<f64>)>,
+}
 
 impl Subject {
     /// The subject of a stage's metrics and kill switches.
@@ -50,14 +62,15 @@ impl Subject {
                 .or_insert((&metric.kind, Vec::new()));
             limits.extend(check.limit.absolute_value());
         }
-        let text = format!(
-            "{source:?} {populations:?} {:?} {:?} {:?} {} {metrics:?}",
-            pipeline.region_label,
-            stage.regions,
-            stage.traffic_percent,
-            grid.interval_ms(),
-        );
-        Self(Sha256::digest(text).into())
+        Self(Name::of(&Asked {
+            source,
+            populations,
+            region_label: &pipeline.region_label,
+            regions: &stage.regions,
+            traffic_percent: stage.traffic_percent,
+            interval_ms: grid.interval_ms(),
+            metrics,
+        }))
     }
 }
 
@@ -211,19 +224,24 @@ mod tests {
         }
     }
 
+    fn subject(number: u8) -> Subject {
+        Subject(Name::of(&number))
+    }
+
     #[test]
     fn what_was_not_asked_for_the_longest_makes_room() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut kept = Kept::default();
         for (number, used_at) in [(0, at(20)), (1, at(10)), (2, at(30))] {
-            kept.entries
-                .insert(Subject([number; 32]), entry(40, used_at));
+            kept.entries.insert(subject(number), entry(40, used_at));
         }
         kept.bytes = 120;
         kept.make_room(at(31), 100);
-        let left: Vec<u8> = kept.entries.keys().map(|subject| subject.0[0]).collect();
-        assert_eq!((left, kept.bytes), (vec![0, 2], 80));
+        let left: Vec<bool> = (0..3)
+            .map(|number| kept.entries.contains_key(&subject(number)))
+            .collect();
+        assert_eq!((left, kept.bytes), (vec![true, false, true], 80));
     }
 
     #[test]
@@ -246,8 +264,8 @@ mod tests {
         let start = Instant::now();
         let late = start + FORGOTTEN_AFTER;
         let mut kept = Kept::default();
-        kept.entries.insert(Subject([0; 32]), entry(40, start));
-        kept.entries.insert(Subject([1; 32]), entry(40, late));
+        kept.entries.insert(subject(0), entry(40, start));
+        kept.entries.insert(subject(1), entry(40, late));
         kept.bytes = 80;
         kept.make_room(late, usize::MAX);
         assert_eq!((kept.entries.len(), kept.bytes), (1, 40));

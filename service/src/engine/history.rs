@@ -8,12 +8,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::Serialize;
 use serinus_analysis::data::{
     DataFault, FaultCode, History, HistoryData, MetricData, SHORTEST_HISTORY_MS, StageData,
 };
 use serinus_analysis::judge::measure_noise;
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Check, MOST_INTERVALS, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Metric, MetricKind, Pipeline, Stage};
 use serinus_analysis::questions::StageQuestions;
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use crate::aside::aside;
+use crate::packed::Name;
 use crate::prometheus::Source;
 
 use super::kept_histories::{Kept, Told};
@@ -91,7 +93,7 @@ impl Histories {
             grid,
         };
         let key = subject.key();
-        let mut told = self.join(reader, &key, subject);
+        let mut told = self.join(reader, key, subject);
         let read = match told.wait_for(Option::is_some).await {
             Ok(read) => read.clone(),
             // The task ended without a word: it panicked, and the next poll tries again.
@@ -101,7 +103,7 @@ impl Histories {
     }
 
     /// Takes part in a reading, or begins one.
-    fn join(self: &Arc<Self>, reader: &Arc<Reader>, key: &str, subject: Subject) -> Told {
+    fn join(self: &Arc<Self>, reader: &Arc<Reader>, key: Name, subject: Subject) -> Told {
         let mut kept = self.kept();
         if let Some(told) = kept.get(key) {
             return told;
@@ -109,14 +111,14 @@ impl Histories {
         let (tell, told) = watch::channel(None);
         kept.insert(key, told.clone());
         drop(kept);
-        let (histories, reader, key) = (Arc::clone(self), Arc::clone(reader), key.to_owned());
+        let (histories, reader) = (Arc::clone(self), Arc::clone(reader));
         self.tasks.spawn(async move {
             // Only fails when the semaphore is closed, which it never is.
             let turn = histories.turns.acquire().await;
             let history = subject.read(&reader).await;
             drop(turn);
             if matches!(history, History::Late(_)) {
-                histories.kept().remove(&key);
+                histories.kept().remove(key);
             }
             tell.send_replace(Some(history));
         });
@@ -191,22 +193,34 @@ fn sequential_checks(stage: &Stage) -> Vec<&Check> {
         .collect()
 }
 
+/// What the key of a history is the name of. Of a check counts what it measures, and the limit that
+/// its noise alone is held against.
+#[derive(Serialize)]
+struct Asked<'a> {
+    source: &'a str,
+    control: &'a Matchers,
+    region_label: &'a str,
+    regions: &'a [String],
+    traffic_percent: f64,
+    grid: Grid,
+    checks: Vec<(&'a Metric, Option<f64>)>,
+}
+
 impl Subject {
     /// Everything that the history depends on.
-    fn key(&self) -> String {
-        let metrics: Vec<_> = sequential_checks(&self.stage)
+    fn key(&self) -> Name {
+        let checks = sequential_checks(&self.stage)
             .into_iter()
-            .map(|check| (&check.measured, check.limit.absolute_value()))
-            .collect();
-        format!(
-            "{:?} {metrics:?} {:?} {:?} {:?} {:?} {:?}",
-            self.source.name(),
-            self.control,
-            self.pipeline.region_label,
-            self.stage.regions,
-            self.stage.traffic_percent,
-            self.grid,
-        )
+            .map(|check| (&*check.measured, check.limit.absolute_value()));
+        Name::of(&Asked {
+            source: self.source.name(),
+            control: &self.control,
+            region_label: &self.pipeline.region_label,
+            regions: &self.stage.regions,
+            traffic_percent: self.stage.traffic_percent,
+            grid: self.grid,
+            checks: checks.collect(),
+        })
     }
 
     /// Reads the newest hours first: they tell how often is scraped, whether there is anything to

@@ -7,6 +7,8 @@ use serinus_analysis::data::History;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::packed::Name;
+
 /// Most measurements of noise that are kept, in all histories together; beyond, those that were not
 /// asked for the longest are read again. One takes about 300 bytes, and a stage has one for each metric
 /// and one for each bucket of a histogram.
@@ -20,7 +22,7 @@ pub(super) type Told = watch::Receiver<Option<History>>;
 
 /// The histories by what they are of.
 #[derive(Debug, Default)]
-pub(super) struct Kept(BTreeMap<String, Entry>);
+pub(super) struct Kept(BTreeMap<Name, Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -40,8 +42,8 @@ impl Entry {
 
 impl Kept {
     /// One that was read, or is being read.
-    pub(super) fn get(&mut self, key: &str) -> Option<Told> {
-        let entry = self.0.get_mut(key)?;
+    pub(super) fn get(&mut self, key: Name) -> Option<Told> {
+        let entry = self.0.get_mut(&key)?;
         // The task that read it may have ended without a word.
         let is_alive = entry.told.has_changed().is_ok() || entry.told.borrow().is_some();
         is_alive.then(|| {
@@ -50,15 +52,15 @@ impl Kept {
         })
     }
 
-    pub(super) fn insert(&mut self, key: &str, told: Told) {
+    pub(super) fn insert(&mut self, key: Name, told: Told) {
         let now = Instant::now();
         self.make_room(now, MOST_MEASURED);
         let entry = Entry { told, used_at: now };
-        self.0.insert(key.to_owned(), entry);
+        self.0.insert(key, entry);
     }
 
-    pub(super) fn remove(&mut self, key: &str) {
-        self.0.remove(key);
+    pub(super) fn remove(&mut self, key: Name) {
+        self.0.remove(&key);
     }
 
     /// Forgets what nobody asks for, and of the rest what was not asked for the longest, until it
@@ -69,7 +71,7 @@ impl Kept {
         let mut measured: usize = self.0.values().map(Entry::measured).sum();
         while measured > most_measured {
             let oldest = self.0.iter().min_by_key(|(_, entry)| entry.used_at);
-            let Some(key) = oldest.map(|(key, _)| key.clone()) else {
+            let Some(key) = oldest.map(|(key, _)| *key) else {
                 return;
             };
             if let Some(entry) = self.0.remove(&key) {
@@ -94,14 +96,16 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut kept = Kept::default();
-        for (key, used_at) in [("a", at(20)), ("b", at(10)), ("c", at(30))] {
-            kept.0.insert(key.to_owned(), entry(measured(1.0), used_at));
+        let key = |text: &str| Name::of(&text);
+        for (text, used_at) in [("a", at(20)), ("b", at(10)), ("c", at(30))] {
+            kept.0.insert(key(text), entry(measured(1.0), used_at));
         }
+        let left = |kept: &Kept| ["a", "b", "c"].map(|text| kept.0.contains_key(&key(text)));
         kept.make_room(at(31), 3);
         assert_eq!(kept.0.len(), 3);
         kept.make_room(at(31), 2);
-        assert!(kept.0.keys().eq(["a", "c"]));
+        assert_eq!(left(&kept), [true, false, true]);
         kept.make_room(at(25) + FORGOTTEN_AFTER, 2);
-        assert!(kept.0.keys().eq(["c"]));
+        assert_eq!(left(&kept), [false, false, true]);
     }
 }

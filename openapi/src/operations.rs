@@ -3,12 +3,20 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The one thing that a process which answers can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthStatus {
+    /// It is alive.
+    Ok,
+}
+
 /// The process is alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"status": "ok", "version": "0.1.0"}))]
 pub struct Health {
     /// Always `ok`: a process that is not does not answer.
-    pub status: String,
+    pub status: HealthStatus,
     /// The version of Serinus.
     pub version: String,
 }

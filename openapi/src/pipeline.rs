@@ -2,11 +2,13 @@
 
 mod convert;
 mod reference;
+mod words;
 
 use chrono::{DateTime, Utc};
 pub use reference::{PipelineReference, PipelineSource};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+pub use words::{Method, OnInconclusive, SplitCheck};
 
 use crate::number::Number;
 use crate::population::Population;
@@ -182,8 +184,7 @@ pub struct ErrorBudget {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AnalysisSettings {
     /// The test that decides, unless a check says otherwise: `sequential`, `wilson` or `kayenta`.
-    #[schema(example = "wilson")]
-    pub method: String,
+    pub method: Method,
     /// Largest accepted chance of rolling back a good canary, per rollout (a fraction).
     #[schema(example = 0.01)]
     pub false_rollback: Number,
@@ -200,12 +201,10 @@ pub struct AnalysisSettings {
     #[schema(example = 30)]
     pub lag_seconds: u32,
     /// What happens when a stage ends undecided: `hold`, `promote` or `rollback`.
-    #[schema(example = "hold")]
-    pub on_inconclusive: String,
+    pub on_inconclusive: OnInconclusive,
     /// What happens when the canary does not get the share of the requests that the stage says:
     /// `hold`, `warn` or `off`.
-    #[schema(example = "hold")]
-    pub split_check: String,
+    pub split_check: SplitCheck,
 }
 
 /// One step of a pipeline.
@@ -255,8 +254,7 @@ pub struct StageCheck {
     #[schema(example = "error_rate < baseline * 1.1")]
     pub condition: String,
     /// The test that decides: `sequential`, `wilson` or `kayenta`.
-    #[schema(example = "wilson")]
-    pub method: String,
+    pub method: Method,
     /// Whether a promotion needs this check to have shown what it must.
     pub critical: bool,
     /// Whether a failure only warns.

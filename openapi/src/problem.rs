@@ -1,7 +1,9 @@
 //! Problem documents (RFC 9457): what is wrong with a request, and what to change.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::pipeline::Diagnostic;
 
@@ -87,8 +89,27 @@ problem_types! {
     Overloaded = ("overloaded", 503, "Too many requests at the same time"),
 }
 
+impl Serialize for ProblemType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.uri())
+    }
+}
+
+impl PartialSchema for ProblemType {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("The kind of problem, a stable URI."))
+            .enum_values(Some(Self::ALL.iter().map(|kind| kind.uri())))
+            .into()
+    }
+}
+
+impl ToSchema for ProblemType {}
+
 /// What is wrong with a request, and what to change (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+// Not to be read back: what answers a caller may be another version, or no Serinus at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(example = json!({
     "type": "urn:serinus:problem:unknown-stage",
     "title": "The pipeline has no such stage",
@@ -99,7 +120,7 @@ problem_types! {
 pub struct Problem {
     /// The kind of problem, a stable URI: `urn:serinus:problem:unknown-stage`.
     #[serde(rename = "type")]
-    pub problem_type: String,
+    pub problem_type: ProblemType,
     /// One line for people, the same for every problem of this type.
     pub title: String,
     /// The HTTP status, as in the status line.
@@ -107,7 +128,7 @@ pub struct Problem {
     /// What is wrong with this request and what to change.
     pub detail: String,
     /// The mistakes of a pipeline, by line and column.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -115,7 +136,7 @@ impl Problem {
     /// Returns a problem of the type with its detail.
     pub fn new(problem_type: ProblemType, detail: impl Into<String>) -> Self {
         Self {
-            problem_type: problem_type.uri().to_owned(),
+            problem_type,
             title: problem_type.title().to_owned(),
             status: problem_type.status(),
             detail: detail.into(),

@@ -9,7 +9,7 @@
 
 use crate::pipeline::{Better, Dimension, ErrorBudget, Pipeline, Stage};
 
-use super::model::{ReasonCode, StageVerdict, Verdict, Warning};
+use super::model::{ReasonCode, StageVerdict, Verdict, Warning, WarningCode};
 use super::text;
 use crate::data::{BudgetData, DataFault, FaultCode, StageData};
 
@@ -127,7 +127,7 @@ pub fn guard(mut verdict: StageVerdict, stage: &Stage, report: &BudgetReport) ->
         verdict.reason = text::one_line(&objection);
     }
     verdict.warnings.push(Warning {
-        code: ReasonCode::ErrorBudget.token(),
+        code: WarningCode::ErrorBudget,
         message: text::one_line(&objection),
     });
     verdict
@@ -222,7 +222,7 @@ mod tests {
         assert!(guarded.reason.contains("0.05 %"), "{}", guarded.reason);
         assert!(guarded.reason.contains("99.9 %"), "{}", guarded.reason);
         assert!(guarded.reason.chars().count() <= 300, "{}", guarded.reason);
-        assert_eq!(guarded.warnings[0].code, "error_budget");
+        assert_eq!(guarded.warnings[0].code, WarningCode::ErrorBudget);
         // The seed compares with less: exactly the minimum is enough.
         let exact = BudgetReport {
             remaining: Ok(0.001),

@@ -261,21 +261,34 @@ pub enum NoiseSource {
     Assumed,
 }
 
-impl NoiseSource {
-    /// The name used in answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::History => "history",
-            Self::Assumed => "assumed",
-        }
-    }
+/// What a reader should know, as a stable token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WarningCode {
+    /// The source said that its answer is not complete.
+    PartialData,
+    /// The noise is assumed, because the source does not tell the history.
+    NoHistory,
+    /// A check that only warns is shown to be beyond its limit.
+    CheckFailed,
+    /// Without a start every answer looks at another window.
+    SlidingWindow,
+    /// A method that is valid for a single look decides.
+    SingleLook,
+    /// Neither population has a series of the events.
+    NoEventSeries,
+    /// What was counted just before a restart may be lost.
+    MissedScrapes,
+    /// The traffic is not split as configured.
+    SplitMismatch,
+    /// The whole service has spent its error budget, or nobody can tell.
+    ErrorBudget,
 }
 
 /// Something the reader should know that does not decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// A stable token.
-    pub code: &'static str,
+    pub code: WarningCode,
     /// One sentence.
     pub message: String,
 }

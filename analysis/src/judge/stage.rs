@@ -10,7 +10,9 @@ use super::error_budget;
 use super::evidence::Budget;
 use super::kill_switch::{KillSwitch, watch};
 use super::levels::{evaluate_all, rolls_back};
-use super::model::{CheckReport, NeedsReport, Outcome, ReasonCode, StageVerdict, Verdict, Warning};
+use super::model::{
+    CheckReport, NeedsReport, Outcome, ReasonCode, StageVerdict, Verdict, Warning, WarningCode,
+};
 use super::split::{self, Mismatch};
 use super::{silence, text, warm_up};
 use crate::data::History;
@@ -69,7 +71,7 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
     let mut warnings = warnings(pipeline, data, &checks);
     if decision.code != ReasonCode::SplitMismatch {
         warnings.extend(mismatch.map(|mismatch| Warning {
-            code: ReasonCode::SplitMismatch.token(),
+            code: WarningCode::SplitMismatch,
             message: split_sentence(mismatch),
         }));
     }
@@ -501,13 +503,13 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
         .source_warnings
         .iter()
         .map(|(metric, message)| Warning {
-            code: "partial_data",
+            code: WarningCode::PartialData,
             message: text::one_line(&format!("{metric}: {message}")),
         })
         .collect();
     if let History::Refused(fault) = &data.history {
         warnings.push(Warning {
-            code: "no_history",
+            code: WarningCode::NoHistory,
             message: text::one_line(&format!(
                 "the noise is assumed, because the source does not tell the history: {}",
                 fault.message
@@ -519,7 +521,7 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
         if report.warn_only && report.outcome == Outcome::Fail {
             let message = format!("{} (warns only)", report.reason);
             warnings.push(Warning {
-                code: "check_failed",
+                code: WarningCode::CheckFailed,
                 message: text::one_line(&message),
             });
         }
@@ -527,7 +529,7 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
     let is_sequential = |report: &CheckReport| report.method.is_valid_at_any_time();
     if !data.starts_with_stage && checks.iter().any(is_sequential) {
         warnings.push(Warning {
-            code: "sliding_window",
+            code: WarningCode::SlidingWindow,
             message: "without a start every answer looks at another window; polled, give the \
                       stage's start, or good releases are rolled back more often than promised"
                 .to_owned(),
@@ -545,7 +547,7 @@ fn warnings(pipeline: &Pipeline, data: &StageData, checks: &[CheckReport]) -> Ve
         .any(|report| looks_once(report) && !is_kill_switch(report))
     {
         warnings.push(Warning {
-            code: "single_look",
+            code: WarningCode::SingleLook,
             message: "wilson and kayenta are valid for a single look at the data; polled, they \
                       roll back good releases more often than the confidence says"
                 .to_owned(),
@@ -566,7 +568,7 @@ fn quality_warnings(data: &StageData) -> Vec<Warning> {
         };
         if quality.no_event_series {
             warnings.push(Warning {
-                code: "no_event_series",
+                code: WarningCode::NoEventSeries,
                 message: text::one_line(&format!(
                     "{name}: neither population has a series of the events, which counts as none; \
                      look whether their selector is right"
@@ -575,7 +577,7 @@ fn quality_warnings(data: &StageData) -> Vec<Warning> {
         }
         if quality.missed_scrapes {
             warnings.push(Warning {
-                code: "missed_scrapes",
+                code: WarningCode::MissedScrapes,
                 message: text::one_line(&format!(
                     "{name}: the window is too long to read every scrape; what was counted just \
                      before a restart may be lost"

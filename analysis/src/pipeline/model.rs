@@ -189,17 +189,6 @@ pub enum SplitCheck {
     Off,
 }
 
-impl SplitCheck {
-    /// The name used in pipeline files and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Warn => "warn",
-            Self::Off => "off",
-        }
-    }
-}
-
 /// How a pipeline is judged.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnalysisSettings {

@@ -1,15 +1,12 @@
 //! What an analysis shows: the verdict, its evidence, and what it was computed from.
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serinus_analysis::judge;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
+use super::reason::ReasonCode;
 use crate::number::Number;
+use crate::pipeline::Method;
 
 /// The answer for a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,60 +46,14 @@ pub enum Classification {
     Neutral,
 }
 
-/// Why a verdict or an outcome is what it is, as a stable token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ReasonCode(Cow<'static, str>);
-
-impl ReasonCode {
-    /// A human decided.
-    pub const OVERRIDE: Self = Self(Cow::Borrowed("override"));
-    /// What happens cannot be recorded, so nothing is decided.
-    pub const STORE_UNAVAILABLE: Self = Self(Cow::Borrowed("store_unavailable"));
-    /// The rollout was cancelled.
-    pub const CANCELLED: Self = Self(Cow::Borrowed("cancelled"));
-    /// A passed stage, an ended rollout: everything that was needed is shown.
-    pub const PASSED: Self = Self(Cow::Borrowed("passed"));
-    /// Not judged yet.
-    pub const STILL_COLLECTING: Self = Self(Cow::Borrowed("still_collecting"));
-    /// Nothing that could be judged.
-    pub const NO_DATA: Self = Self(Cow::Borrowed("no_data"));
-    /// Codes that the judge itself never gives.
-    const OF_ROLLOUTS: [Self; 3] = [Self::OVERRIDE, Self::STORE_UNAVAILABLE, Self::CANCELLED];
-
-    /// The token.
-    pub fn token(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<judge::ReasonCode> for ReasonCode {
-    fn from(code: judge::ReasonCode) -> Self {
-        Self(Cow::Borrowed(code.token()))
-    }
-}
-
-impl PartialSchema for ReasonCode {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some(
-                "Why a verdict or an outcome is what it is, as a stable token.",
-            ))
-            .enum_values(Some(
-                judge::ReasonCode::ALL
-                    .iter()
-                    .map(|code| code.token().to_owned())
-                    .chain(Self::OF_ROLLOUTS.iter().map(|code| code.token().to_owned())),
-            ))
-            .into()
-    }
-}
-
-impl ToSchema for ReasonCode {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("ReasonCode")
-    }
+/// What the dispersion of a check began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseSource {
+    /// The noise between pods of the control before the rollout.
+    History,
+    /// Nothing was measured.
+    Assumed,
 }
 
 /// The small object that callers read: at most 512 bytes.
@@ -253,8 +204,7 @@ pub struct Check {
     /// What was shown.
     pub outcome: Outcome,
     /// The test that decided: `sequential`, `wilson` or `kayenta`.
-    #[schema(example = "sequential")]
-    pub method: String,
+    pub method: Method,
     /// Why, as a token.
     pub reason_code: ReasonCode,
     /// Why, in one sentence.
@@ -296,8 +246,8 @@ pub struct Check {
     /// What the dispersion began with: `history`, the noise between pods of the control before the
     /// rollout, or `assumed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "history")]
-    pub dispersion_from: Option<String>,
+    #[schema(nullable = false)]
+    pub dispersion_from: Option<NoiseSource>,
     /// What is still needed, while undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -364,12 +314,35 @@ pub struct History {
     pub absent: Option<String>,
 }
 
+/// What there is to know, as a stable token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningCode {
+    /// The source said that its answer is not complete.
+    PartialData,
+    /// The noise is assumed, because the source does not tell the history.
+    NoHistory,
+    /// A check that only warns is shown to be beyond its limit.
+    CheckFailed,
+    /// Without a start every answer looks at another window.
+    SlidingWindow,
+    /// A method that is valid for a single look decides.
+    SingleLook,
+    /// Neither population has a series of the events.
+    NoEventSeries,
+    /// What was counted just before a restart may be lost.
+    MissedScrapes,
+    /// The traffic is not split as configured.
+    SplitMismatch,
+    /// The whole service has spent its error budget, or nobody can tell.
+    ErrorBudget,
+}
+
 /// Something to know that does not decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
     /// A stable token.
-    #[schema(example = "partial_data")]
-    pub code: String,
+    pub code: WarningCode,
     /// One sentence.
     pub message: String,
 }

@@ -8,7 +8,7 @@ use serinus_analysis::{data, judge};
 
 use super::{
     AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Evidence, Gate, History, Inputs,
-    Needs, Outcome, Ratio, Verdict, Warning, Wilson, Window,
+    Needs, NoiseSource, Outcome, Ratio, Verdict, Warning, WarningCode, Wilson, Window,
 };
 use crate::number::Number;
 
@@ -136,6 +136,31 @@ impl From<judge::Outcome> for Outcome {
     }
 }
 
+impl From<judge::NoiseSource> for NoiseSource {
+    fn from(source: judge::NoiseSource) -> Self {
+        match source {
+            judge::NoiseSource::History => Self::History,
+            judge::NoiseSource::Assumed => Self::Assumed,
+        }
+    }
+}
+
+impl From<judge::WarningCode> for WarningCode {
+    fn from(code: judge::WarningCode) -> Self {
+        match code {
+            judge::WarningCode::PartialData => Self::PartialData,
+            judge::WarningCode::NoHistory => Self::NoHistory,
+            judge::WarningCode::CheckFailed => Self::CheckFailed,
+            judge::WarningCode::SlidingWindow => Self::SlidingWindow,
+            judge::WarningCode::SingleLook => Self::SingleLook,
+            judge::WarningCode::NoEventSeries => Self::NoEventSeries,
+            judge::WarningCode::MissedScrapes => Self::MissedScrapes,
+            judge::WarningCode::SplitMismatch => Self::SplitMismatch,
+            judge::WarningCode::ErrorBudget => Self::ErrorBudget,
+        }
+    }
+}
+
 impl From<judge::Classification> for Classification {
     fn from(classification: judge::Classification) -> Self {
         match classification {
@@ -152,7 +177,7 @@ impl From<&judge::CheckReport> for Check {
             metric: report.metric.clone(),
             condition: report.condition.clone(),
             outcome: report.outcome.into(),
-            method: report.method.name().to_owned(),
+            method: report.method.into(),
             reason_code: report.reason_code.into(),
             reason: report.reason.clone(),
             critical: report.critical,
@@ -173,7 +198,7 @@ impl From<&judge::CheckReport> for Check {
                 .evidence
                 .as_ref()
                 .and_then(|evidence| evidence.dispersion_from)
-                .map(|from| from.name().to_owned()),
+                .map(NoiseSource::from),
             needs: report.needs.as_ref().map(Needs::from),
             detectable_ratio: report.detectable_ratio.and_then(Number::new),
         }
@@ -238,7 +263,7 @@ impl From<&judge::NeedsReport> for Needs {
 impl From<&judge::Warning> for Warning {
     fn from(warning: &judge::Warning) -> Self {
         Self {
-            code: warning.code.to_owned(),
+            code: warning.code.into(),
             message: warning.message.clone(),
         }
     }

@@ -21,7 +21,7 @@ impl From<&domain::Pipeline> for Pipeline {
         let check = |check: &domain::Check| StageCheck {
             metric: check.metric.clone(),
             condition: check.text.clone(),
-            method: check.asked_method.name().to_owned(),
+            method: check.asked_method.into(),
             critical: check.critical,
             warn_only: check.warn_only,
             weight: setting(check.weight),
@@ -66,20 +66,15 @@ fn error_budget(budget: &domain::ErrorBudget) -> ErrorBudget {
 
 impl From<&domain::AnalysisSettings> for AnalysisSettings {
     fn from(settings: &domain::AnalysisSettings) -> Self {
-        let on_inconclusive = match settings.on_inconclusive {
-            domain::OnInconclusive::Hold => "hold",
-            domain::OnInconclusive::Promote => "promote",
-            domain::OnInconclusive::Rollback => "rollback",
-        };
         Self {
-            method: settings.method.name().to_owned(),
+            method: settings.method.into(),
             false_rollback: setting(settings.false_rollback),
             false_promote: setting(settings.false_promote),
             confidence: setting(settings.confidence),
             interval_seconds: settings.interval_seconds,
             lag_seconds: settings.lag_seconds,
-            on_inconclusive: on_inconclusive.to_owned(),
-            split_check: settings.split_check.name().to_owned(),
+            on_inconclusive: settings.on_inconclusive.into(),
+            split_check: settings.split_check.into(),
         }
     }
 }

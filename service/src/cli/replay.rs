@@ -5,9 +5,9 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serinus_analysis::judge::judge;
+use serinus_analysis::judge::{self, judge};
 use serinus_analysis::pipeline::Pipeline;
-use serinus_openapi::analysis::AnalysisAnswer;
+use serinus_openapi::analysis::{AnalysisAnswer, Verdict};
 
 use super::{FAILED, Failure, output};
 use crate::boot;
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 struct Replayed {
     sequence: i64,
     stage: String,
-    verdict: String,
+    verdict: Verdict,
     digest: String,
     is_same: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ fn tell(replayed: &[Replayed]) {
         table.add_row([
             one.sequence.to_string(),
             one.stage.clone(),
-            one.verdict.clone(),
+            judge::Verdict::from(one.verdict).name().to_owned(),
             one.difference
                 .clone()
                 .unwrap_or_else(|| "the same to the byte".to_owned()),
@@ -153,7 +153,7 @@ async fn replay_one(
     let mut one = Replayed {
         sequence: event.sequence,
         stage: decided.stage,
-        verdict: format!("{verdict:?}").to_lowercase(),
+        verdict,
         digest,
         is_same: false,
         difference: None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::{Form, Router, routing::post};
 use serinus_analysis::data::{ControlSplit, History, HistoryData, MetricData};
-use serinus_analysis::judge::{NoiseSource, ReasonCode, Verdict, measure_noise};
+use serinus_analysis::judge::{NoiseSource, ReasonCode, Verdict, WarningCode, measure_noise};
 use serinus_analysis::matchers::Matcher;
 use serinus_analysis::pipeline::parse;
 use serinus_analysis::series::{ArmCount, DataQuality, PairedCounts, PairedInterval};
@@ -318,7 +318,7 @@ async fn what_the_source_will_never_tell_is_no_history_with_a_warning() {
     assert!(matches!(first.data.history, History::Refused(_)));
     assert_eq!(noise(&first), Some(NoiseSource::Assumed));
     let codes: Vec<_> = first.verdict.warnings.iter().map(|one| one.code).collect();
-    assert!(codes.contains(&"no_history"), "{codes:?}");
+    assert!(codes.contains(&WarningCode::NoHistory), "{codes:?}");
 }
 
 #[tokio::test]

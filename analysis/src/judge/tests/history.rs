@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use super::*;
 use crate::data::{ControlSplit, HistoryData};
-use crate::judge::{NoiseSource, measure_noise};
+use crate::judge::{NoiseSource, WarningCode, measure_noise};
 use crate::sequential::{
     AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, EvidenceConfig, IntervalCounts,
     NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence, RelativeLimit, Side,
@@ -176,7 +176,7 @@ fn without_a_history_the_noise_is_assumed() {
         absent
             .warnings
             .iter()
-            .all(|warning| warning.code != "no_history")
+            .all(|warning| warning.code != WarningCode::NoHistory)
     );
     // Another metric's history is none of this one.
     let other = judged(seen(&pipeline, ENOUGH, vec![("conversion", noisy(ENOUGH))]));
@@ -190,7 +190,7 @@ fn without_a_history_the_noise_is_assumed() {
     let warned = refused
         .warnings
         .iter()
-        .find(|warning| warning.code == "no_history");
+        .find(|warning| warning.code == WarningCode::NoHistory);
     assert!(warned.unwrap().message.contains("more than 1000 series"));
 }
 

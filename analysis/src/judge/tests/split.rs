@@ -1,6 +1,7 @@
 //! Whether the canary gets the share of the requests that the stage says.
 
 use super::*;
+use crate::judge::WarningCode;
 use crate::pipeline::SplitCheck;
 
 /// Counts of a good canary whose share of 10,000 requests depends on the interval. One request in
@@ -119,7 +120,7 @@ fn the_setting_warns_or_looks_away() {
     pipeline.analysis.split_check = SplitCheck::Warn;
     let verdict = judged(&pipeline, STAGE_INTERVALS, |_| 0.2);
     assert_eq!(verdict.verdict, Verdict::Promote, "{}", verdict.reason);
-    assert_eq!(verdict.warnings[0].code, "split_mismatch");
+    assert_eq!(verdict.warnings[0].code, WarningCode::SplitMismatch);
     assert!(
         verdict.warnings[0]
             .message
@@ -146,7 +147,7 @@ fn a_rollback_goes_before_and_warns() {
     );
     let verdict = second_stage(&pipeline, &bad);
     assert_eq!(verdict.reason_code, ReasonCode::CheckFailed);
-    assert_eq!(verdict.warnings[0].code, "split_mismatch");
+    assert_eq!(verdict.warnings[0].code, WarningCode::SplitMismatch);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From checks to a verdict.
 
 use super::*;
+use crate::judge::WarningCode;
 
 #[test]
 fn promote_when_the_stage_is_over_and_every_check_has_passed() {
@@ -160,7 +161,7 @@ fn partial_data_holds_even_where_the_check_looks_broken() {
         (Verdict::Hold, ReasonCode::PartialData)
     );
     assert!(verdict.reason.contains("store gateway is down"));
-    assert_eq!(verdict.warnings[0].code, "partial_data");
+    assert_eq!(verdict.warnings[0].code, WarningCode::PartialData);
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn a_check_that_only_warns_neither_rolls_back_nor_holds() {
         verdict
             .warnings
             .iter()
-            .any(|warning| warning.code == "check_failed")
+            .any(|warning| warning.code == WarningCode::CheckFailed)
     );
 }
 

@@ -7,8 +7,8 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret as _;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use serinus_openapi::Problem;
 use serinus_openapi::rollout::{GateAnswer, MAX_GATE_ANSWER_BYTES};
 
 use super::super::Failure;
@@ -82,6 +82,18 @@ impl Client {
     }
 }
 
+/// A problem document as it is read: its type may be one of another version, or of another server.
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(rename = "type")]
+    _type: String,
+    #[serde(rename = "title")]
+    _title: String,
+    #[serde(rename = "status")]
+    _status: u16,
+    detail: String,
+}
+
 /// What an answer means.
 fn heard(status: StatusCode, body: &[u8]) -> Heard {
     let passes = status.is_server_error()
@@ -91,8 +103,8 @@ fn heard(status: StatusCode, body: &[u8]) -> Heard {
         return Heard::Passing(format!("the server answers {status}"));
     }
     if status != StatusCode::OK {
-        let detail = serde_json::from_slice::<Problem>(body)
-            .map_or_else(|_error| status.to_string(), |problem| problem.detail);
+        let detail = serde_json::from_slice::<Refusal>(body)
+            .map_or_else(|_error| status.to_string(), |refusal| refusal.detail);
         return Heard::Refused(format!("the server answers {}: {detail}", status.as_u16()));
     }
     let Ok(value) = serde_json::from_slice::<Value>(body) else {

@@ -1,6 +1,7 @@
 //! A service that has spent its error budget gets no more traffic moved.
 
 use serinus_analysis::data::{BudgetData, DataFault, FaultCode};
+use serinus_analysis::judge::WarningCode;
 
 use super::*;
 
@@ -51,7 +52,7 @@ fn told(analysis: &Analysis) -> (Verdict, ReasonCode) {
 fn warned(analysis: &Analysis) -> Vec<&str> {
     let warnings = analysis.verdict.warnings.iter();
     warnings
-        .filter(|one| one.code == "error_budget")
+        .filter(|one| one.code == WarningCode::ErrorBudget)
         .map(|one| one.message.as_str())
         .collect()
 }

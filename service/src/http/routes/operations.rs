@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serinus_openapi::ProblemType;
-use serinus_openapi::operations::{Health, Readiness, Ready};
+use serinus_openapi::operations::{Health, HealthStatus, Readiness, Ready};
 
 use crate::access::Access;
 use crate::http::document::without_tokens;
@@ -26,7 +26,7 @@ use crate::metrics::{MEDIA_TYPE, Scrape};
 )]
 pub(super) async fn healthz() -> Response {
     let health = Health {
-        status: "ok".to_owned(),
+        status: HealthStatus::Ok,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     no_store(Json(health))

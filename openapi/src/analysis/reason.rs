@@ -1,0 +1,129 @@
+//! Why a verdict or an outcome is what it is.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serinus_analysis::judge;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Why a verdict or an outcome is what it is, as a stable token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReasonCode {
+    /// What the judge says.
+    Judge(judge::ReasonCode),
+    /// What the judge itself never says.
+    Rollout(RolloutReason),
+    /// A token that this version does not give: it was written by another one that shares the
+    /// store, or that answers a caller of this one. It is passed on as it is.
+    Other(String),
+}
+
+/// Why a rollout is where it is, when no judge has said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutReason {
+    /// A human decided.
+    Override,
+    /// What happens cannot be recorded, so nothing is decided.
+    StoreUnavailable,
+    /// The rollout was cancelled.
+    Cancelled,
+}
+
+impl RolloutReason {
+    /// Every reason, in the order of declaration.
+    const ALL: [Self; 3] = [Self::Override, Self::StoreUnavailable, Self::Cancelled];
+
+    fn token(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl ReasonCode {
+    /// A human decided.
+    pub const OVERRIDE: Self = Self::Rollout(RolloutReason::Override);
+    /// What happens cannot be recorded, so nothing is decided.
+    pub const STORE_UNAVAILABLE: Self = Self::Rollout(RolloutReason::StoreUnavailable);
+    /// The rollout was cancelled.
+    pub const CANCELLED: Self = Self::Rollout(RolloutReason::Cancelled);
+    /// A passed stage, an ended rollout: everything that was needed is shown.
+    pub const PASSED: Self = Self::Judge(judge::ReasonCode::Passed);
+    /// Not judged yet.
+    pub const STILL_COLLECTING: Self = Self::Judge(judge::ReasonCode::StillCollecting);
+    /// Nothing that could be judged.
+    pub const NO_DATA: Self = Self::Judge(judge::ReasonCode::NoData);
+
+    /// Every code that this version gives.
+    fn all() -> impl Iterator<Item = Self> {
+        let judged = judge::ReasonCode::ALL.iter().copied().map(Self::Judge);
+        judged.chain(RolloutReason::ALL.map(Self::Rollout))
+    }
+
+    /// The token.
+    pub fn token(&self) -> &str {
+        match self {
+            Self::Judge(code) => code.token(),
+            Self::Rollout(reason) => reason.token(),
+            Self::Other(token) => token,
+        }
+    }
+}
+
+impl From<judge::ReasonCode> for ReasonCode {
+    fn from(code: judge::ReasonCode) -> Self {
+        Self::Judge(code)
+    }
+}
+
+impl Serialize for ReasonCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.token())
+    }
+}
+
+impl<'de> Deserialize<'de> for ReasonCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let token = String::deserialize(deserializer)?;
+        let known = Self::all().find(|code| code.token() == token);
+        Ok(known.unwrap_or(Self::Other(token)))
+    }
+}
+
+impl PartialSchema for ReasonCode {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "Why a verdict or an outcome is what it is, as a stable token.",
+            ))
+            .enum_values(Some(Self::all().map(|code| code.token().to_owned())))
+            .into()
+    }
+}
+
+impl ToSchema for ReasonCode {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ReasonCode")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_read_back_and_a_later_one_is_kept() {
+        for code in ReasonCode::all() {
+            let json = serde_json::to_string(&code).unwrap();
+            assert_eq!(serde_json::from_str::<ReasonCode>(&json).unwrap(), code);
+        }
+        let later: ReasonCode = serde_json::from_str("\"moon_phase\"").unwrap();
+        assert_eq!(later, ReasonCode::Other("moon_phase".to_owned()));
+        assert_eq!(serde_json::to_string(&later).unwrap(), "\"moon_phase\"");
+    }
+}

@@ -138,6 +138,7 @@ pub enum Exposure {
 
 /// Which test decides a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Evidence over time, valid under polling.
     Sequential,

@@ -11,7 +11,7 @@ mod tests;
 
 use serde::Serialize;
 
-use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Check, Method, MetricKind, Pipeline, Stage};
 use crate::sequential::FEWEST_STAGE_INTERVALS;
 
 use crate::data::MeasuredHistory;
@@ -86,6 +86,41 @@ pub enum OutlookStatus {
     DoesNotCount,
 }
 
+/// Where a dispersion comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DispersionSource {
+    /// It was measured between pods of the control.
+    Measured,
+    /// Nothing was measured.
+    Assumed,
+    /// The caller gives it.
+    Given,
+}
+
+impl DispersionSource {
+    /// The name used in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Assumed => "assumed",
+            Self::Given => "given",
+        }
+    }
+}
+
+/// What the factors of an outlook are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorsOf {
+    /// The control's value.
+    Baseline,
+    /// The limit, where it is absolute.
+    Limit,
+    /// Of latency with an absolute limit: the share of slow requests that the quantile leaves.
+    SlowRequestsAllowed,
+}
+
 /// What a check will be able to see in a stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckOutlook {
@@ -94,7 +129,7 @@ pub struct CheckOutlook {
     /// The metric's name.
     pub metric: String,
     /// The method that decides.
-    pub method: &'static str,
+    pub method: Method,
     /// Whether a promotion needs this check.
     pub critical: bool,
     /// Whether a failure only warns.
@@ -111,13 +146,12 @@ pub struct CheckOutlook {
     pub control_per_interval: Option<f64>,
     /// How many times the variance of the counts exceeds that of independent events.
     pub dispersion: Option<f64>,
-    /// Where that comes from: `measured`, `assumed` or `given`.
-    pub dispersion_source: Option<&'static str>,
+    /// Where that comes from.
+    pub dispersion_source: Option<DispersionSource>,
     /// After how long a bad canary is rolled back.
     pub sees: Vec<Sight>,
-    /// What the factors are of: the `baseline`; the `limit` where it is absolute; of latency then the
-    /// `slow_requests_allowed`, the share that the quantile leaves.
-    pub factors_of: &'static str,
+    /// What the factors are of.
+    pub factors_of: FactorsOf,
     /// The smallest factor that is seen within the stage's duration, up to 100.
     pub smallest_seen_in_duration: Option<f64>,
     /// The same for its longest duration.
@@ -243,9 +277,9 @@ impl View<'_> {
             control_per_interval: Some(planned.exposure_per_interval * (1.0 - self.share)),
             dispersion: noisiest.map(|line| line.dispersion(self.share)),
             dispersion_source: noisiest.map(|line| match line.noise {
-                LineNoise::Assumed => "assumed",
-                LineNoise::Given(_) => "given",
-                LineNoise::Measured(_) => "measured",
+                LineNoise::Assumed => DispersionSource::Assumed,
+                LineNoise::Given(_) => DispersionSource::Given,
+                LineNoise::Measured(_) => DispersionSource::Measured,
             }),
             sees,
             factors_of: factors_of(check),
@@ -342,14 +376,14 @@ impl View<'_> {
     }
 }
 
-fn factors_of(check: &Check) -> &'static str {
+fn factors_of(check: &Check) -> FactorsOf {
     if check.is_relative() {
-        return "baseline";
+        return FactorsOf::Baseline;
     }
     match check.measured.kind {
-        MetricKind::Quantile { .. } => "slow_requests_allowed",
+        MetricKind::Quantile { .. } => FactorsOf::SlowRequestsAllowed,
         MetricKind::Proportion { .. } | MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => {
-            "limit"
+            FactorsOf::Limit
         }
     }
 }
@@ -359,7 +393,7 @@ fn blank(check: &Check) -> CheckOutlook {
     CheckOutlook {
         condition: check.text.clone(),
         metric: check.metric.clone(),
-        method: check.method.name(),
+        method: check.method,
         critical: check.critical,
         warn_only: check.warn_only,
         status: OutlookStatus::NotPlanned,
@@ -370,7 +404,7 @@ fn blank(check: &Check) -> CheckOutlook {
         dispersion: None,
         dispersion_source: None,
         sees: Vec::new(),
-        factors_of: "baseline",
+        factors_of: FactorsOf::Baseline,
         smallest_seen_in_duration: None,
         smallest_seen_in_max_duration: None,
         promotion: None,

@@ -2,7 +2,7 @@
 
 use crate::pipeline::{Check, Limit, Stage};
 
-use super::{CheckOutlook, OutlookStatus, PromotionOutlook};
+use super::{CheckOutlook, FactorsOf, OutlookStatus, PromotionOutlook};
 use crate::judge::text;
 
 /// `at 1 % of the traffic this stage sees x5 in 9 minutes, x2 in 4 hours; it lasts 60 minutes`.
@@ -34,9 +34,9 @@ fn seen(outlook: &CheckOutlook, stage: &Stage) -> String {
     let in_time = possible().find(|(_, minutes)| *minutes <= longest);
     let late = possible().rfind(|(_, minutes)| *minutes > longest);
     let of = match outlook.factors_of {
-        "limit" => " the limit",
-        "slow_requests_allowed" => " the slow requests allowed",
-        _ => "",
+        FactorsOf::Limit => " the limit",
+        FactorsOf::SlowRequestsAllowed => " the slow requests allowed",
+        FactorsOf::Baseline => "",
     };
     let told =
         |factor: f64, minutes: f64| format!("x{}{of} in {}", text::digits(factor), span(minutes));

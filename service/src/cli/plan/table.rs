@@ -2,7 +2,9 @@
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
-use serinus_analysis::foresight::{CheckOutlook, FACTORS, OutlookStatus, StageOutlook};
+use serinus_analysis::foresight::{
+    CheckOutlook, DispersionSource, FACTORS, OutlookStatus, StageOutlook,
+};
 
 use super::super::table;
 use super::Report;
@@ -77,7 +79,7 @@ fn checks(stage: &StageOutlook) -> String {
         let noise = check.dispersion.map_or_else(String::new, |dispersion| {
             format!(
                 "{dispersion:.1} {}",
-                check.dispersion_source.unwrap_or_default()
+                check.dispersion_source.map_or("", DispersionSource::name)
             )
         });
         let mut row = vec![

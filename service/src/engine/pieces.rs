@@ -91,11 +91,10 @@ fn asked(question: &MetricQuestion) -> Question {
 
 /// What a fault of the source makes of a history: one that would come again is its last word.
 fn faulty(fault: &DataFault) -> History {
-    match fault.code {
-        FaultCode::SourceRejectedQuery | FaultCode::TooManySeries | FaultCode::AnswerTooLarge => {
-            History::Refused(fault.clone())
-        }
-        code => late(code, &fault.message),
+    if fault.code.is_transient() {
+        late(fault.code, &fault.message)
+    } else {
+        History::Refused(fault.clone())
     }
 }
 
@@ -121,7 +120,17 @@ mod tests {
             message: "m".to_owned(),
         };
         assert!(matches!(faulty(&fault), History::Late(_)));
-        for code in FaultCode::ALL.iter().copied() {
+        // The others are no faults of a source.
+        let of_a_source = FaultCode::ALL.into_iter().filter(|code| {
+            !matches!(
+                code,
+                FaultCode::NoData
+                    | FaultCode::NoControl
+                    | FaultCode::PartialData
+                    | FaultCode::NotFinite
+            )
+        });
+        for code in of_a_source {
             let fault = DataFault {
                 code,
                 message: "m".to_owned(),

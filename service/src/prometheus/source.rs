@@ -71,14 +71,16 @@ impl fmt::Debug for Source {
 /// One try that failed.
 struct Failure {
     fault: SourceFault,
-    is_transient: bool,
+    /// Whether the same question is sent once more within its time. That is less than a fault that
+    /// is transient: what took too long, or broke off, would only take as long again.
+    may_be_retried: bool,
 }
 
 impl Failure {
     fn lasting(fault: SourceFault) -> Self {
         Self {
             fault,
-            is_transient: false,
+            may_be_retried: false,
         }
     }
 }
@@ -174,7 +176,7 @@ impl Source {
             };
             let pause = pause_before(retry);
             let has_time = Instant::now() + pause < deadline;
-            if !failure.is_transient || retry == MAX_RETRIES || !has_time {
+            if !failure.may_be_retried || retry == MAX_RETRIES || !has_time {
                 return Err(failure.fault);
             }
             earlier = Some(failure.fault);
@@ -210,7 +212,7 @@ impl Source {
         // A connection that was kept open may have been closed meanwhile.
         Failure {
             fault,
-            is_transient: true,
+            may_be_retried: true,
         }
     }
 
@@ -268,11 +270,11 @@ impl Source {
         };
         let fault = self.faults().bad_status(status, error, &text);
         // A source that says that the query took too long has said its last word.
-        let is_transient =
+        let may_be_retried =
             matches!(status.as_u16(), 502..=504) && fault.code == FaultCode::SourceFailed;
         Failure {
             fault,
-            is_transient,
+            may_be_retried,
         }
     }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use serinus_analysis::data::FaultCode;
 use serinus_analysis::pipeline::Stage;
-use serinus_openapi::analysis::{ReasonCode, Verdict};
+use serinus_openapi::analysis::{ReasonCode, RolloutReason, Verdict};
 
 use super::document::StageId;
 use super::live::{Live, Present};
@@ -118,7 +119,7 @@ impl Rollouts {
             judgement.stage.names(stage)
                 && judgement.end_ms >= end
                 && judgement.answer.is_some()
-                && !is_transient(&judgement.reason_code)
+                && !may_be_over_soon(&judgement.reason_code)
         });
         if is_up_to_date {
             return Ok(false);
@@ -152,7 +153,7 @@ impl Rollouts {
                 (failed(live, stage, times, code, error.to_string()), None)
             }
         };
-        let has_failed = is_transient(&judgement.reason_code);
+        let has_failed = may_be_over_soon(&judgement.reason_code);
         self.metrics
             .evaluation_lag(behind(&live.pipeline, &judgement));
         self.take_in(live, judgement, inputs).await?;
@@ -282,18 +283,17 @@ fn is_told(present: &Present, stage: &Stage) -> bool {
         .is_some_and(|judgement| judgement.stage.names(stage))
 }
 
-/// Whether a code tells of a failure that may be over soon.
-fn is_transient(code: &ReasonCode) -> bool {
-    const TRANSIENT: [&str; 9] = [
-        "still_collecting",
-        "source_unavailable",
-        "source_slow",
-        "source_failed",
-        "source_not_prometheus",
-        "source_answer_cut",
-        "source_rejected_query",
-        "source_refused_credentials",
-        "store_unavailable",
-    ];
-    TRANSIENT.contains(&code.token())
+/// Whether a code tells of a failure that may be over soon, so that the stage is judged again before
+/// its next interval is over. A refused query is among them, although it is the source's last word
+/// to whoever reads a history: the rollout holds because of it, somebody may be putting the source
+/// right, and it costs one question to see that.
+fn may_be_over_soon(code: &ReasonCode) -> bool {
+    match code {
+        ReasonCode::Judge(code) => FaultCode::ALL.into_iter().any(|fault| {
+            let is_worth_it = fault.is_transient() || fault == FaultCode::SourceRejectedQuery;
+            is_worth_it && *code == fault.into()
+        }),
+        ReasonCode::Rollout(reason) => *reason == RolloutReason::StoreUnavailable,
+        ReasonCode::Other(_) => false,
+    }
 }

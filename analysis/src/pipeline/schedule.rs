@@ -2,7 +2,6 @@
 
 use super::cursor::{Cursor, Field, Fields, Problems, checked};
 use super::model::AnalysisSettings;
-use super::stages::{MAX_STAGES, read_minutes, read_traffic};
 use super::yaml::Value;
 
 /// One step of a stage: the stage itself, or a sub-stage of it.
@@ -19,6 +18,9 @@ pub(super) struct Step<'a> {
     /// Where the traffic is written.
     pub(super) place: Cursor<'a>,
 }
+
+/// The most stages after expansion.
+pub(super) const MAX_STAGES: usize = 200;
 
 /// How many times the duration a stage lasts at most when the file does not say.
 const MAX_DURATION_FACTOR: f64 = 2.0;
@@ -204,6 +206,34 @@ fn check_longest(item: &Cursor<'_>, longest: f64, duration: f64, problems: &mut 
             format!("max_duration_minutes {longest} is shorter than duration_minutes {duration}");
         item.problem(problems, message);
     }
+}
+
+/// Reads `traffic_percent` of one step.
+fn read_traffic(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
+    const TRAFFIC: &str = "a share of the traffic above 0 and up to 100 percent";
+    let percent = value.percent(TRAFFIC, problems)?;
+    checked(
+        value,
+        percent,
+        percent > 0.0 && percent <= 100.0,
+        TRAFFIC,
+        problems,
+    )
+}
+
+/// Reads a duration of one step.
+fn read_minutes(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
+    // A year: a grid of intervals must be finite, and so must the patience of its readers.
+    const MAX_MINUTES: f64 = 525_600.0;
+    const MINUTES: &str = "a number of minutes above 0 and up to 525600";
+    let minutes = value.number(MINUTES, problems)?;
+    checked(
+        value,
+        minutes,
+        minutes > 0.0 && minutes <= MAX_MINUTES,
+        MINUTES,
+        problems,
+    )
 }
 
 /// The item of a step: a single item stands for all steps.

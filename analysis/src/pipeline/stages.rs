@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::check::read_check;
-use super::cursor::{Cursor, Field, Fields, Problems, checked, shortened};
+use super::cursor::{Cursor, Field, Fields, Problems, shortened};
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Stage};
-use super::schedule::{Step, read_schedule};
+use super::schedule::{MAX_STAGES, Step, read_schedule};
 
-/// The most stages after expansion.
-pub(super) const MAX_STAGES: usize = 200;
 /// The most checks of one stage.
 const MAX_CHECKS: usize = 100;
 /// The most regions of one stage.
@@ -285,32 +283,4 @@ fn read_regions(fields: &Fields<'_>, problems: &mut Problems) -> Vec<String> {
         regions.push(region.to_owned());
     }
     regions
-}
-
-/// Reads `traffic_percent` of one step.
-pub(super) fn read_traffic(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
-    const TRAFFIC: &str = "a share of the traffic above 0 and up to 100 percent";
-    let percent = value.percent(TRAFFIC, problems)?;
-    checked(
-        value,
-        percent,
-        percent > 0.0 && percent <= 100.0,
-        TRAFFIC,
-        problems,
-    )
-}
-
-/// Reads a duration of one step.
-pub(super) fn read_minutes(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
-    // A year: a grid of intervals must be finite, and so must the patience of its readers.
-    const MAX_MINUTES: f64 = 525_600.0;
-    const MINUTES: &str = "a number of minutes above 0 and up to 525600";
-    let minutes = value.number(MINUTES, problems)?;
-    checked(
-        value,
-        minutes,
-        minutes > 0.0 && minutes <= MAX_MINUTES,
-        MINUTES,
-        problems,
-    )
 }

@@ -43,6 +43,9 @@ done
 say "the shape of the code"
 scripts/check-house.py
 
+say "what comments and documents point to"
+scripts/check-sources.py
+
 say "licences, sources and banned crates"
 if "$cargo" deny --version >/dev/null 2>&1; then
   "$cargo" deny --offline --locked check --hide-inclusion-graph bans licenses sources

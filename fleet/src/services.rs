@@ -37,7 +37,7 @@ const MEBIBYTE: f64 = 1024.0 * 1024.0;
 /// `0.031 s * exp(2.326 * 0.6) = 0.125 s`, in the histogram's bucket from 0.12 s to 0.13 s.
 const LATENCY: (f64, f64) = (0.031, 0.6);
 
-/// A canary that is a little better than its control. Not the same: the checks of the seed's
+/// A canary that is a little better than its control. Not the same: the checks of the first
 /// pipeline such as `customer_complaints < baseline` ask for better, and equal never is.
 const GOOD: Multipliers = Multipliers {
     error: 0.75,

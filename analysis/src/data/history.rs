@@ -15,7 +15,8 @@ use super::fault::{DataFault, FaultCode};
 use super::measured::MeasuredHistory;
 use super::stage::{MetricData, StageData};
 
-/// The least of a metric's data that tells its noise. Source: statistics design, section 13.
+/// The least of a metric's data that tells its noise. Source: docs/design/statistics.md, "13.
+/// History".
 pub const SHORTEST_HISTORY_MS: i64 = 4 * 3_600_000;
 
 /// How the control was split into two groups, to measure the noise between them.

@@ -1,8 +1,8 @@
 //! The noise between two groups of the control before the rollout, as the checks of a stage need it.
 //!
-//! Measured once, when the past was read, and then fixed: it is what a rollout is judged with, stored
-//! with its decisions, and small enough to be kept for every service. Source: statistics design,
-//! section 13.
+//! Measured once, when the past was read, and then fixed: it is what a rollout is judged with,
+//! stored with its decisions, and small enough to be kept for every service. Source:
+//! docs/design/statistics.md, "13. History".
 
 use serde::{Deserialize, Serialize};
 

@@ -4,8 +4,8 @@
 //! back nor counts among the false rollbacks. It looks at the whole service, control and canary
 //! together, over weeks.
 //!
-//! Source: the seed's `migration_rules.py`: with less than 0.1 % of the budget left, no request is
-//! sent to the new service, whatever its own figures are.
+//! Source: docs/design/statistics.md, "11. The verdict of a stage": with less than 0.1 % of the
+//! budget left, no request is sent to the new service, whatever its own figures are.
 
 use crate::pipeline::{Better, Dimension, ErrorBudget, Pipeline, Stage};
 
@@ -223,7 +223,7 @@ mod tests {
         assert!(guarded.reason.contains("99.9 %"), "{}", guarded.reason);
         assert!(guarded.reason.chars().count() <= 300, "{}", guarded.reason);
         assert_eq!(guarded.warnings[0].code, WarningCode::ErrorBudget);
-        // The seed compares with less: exactly the minimum is enough.
+        // The rule is `error_budget < 0.001`: exactly the minimum is enough.
         let exact = BudgetReport {
             remaining: Ok(0.001),
             ..report(0.0, 1.0)

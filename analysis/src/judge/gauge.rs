@@ -48,9 +48,9 @@ fn usable(gauge: &PairedGauge, needs_control: bool) -> impl Iterator<Item = usiz
         .map(|(interval, _)| interval)
 }
 
-/// The intervals of the mean for each block length that has enough blocks. A gauge is decided
-/// only as all of them decide it, because nobody knows its correlation time. Source: statistics
-/// design, section 8.
+/// The intervals of the mean for each block length that has enough blocks. A gauge is decided only
+/// as all of them decide it, because nobody knows its correlation time. Source:
+/// docs/design/statistics.md, "8. Gauges".
 fn block_intervals(values: &[Option<f64>], confidence: Confidence) -> Vec<Interval> {
     let mut intervals = Vec::new();
     for length in BLOCK_LENGTHS {

@@ -27,7 +27,7 @@ pub(crate) enum Claimed {
 /// Where a limit is kept, the effects that are mixed end at its square: a canary without any event
 /// is seen as fast as one with the inverse of the limit.
 ///
-/// Source: statistics design, sections 5 and 12.
+/// Source: docs/design/statistics.md, "5. Absolute limits" and "12. Planning".
 pub(crate) fn growth(
     limit: Limit,
     claimed: Claimed,

@@ -10,7 +10,8 @@ use super::limit::estimate;
 use super::model::{CheckReport, Outcome, ReasonCode};
 use super::warm_up::LookedAt;
 
-/// With fewer points a side the test has no real interval. Source: statistics design, section 3.4.
+/// With fewer points a side the test has no real interval. Source: docs/design/statistics.md, "3.4
+/// Mann-Whitney as Kayenta does it".
 const FEWEST_POINTS: usize = 5;
 
 /// One number for each interval, as Kayenta sees a metric: traffic is not weighed.

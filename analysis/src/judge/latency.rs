@@ -14,8 +14,8 @@ use super::limit::{Claim, Claims, Plannable, Scale};
 use super::model::ArmReport;
 use super::warm_up::LookedAt;
 
-/// Observations beyond the quantile that the control must have before its tail shares are
-/// trusted. Source: the project's statistics design, section 7.
+/// Observations beyond the quantile that the control must have before its tail shares are trusted.
+/// Source: docs/design/statistics.md, "7. Latency quantiles".
 pub(crate) const CONTROL_TAIL_NEEDED: f64 = 500.0;
 /// Observations beyond the quantile after which it is settled how tails are compared. They tell the
 /// control's traffic, and roughly where its quantile lies.

@@ -129,8 +129,8 @@ impl Vote<'_> {
 /// The evidence of all checks at the same interval, weighted: a rollback when it ever crosses
 /// the threshold. Valid under any dependence between the checks.
 ///
-/// Source: statistics design, section 10; V. Vovk and R. Wang, "E-values: calibration,
-/// combination and applications", Annals of Statistics 49 (2021).
+/// Source: docs/design/statistics.md, "10. Many checks"; V. Vovk and R. Wang, "E-values:
+/// calibration, combination and applications", Annals of Statistics 49 (2021).
 fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut [Evaluated]) {
     let threshold = situation.budget.rollback.log_threshold();
     let is_beyond = |log_evidence: &f64| *log_evidence >= threshold;

@@ -1,9 +1,9 @@
 //! What a check asks of two populations' counts, and whether a single look at them shows it.
 //!
 //! Every condition of a pipeline becomes a [`Limit`] on the canary's share (or rate) in terms of
-//! the control's: `canary <= ratio * control + offset`. A limit is decided by whether the
-//! intervals of both populations overlap after the control's is moved by the limit: the seed's
-//! `canary_statistical_analysis`, with its implicit ratio of 1 made a parameter.
+//! the control's: `canary <= ratio * control + offset`. A limit is decided by whether the intervals
+//! of both populations overlap after the control's is moved by the limit:
+//! docs/design/statistics.md, "3.2 Overlap".
 //!
 //! Wilson's lower bound is too high for one to three events: one failure in the first 90
 //! requests would break a limit of 0.1 %, which happens to every twentieth canary that is twice as

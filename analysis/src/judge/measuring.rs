@@ -1,6 +1,6 @@
 //! The noise of the control before a rollout, measured for the limits that its checks hold.
 //!
-//! Source: statistics design, section 13.
+//! Source: docs/design/statistics.md, "13. History".
 
 use crate::data::{HistoryData, MeasuredHistory, MeasuredNoise, MetricData, with_data};
 use crate::pipeline::{MetricKind, Stage};

@@ -165,7 +165,8 @@ pub struct RatioReport {
     pub confidence: f64,
 }
 
-/// The classification of the seed's `canary_statistical_analysis`, on every proportion.
+/// Whether the intervals of both populations overlap (docs/design/statistics.md, "3.2 Overlap"), on
+/// every proportion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WilsonReport {
     /// Confidence of both intervals.

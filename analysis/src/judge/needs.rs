@@ -77,7 +77,7 @@ pub(super) fn projected(report: &CheckReport, intervals: f64, grid: Grid) -> Nee
 /// What a check's stage can see at today's traffic: the growth of evidence, if traffic and
 /// estimates stay as they are.
 ///
-/// Source: statistics design, section 12.
+/// Source: docs/design/statistics.md, "12. Planning".
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Outlook {
     /// The law of the counts.

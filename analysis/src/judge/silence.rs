@@ -4,8 +4,9 @@ use crate::series::{PairedCounts, PairedHistogram, Populations};
 
 use crate::data::{MetricData, StageData};
 
-/// Newest intervals without data after which a metric counts as silent, and the newest intervals
-/// of which a fifth may be missing. Source: statistics design, section 2, rule 8.
+/// Newest intervals without data after which a metric counts as silent, and the newest intervals of
+/// which a fifth may be missing. Source: docs/design/statistics.md, "2. Notation, grid, hygiene",
+/// rule 8.
 const SILENT_INTERVALS: usize = 5;
 const RECENT_INTERVALS: usize = 40;
 const MOST_MISSING_SHARE: f64 = 0.2;

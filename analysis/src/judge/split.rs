@@ -15,8 +15,8 @@ use super::check::Situation;
 use super::silence::{self, Exposures};
 use crate::data::{MetricData, StageData};
 
-/// What has the newest word must reach back this far at least: without history, twice the share
-/// is found in 13 to 22 intervals. Source: statistics design, section 11.
+/// What has the newest word must reach back this far at least: without history, twice the share is
+/// found in 13 to 22 intervals. Source: docs/design/statistics.md, "11. The verdict of a stage".
 const LEAST_WINDOW_INTERVALS: i64 = 40;
 /// Windows begin at multiples of this many intervals since 1970.
 const WINDOW_STEP_INTERVALS: i64 = 20;

@@ -19,8 +19,8 @@ use crate::data::History;
 use crate::data::{MetricData, StageData};
 
 pub(crate) const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
-/// No stage promotes before this many intervals, nor before this time unless it is shorter.
-/// Source: statistics design, section 11, row 7.
+/// No stage promotes before this many intervals, nor before this time unless it is shorter. Source:
+/// docs/design/statistics.md, "11. The verdict of a stage".
 const FEWEST_INTERVALS: usize = 8;
 pub(crate) const LEAST_MINUTES: f64 = 5.0;
 /// Starts of a regression beyond this many intervals gain nothing and cost time.

@@ -6,8 +6,8 @@ use crate::data::StageData;
 
 const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// New pods are slow and busy at first: latency and gauges leave out the intervals with a pod
-/// younger than this, or than a tenth of a shorter stage. Source: statistics design, section 2,
-/// rule 10.
+/// younger than this, or than a tenth of a shorter stage. Source: docs/design/statistics.md, "2.
+/// Notation, grid, hygiene", rule 9.
 const WARM_UP_MINUTES: f64 = 2.0;
 const WARM_UP_SHARE: f64 = 0.1;
 

@@ -20,7 +20,7 @@ const DEFAULT_WINDOW_SECONDS: u32 = 28 * 86_400;
 const SHORTEST_WINDOW_SECONDS: u32 = 3_600;
 const LONGEST_WINDOW_SECONDS: u32 = 90 * 86_400;
 
-/// Source: the seed's `migration_rules.py`, `error_budget < 0.001`.
+/// Source: docs/design/statistics.md, "11. The verdict of a stage", the error budget.
 const DEFAULT_MINIMUM_REMAINING: f64 = 0.001;
 
 /// Reads the section; nothing when there is none, or when it has mistakes.

@@ -105,8 +105,8 @@ impl KnownMetrics {
 
     /// Finds the metric of a name in a check.
     ///
-    /// The seed's migration schedule says `response_time_p99` where its canary pipeline says
-    /// `latency_p99`, so the first is another name of the second unless the file defines it.
+    /// `pipelines/migration_schedule.yaml` says `response_time_p99` where `canary_pipeline.yaml`
+    /// says `latency_p99`, so the first is another name of the second unless the file defines it.
     ///
     /// # Errors
     ///

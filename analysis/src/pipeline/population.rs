@@ -20,7 +20,8 @@ const OPERATORS: &[(&str, MatchOperator)] = &[
     ("!~", MatchOperator::NotRegex),
 ];
 
-/// Reads both populations. A file without them gets the seed's: `track` is `stable` or `canary`.
+/// Reads both populations. A file without them gets those of the first pipeline: `track` is
+/// `stable` or `canary`.
 pub(super) fn read_populations(
     fields: &Fields<'_>,
     problems: &mut Problems,

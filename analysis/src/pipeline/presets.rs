@@ -172,8 +172,8 @@ const THROTTLED_PERIODS: &str =
     r#"container_cpu_cfs_throttled_periods_total{container!="",container!="POD"}"#;
 const PERIODS: &str = r#"container_cpu_cfs_periods_total{container!="",container!="POD"}"#;
 
-/// The business metrics of the seed. No exporter has them: they are the service's own, and a
-/// file that uses other names says so under `metrics`.
+/// The business metrics of the first pipeline. No exporter has them: they are the service's own,
+/// and a file that uses other names says so under `metrics`.
 const ORDERS: &str = "orders_total";
 const COMPLAINTS: &str = "customer_complaints_total";
 const QUEUE_DEPTH: &str = "queue_depth";

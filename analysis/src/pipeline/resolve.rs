@@ -9,8 +9,8 @@ use super::model::{
 };
 use crate::sequential::gauge_may_roll_back;
 
-/// A canary shown to stay below twice its control is good enough to go on, unless the check's
-/// own ratio is wider. Source: statistics design, section 1.
+/// A canary shown to stay below twice its control is good enough to go on, unless the check's own
+/// ratio is wider. Source: docs/design/statistics.md, "1. The question and the guarantees".
 const PROMOTE_RATIO_AT_LEAST: f64 = 2.0;
 const PROMOTE_RATIO_OVER_LIMIT: f64 = 1.25;
 /// Where more is better a loss of a tenth beyond the limit must be excluded: halving, the mirror
@@ -141,9 +141,9 @@ pub(crate) fn deciding_method(asked: Method, limit: Limit) -> Method {
     }
 }
 
-/// Whether proof against a check is worth to be told as a failure, where the file says nothing about
-/// `rollback`: a gauge with a tight limit stays undecided, because slow drift alone would break it.
-/// Kayenta's test knows no such rule. Source: statistics design, section 8.
+/// Whether proof against a check is worth to be told as a failure, where the file says nothing
+/// about `rollback`: a gauge with a tight limit stays undecided, because slow drift alone would
+/// break it. Kayenta's test knows no such rule. Source: docs/design/statistics.md, "8. Gauges".
 pub(crate) fn is_worth_a_failure(method: Method, measured: &Metric, limit: Limit) -> bool {
     match method {
         Method::Kayenta => true,

@@ -68,7 +68,7 @@ fn every_shipped_pipeline_can_be_read() {
             let intervals = seconds / f64::from(pipeline.analysis.interval_seconds);
             assert!(intervals <= MOST_INTERVALS as f64, "{name}: {}", stage.id);
         }
-        // The seed has no name; the others are named like their file.
+        // `canary_pipeline.yaml` has no name; the others are named like their file.
         if name != "canary_pipeline" {
             assert_eq!(pipeline.name, name);
         }

@@ -1,4 +1,5 @@
-//! Stages: the seed's, their expansion, and the checks that they take over.
+//! Stages: those of `pipelines/canary_pipeline.yaml`, their expansion, and the checks that they
+//! take over.
 
 use serinus_analysis::matchers::{Matcher, Matchers};
 use serinus_analysis::pipeline::Stage;

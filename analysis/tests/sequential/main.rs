@@ -1,4 +1,5 @@
 //! The sequential method: its reference vectors, the numbers of its specification, its properties.
+//! The specification is docs/design/statistics.md: numbers of sections are those of its headings.
 
 #![expect(
     clippy::float_cmp,

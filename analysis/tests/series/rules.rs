@@ -55,7 +55,7 @@ fn the_increments_of_a_counter_are_its_differences() {
 
 #[test]
 fn a_fall_is_a_reset_and_the_new_value_counts_whole() {
-    // statistics.md, section 2, test of rule 1: 100, 130, 20, 25 count 30, 20, 5.
+    // docs/design/statistics.md, "2. Notation, grid, hygiene": 100, 130, 20, 25 count 30, 20, 5.
     let log = Log::new("a")
         .saw(0, -900, 100.0, None)
         .saw(15, -900, 130.0, None)

@@ -1,6 +1,6 @@
-//! Plays a good and a bad canary through the seed's pipeline, as Argo Rollouts would: it moves the
-//! traffic, polls the gate of the stage with the body of `examples/argo-rollouts`, and does what
-//! the gate says.
+//! Plays a good and a bad canary through the first pipeline (`pipelines/canary_pipeline.yaml`), as
+//! Argo Rollouts would: it moves the traffic, polls the gate of the stage with the body of
+//! `examples/argo-rollouts`, and does what the gate says.
 //!
 //! The fleet's clock stands still while the gate is asked and jumps between two polls, so the play
 //! depends on the seed alone, not on how fast the machine is.

@@ -40,7 +40,7 @@ const PIPELINES: [(&str, &str); 2] = [
         include_str!("../../../pipelines/checkout.yaml"),
     ),
 ];
-/// The one that is played: the seed's, to the letter.
+/// The one that is played: the first one, to the letter.
 const PLAYED: &str = "canary_pipeline";
 /// The ids of the rollouts that are played, in the order of their start: known beforehand, so that
 /// the examples of the OpenAPI document and of the README find the bad one.

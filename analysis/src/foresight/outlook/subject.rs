@@ -270,8 +270,8 @@ impl Subject {
 mod tests {
     use super::*;
 
-    /// The worked example of the statistics design, section 12: 100 requests/s, 10 %, intervals of
-    /// 30 s, one request in a thousand fails, r = 1.25.
+    /// The worked example of docs/design/statistics.md, "12. Planning": 100 requests/s, 10 %,
+    /// intervals of 30 s, one request in a thousand fails, r = 1.25.
     fn worked_example(promote_ratio: f64) -> Subject {
         let line = |ratio: f64| Line {
             limit: Limit::relative(true, ratio, 0.0),

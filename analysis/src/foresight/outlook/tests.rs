@@ -32,7 +32,8 @@ fn relative(ratio: f64) -> Check {
     check("error_rate", &text, below_baseline(ratio))
 }
 
-/// Statistics design, section 12: 98 minutes until x2, 22 until x3, 7 until x5, 26 to promote.
+/// docs/design/statistics.md, "12. Planning": 98 minutes until x2, 22 until x3, 7 until x5, 26 to
+/// promote.
 #[test]
 fn the_worked_example_is_told_in_minutes() {
     let outlook = told(&hour(vec![relative(1.25)], 10.0), 100.0, 0.001);

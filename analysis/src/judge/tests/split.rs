@@ -59,7 +59,8 @@ fn a_share_that_is_twice_or_half_of_the_stages_holds_and_says_both() {
     let first = (1..STAGE_INTERVALS)
         .find(|intervals| is_mismatch(&judged(&pipeline, *intervals, |_| 0.2)))
         .unwrap();
-    // Four intervals of warm-up, then 12 without any noise: the design has 13 to 22 with it.
+    // Four intervals of warm-up, then 12 without any noise. With it there are 13 to 22:
+    // docs/design/statistics.md, "11. The verdict of a stage".
     assert!((16..=26).contains(&first), "after {first} intervals");
 }
 

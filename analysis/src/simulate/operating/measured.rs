@@ -114,7 +114,8 @@ mod tests {
         let share = Share { count: 3, of: 300 };
         assert!((share.rate() - 0.01).abs() < 1e-15);
         assert!((share.standard_error() - (0.01 * 0.99 / 300.0_f64).sqrt()).abs() < 1e-15);
-        // Wilson's upper bound of 0 of 1000 at 95 %, from the design's test vectors.
+        // Wilson's upper bound of 0 of 1000 at 95 %, from the reference vectors in
+        // `analysis/tests/data/vectors`.
         let none = Share { count: 0, of: 1000 };
         assert!((none.upper() - 0.003_826_758_485_555_123).abs() < 1e-15);
         let nothing = Share::pooled(&[]);

@@ -1,4 +1,5 @@
-//! The operating characteristics that every build checks: the last line of the design's table.
+//! The operating characteristics that every build checks: docs/design/statistics.md, "14.
+//! Simulation".
 
 use super::*;
 use crate::interval::Confidence;

@@ -1,4 +1,5 @@
-//! What the callers of the gate make of its answers: one test a named case of the contracts.
+//! What the callers of the gate make of its answers: one test a named case of
+//! docs/design/callers.md.
 //!
 //! Two kinds. Where the caller's reaction is the question, a simulator asks a server that says
 //! what the case says. Where Serinus has to do something, the simulator asks the real binary over

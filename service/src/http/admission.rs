@@ -11,7 +11,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Limits;
+use super::limits::Limits;
 use crate::access::Scope;
 use crate::metrics::InFlightGauge;
 

@@ -7,12 +7,15 @@ mod adapters;
 mod admission;
 mod app;
 mod body;
+mod checks;
 mod document;
 mod error;
 mod foreign;
 mod gate_query;
 mod guard;
 mod layers;
+mod limits;
+mod no_store;
 mod path;
 mod problems;
 mod readiness;
@@ -26,12 +29,13 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use app::{App, Limits};
+pub use app::App;
 use axum::Router;
 use axum::middleware;
+pub use checks::CheckFunction;
 pub use document::document;
 pub use error::ApiError;
-pub use readiness::CheckFunction;
+pub use limits::Limits;
 
 use guard::Guard;
 

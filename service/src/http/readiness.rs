@@ -1,55 +1,10 @@
 //! What `/readyz` looks at.
 
-use std::fmt;
-
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use serinus_openapi::operations::{Readiness, ReadinessCheck};
 
 use super::App;
-
-/// A check that another part of Serinus adds: the message when it is not well, for people, without
-/// secrets, because `/readyz` is open to everybody.
-pub type CheckFunction = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
-
-/// A registered check.
-pub(super) struct RegisteredCheck {
-    name: &'static str,
-    is_required: bool,
-    ask: CheckFunction,
-}
-
-impl fmt::Debug for RegisteredCheck {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("RegisteredCheck")
-            .field("name", &self.name)
-            .field("is_required", &self.is_required)
-            .finish_non_exhaustive()
-    }
-}
-
-impl RegisteredCheck {
-    pub(super) fn new(name: &'static str, is_required: bool, ask: CheckFunction) -> Self {
-        Self {
-            name,
-            is_required,
-            ask,
-        }
-    }
-
-    async fn result(&self) -> ReadinessCheck {
-        check(self.name, self.is_required, (self.ask)().await.err())
-    }
-}
-
-fn check(name: &str, required: bool, problem: Option<String>) -> ReadinessCheck {
-    ReadinessCheck {
-        name: name.to_owned(),
-        ok: problem.is_none(),
-        required,
-        message: problem,
-    }
-}
+use super::checks::{RegisteredCheck, check};
 
 /// Asks all checks. The sources are none of them: a Prometheus that is down makes gates hold with
 /// its reason, and no load balancer should hide that.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serinus_openapi::rollout::{EventKind, OverrideVerdict};
 
+use super::beginning::{StartRule, check_start};
 use super::live::{Live, Present};
 use super::reason::Reason;
-use super::start::{StartRule, check_start};
 use super::trail::TrailEntry;
 use super::transition::{self, Change, End, Judgement, Refused};
 use super::{RolloutError, Rollouts, recorded};

@@ -8,7 +8,7 @@ use serinus_openapi::analysis::{ReasonCode, Verdict};
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::AdvanceMode;
 
-use super::start::StageStart;
+use super::beginning::StageStart;
 use crate::time::UnixMillis;
 
 /// The id of a stage that its pipeline has, or had when this was recorded.

@@ -9,9 +9,10 @@ use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::series::Populations;
 use serinus_openapi::rollout::AdvanceMode;
 
+use super::beginning::StartRule;
 use super::document::stage_of;
 use super::live::{Live, Present};
-use super::start::{NewStart, StartRule};
+use super::start::NewStart;
 use super::telling::Told;
 use super::{RolloutError, Rollouts};
 use crate::pipelines::{Catalogue, KnownPipeline};

@@ -6,6 +6,7 @@
 //! cache or another replica gives the same one.
 
 mod acting;
+mod beginning;
 mod changing;
 mod document;
 mod gate;
@@ -30,13 +31,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use beginning::StartRule;
 pub use document::{Document, StageRecord};
 pub use gate::{GateCall, GateError, GateTold};
 pub use live::{Live, Present, Unreadable};
 use memory::Memory;
 pub use reason::{InvalidReason, Reason};
 pub use recorded::read_event;
-pub use start::{NewStart, StartRule};
+pub use start::NewStart;
 pub use steps::{StepCall, StepTold};
 pub use telling::Told;
 use tokio_util::task::TaskTracker;

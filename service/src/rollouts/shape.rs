@@ -48,7 +48,7 @@ fn a_rollout_is_recorded_in_two_places() {
     );
     assert_eq!(
         files_with("StageStart(", &["rollouts"]),
-        ["rollouts/start.rs"]
+        ["rollouts/beginning.rs"]
     );
 }
 

@@ -10,9 +10,9 @@ use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::Verdict;
 
 use super::Rollouts;
+use super::beginning::StartRule;
 use super::gate::{GateCall, GateError};
 use super::live::{Live, Present};
-use super::start::StartRule;
 use super::telling::Told;
 use super::transition::{End, stage_after};
 use crate::pipelines::Catalogue;

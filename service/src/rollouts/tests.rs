@@ -10,11 +10,11 @@ use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 use uuid::Uuid;
 
+use super::beginning::{StageStart, StartRule, check_start};
 use super::document::{Begun, Document, StageId, StageRecord, stage_of};
 use super::live::Live;
 use super::memory::Memory;
 use super::schedule::window_end;
-use super::start::{StageStart, StartRule, check_start};
 use super::transition::{self, Change, End, JUDGE, Judgement, Refused};
 use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
 use crate::time::UnixMillis;

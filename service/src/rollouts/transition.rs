@@ -6,8 +6,8 @@ use serinus_openapi::analysis::{AnalysisAnswer, ReasonCode, Verdict};
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 
 use super::acting::{Acting, Consequence};
+use super::beginning::StageStart;
 use super::document::{Decision, Document, StageId, StageRecord, stage_of};
-use super::start::StageStart;
 use super::trail::TrailEntry;
 use crate::store::RolloutState;
 use crate::time::UnixMillis;

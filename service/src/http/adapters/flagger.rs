@@ -21,10 +21,10 @@ use serinus_openapi::rollout::GateAnswer;
 use serinus_openapi::{ProblemType, examples};
 
 use crate::http::body::{self, SentBody};
+use crate::http::no_store::no_store;
 use crate::http::path::PipelinePath;
 use crate::http::routes::caller::{BaseUrl, Caller};
 use crate::http::routes::gate::{self, About};
-use crate::http::routes::operations::no_store;
 use crate::http::{ApiError, App, gate_query, problems, resolve};
 use crate::rollouts::{StepCall, StepTold, Told};
 use crate::store::RolloutKey;

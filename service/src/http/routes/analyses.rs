@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisRequest};
 use serinus_openapi::examples;
 
-use super::operations::no_store;
 use crate::engine::{self, AnalysisInput};
 use crate::http::body::SentBody;
+use crate::http::no_store::no_store;
 use crate::http::resolve::{self, Asked};
 use crate::http::{ApiError, App, problems};
 use crate::wire;

@@ -22,7 +22,7 @@ use serinus_openapi::rollout::{Event, EventList};
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
-use super::operations::no_store;
+use crate::http::no_store::no_store;
 use crate::http::path::RolloutPath;
 use crate::http::{ApiError, App, problems};
 use crate::rollouts::{Live, RolloutError, read_event};

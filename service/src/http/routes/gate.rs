@@ -10,9 +10,9 @@ use serinus_openapi::examples;
 use serinus_openapi::rollout::{GateAnswer, GateRequest};
 
 use super::caller::{BaseUrl, Caller};
-use super::operations::no_store;
 use crate::http::body::SentBody;
 use crate::http::gate_query::Asked;
+use crate::http::no_store::no_store;
 use crate::http::path::GatePath;
 use crate::http::{ApiError, App, problems, resolve};
 use crate::rollouts::{GateCall, GateError, GateTold, Live, Told};

@@ -11,6 +11,7 @@ use serinus_openapi::operations::{Health, HealthStatus, Readiness, Ready};
 
 use crate::access::Access;
 use crate::http::document::without_tokens;
+use crate::http::no_store::no_store;
 use crate::http::{ApiError, App, document, readiness};
 use crate::metrics::{MEDIA_TYPE, Scrape};
 
@@ -136,13 +137,4 @@ pub(super) async fn openapi(State(app): State<Arc<App>>) -> Response {
         Access::Everybody => without_tokens(whole),
     })
     .into_response()
-}
-
-/// An answer that is only true now.
-pub(in crate::http) fn no_store(response: impl IntoResponse) -> Response {
-    let mut response = response.into_response();
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

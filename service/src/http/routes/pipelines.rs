@@ -13,8 +13,8 @@ use serinus_openapi::pipeline::{
 use serinus_openapi::{ProblemType, examples};
 
 use super::caller::Caller;
-use super::operations::no_store;
 use crate::http::body::{MediaType, SentBody};
+use crate::http::no_store::no_store;
 use crate::http::path::PipelinePath;
 use crate::http::resolve::{self, Asked, Found};
 use crate::http::{ApiError, App, problems};

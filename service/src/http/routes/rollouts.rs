@@ -22,8 +22,8 @@ use serinus_openapi::{ProblemType, examples};
 use utoipa::IntoParams;
 
 use super::caller::{BaseUrl, Caller};
-use super::operations::no_store;
 use crate::http::body::SentBody;
+use crate::http::no_store::no_store;
 use crate::http::path::RolloutPath;
 use crate::http::resolve::{self, Asked};
 use crate::http::{ApiError, App, problems, rollout_view};

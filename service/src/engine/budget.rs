@@ -8,7 +8,7 @@ use serinus_analysis::query::{QueryError, counter_increase, region_matcher};
 use serinus_analysis::questions::{Answered, MetricQuestion, QuestionTime};
 use serinus_analysis::series::Grid;
 
-use super::gather::Asked;
+use super::asked::Asked;
 use super::reading::ask_all;
 use super::{AnalysisError, QueryRecord};
 

@@ -1,17 +1,13 @@
 //! Gathers the data of a window: what is kept of its chunks, and the rest from the source.
 
-use std::sync::Arc;
-
 use serinus_analysis::data::{DataFault, StageData};
-use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::questions::{Answered, Chunk, ChunkData, StageQuestions};
-use serinus_analysis::series::{Grid, Populations};
+use serinus_analysis::series::Grid;
 use tokio::time::Instant;
 
 use crate::aside::aside;
-use crate::prometheus::Source;
 
+use super::asked::Asked;
 use super::chunks::{Counted, Packed, Subject};
 use super::reading::{LONG_CHUNKS, Reader};
 use super::{AnalysisError, QueryRecord};
@@ -19,15 +15,6 @@ use super::{AnalysisError, QueryRecord};
 /// Most chunks that are read at once: six hours, which are read at the finest step without more
 /// instants than a source should be asked for.
 const MOST_CHUNKS_AT_ONCE: usize = 36;
-
-/// What is asked about.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) source: &'a Arc<Source>,
-    pub(super) pipeline: &'a Pipeline,
-    pub(super) stage: &'a Stage,
-    pub(super) populations: Populations<&'a Matchers>,
-}
 
 /// Chunks that were read.
 struct Run {

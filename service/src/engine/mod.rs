@@ -1,6 +1,7 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
 mod apart;
+mod asked;
 mod budget;
 mod chunks;
 mod digest;
@@ -28,9 +29,9 @@ use crate::clock::SharedClock;
 use crate::prometheus::{Source, Sources};
 
 use apart::check_apart;
+use asked::Asked;
 use budget::read_error_budget;
 pub use digest::digest;
-use gather::Asked;
 pub use given::populations_of;
 use history::Histories;
 pub use past::{PastInput, PastReading};

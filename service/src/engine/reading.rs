@@ -16,8 +16,8 @@ use crate::prometheus::{Question, Source};
 use crate::turns::Turns;
 
 use super::AnalysisError;
+use super::asked::Asked;
 use super::chunks::Chunks;
-use super::gather::Asked;
 
 /// Most populations of which the scrape period is remembered; beyond, all are forgotten.
 const MOST_REMEMBERED: usize = 10_000;

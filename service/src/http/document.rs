@@ -68,9 +68,10 @@ pub fn document(public_url: Option<&str>) -> OpenApi {
     document.servers = base.servers;
     document.tags = base.tags;
     let components = document.components.get_or_insert_with(Components::new);
-    // The problems of an operation only refer to it.
-    let problem = (Problem::name().into_owned(), Problem::schema());
-    components.schemas.extend([problem]);
+    // The problems of an operation only refer to it, and it to others.
+    let mut problem = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut problem);
+    components.schemas.extend(problem);
     let schemes = [
         scheme(
             HttpAuthScheme::Bearer,

@@ -48,7 +48,15 @@ impl StoreUrl {
 impl fmt::Display for StoreUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::SqliteFile(path) => write!(formatter, "sqlite:{}", path.display()),
+            Place::SqliteFile(path) => {
+                // Two slashes of its own are told behind those of a URL, which are left out.
+                let slashes = if path.as_os_str().as_encoded_bytes().starts_with(b"//") {
+                    "//"
+                } else {
+                    ""
+                };
+                write!(formatter, "sqlite:{slashes}{}", path.display())
+            }
             Place::SqliteMemory => formatter.write_str("sqlite::memory:"),
         }
     }
@@ -123,6 +131,8 @@ mod tests {
             ("sqlite:///var/lib/serinus.db", "sqlite:/var/lib/serinus.db"),
             ("/var/lib/serinus.db", "sqlite:/var/lib/serinus.db"),
             ("./odd:name", "sqlite:./odd:name"),
+            ("//odd", "sqlite:////odd"),
+            ("sqlite:////odd", "sqlite:////odd"),
             ("sqlite::memory:", "sqlite::memory:"),
         ] {
             assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), shown);

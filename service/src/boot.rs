@@ -230,7 +230,7 @@ pub(crate) fn engine_of_a_command(sources: SourceArguments) -> Result<Engine, Co
 /// The filter cannot be read.
 pub(crate) fn start_log_of_a_command(log: &LogArguments) -> Result<(), TelemetryError> {
     telemetry::start(
-        log.log_format.unwrap_or(LogFormat::Text),
-        log.log.as_deref().unwrap_or("warn"),
+        log.format.log_format.unwrap_or(LogFormat::Text),
+        log.filter.log.as_deref().unwrap_or("warn"),
     )
 }

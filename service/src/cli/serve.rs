@@ -59,19 +59,20 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     let config = Config::load(arguments.settings)?;
-    telemetry::start(config.log_format, &config.log)?;
+    telemetry::start(config.settings.log_format, &config.settings.log)?;
     boot::run_serving(serve_until_stopped(config))
 }
 
 async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
-    let stop = stop_signal(Duration::from_secs(config.drain_seconds))?;
+    let settings = &config.settings;
+    let stop = stop_signal(Duration::from_secs(settings.drain_seconds))?;
     // Until the process ends, whatever ends it.
-    let _claim = StoreClaim::new(&config.store, config.is_store_shared)
+    let _claim = StoreClaim::new(&config.store, settings.is_store_shared())
         .map_err(|error| Failure(format!("cannot open the store {}: {error}", config.store)))?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+    let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
         Failure(format!(
             "cannot listen on {}: {error}; choose another address with --listen",
-            config.listen
+            settings.listen
         ))
     })?;
     let parts = parts(&config)?;
@@ -84,7 +85,7 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         other => other.into(),
     })?;
     let limits = ServerLimits {
-        connections: config.max_connections,
+        connections: settings.max_connections,
         ..ServerLimits::default()
     };
     service.serve(listener, limits, stop).await;
@@ -92,32 +93,33 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
 }
 
 fn parts(config: &Config) -> Result<Parts, Failure> {
+    let settings = &config.settings;
     let sources = Sources::new(config.sources.clone(), config.default_source.as_deref())?;
-    let access = match &config.tokens_file {
+    let access = match &settings.tokens_file {
         Some(path) => Access::Tokens(Arc::new(TokensFile::open(path)?)),
         None => Access::Everybody,
     };
-    let pipelines = match &config.pipelines {
+    let pipelines = match &settings.pipelines {
         Some(path) => Folder::open(path)?,
         None => Folder::none(),
     };
     Ok(Parts {
         pipelines,
-        is_store_shared: config.is_store_shared,
+        is_store_shared: settings.is_store_shared(),
         retention: Retention {
-            closed_for_ms: i64::from(config.keep_days) * MILLISECONDS_PER_DAY,
+            closed_for_ms: i64::from(settings.keep_days) * MILLISECONDS_PER_DAY,
             most_closed: MOST_CLOSED,
         },
         access,
         limits: Limits {
-            body_bytes: config.max_body_bytes,
-            requests_per_second: config.rate_limit_per_second,
-            burst_requests: config.rate_limit_burst,
-            requests_in_flight: config.max_requests_in_flight,
-            gates_in_flight: config.max_requests_in_flight,
+            body_bytes: settings.max_body_bytes,
+            requests_per_second: settings.rate_limit_per_second,
+            burst_requests: settings.burst_requests(),
+            requests_in_flight: settings.max_requests_in_flight,
+            gates_in_flight: settings.max_requests_in_flight,
             ..Limits::default()
         },
-        public_url: config.public_url.clone(),
+        public_url: settings.public_url.clone(),
         ..Parts::new(Arc::new(SystemClock), sources, config.store.clone())
     })
 }
@@ -131,6 +133,7 @@ fn log_start(config: &Config, listen: SocketAddr, pipelines: &Folder) {
     };
     let known = pipelines.look();
     let base = config
+        .settings
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{listen}"));

@@ -1,14 +1,12 @@
-//! The flags and variables that several commands share.
+//! The flags and variables of the commands: those of the table, and which Prometheus is asked.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
 
-use super::LogFormat;
+use super::settings::{ListenArguments, LogFilterArgument, LogFormatArgument, ServiceArguments};
 use crate::prometheus::SourceUrl;
-use crate::store::StoreUrl;
 
 /// Which Prometheus is asked.
 #[derive(Debug, Clone, Default, Args)]
@@ -77,90 +75,29 @@ impl FromStr for NamedSource {
 /// What is written to the log, and how.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LogArguments {
-    /// What is logged: error, warn, info, debug, trace, also by module [default: info]
-    #[arg(long, value_name = "FILTER", env = "SERINUS_LOG")]
-    pub log: Option<String>,
+    /// What is written.
+    #[command(flatten)]
+    pub filter: LogFilterArgument,
 
-    /// How a log line is written [default: text]
-    #[arg(long, value_name = "FORMAT", env = "SERINUS_LOG_FORMAT", value_enum)]
-    pub log_format: Option<LogFormat>,
+    /// How.
+    #[command(flatten)]
+    pub format: LogFormatArgument,
 }
 
-/// What a client may ask of the server.
-#[derive(Debug, Clone, Default, Args)]
-pub struct LimitArguments {
-    /// Most connections at the same time; more wait to be taken [default: 4096]
-    #[arg(long, value_name = "COUNT", env = "SERINUS_MAX_CONNECTIONS")]
-    pub max_connections: Option<usize>,
-
-    /// Most requests answered at the same time, and as many of gates [default: 1024]
-    #[arg(long, value_name = "COUNT", env = "SERINUS_MAX_REQUESTS_IN_FLIGHT")]
-    pub max_requests_in_flight: Option<usize>,
-
-    /// Requests a second of one token, or of one address without; 0 is no limit [default: 200]
-    #[arg(long, value_name = "COUNT", env = "SERINUS_RATE_LIMIT_PER_SECOND")]
-    pub rate_limit_per_second: Option<u32>,
-
-    /// How many of them may come at once [default: twice the rate]
-    #[arg(long, value_name = "COUNT", env = "SERINUS_RATE_LIMIT_BURST")]
-    pub rate_limit_burst: Option<u32>,
-}
-
-/// How a server is set up.
+/// How a server is set up, in the order of its help.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArguments {
-    /// Where to listen [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS:PORT", env = "SERINUS_LISTEN")]
-    pub listen: Option<SocketAddr>,
-
-    /// Who may ask: names, digests of tokens, and scopes; read again when it changes
-    #[arg(long, value_name = "FILE", env = "SERINUS_TOKENS_FILE")]
-    pub tokens: Option<PathBuf>,
-
-    /// Listen for everybody without tokens, also beyond this machine
-    #[arg(
-        long, value_name = "BOOL", env = "SERINUS_INSECURE", num_args = 0..=1,
-        require_equals = true, default_missing_value = "true", hide_possible_values = true
-    )]
-    pub insecure: Option<bool>,
+    /// Where to listen, and for whom.
+    #[command(flatten)]
+    pub listen: ListenArguments,
 
     /// Which Prometheus is asked.
     #[command(flatten)]
     pub sources: SourceArguments,
 
-    /// A folder of pipelines (*.yaml, *.yml), read again when a file changes
-    #[arg(long, value_name = "FOLDER", env = "SERINUS_PIPELINES")]
-    pub pipelines: Option<PathBuf>,
-
-    /// Where rollouts are remembered: `sqlite:FILE`, or `sqlite::memory:` to forget them at the end
-    /// [default: sqlite:serinus.db]
-    #[arg(long, value_name = "URL", env = "SERINUS_STORE")]
-    pub store: Option<StoreUrl>,
-
-    /// Other processes use the same store: look for their changes on every poll
-    #[arg(long, env = "SERINUS_SHARED_STORE", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
-    pub shared_store: Option<bool>,
-
-    /// How long rollouts that are over are kept, in days; one that was rolled back stays until it is
-    /// closed [default: 90]
-    #[arg(long, value_name = "DAYS", env = "SERINUS_KEEP_DAYS")]
-    pub keep_days: Option<u32>,
-
-    /// Largest accepted body, in bytes [default: 1048576]
-    #[arg(long, value_name = "BYTES", env = "SERINUS_MAX_BODY_BYTES")]
-    pub max_body_bytes: Option<usize>,
-
-    /// What a client may ask of the server.
+    /// What is known, remembered and taken.
     #[command(flatten)]
-    pub limits: LimitArguments,
-
-    /// Where clients reach the server, when it is not where it listens
-    #[arg(long, value_name = "URL", env = "SERINUS_PUBLIC_URL")]
-    pub public_url: Option<String>,
-
-    /// How long to go on serving after SIGTERM, while /readyz answers 503 [default: 10]
-    #[arg(long, value_name = "SECONDS", env = "SERINUS_DRAIN_SECONDS")]
-    pub drain_seconds: Option<u64>,
+    pub service: ServiceArguments,
 
     /// What is written to the log, and how.
     #[command(flatten)]

@@ -6,16 +6,17 @@
 mod arguments;
 mod exposure;
 mod file;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub use arguments::{LimitArguments, LogArguments, ServeArguments, SourceArguments};
+pub use arguments::{LogArguments, ServeArguments, SourceArguments};
 pub use exposure::check_exposure;
-pub use file::ConfigFile;
 use serde::Deserialize;
+pub use settings::{ConfigFile, Settings};
 
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
 use crate::store::{StoreError, StoreUrl};
@@ -44,6 +45,14 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        <Self as clap::ValueEnum>::from_str(text, false)
+    }
 }
 
 /// Why the configuration cannot be used.
@@ -91,40 +100,14 @@ pub enum ConfigError {
 /// Everything that a server is told.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// The file that says who may ask; everybody without one.
-    pub tokens_file: Option<PathBuf>,
+    /// The settings of the table.
+    pub settings: Settings,
     /// The sources by name. Never empty.
     pub sources: BTreeMap<String, SourceConfig>,
     /// The source that is asked when nobody names one.
     pub default_source: Option<String>,
-    /// The folder of pipelines.
-    pub pipelines: Option<PathBuf>,
     /// Where rollouts are remembered.
     pub store: StoreUrl,
-    /// Whether other processes use the same store.
-    pub is_store_shared: bool,
-    /// How long rollouts that are over are kept, in days.
-    pub keep_days: u32,
-    /// Largest accepted body, in bytes.
-    pub max_body_bytes: usize,
-    /// Most connections at the same time.
-    pub max_connections: usize,
-    /// Most requests answered at the same time, and as many of gates.
-    pub max_requests_in_flight: usize,
-    /// Requests a second of one token, or of one address without; 0 is no limit.
-    pub rate_limit_per_second: u32,
-    /// How many of them may come at once.
-    pub rate_limit_burst: u32,
-    /// Where clients reach the server, when it is not where it listens.
-    pub public_url: Option<String>,
-    /// How long requests are still taken after SIGTERM, in seconds.
-    pub drain_seconds: u64,
-    /// How the log is written.
-    pub log_format: LogFormat,
-    /// What is written to the log.
-    pub log: String,
 }
 
 impl Config {
@@ -136,73 +119,50 @@ impl Config {
     pub fn load(arguments: ServeArguments) -> Result<Self, ConfigError> {
         let ServeArguments {
             listen,
-            tokens,
-            insecure,
             sources,
-            pipelines,
-            store,
-            shared_store,
-            keep_days,
-            max_body_bytes,
-            limits,
-            public_url,
-            drain_seconds,
+            service,
             log,
         } = arguments;
-        let file = read_file(sources.config.as_deref())?;
-        let max_body_bytes = max_body_bytes
-            .or(file.max_body_bytes)
-            .unwrap_or(1024 * 1024);
-        at_least_one("max_body_bytes", max_body_bytes)?;
-        let max_connections = limits
-            .max_connections
-            .or(file.max_connections)
-            .unwrap_or(4_096);
-        at_least_one("max_connections", max_connections)?;
-        let max_requests_in_flight = limits
-            .max_requests_in_flight
-            .or(file.max_requests_in_flight)
-            .unwrap_or(1_024);
-        at_least_one("max_requests_in_flight", max_requests_in_flight)?;
-        let rate_limit_per_second = limits
-            .rate_limit_per_second
-            .or(file.rate_limit_per_second)
-            .unwrap_or(200);
-        let tokens_file = tokens.or(file.tokens_file);
-        let listen = listen
-            .or(file.listen)
-            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-        let is_open = tokens_file.is_none();
-        check_exposure(
-            listen,
-            is_open && !insecure.or(file.insecure).unwrap_or(false),
-        )?;
-        let public_url = public_url
-            .or(file.public_url)
+        let mut file = read_file(sources.config.as_deref())?;
+        let default_source = sources
+            .default_source
+            .clone()
+            .or(file.default_source.take());
+        let sources = merged_sources(
+            sources,
+            file.prometheus.take(),
+            std::mem::take(&mut file.sources),
+        );
+        let mut settings = Settings::merged(listen, service, log.format, log.filter, file)?;
+        at_least_one("max_body_bytes", settings.max_body_bytes)?;
+        at_least_one("max_connections", settings.max_connections)?;
+        at_least_one("max_requests_in_flight", settings.max_requests_in_flight)?;
+        let is_open = settings.tokens_file.is_none() && !settings.insecure.unwrap_or(false);
+        check_exposure(settings.listen, is_open)?;
+        settings.public_url = settings
+            .public_url
             .map(|url| checked_public_url(&url))
             .transpose()?;
+        let store = store_url(&settings.store)?;
         Ok(Self {
-            listen,
-            tokens_file,
-            default_source: sources.default_source.clone().or(file.default_source),
-            sources: merged_sources(sources, file.prometheus, file.sources),
-            pipelines: pipelines.or(file.pipelines),
-            store: store_url(store, file.store.as_deref())?,
-            is_store_shared: shared_store.or(file.shared_store).unwrap_or(false),
-            keep_days: keep_days.or(file.keep_days).unwrap_or(90),
-            max_body_bytes,
-            max_connections,
-            max_requests_in_flight,
-            rate_limit_per_second,
-            rate_limit_burst: limits
-                .rate_limit_burst
-                .or(file.rate_limit_burst)
-                .unwrap_or_else(|| rate_limit_per_second.saturating_mul(2)),
-            public_url,
-            drain_seconds: drain_seconds.or(file.drain_seconds).unwrap_or(10),
-            log_format: log.log_format.or(file.log_format).unwrap_or_default(),
-            log: log.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            settings,
+            sources,
+            default_source,
+            store,
         })
+    }
+}
+
+impl Settings {
+    /// Whether other processes use the same store.
+    pub fn is_store_shared(&self) -> bool {
+        self.shared_store.unwrap_or(false)
+    }
+
+    /// How many requests of one client may come at once: twice those of a second unless it is said.
+    pub fn burst_requests(&self) -> u32 {
+        self.rate_limit_burst
+            .unwrap_or_else(|| self.rate_limit_per_second.saturating_mul(2))
     }
 }
 
@@ -265,12 +225,8 @@ fn read_file(path: Option<&Path>) -> Result<ConfigFile, ConfigError> {
     ConfigFile::parse(&text).map_err(invalid)
 }
 
-fn store_url(flag: Option<StoreUrl>, file: Option<&str>) -> Result<StoreUrl, ConfigError> {
-    if let Some(url) = flag {
-        return Ok(url);
-    }
-    file.unwrap_or(DEFAULT_STORE)
-        .parse()
+fn store_url(text: &str) -> Result<StoreUrl, ConfigError> {
+    text.parse()
         .map_err(|error: StoreError| ConfigError::Setting {
             name: "store",
             detail: error.to_string(),

@@ -28,12 +28,13 @@ fn url(config: &Config, name: &str) -> String {
 #[test]
 fn everything_has_a_default() {
     let config = load(&[], None).unwrap();
-    assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
+    assert_eq!(config.settings.listen.to_string(), DEFAULT_LISTEN);
     assert_eq!(url(&config, "default"), DEFAULT_PROMETHEUS);
-    assert_eq!(config.pipelines, None);
-    assert_eq!(config.max_body_bytes, 1024 * 1024);
-    assert_eq!(config.drain_seconds, 10);
-    assert_eq!(config.log_format, LogFormat::Text);
+    assert_eq!(config.store.to_string(), DEFAULT_STORE);
+    assert_eq!(config.settings.pipelines, None);
+    assert_eq!(config.settings.max_body_bytes, 1024 * 1024);
+    assert_eq!(config.settings.drain_seconds, 10);
+    assert_eq!(config.settings.log_format, LogFormat::Text);
 }
 
 const FILE: &str = "\
@@ -81,7 +82,7 @@ fn the_file_says_everything_that_flags_say() {
         config.sources["default"].bearer_token.clone();
     assert_eq!(format!("{config:#?}"), format!("{by_flags:#?}"));
     assert_eq!(
-        config.public_url.as_deref(),
+        config.settings.public_url.as_deref(),
         Some("https://serinus.example")
     );
 }
@@ -90,10 +91,10 @@ fn the_file_says_everything_that_flags_say() {
 fn a_flag_counts_before_the_file() {
     let flags = ["--listen=127.0.0.1:1", "--prometheus=http://flag:9090"];
     let config = load(&flags, Some(FILE)).unwrap();
-    assert_eq!(config.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(config.settings.listen.to_string(), "127.0.0.1:1");
     assert_eq!(url(&config, "default"), "http://flag:9090");
     assert_eq!(url(&config, "eu"), "http://eu:9090");
-    assert_eq!(config.max_body_bytes, 5);
+    assert_eq!(config.settings.max_body_bytes, 5);
 }
 
 #[test]
@@ -121,8 +122,8 @@ fn an_open_server_listens_beyond_this_machine_only_when_it_is_meant() {
 #[test]
 fn the_burst_is_twice_the_rate_unless_it_is_given() {
     let config = load(&["--rate-limit-per-second=50"], None).unwrap();
-    assert_eq!(config.rate_limit_burst, 100);
-    assert_eq!(load(&[], None).unwrap().rate_limit_burst, 400);
+    assert_eq!(config.settings.burst_requests(), 100);
+    assert_eq!(load(&[], None).unwrap().settings.burst_requests(), 400);
 }
 
 #[test]
@@ -168,4 +169,36 @@ fn mistakes_are_told_with_what_to_change() {
         let error = load(&flags, file).unwrap_err();
         assert!(error.contains(expected), "{flags:?} {file:?}: {error}");
     }
+}
+
+/// The rows of `docs/operations.md` that name a setting say its default.
+#[test]
+fn the_limits_are_told_as_they_are() {
+    let command = <ServeArguments as clap::Args>::augment_args(clap::Command::new("serve"));
+    let limits = include_str!("../../../docs/operations.md")
+        .lines()
+        .filter_map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let flag = cells.get(3)?.strip_prefix("`--")?.split('`').next()?;
+            Some((cells[2], flag))
+        });
+    let mut count = 0;
+    for (told, flag) in limits {
+        count += 1;
+        let argument = command
+            .get_arguments()
+            .find(|argument| argument.get_long() == Some(flag))
+            .unwrap_or_else(|| panic!("--{flag} is no setting"));
+        let help = argument.get_help().unwrap().to_string();
+        let default = match told.split(&[' ', ','][..]).next().unwrap() {
+            "1" => "1048576".to_owned(),
+            "twice" => "twice the rate".to_owned(),
+            number => number.to_owned(),
+        };
+        assert!(
+            help.ends_with(&format!("[default: {default}]")),
+            "{help}: {told}"
+        );
+    }
+    assert_eq!(count, 5);
 }

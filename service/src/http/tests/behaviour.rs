@@ -92,6 +92,7 @@ async fn readiness_ends_when_the_server_stops_and_health_does_not() {
         ready.json(),
         json!({"status": "ready", "sources": ["default"], "pipelines": 1, "checks": [
             {"name": "running", "ok": true, "required": true},
+            {"name": "store", "ok": true, "required": false},
             {"name": "pipelines", "ok": true, "required": false},
             {"name": "tokens", "ok": true, "required": false},
         ]})

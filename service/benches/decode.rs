@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use serinus::prometheus::decode::decode;
+use serinus::decode;
 
 const SERIES: u32 = 100;
 const SAMPLES: u32 = 1_000;

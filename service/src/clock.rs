@@ -5,17 +5,17 @@ use std::sync::Arc;
 use serinus_fleet::VirtualClock;
 
 /// Tells the time: the system's, or that of a simulated fleet, which runs faster.
-pub trait Clock: Send + Sync + std::fmt::Debug {
+pub(crate) trait Clock: Send + Sync + std::fmt::Debug {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> i64;
 }
 
 /// A shared clock.
-pub type SharedClock = Arc<dyn Clock>;
+pub(crate) type SharedClock = Arc<dyn Clock>;
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {

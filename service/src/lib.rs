@@ -1,22 +1,28 @@
 //! Everything of Serinus that touches the world: configuration, HTTP, Prometheus, the command
 //! line and the demo.
+//!
+//! Only what the binary and the benchmarks use is public, so that the compiler finds what nothing
+//! uses.
 
-pub mod access;
+mod access;
 mod aside;
 mod boot;
-pub mod cli;
-pub mod clock;
-pub mod config;
+mod cli;
+mod clock;
+mod config;
 mod demo;
-pub mod engine;
-pub mod http;
-pub mod metrics;
-pub mod packed;
-pub mod pipelines;
-pub mod prometheus;
-pub mod rollouts;
-pub mod store;
-pub mod telemetry;
-pub mod time;
+mod engine;
+mod http;
+mod metrics;
+mod packed;
+mod pipelines;
+mod prometheus;
+mod rollouts;
+mod store;
+mod telemetry;
+mod time;
 mod turns;
-pub mod wire;
+mod wire;
+
+pub use cli::main;
+pub use prometheus::decode::decode;

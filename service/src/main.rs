@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    serinus::cli::main(std::env::args_os())
+    serinus::main(std::env::args_os())
 }

@@ -20,7 +20,7 @@ const FORMAT: u8 = 3;
 
 /// Why bytes cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum UnpackError {
+pub(crate) enum UnpackError {
     /// It cannot be unpacked.
     #[error("it cannot be unpacked: {0}")]
     Packed(#[from] io::Error),
@@ -38,7 +38,7 @@ pub enum UnpackError {
 /// # Errors
 ///
 /// None that is known: memory is written, and no sequence is of unknown length.
-pub fn pack(data: &impl Serialize) -> Result<Vec<u8>, UnpackError> {
+pub(crate) fn pack(data: &impl Serialize) -> Result<Vec<u8>, UnpackError> {
     let mut packed = GzEncoder::new(vec![FORMAT], Compression::default());
     packed.write_all(&postcard::to_stdvec(data)?)?;
     let mut bytes = packed.finish()?;
@@ -52,7 +52,7 @@ pub fn pack(data: &impl Serialize) -> Result<Vec<u8>, UnpackError> {
 /// # Errors
 ///
 /// [`UnpackError`] for bytes that are damaged, or that another version wrote.
-pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnpackError> {
+pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnpackError> {
     let Some((&FORMAT, compressed)) = bytes.split_first() else {
         return Err(UnpackError::Version);
     };
@@ -67,11 +67,11 @@ pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnpackError> {
 /// every process and on every machine, since every number is its bits and every map is in order.
 /// Other data has another name, as long as both are of the same type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name([u8; 32]);
+pub(crate) struct Name([u8; 32]);
 
 impl Name {
     /// The name of some data.
-    pub fn of(data: &impl Serialize) -> Self {
+    pub(crate) fn of(data: &impl Serialize) -> Self {
         let mut hash = Sha256::new();
         let written = postcard::to_io(data, &mut hash);
         // A hash takes whatever is written, and no sequence is of unknown length.

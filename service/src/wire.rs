@@ -24,7 +24,7 @@ fn told(
 }
 
 /// Returns the answer that tells a verdict which was computed again from stored data.
-pub fn replayed(
+pub(crate) fn replayed(
     pipeline: &Pipeline,
     stage: &Stage,
     data: &StageData,
@@ -37,7 +37,7 @@ pub fn replayed(
 }
 
 /// Returns the answer that tells an analysis.
-pub fn answer(input: &AnalysisInput<'_>, analysis: &Analysis) -> AnalysisAnswer {
+pub(crate) fn answer(input: &AnalysisInput<'_>, analysis: &Analysis) -> AnalysisAnswer {
     let queries = analysis.queries.iter().map(|record| Query {
         metric: record.metric.clone(),
         promql: record.promql.clone(),

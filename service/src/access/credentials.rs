@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 /// What a request shows.
 #[derive(Debug, Clone)]
-pub enum Shown {
+pub(crate) enum Shown {
     /// A token, known or not.
     Token(SecretString),
     /// No credentials.

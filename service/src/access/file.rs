@@ -14,7 +14,7 @@ use crate::prometheus::read_small;
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// The file of tokens.
-pub struct TokensFile {
+pub(crate) struct TokensFile {
     path: PathBuf,
     good_for: Duration,
     state: Mutex<State>,
@@ -31,7 +31,7 @@ struct State {
 /// Why a file of tokens cannot be used at the start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot use the tokens file {path:?}: {detail}")]
-pub struct TokensFileError {
+pub(crate) struct TokensFileError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong, without anything of its content.
@@ -54,7 +54,7 @@ impl TokensFile {
     ///
     /// [`TokensFileError`] when it cannot be used: a mistake should show at the start, and no
     /// tokens at all would lock everybody out.
-    pub fn open(path: &Path) -> Result<Self, TokensFileError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, TokensFileError> {
         let in_file = |detail| TokensFileError {
             path: path.to_owned(),
             detail,
@@ -76,7 +76,7 @@ impl TokensFile {
     /// Returns the tokens, after a look at the file if the last is more than a second old. One
     /// caller looks, the others go on with what is known: a disk that hangs keeps one request
     /// waiting and not all of them.
-    pub async fn tokens(self: &Arc<Self>) -> Arc<Tokens> {
+    pub(crate) async fn tokens(self: &Arc<Self>) -> Arc<Tokens> {
         {
             let mut state = self.locked();
             if state.looked_at.elapsed() < self.good_for {
@@ -92,7 +92,7 @@ impl TokensFile {
 
     /// Looks at the file now. Blocks on the disk. A form that cannot be used keeps the last good
     /// one and is told once, in the log and by [`TokensFile::problem`].
-    pub fn look(&self) {
+    pub(crate) fn look(&self) {
         let read = read_small(&self.path);
         let mut state = self.locked();
         if state.read == read {
@@ -121,7 +121,7 @@ impl TokensFile {
     }
 
     /// Why the newest form of the file is not the one that counts.
-    pub fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         self.locked().problem.clone()
     }
 

@@ -14,25 +14,25 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use secrecy::ExposeSecret as _;
 
-pub use credentials::Shown;
-pub use file::{TokensFile, TokensFileError};
-pub use scope::{Scope, Scopes, UnknownScope};
+pub(crate) use credentials::Shown;
+pub(crate) use file::TokensFile;
+pub(crate) use scope::{Scope, Scopes, UnknownScope};
 pub(crate) use tokens::is_name;
-pub use tokens::{Tokens, digest_hex};
+pub(crate) use tokens::{Tokens, digest_hex};
 
 /// The name of whoever shows no token.
-pub const ANONYMOUS: &str = "anonymous";
+pub(crate) const ANONYMOUS: &str = "anonymous";
 
 /// Who asks, and what they may ask. In the extensions of every request that reaches a handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
+pub(crate) struct Principal {
     name: Arc<str>,
     scopes: Scopes,
 }
 
 impl Principal {
     /// Returns the principal of that name.
-    pub fn new(name: impl Into<Arc<str>>, scopes: Scopes) -> Self {
+    pub(crate) fn new(name: impl Into<Arc<str>>, scopes: Scopes) -> Self {
         Self {
             name: name.into(),
             scopes,
@@ -40,12 +40,12 @@ impl Principal {
     }
 
     /// Returns somebody who showed no token.
-    pub fn anonymous(scopes: Scopes) -> Self {
+    pub(crate) fn anonymous(scopes: Scopes) -> Self {
         Self::new(ANONYMOUS, scopes)
     }
 
     /// The name that the file of tokens gives; [`ANONYMOUS`] without one. May be logged.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -55,24 +55,24 @@ impl Principal {
     }
 
     /// Whether they showed no token.
-    pub fn is_anonymous(&self) -> bool {
+    pub(crate) fn is_anonymous(&self) -> bool {
         *self.name == *ANONYMOUS
     }
 
     /// What they may ask.
-    pub fn scopes(&self) -> Scopes {
+    pub(crate) fn scopes(&self) -> Scopes {
         self.scopes
     }
 
     /// Whether they may ask for that.
-    pub fn may(&self, scope: Scope) -> bool {
+    pub(crate) fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(scope)
     }
 }
 
 /// Who may ask.
 #[derive(Debug, Clone, Default)]
-pub enum Access {
+pub(crate) enum Access {
     /// Everybody may ask everything: no tokens are configured.
     #[default]
     Everybody,
@@ -82,7 +82,7 @@ pub enum Access {
 
 /// What the credentials of a request say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// This one.
     Known(Principal),
     /// No credentials were shown.
@@ -94,7 +94,7 @@ pub enum Identity {
 impl Access {
     /// Says who asks. The credentials are taken out of the headers, so that nothing behind can
     /// print or store them.
-    pub async fn identify(&self, headers: &mut HeaderMap) -> Identity {
+    pub(crate) async fn identify(&self, headers: &mut HeaderMap) -> Identity {
         let shown = Shown::take_from(headers);
         let Self::Tokens(file) = self else {
             return Identity::Known(Principal::anonymous(Scopes::ALL));
@@ -113,7 +113,7 @@ impl Access {
     }
 
     /// Why the newest form of the tokens is not the one that counts. Names no secret.
-    pub fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         match self {
             Self::Everybody => None,
             Self::Tokens(file) => file.problem(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// What an operation needs. None implies another: the gate's token in a cluster must not be able
 /// to override a verdict, and who may override need not be able to ask the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Look: analyses, pipelines, rollouts, metrics, the document and its pages.
     Read,
     /// What a deployment system asks: gates, adapters, starting and advancing rollouts.
@@ -17,10 +17,10 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Gate, Self::Operate];
+    pub(crate) const ALL: [Self; 3] = [Self::Read, Self::Gate, Self::Operate];
 
     /// The name used in the file of tokens and in the document.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Gate => "gate",
@@ -45,31 +45,31 @@ impl fmt::Display for Scope {
 
 /// A set of scopes.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Scopes(u8);
+pub(crate) struct Scopes(u8);
 
 impl Scopes {
     /// Nothing.
-    pub const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
 
     /// Everything.
-    pub const ALL: Self = Self(7);
+    pub(crate) const ALL: Self = Self(7);
 
     /// What a list of scopes says: `read`, `gate`, `operate`, or `all` for the three of them.
-    pub const WORDS: &str = "read, gate, operate, or all";
+    pub(crate) const WORDS: &str = "read, gate, operate, or all";
 
     /// The set with one more.
     #[must_use]
-    pub fn with(self, scope: Scope) -> Self {
+    pub(crate) fn with(self, scope: Scope) -> Self {
         Self(self.0 | scope.bit())
     }
 
     /// Whether the scope is among them.
-    pub fn contains(self, scope: Scope) -> bool {
+    pub(crate) fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
     }
 
     /// The scopes, in the order of their declaration.
-    pub fn iter(self) -> impl Iterator<Item = Scope> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL
             .into_iter()
             .filter(move |&scope| self.contains(scope))
@@ -100,7 +100,7 @@ impl FromIterator<Self> for Scopes {
 /// A word that is no scope. The word is not repeated: somebody may have put a token there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a scope is one of {}", Scopes::WORDS)]
-pub struct UnknownScope;
+pub(crate) struct UnknownScope;
 
 impl fmt::Debug for Scopes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

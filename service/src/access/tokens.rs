@@ -21,7 +21,7 @@ const EXAMPLE: &str =
 
 /// The tokens that are good. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     entries: Vec<Entry>,
 }
 
@@ -47,7 +47,7 @@ impl Tokens {
     ///
     /// What is wrong and where. No message repeats anything of the file but the names of sound
     /// entries: somebody may have written a token where its digest belongs.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let written: Vec<Written> = serde_saphyr::from_str(text).map_err(|error| {
             let place = error.location().map_or_else(String::new, |location| {
                 format!("line {}, column {}: ", location.line(), location.column())
@@ -106,7 +106,7 @@ impl Tokens {
 
     /// The principal of a token. Takes the same time wherever the entry stands and however much
     /// of a digest is right.
-    pub fn find(&self, token: &str) -> Option<&Principal> {
+    pub(crate) fn find(&self, token: &str) -> Option<&Principal> {
         let digest = digest(token);
         let mut found = u64::MAX;
         for (index, entry) in (0_u64..).zip(&self.entries) {
@@ -118,7 +118,7 @@ impl Tokens {
     }
 
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.entries.len()
     }
 }
@@ -131,7 +131,7 @@ impl Tokens {
 ///     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 /// );
 /// ```
-pub fn digest_hex(token: &str) -> String {
+pub(crate) fn digest_hex(token: &str) -> String {
     let mut text = String::with_capacity(2 * DIGEST_BYTES);
     for byte in digest(token) {
         // Writing to a string does not fail.

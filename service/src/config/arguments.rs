@@ -10,7 +10,7 @@ use crate::prometheus::SourceUrl;
 
 /// Which Prometheus is asked.
 #[derive(Debug, Clone, Default, Args)]
-pub struct SourceArguments {
+pub(crate) struct SourceArguments {
     /// The Prometheus to read: the source named `default` [default: `http://localhost:9090`]
     #[arg(
         long,
@@ -41,7 +41,7 @@ pub struct SourceArguments {
 
 /// A source as a flag gives it: `eu=http://prometheus.eu:9090`.
 #[derive(Debug, Clone)]
-pub struct NamedSource {
+pub(crate) struct NamedSource {
     /// Its name.
     pub name: String,
     /// Where it is.
@@ -74,7 +74,7 @@ impl FromStr for NamedSource {
 
 /// What is written to the log, and how.
 #[derive(Debug, Clone, Default, Args)]
-pub struct LogArguments {
+pub(crate) struct LogArguments {
     /// What is written.
     #[command(flatten)]
     pub filter: LogFilterArgument,
@@ -86,7 +86,7 @@ pub struct LogArguments {
 
 /// How a server is set up, in the order of its help.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ServeArguments {
+pub(crate) struct ServeArguments {
     /// Where to listen, and for whom.
     #[command(flatten)]
     pub listen: ListenArguments,

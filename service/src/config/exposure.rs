@@ -10,7 +10,7 @@ use super::ConfigError;
 /// # Errors
 ///
 /// [`ConfigError::Exposed`] says what to do instead.
-pub fn check_exposure(listen: SocketAddr, is_open: bool) -> Result<(), ConfigError> {
+pub(crate) fn check_exposure(listen: SocketAddr, is_open: bool) -> Result<(), ConfigError> {
     // ::ffff:127.0.0.1 is a loopback address as well.
     if is_open && !listen.ip().to_canonical().is_loopback() {
         return Err(ConfigError::Exposed { listen });

@@ -8,7 +8,7 @@ impl ConfigFile {
     /// # Errors
     ///
     /// Where the mistake is and what it is.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let says_nothing = text
             .lines()
             .map(str::trim)

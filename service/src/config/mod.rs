@@ -13,22 +13,22 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub use arguments::{LogArguments, ServeArguments, SourceArguments};
-pub use exposure::check_exposure;
+pub(crate) use arguments::{LogArguments, ServeArguments, SourceArguments};
+pub(crate) use exposure::check_exposure;
 use serde::Deserialize;
-pub use settings::{ConfigFile, Settings};
+pub(crate) use settings::{ConfigFile, Settings};
 
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
 use crate::store::{StoreError, StoreUrl};
 
 /// Where the server listens unless told otherwise: this machine only.
-pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
 /// What is asked when no source is configured: where a Prometheus listens by default.
-pub const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
+pub(crate) const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
 
 /// Where rollouts are remembered unless told otherwise: a file beside the process.
-pub const DEFAULT_STORE: &str = "sqlite:serinus.db";
+pub(crate) const DEFAULT_STORE: &str = "sqlite:serinus.db";
 
 /// The name of the source that `--prometheus` gives.
 const DEFAULT_SOURCE: &str = "default";
@@ -39,7 +39,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -57,7 +57,7 @@ impl std::str::FromStr for LogFormat {
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration {path:?}: {source}")]
     Unreadable {
@@ -99,7 +99,7 @@ pub enum ConfigError {
 
 /// Everything that a server is told.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// The settings of the table.
     pub settings: Settings,
     /// The sources by name. Never empty.
@@ -116,7 +116,7 @@ impl Config {
     /// # Errors
     ///
     /// [`ConfigError`] names the file or the setting and says what to change.
-    pub fn load(arguments: ServeArguments) -> Result<Self, ConfigError> {
+    pub(crate) fn load(arguments: ServeArguments) -> Result<Self, ConfigError> {
         let ServeArguments {
             listen,
             sources,
@@ -155,12 +155,12 @@ impl Config {
 
 impl Settings {
     /// Whether other processes use the same store.
-    pub fn is_store_shared(&self) -> bool {
+    pub(crate) fn is_store_shared(&self) -> bool {
         self.shared_store.unwrap_or(false)
     }
 
     /// How many requests of one client may come at once: twice those of a second unless it is said.
-    pub fn burst_requests(&self) -> u32 {
+    pub(crate) fn burst_requests(&self) -> u32 {
         self.rate_limit_burst
             .unwrap_or_else(|| self.rate_limit_per_second.saturating_mul(2))
     }
@@ -171,7 +171,7 @@ impl Settings {
 /// # Errors
 ///
 /// [`ConfigError`] says what to change.
-pub fn load_sources(arguments: SourceArguments) -> Result<Sources, ConfigError> {
+pub(crate) fn load_sources(arguments: SourceArguments) -> Result<Sources, ConfigError> {
     let file = read_file(arguments.config.as_deref())?;
     let default = arguments.default_source.clone().or(file.default_source);
     let sources = merged_sources(arguments, file.prometheus, file.sources);

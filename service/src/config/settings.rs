@@ -37,14 +37,14 @@ macro_rules! settings {
         $(
             $(#[doc = $about])+
             #[derive(Debug, Clone, Default, Args)]
-            pub struct $group {
+            pub(crate) struct $group {
                 $(
                     $(#[doc = $help])+
                     #[arg(
                         long, value_name = $value, env = $variable $(, $($extra)+)?,
                         help = help(&[$($help),+], &[$($default)?])
                     )]
-                    pub $key: Option<$type>,
+                    pub(crate) $key: Option<$type>,
                 )+
             }
         )+
@@ -52,17 +52,17 @@ macro_rules! settings {
         /// What the file says. Everything may be left out; what is not known is refused.
         #[derive(Debug, Clone, Default, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub struct ConfigFile {
+        pub(crate) struct ConfigFile {
             $(
-                $($(#[doc = $help])+ pub $key: Option<$type>,)+
-                $($($(#[doc = $file_help])+ pub $file_key: $file_type,)+)?
+                $($(#[doc = $help])+ pub(crate) $key: Option<$type>,)+
+                $($($(#[doc = $file_help])+ pub(crate) $file_key: $file_type,)+)?
             )+
         }
 
         /// What holds.
         #[derive(Debug, Clone, PartialEq)]
-        pub struct Settings {
-            $($($(#[doc = $help])+ pub $key: held!(type $type $(, $default)?),)+)+
+        pub(crate) struct Settings {
+            $($($(#[doc = $help])+ pub(crate) $key: held!(type $type $(, $default)?),)+)+
         }
 
         impl Settings {
@@ -71,7 +71,7 @@ macro_rules! settings {
             /// # Errors
             ///
             /// [`ConfigError`] if a default of the table is none, which a test holds.
-            pub fn merged($($flags: $group,)+ file: ConfigFile) -> Result<Self, ConfigError> {
+            pub(crate) fn merged($($flags: $group,)+ file: ConfigFile) -> Result<Self, ConfigError> {
                 Ok(Self {
                     $($($key: {
                         let given = $flags.$key.or(file.$key);

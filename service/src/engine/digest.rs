@@ -10,7 +10,7 @@ use crate::packed::Name;
 ///
 /// It is taken of the counts and not of the samples, so that replicas that read the same truth at
 /// different steps agree; and of the same bytes as are stored, so that nothing can be forgotten.
-pub fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> String {
+pub(crate) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> String {
     Name::of(&(pipeline, &stage.id, data)).to_string()
 }
 

@@ -5,7 +5,7 @@ use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::series::Populations;
 
 /// The populations that are judged: one that a caller gives takes the place of the pipeline's own.
-pub fn populations_of(
+pub(crate) fn populations_of(
     pipeline: &Pipeline,
     given: &Populations<Option<Matchers>>,
 ) -> Populations<Matchers> {

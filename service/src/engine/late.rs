@@ -16,7 +16,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`AnalysisError`] for the window, as [`Engine::analyse`].
-    pub fn still_collecting(
+    pub(crate) fn still_collecting(
         &self,
         input: &AnalysisInput<'_>,
         waited: Duration,

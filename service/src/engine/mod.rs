@@ -31,17 +31,17 @@ use crate::prometheus::{Source, Sources};
 use apart::check_apart;
 use asked::Asked;
 use budget::read_error_budget;
-pub use digest::digest;
-pub use given::populations_of;
+pub(crate) use digest::digest;
+pub(crate) use given::populations_of;
 use history::Histories;
-pub use past::{PastInput, PastReading};
+pub(crate) use past::{PastInput, PastReading};
 use reading::Reader;
 use window::Window;
-pub use window::{check_open_window, in_the_future};
+pub(crate) use window::{check_open_window, in_the_future};
 
 /// What shall be analysed.
 #[derive(Debug, Clone)]
-pub struct AnalysisInput<'a> {
+pub(crate) struct AnalysisInput<'a> {
     /// The pipeline.
     pub pipeline: &'a Pipeline,
     /// One of its stages.
@@ -59,7 +59,7 @@ pub struct AnalysisInput<'a> {
 
 /// Why an analysis cannot be made as it was asked for. The caller has to change something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AnalysisError {
+pub(crate) enum AnalysisError {
     /// No source of that name is configured.
     #[error("unknown source {name:?}; configured are: {known}")]
     UnknownSource {
@@ -78,7 +78,7 @@ pub enum AnalysisError {
 
 /// One query that was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueryRecord {
+pub(crate) struct QueryRecord {
     /// The metrics it was asked for, `process start times`, or `error budget`.
     pub metric: String,
     /// The text as sent.
@@ -91,7 +91,7 @@ pub struct QueryRecord {
 
 /// What an analysis gave.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Analysis {
+pub(crate) struct Analysis {
     /// The judge's answer.
     pub verdict: StageVerdict,
     /// The grid judged.
@@ -106,7 +106,7 @@ pub struct Analysis {
 
 /// Makes analyses.
 #[derive(Debug)]
-pub struct Engine {
+pub(crate) struct Engine {
     clock: SharedClock,
     sources: Sources,
     reader: Arc<Reader>,
@@ -115,7 +115,7 @@ pub struct Engine {
 
 impl Engine {
     /// Returns an engine that reads the sources and takes "now" from the clock.
-    pub fn new(clock: SharedClock, sources: Sources) -> Self {
+    pub(crate) fn new(clock: SharedClock, sources: Sources) -> Self {
         Self {
             clock,
             sources,
@@ -125,12 +125,12 @@ impl Engine {
     }
 
     /// The clock.
-    pub fn clock(&self) -> &SharedClock {
+    pub(crate) fn clock(&self) -> &SharedClock {
         &self.clock
     }
 
     /// The names of the sources.
-    pub fn source_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn source_names(&self) -> impl Iterator<Item = &str> {
         self.sources.names()
     }
 
@@ -139,7 +139,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`AnalysisError::UnknownSource`] tells those that are.
-    pub fn check_source(&self, input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
+    pub(crate) fn check_source(&self, input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
         self.source_of(input).map(drop)
     }
 
@@ -173,7 +173,10 @@ impl Engine {
     /// # Errors
     ///
     /// [`AnalysisError`] says what the caller must change.
-    pub async fn analyse(&self, input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
+    pub(crate) async fn analyse(
+        &self,
+        input: &AnalysisInput<'_>,
+    ) -> Result<Analysis, AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
         let source = self.source_of(input)?;
         let Window {
@@ -220,7 +223,7 @@ impl Engine {
 /// # Errors
 ///
 /// [`AnalysisError::Populations`] says what to give.
-pub fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
+pub(crate) fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
     let Populations { control, canary } = &input.populations;
     let wrong = |message: &str| Err(AnalysisError::Populations(message.to_owned()));
     if canary.is_empty() {

@@ -17,7 +17,7 @@ const MOST_QUESTIONS_AT_ONCE: usize = 8;
 
 /// Which past shall be read.
 #[derive(Debug, Clone)]
-pub struct PastInput<'a> {
+pub(crate) struct PastInput<'a> {
     /// The pipeline.
     pub pipeline: &'a Pipeline,
     /// The checks whose metrics are read.
@@ -34,14 +34,14 @@ pub struct PastInput<'a> {
 
 /// What was read.
 #[derive(Debug)]
-pub struct PastReading {
+pub(crate) struct PastReading {
     plan: StageQuestions,
     answers: Vec<Answered>,
 }
 
 impl PastReading {
     /// What the whole service did: both populations are all of it.
-    pub fn whole(&self) -> StageData {
+    pub(crate) fn whole(&self) -> StageData {
         self.plan.assemble_whole(&self.answers)
     }
 
@@ -51,7 +51,7 @@ impl PastReading {
     /// # Errors
     ///
     /// As [`StageQuestions::assemble_split`].
-    pub fn split(&self, canary_share: f64) -> Result<(StageData, ControlSplit), DataFault> {
+    pub(crate) fn split(&self, canary_share: f64) -> Result<(StageData, ControlSplit), DataFault> {
         self.plan.assemble_split(&self.answers, canary_share)
     }
 
@@ -60,12 +60,15 @@ impl PastReading {
     /// # Errors
     ///
     /// As [`StageQuestions::assemble_split`].
-    pub fn split_targets(&self, canary_share: f64) -> Result<Populations<Vec<String>>, DataFault> {
+    pub(crate) fn split_targets(
+        &self,
+        canary_share: f64,
+    ) -> Result<Populations<Vec<String>>, DataFault> {
         self.plan.split_targets(&self.answers, canary_share)
     }
 
     /// Why nothing was read, when no question was answered.
-    pub fn fault(&self) -> Option<&DataFault> {
+    pub(crate) fn fault(&self) -> Option<&DataFault> {
         let mut faults = self.answers.iter().map(|answer| answer.as_ref().err());
         let first = faults.next()??;
         faults.all(|fault| fault.is_some()).then_some(first)
@@ -80,7 +83,7 @@ impl Engine {
     ///
     /// [`AnalysisError`] says what the caller must change. What the source does wrong is in the
     /// reading.
-    pub async fn read_past(
+    pub(crate) async fn read_past(
         &self,
         input: &PastInput<'_>,
         progress: impl Fn(usize, usize),

@@ -85,7 +85,7 @@ pub(super) fn resolve(
 /// # Errors
 ///
 /// As of [`resolve`].
-pub fn check_open_window(
+pub(crate) fn check_open_window(
     start_ms: i64,
     now_ms: i64,
     settings: &AnalysisSettings,
@@ -95,7 +95,7 @@ pub fn check_open_window(
 }
 
 /// A moment that is given lies in the future.
-pub fn in_the_future(name: &str) -> AnalysisError {
+pub(crate) fn in_the_future(name: &str) -> AnalysisError {
     AnalysisError::Window(format!(
         "{name} lies in the future; give a time up to now, or leave it out"
     ))

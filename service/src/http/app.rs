@@ -17,7 +17,7 @@ use crate::pipelines::{Catalogue, Folder};
 use crate::rollouts::Rollouts;
 
 /// What the handlers share.
-pub struct App {
+pub(crate) struct App {
     engine: Arc<Engine>,
     pipelines: Catalogue,
     rollouts: Arc<Rollouts>,
@@ -47,7 +47,7 @@ impl fmt::Debug for App {
 
 impl App {
     /// Returns the shared part of a server that everybody may ask, with figures of its own.
-    pub fn new(
+    pub(crate) fn new(
         engine: Arc<Engine>,
         folder: Arc<Folder>,
         rollouts: Arc<Rollouts>,
@@ -71,33 +71,38 @@ impl App {
 
     /// Says who may ask.
     #[must_use]
-    pub fn with_access(mut self, access: Access) -> Self {
+    pub(crate) fn with_access(mut self, access: Access) -> Self {
         self.access = access;
         self
     }
 
     /// Counts into these figures, which others count into as well.
     #[must_use]
-    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = metrics;
         self
     }
 
     /// Adds a check to `/readyz`. Where it is required and not well, `/readyz` answers 503.
     #[must_use]
-    pub fn with_check(mut self, name: &'static str, is_required: bool, ask: CheckFunction) -> Self {
+    pub(crate) fn with_check(
+        mut self,
+        name: &'static str,
+        is_required: bool,
+        ask: CheckFunction,
+    ) -> Self {
         self.checks
             .push(RegisteredCheck::new(name, is_required, ask));
         self
     }
 
     /// Who may ask.
-    pub fn access(&self) -> &Access {
+    pub(crate) fn access(&self) -> &Access {
         &self.access
     }
 
     /// What happened.
-    pub fn metrics(&self) -> &Arc<Metrics> {
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
@@ -117,27 +122,27 @@ impl App {
     }
 
     /// Makes the analyses.
-    pub fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
 
     /// The pipelines known by name.
-    pub fn pipelines(&self) -> &Catalogue {
+    pub(crate) fn pipelines(&self) -> &Catalogue {
         &self.pipelines
     }
 
     /// The rollouts.
-    pub fn rollouts(&self) -> &Arc<Rollouts> {
+    pub(crate) fn rollouts(&self) -> &Arc<Rollouts> {
         &self.rollouts
     }
 
     /// What a client may ask.
-    pub fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Where clients reach the server, when it is not where it listens.
-    pub fn public_url(&self) -> Option<&str> {
+    pub(crate) fn public_url(&self) -> Option<&str> {
         self.public_url.as_deref()
     }
 
@@ -147,12 +152,12 @@ impl App {
     }
 
     /// Says that the server is about to stop: `/readyz` answers 503 from now on.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
     }
 
     /// Whether the server is about to stop.
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
     }
 

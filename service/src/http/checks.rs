@@ -7,7 +7,8 @@ use serinus_openapi::operations::ReadinessCheck;
 
 /// A check that another part of Serinus adds: the message when it is not well, for people, without
 /// secrets, because `/readyz` is open to everybody.
-pub type CheckFunction = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+pub(crate) type CheckFunction =
+    Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A registered check.
 pub(super) struct RegisteredCheck {

@@ -29,7 +29,7 @@ implies another. Without a token the answer is 401, with the wrong scope 403.
 * Every answer carries an `x-request-id`: the caller's, or a new one.";
 
 /// Returns the document. Its server is the public URL, or where it was fetched from.
-pub fn document(public_url: Option<&str>) -> OpenApi {
+pub(crate) fn document(public_url: Option<&str>) -> OpenApi {
     let mut document = routes::all().into_parts().document;
     let base = OpenApiBuilder::new()
         .info(

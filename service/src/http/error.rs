@@ -16,16 +16,16 @@ use crate::store::InvalidKey;
 
 /// An error as it is told to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiError(Box<Problem>);
+pub(crate) struct ApiError(Box<Problem>);
 
 impl ApiError {
     /// Returns the error of the type with its detail.
-    pub fn new(problem_type: ProblemType, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(problem_type: ProblemType, detail: impl Into<String>) -> Self {
         Self(Box::new(Problem::new(problem_type, detail)))
     }
 
     /// The pipeline has these mistakes.
-    pub fn invalid_pipeline(diagnostics: &[Diagnostic]) -> Self {
+    pub(crate) fn invalid_pipeline(diagnostics: &[Diagnostic]) -> Self {
         let first = diagnostics
             .iter()
             .map(|first| {
@@ -48,7 +48,7 @@ impl ApiError {
     }
 
     /// The document.
-    pub fn problem(&self) -> &Problem {
+    pub(crate) fn problem(&self) -> &Problem {
         &self.0
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What a client may ask of the server. All have defaults.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Largest accepted body, in bytes.
     pub body_bytes: usize,
     /// Longest time that a body may take to arrive.

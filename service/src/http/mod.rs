@@ -23,24 +23,24 @@ mod resolve;
 mod rollout_view;
 mod routes;
 mod routing;
-pub mod server;
+pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-pub use app::App;
+pub(crate) use app::App;
 use axum::Router;
 use axum::middleware;
-pub use checks::CheckFunction;
-pub use document::document;
-pub use error::ApiError;
-pub use limits::Limits;
+pub(crate) use checks::CheckFunction;
+pub(crate) use document::document;
+pub(crate) use error::ApiError;
+pub(crate) use limits::Limits;
 
 use guard::Guard;
 
 /// Returns the service: every route, with the layers around them.
-pub fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<App>) -> Router {
     let parts = routes::all().into_parts();
     let guard = Arc::new(Guard {
         app: Arc::clone(&app),

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::signals::{Hurry, Stop, stop_signal};
+pub(crate) use self::signals::{Hurry, Stop, stop_signal};
 use super::App;
 
 /// How often what need not be remembered is forgotten.
@@ -27,7 +27,7 @@ const TIDY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How connections are served and ended. All have defaults.
 #[derive(Debug, Clone, Copy)]
-pub struct ServerLimits {
+pub(crate) struct ServerLimits {
     /// Longest time from the first byte of a request to the end of its headers.
     pub header_time: Duration,
     /// Longest time that a connection may rest between requests. More than the interval of a
@@ -61,7 +61,7 @@ impl Default for ServerLimits {
 /// left after the grace is cut.
 ///
 /// `stop` ends when the server shall stop and says how.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     app: Arc<App>,

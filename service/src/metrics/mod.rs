@@ -22,10 +22,10 @@ use serinus_analysis::data::FaultCode;
 use serinus_analysis::judge::{ReasonCode, Verdict};
 
 use labels::{Query, Request, RequestTime, Source, StoreCall, StoreOperation, VerdictLabel};
-pub use scrape::{GateGauge, InFlightGauge, Scrape};
+pub(crate) use scrape::{GateGauge, InFlightGauge, Scrape};
 
 /// The media type of what [`Metrics::render`] writes.
-pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Seconds. A gate answers from memory; callers of an analysis give up at 10 s.
 const REQUEST_BUCKETS: [f64; 14] = [
@@ -49,7 +49,7 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// How a query of a source ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AskOutcome {
+pub(crate) enum AskOutcome {
     /// With an answer of so many bytes, after decompression.
     Answered {
         /// Bytes of the body.
@@ -62,7 +62,7 @@ pub enum AskOutcome {
 }
 
 /// What happened since the start. Its methods are cheap and may be called from anywhere.
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     request_seconds: Histograms<RequestTime>,
@@ -89,7 +89,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Returns figures that start at nothing.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("serinus");
         let profile = if cfg!(debug_assertions) {
             "debug"
@@ -164,7 +164,13 @@ impl Metrics {
     }
 
     /// Counts a request. `route` is the template of the path, never the path itself.
-    pub fn request(&self, route: &Arc<str>, method: &'static str, status: u16, took: Duration) {
+    pub(crate) fn request(
+        &self,
+        route: &Arc<str>,
+        method: &'static str,
+        status: u16,
+        took: Duration,
+    ) {
         let request = Request {
             route: Arc::clone(route),
             method,
@@ -181,13 +187,13 @@ impl Metrics {
     }
 
     /// Counts a verdict that was given.
-    pub fn verdict(&self, verdict: Verdict) {
+    pub(crate) fn verdict(&self, verdict: Verdict) {
         let verdict = verdict.name();
         self.verdicts.get_or_create(&VerdictLabel { verdict }).inc();
     }
 
     /// Counts a query of a source. `took` is its whole time, retries included.
-    pub fn source_asked(&self, source: &str, took: Duration, outcome: AskOutcome) {
+    pub(crate) fn source_asked(&self, source: &str, took: Duration, outcome: AskOutcome) {
         let label = Source {
             source: source.to_owned(),
         };
@@ -210,7 +216,7 @@ impl Metrics {
     }
 
     /// Counts a call of the store. `operation` is one of a fixed few.
-    pub fn store_took(&self, operation: &'static str, took: Duration, is_ok: bool) {
+    pub(crate) fn store_took(&self, operation: &'static str, took: Duration, is_ok: bool) {
         let outcome = if is_ok { "ok" } else { "failed" };
         self.store_calls
             .get_or_create(&StoreCall { operation, outcome })
@@ -221,7 +227,7 @@ impl Metrics {
     }
 
     /// Notes how far an evaluation was behind the newest interval that could be judged.
-    pub fn evaluation_lag(&self, behind: Duration) {
+    pub(crate) fn evaluation_lag(&self, behind: Duration) {
         self.evaluation_lag.observe(behind.as_secs_f64());
     }
 
@@ -230,7 +236,7 @@ impl Metrics {
     /// # Errors
     ///
     /// A figure cannot be written, which would be a mistake in this module.
-    pub fn render(&self, scrape: &Scrape) -> Result<String, fmt::Error> {
+    pub(crate) fn render(&self, scrape: &Scrape) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
         encode_registry(&mut text, &scrape.registry())?;

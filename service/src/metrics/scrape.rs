@@ -15,7 +15,7 @@ type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// The verdict of one rollout at its stage, for gates that read Prometheus.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GateGauge {
+pub(crate) struct GateGauge {
     /// The pipeline.
     pub pipeline: String,
     /// The stage.
@@ -30,7 +30,7 @@ pub struct GateGauge {
 
 /// How many requests of one class are being answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InFlightGauge {
+pub(crate) struct InFlightGauge {
     /// The class: `gate` or `other`.
     pub class: &'static str,
     /// How many.
@@ -39,7 +39,7 @@ pub struct InFlightGauge {
 
 /// What is, at the time of a scrape.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Scrape {
+pub(crate) struct Scrape {
     /// Whether `/readyz` says ready.
     pub is_ready: bool,
     /// The checks of `/readyz` by name, and whether each is well.

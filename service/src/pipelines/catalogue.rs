@@ -28,7 +28,7 @@ const MOST_PUT: usize = 1_000;
 
 /// The pipelines of the folder and of the store.
 #[derive(Debug)]
-pub struct Catalogue {
+pub(crate) struct Catalogue {
     folder: Arc<Folder>,
     store: Store,
     is_store_shared: bool,
@@ -58,7 +58,7 @@ pub(super) struct PutPipeline {
 
 /// Why a pipeline cannot be put or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CatalogueError {
+pub(crate) enum CatalogueError {
     /// It is not for HTTP to change.
     #[error(
         "pipeline {name:?} is defined by {file} in the server's folder: change the file there, or \
@@ -80,7 +80,7 @@ pub enum CatalogueError {
 
 impl Catalogue {
     /// Returns the pipelines of a folder and a store, which other processes may use as well.
-    pub fn new(folder: Arc<Folder>, store: Store, is_store_shared: bool) -> Self {
+    pub(crate) fn new(folder: Arc<Folder>, store: Store, is_store_shared: bool) -> Self {
         Self {
             folder,
             store,
@@ -91,8 +91,9 @@ impl Catalogue {
         }
     }
 
-    /// The folder.
-    pub fn folder(&self) -> &Arc<Folder> {
+    /// The folder, for a test that changed a file to look at once.
+    #[cfg(test)]
+    pub(crate) fn folder(&self) -> &Arc<Folder> {
         &self.folder
     }
 
@@ -102,14 +103,14 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`StoreError`] when the store cannot be read.
-    pub async fn load(&self) -> Result<usize, StoreError> {
+    pub(crate) async fn load(&self) -> Result<usize, StoreError> {
         let _at_the_store = self.at_the_store.lock().await;
         self.look().await
     }
 
     /// Returns all that is known, after a look at what may have changed. While the store cannot be
     /// read, what was read before counts.
-    pub async fn known(&self) -> Arc<Known> {
+    pub(crate) async fn known(&self) -> Arc<Known> {
         let folder = self.folder.known().await;
         self.look_when_due().await;
         self.merged(&folder)
@@ -120,7 +121,7 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`StoreError`] when it is not known and the store cannot be asked.
-    pub async fn find(&self, name: &str) -> Result<Option<KnownPipeline>, StoreError> {
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<KnownPipeline>, StoreError> {
         if let Some(found) = self.known().await.get(name) {
             return Ok(Some(found.clone()));
         }
@@ -136,7 +137,7 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`CatalogueError`] when a file defines it, there are too many, or it cannot be kept.
-    pub async fn put(
+    pub(crate) async fn put(
         &self,
         pipeline: Arc<Pipeline>,
         text: Arc<str>,
@@ -176,7 +177,7 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`CatalogueError`] when a file defines it, or the store cannot be used.
-    pub async fn delete(&self, name: &str) -> Result<bool, CatalogueError> {
+    pub(crate) async fn delete(&self, name: &str) -> Result<bool, CatalogueError> {
         self.not_of_a_file(name).await?;
         let _at_the_store = self.at_the_store.lock().await;
         self.read_first().await?;

@@ -15,7 +15,7 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// A folder of pipelines; or none.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     path: Option<PathBuf>,
     good_for: Duration,
     state: Mutex<State>,
@@ -31,7 +31,7 @@ struct State {
 /// Why a folder cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the pipelines folder {path:?}: {source}")]
-pub struct FolderError {
+pub(crate) struct FolderError {
     /// The folder.
     pub path: PathBuf,
     /// What the system says.
@@ -40,7 +40,7 @@ pub struct FolderError {
 
 impl Folder {
     /// Returns a folder without pipelines.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self::with(None, Files::default())
     }
 
@@ -51,7 +51,7 @@ impl Folder {
     ///
     /// [`FolderError`] when it is not there or not readable: a mistake in the configuration
     /// should show at the start.
-    pub fn open(path: &Path) -> Result<Self, FolderError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
         fs::read_dir(path).map_err(|source| FolderError {
             path: path.to_owned(),
             source,
@@ -74,7 +74,7 @@ impl Folder {
     }
 
     /// Returns what the folder holds, after a look at it if the last is more than a second old.
-    pub async fn known(self: &Arc<Self>) -> Arc<Known> {
+    pub(crate) async fn known(self: &Arc<Self>) -> Arc<Known> {
         if let Some(known) = self.known_without_a_look() {
             return known;
         }
@@ -92,7 +92,7 @@ impl Folder {
     }
 
     /// Looks at the folder now. Blocks on the disk.
-    pub fn look(&self) -> Arc<Known> {
+    pub(crate) fn look(&self) -> Arc<Known> {
         let mut state = self.locked();
         if let Some(path) = &self.path {
             if state.files.look(path) {

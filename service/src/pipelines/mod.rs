@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalogue::PutPipeline;
-pub use catalogue::{Catalogue, CatalogueError};
-pub use folder::{Folder, FolderError};
+pub(crate) use catalogue::{Catalogue, CatalogueError};
+pub(crate) use folder::{Folder, FolderError};
 use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::pipeline::FileProblem;
 
@@ -23,7 +23,7 @@ use crate::time::UnixMillis;
 
 /// Where a pipeline came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// A file of the folder, by its name.
     File(String),
     /// It was put over HTTP.
@@ -35,7 +35,7 @@ pub enum Origin {
 
 impl Origin {
     /// The file, if it is one.
-    pub fn file(&self) -> Option<&str> {
+    pub(crate) fn file(&self) -> Option<&str> {
         match self {
             Self::File(file) => Some(file),
             Self::Put { .. } => None,
@@ -45,7 +45,7 @@ impl Origin {
 
 /// A pipeline and where it came from.
 #[derive(Debug, Clone)]
-pub struct KnownPipeline {
+pub(crate) struct KnownPipeline {
     /// The pipeline: the last good form of its file.
     pub pipeline: Arc<Pipeline>,
     /// The text that it was read from.
@@ -58,31 +58,31 @@ pub struct KnownPipeline {
 
 /// What was known when it was looked at last.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub(crate) struct Known {
     by_name: BTreeMap<String, KnownPipeline>,
     problems: Vec<FileProblem>,
 }
 
 impl Known {
     /// The pipeline of that name.
-    pub fn get(&self, name: &str) -> Option<&KnownPipeline> {
+    pub(crate) fn get(&self, name: &str) -> Option<&KnownPipeline> {
         self.by_name.get(name)
     }
 
     /// All names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
 
     /// All pipelines, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &KnownPipeline)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &KnownPipeline)> {
         self.by_name
             .iter()
             .map(|(name, known)| (name.as_str(), known))
     }
 
     /// What is wrong: the folder's files, sorted by file, and then what was put.
-    pub fn problems(&self) -> &[FileProblem] {
+    pub(crate) fn problems(&self) -> &[FileProblem] {
         &self.problems
     }
 
@@ -100,7 +100,7 @@ impl Known {
     }
 
     /// Writes what is wrong to the log.
-    pub fn log_problems(&self) {
+    pub(crate) fn log_problems(&self) {
         for problem in &self.problems {
             let (file, message) = (&problem.file, &problem.message);
             tracing::warn!(pipeline.file = file, "pipelines folder: {file}: {message}");

@@ -18,7 +18,7 @@ const MAX_TIMEOUT_SECONDS: f64 = 60.0;
 /// A Prometheus, or what speaks its API, and how it is asked.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SourceConfig {
+pub(crate) struct SourceConfig {
     /// Where the API is, less `/api/v1`: `http://prometheus:9090`, with a path where there is one.
     pub url: SourceUrl,
     /// Longest time for one query, retries and queueing included, in seconds.
@@ -62,7 +62,7 @@ pub struct SourceConfig {
 /// User name and password of a source.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BasicAuthConfig {
+pub(crate) struct BasicAuthConfig {
     /// User name.
     pub username: String,
     /// Password.
@@ -91,7 +91,7 @@ fn default_max_series() -> usize {
 
 impl SourceConfig {
     /// A source without credentials and with the default limits.
-    pub fn new(url: SourceUrl) -> Self {
+    pub(crate) fn new(url: SourceUrl) -> Self {
         Self {
             url,
             timeout_seconds: default_timeout_seconds(),
@@ -159,7 +159,7 @@ impl SourceConfig {
 /// Why a source cannot be set up as configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot use source {name:?}: {detail}")]
-pub struct SourceConfigError {
+pub(crate) struct SourceConfigError {
     /// The name of the source.
     pub name: String,
     /// What must be changed.
@@ -168,7 +168,7 @@ pub struct SourceConfigError {
 
 /// The base address of a source, and the user that it was written with. Prints without the user.
 #[derive(Clone)]
-pub struct SourceUrl {
+pub(crate) struct SourceUrl {
     address: Url,
     user: Option<BasicAuthConfig>,
 }

@@ -23,7 +23,7 @@ use self::series::{Exceeded, Limits, ResultType};
 const COLUMNS_PER_SERIES: usize = 20;
 
 /// Said in [`Decoded::warnings`] when `VictoriaMetrics` marks its answer as partial.
-pub const PARTIAL_WARNING: &str = "the source marked its answer as partial";
+pub(crate) const PARTIAL_WARNING: &str = "the source marked its answer as partial";
 
 /// What an answer holds.
 #[derive(Debug, Clone, PartialEq, Default)]

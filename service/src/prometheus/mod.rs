@@ -8,7 +8,7 @@
 mod asking;
 mod config;
 mod credentials;
-pub mod decode;
+pub(crate) mod decode;
 mod fault;
 mod files;
 mod in_flight;
@@ -16,19 +16,19 @@ mod source;
 mod sources;
 mod transport;
 
-pub use config::{BasicAuthConfig, SourceConfig, SourceConfigError, SourceUrl};
+pub(crate) use config::{SourceConfig, SourceConfigError, SourceUrl};
 pub(crate) use files::read_small;
-pub use source::Source;
-pub use sources::{Sources, SourcesError};
+pub(crate) use source::Source;
+pub(crate) use sources::{Sources, SourcesError};
 
-pub use serinus_analysis::questions::QuestionTime;
+pub(crate) use serinus_analysis::questions::QuestionTime;
 
 use serinus_analysis::data::{DataFault, FaultCode};
 use serinus_analysis::series::Series;
 
 /// A query and when it is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Question {
+pub(crate) struct Question {
     /// The PromQL text.
     pub promql: String,
     /// When.
@@ -37,7 +37,7 @@ pub struct Question {
 
 /// What a source answered.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The series, sorted by their labels.
     pub series: Vec<Series>,
     /// What the source said about its own answer (`warnings` and `infos`): partial data.
@@ -67,7 +67,7 @@ impl From<SourceFault> for DataFault {
 
 /// Installs the cryptography of TLS for the whole process: ring. Without it the first client
 /// panics. May be called more than once; the first call counts.
-pub fn install_crypto_provider() {
+pub(crate) fn install_crypto_provider() {
     // An error says that a provider is installed already, which is what was asked for.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
 }

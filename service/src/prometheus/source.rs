@@ -40,7 +40,7 @@ const MAX_FAILURE_BYTES: u64 = 64 * 1024;
 const OFFLOAD_BYTES: usize = 512 * 1024;
 
 /// A Prometheus that can be asked.
-pub struct Source {
+pub(crate) struct Source {
     name: String,
     url: SourceUrl,
     timeout: Duration,
@@ -92,7 +92,10 @@ impl Source {
     ///
     /// [`SourceConfigError`] if the configuration contradicts itself, or names a file that cannot
     /// be used.
-    pub fn new(name: impl Into<String>, config: SourceConfig) -> Result<Self, SourceConfigError> {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        config: SourceConfig,
+    ) -> Result<Self, SourceConfigError> {
         let name = name.into();
         let parts = config.check().and_then(|timeout| {
             let credentials = Credentials::new(&name, &config)?;
@@ -119,26 +122,16 @@ impl Source {
     }
 
     /// The name under which it is configured.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The address, which prints without its user and password.
-    pub fn url(&self) -> &SourceUrl {
-        &self.url
-    }
-
-    /// Longest time that [`Source::ask`] takes.
-    pub fn timeout(&self) -> Duration {
-        self.timeout
     }
 
     /// Asks a question. Callers that ask the same at the same time share one query.
     ///
     /// # Errors
     ///
-    /// [`SourceFault`] within [`Source::timeout`], whatever the source does.
-    pub async fn ask(&self, question: &Question) -> Result<Answer, SourceFault> {
+    /// [`SourceFault`] within the time-out, whatever the source does.
+    pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, SourceFault> {
         let deadline = Instant::now() + self.timeout;
         let asking = Box::pin(async {
             let counted = Asking::new(&self.name, self.metrics.get());

@@ -12,14 +12,14 @@ const DEFAULT_NAME: &str = "default";
 
 /// The configured sources. There is at least one, and one is the default.
 #[derive(Debug, Clone)]
-pub struct Sources {
+pub(crate) struct Sources {
     by_name: BTreeMap<String, Arc<Source>>,
     default: Arc<Source>,
 }
 
 /// Why the sources cannot be set up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SourcesError {
+pub(crate) enum SourcesError {
     /// Some of them are wrong.
     #[error("{}", join(.0))]
     Sources(Vec<SourceConfigError>),
@@ -54,7 +54,7 @@ impl Sources {
     /// # Errors
     ///
     /// [`SourcesError`] with every source that is wrong.
-    pub fn new(
+    pub(crate) fn new(
         configs: BTreeMap<String, SourceConfig>,
         default: Option<&str>,
     ) -> Result<Self, SourcesError> {
@@ -91,27 +91,22 @@ impl Sources {
     }
 
     /// The source of that name, or the default when no name is given.
-    pub fn get(&self, name: Option<&str>) -> Option<&Arc<Source>> {
+    pub(crate) fn get(&self, name: Option<&str>) -> Option<&Arc<Source>> {
         match name {
             Some(name) => self.by_name.get(name),
             None => Some(&self.default),
         }
     }
 
-    /// The default.
-    pub fn default_source(&self) -> &Arc<Source> {
-        &self.default
-    }
-
     /// Counts the queries of every source. The first call counts.
-    pub fn measured_by(&self, metrics: &Arc<Metrics>) {
+    pub(crate) fn measured_by(&self, metrics: &Arc<Metrics>) {
         for source in self.by_name.values() {
             source.measured_by(metrics);
         }
     }
 
     /// All names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
 }
@@ -131,7 +126,7 @@ mod tests {
     #[test]
     fn the_default_is_named_or_called_default_or_the_only_one() {
         let default = |names: &[&str], name| {
-            Sources::new(configs(names), name).map(|all| all.default_source().name().to_owned())
+            Sources::new(configs(names), name).map(|all| all.default.name().to_owned())
         };
         assert_eq!(default(&["eu", "us"], Some("us")), Ok("us".to_owned()));
         assert_eq!(default(&["default", "us"], None), Ok("default".to_owned()));

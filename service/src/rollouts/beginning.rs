@@ -10,7 +10,7 @@ use crate::time::UnixMillis;
 
 /// To which rule a `start` is held.
 #[derive(Debug, Clone, Copy)]
-pub enum StartRule<'a> {
+pub(crate) enum StartRule<'a> {
     /// A window that begins there can be judged now. For the stage that a rollout is started at,
     /// by whomever.
     CanBeJudged(&'a Pipeline, &'a Stage),

@@ -21,7 +21,7 @@ impl Rollouts {
     ///
     /// [`RolloutError`] when the rollout cannot go there, or not with this start, or nothing could
     /// be recorded.
-    pub async fn advance(
+    pub(crate) async fn advance(
         &self,
         live: &Arc<Live>,
         stage: Option<&str>,
@@ -47,7 +47,7 @@ impl Rollouts {
     /// # Errors
     ///
     /// [`RolloutError`] when the rollout is over, or nothing could be recorded.
-    pub async fn decide(
+    pub(crate) async fn decide(
         &self,
         live: &Arc<Live>,
         verdict: OverrideVerdict,
@@ -75,7 +75,7 @@ impl Rollouts {
     /// # Errors
     ///
     /// [`RolloutError`] when nothing could be recorded.
-    pub async fn end(
+    pub(crate) async fn end(
         &self,
         live: &Arc<Live>,
         end: End,

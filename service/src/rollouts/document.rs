@@ -47,7 +47,7 @@ impl fmt::Display for StageId {
 
 /// What is remembered of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Document {
+pub(crate) struct Document {
     /// The text of its pipeline when it was started: a file that changes later changes no rollout
     /// that runs.
     pub pipeline_yaml: String,
@@ -86,7 +86,7 @@ pub struct StageRecord {
 
 /// A verdict that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// The stage it is about.
     pub stage: StageId,
     /// The true verdict, also when it is not acted on.
@@ -178,12 +178,12 @@ impl From<Begun> for Vec<StageRecord> {
 
 impl Document {
     /// The stage it is at.
-    pub fn current(&self) -> &StageRecord {
+    pub(crate) fn current(&self) -> &StageRecord {
         self.stages.current()
     }
 
     /// The newest record of a stage that has begun.
-    pub fn record_of(&self, stage: &str) -> Option<&StageRecord> {
+    pub(crate) fn record_of(&self, stage: &str) -> Option<&StageRecord> {
         let mut newest_first = self.stages.iter().rev();
         newest_first.find(|record| *record.stage() == *stage)
     }
@@ -193,7 +193,7 @@ impl Document {
     /// # Errors
     ///
     /// The mistakes, when a newer Serinus no longer accepts what an older one did.
-    pub fn pipeline(&self, name: &str) -> Result<Pipeline, Vec<Diagnostic>> {
+    pub(crate) fn pipeline(&self, name: &str) -> Result<Pipeline, Vec<Diagnostic>> {
         let mut pipeline = serinus_analysis::pipeline::parse(&self.pipeline_yaml, name)?;
         name.clone_into(&mut pipeline.name);
         Ok(pipeline)

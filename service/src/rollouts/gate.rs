@@ -21,7 +21,7 @@ use crate::time::UnixMillis;
 
 /// A call of a gate, looked through.
 #[derive(Debug, Clone)]
-pub struct GateCall<'a> {
+pub(crate) struct GateCall<'a> {
     /// The pipeline's name.
     pub pipeline: &'a str,
     /// What the caller calls the stage.
@@ -40,7 +40,7 @@ pub struct GateCall<'a> {
 
 /// What a gate tells.
 #[derive(Debug)]
-pub struct GateTold {
+pub(crate) struct GateTold {
     /// The rollout, where one is known.
     pub live: Option<Arc<Live>>,
     /// What is told of it.
@@ -49,7 +49,7 @@ pub struct GateTold {
 
 /// What keeps a gate from telling a verdict.
 #[derive(Debug)]
-pub enum GateError {
+pub(crate) enum GateError {
     /// No pipeline has this name.
     NoPipeline,
     /// The pipeline has no such stage.
@@ -100,7 +100,7 @@ impl Rollouts {
     ///
     /// [`GateError`] when the caller has to change something: while nothing can be recorded, it is
     /// told to hold.
-    pub async fn ask(
+    pub(crate) async fn ask(
         self: &Arc<Self>,
         call: &GateCall<'_>,
         pipelines: &Catalogue,

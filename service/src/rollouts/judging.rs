@@ -206,7 +206,7 @@ impl Rollouts {
     }
 
     /// Judges a rollout now and waits for it, but not longer than `wait`: the judgement goes on.
-    pub async fn judge_within(self: &Arc<Self>, live: &Arc<Live>, wait: Duration) {
+    pub(crate) async fn judge_within(self: &Arc<Self>, live: &Arc<Live>, wait: Duration) {
         let mut changes = live.changes();
         let is_ready = || {
             let present = live.present();
@@ -231,7 +231,7 @@ impl Rollouts {
 
     /// Judges every open rollout up to the newest sealed interval, and returns when each was, or
     /// when `patience` is over. For a clock that jumps: the worker looks in real time.
-    pub async fn catch_up(&self, patience: Duration) {
+    pub(crate) async fn catch_up(&self, patience: Duration) {
         /// How soon to look again after a judgement that another task makes.
         const LOOK_AGAIN: Duration = Duration::from_millis(5);
         let all = async {

@@ -16,7 +16,7 @@ use crate::time::UnixMillis;
 
 /// A rollout in memory.
 #[derive(Debug)]
-pub struct Live {
+pub(crate) struct Live {
     /// Its id.
     pub id: RolloutId,
     /// The pipeline's name.
@@ -43,7 +43,7 @@ pub struct Live {
 
 /// What is known of a rollout at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Present {
+pub(crate) struct Present {
     /// Its version in the store.
     pub version: i64,
     /// Its state.
@@ -61,7 +61,7 @@ pub struct Present {
 /// Why what the store holds cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the stored rollout {id} cannot be read: {detail}")]
-pub struct Unreadable {
+pub(crate) struct Unreadable {
     id: RolloutId,
     detail: String,
 }
@@ -72,7 +72,7 @@ impl Live {
     /// # Errors
     ///
     /// [`Unreadable`] for a document of another version that this one cannot read.
-    pub fn read(stored: &StoredRollout) -> Result<Self, Unreadable> {
+    pub(crate) fn read(stored: &StoredRollout) -> Result<Self, Unreadable> {
         let unreadable = |detail: String| Unreadable {
             id: stored.id,
             detail,
@@ -113,14 +113,14 @@ impl Live {
     }
 
     /// The share of the traffic to go back to from a stage, in percent.
-    pub fn rollback_to_percent(&self, stage: &str) -> f64 {
+    pub(crate) fn rollback_to_percent(&self, stage: &str) -> f64 {
         stage_of(&self.pipeline, stage).map_or(0.0, |(_, stage)| {
             serinus_analysis::judge::rollback_to_percent(&self.pipeline, stage)
         })
     }
 
     /// What is known now.
-    pub fn present(&self) -> Arc<Present> {
+    pub(crate) fn present(&self) -> Arc<Present> {
         Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -159,7 +159,7 @@ impl Live {
     }
 
     /// Tells of every change from now on.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
@@ -221,7 +221,7 @@ fn read_document(stored: &StoredRollout) -> Result<Document, Unreadable> {
 
 impl Present {
     /// The stage that waits for its judgement, if there is one, and when it began.
-    pub fn open_stage<'a>(&self, pipeline: &'a Pipeline) -> Option<(&'a Stage, UnixMillis)> {
+    pub(crate) fn open_stage<'a>(&self, pipeline: &'a Pipeline) -> Option<(&'a Stage, UnixMillis)> {
         let current = self.document.current();
         if self.state != RolloutState::Open || current.passed().is_some() {
             return None;

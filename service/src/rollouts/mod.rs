@@ -31,18 +31,18 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use beginning::StartRule;
-pub use document::{Document, StageRecord};
-pub use gate::{GateCall, GateError, GateTold};
-pub use live::{Live, Present, Unreadable};
+pub(crate) use beginning::StartRule;
+pub(crate) use document::{Document, StageRecord};
+pub(crate) use gate::{GateCall, GateError, GateTold};
+pub(crate) use live::{Live, Present, Unreadable};
 use memory::Memory;
-pub use reason::{InvalidReason, Reason};
-pub use recorded::read_event;
-pub use start::NewStart;
-pub use steps::{StepCall, StepTold};
-pub use telling::Told;
+pub(crate) use reason::{InvalidReason, Reason};
+pub(crate) use recorded::read_event;
+pub(crate) use start::NewStart;
+pub(crate) use steps::{StepCall, StepTold};
+pub(crate) use telling::Told;
 use tokio_util::task::TaskTracker;
-pub use transition::{End, JUDGE, Refused};
+pub(crate) use transition::{End, Refused};
 
 use crate::engine::{AnalysisError, Engine};
 use crate::metrics::{GateGauge, Metrics};
@@ -52,7 +52,7 @@ use crate::turns::Turns;
 
 /// How the rollouts are judged and kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Longest time that one judgement may take, waiting for Prometheus included.
     pub judgement_time: Duration,
     /// Most judgements of one source at the same time.
@@ -73,7 +73,7 @@ impl Default for Settings {
 
 /// Why a rollout cannot be told or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum RolloutError {
+pub(crate) enum RolloutError {
     /// The store cannot be used now.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -96,7 +96,7 @@ pub enum RolloutError {
 
 impl RolloutError {
     /// Whether the caller has to change something.
-    pub fn is_callers(&self) -> bool {
+    pub(crate) fn is_callers(&self) -> bool {
         match self {
             Self::Impossible(_) | Self::Refused(_) | Self::PopulationsDiffer(_) => true,
             Self::Store(_) | Self::Unreadable(_) | Self::Busy => false,
@@ -106,7 +106,7 @@ impl RolloutError {
 
 /// All rollouts.
 #[derive(Debug)]
-pub struct Rollouts {
+pub(crate) struct Rollouts {
     store: Store,
     engine: Arc<Engine>,
     settings: Settings,
@@ -120,7 +120,7 @@ pub struct Rollouts {
 
 impl Rollouts {
     /// Returns the rollouts of a store. Those that are open are judged when the worker runs.
-    pub fn new(store: Store, engine: Arc<Engine>, settings: Settings) -> Self {
+    pub(crate) fn new(store: Store, engine: Arc<Engine>, settings: Settings) -> Self {
         let turns = Turns::new(settings.concurrent_judgements);
         Self {
             store,
@@ -137,25 +137,25 @@ impl Rollouts {
     /// Gives the first rollouts that are started here these ids, so that they can be named before:
     /// for a store that begins empty. Later ones get new ones.
     #[must_use]
-    pub fn with_first_ids(mut self, ids: impl IntoIterator<Item = RolloutId>) -> Self {
+    pub(crate) fn with_first_ids(mut self, ids: impl IntoIterator<Item = RolloutId>) -> Self {
         self.first_ids = Mutex::new(ids.into_iter().collect());
         self
     }
 
     /// Counts into these figures, which others count into as well.
     #[must_use]
-    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = metrics;
         self
     }
 
     /// The store.
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
     /// Whether other processes use the same store.
-    pub fn is_store_shared(&self) -> bool {
+    pub(crate) fn is_store_shared(&self) -> bool {
         self.settings.is_store_shared
     }
 
@@ -178,7 +178,7 @@ impl Rollouts {
     /// # Errors
     ///
     /// [`RolloutError`] when the store cannot be asked.
-    pub async fn current(
+    pub(crate) async fn current(
         &self,
         pipeline: &str,
         key: &RolloutKey,
@@ -200,7 +200,7 @@ impl Rollouts {
     /// # Errors
     ///
     /// [`RolloutError`] when the store cannot be asked.
-    pub async fn by_id(&self, id: RolloutId) -> Result<Option<Arc<Live>>, RolloutError> {
+    pub(crate) async fn by_id(&self, id: RolloutId) -> Result<Option<Arc<Live>>, RolloutError> {
         if let Some(live) = self.memory.by_id(id) {
             self.refresh(&live).await?;
             return Ok(Some(live));
@@ -230,7 +230,7 @@ impl Rollouts {
     }
 
     /// What the gates of open rollouts would answer, and of those that ended within the last hour.
-    pub fn gauges(&self) -> Vec<GateGauge> {
+    pub(crate) fn gauges(&self) -> Vec<GateGauge> {
         const SHOWN_AFTER_MS: i64 = 3_600_000;
         let since = self.now().minus(SHOWN_AFTER_MS);
         let shown = |live: &Arc<Live>| {

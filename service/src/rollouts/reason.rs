@@ -2,11 +2,11 @@
 
 /// A reason that a person gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason(String);
+pub(crate) struct Reason(String);
 
 /// Why a text is no reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidReason {
+pub(crate) enum InvalidReason {
     /// It says nothing.
     #[error("no reason: say why, the trail keeps it")]
     Missing,
@@ -27,7 +27,7 @@ impl Reason {
     /// # Errors
     ///
     /// [`InvalidReason`] says what to give.
-    pub fn of_decision(text: &str) -> Result<Self, InvalidReason> {
+    pub(crate) fn of_decision(text: &str) -> Result<Self, InvalidReason> {
         let reason = Self::line(text)?;
         if reason.0.is_empty() {
             return Err(InvalidReason::Missing);
@@ -40,7 +40,7 @@ impl Reason {
     /// # Errors
     ///
     /// [`InvalidReason::NoLine`] for a text that is none.
-    pub fn line(text: &str) -> Result<Self, InvalidReason> {
+    pub(crate) fn line(text: &str) -> Result<Self, InvalidReason> {
         let text = text.trim();
         if text.chars().count() > Self::MOST_CHARACTERS || text.chars().any(char::is_control) {
             return Err(InvalidReason::NoLine);
@@ -49,7 +49,7 @@ impl Reason {
     }
 
     /// Its text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

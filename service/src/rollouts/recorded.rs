@@ -27,7 +27,7 @@ pub(super) fn event(entry: &TrailEntry, at: UnixMillis) -> NewEvent {
 /// # Errors
 ///
 /// What is wrong with a text of another version.
-pub fn read_event(stored: &StoredEvent) -> Result<Event, serde_json::Error> {
+pub(crate) fn read_event(stored: &StoredEvent) -> Result<Event, serde_json::Error> {
     let entry: TrailEntry = serde_json::from_str(&stored.document)?;
     Ok(Event {
         sequence: stored.sequence,

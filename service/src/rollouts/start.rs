@@ -19,7 +19,7 @@ use crate::time::UnixMillis;
 
 /// A rollout to start.
 #[derive(Debug, Clone)]
-pub struct NewStart<'a> {
+pub(crate) struct NewStart<'a> {
     /// The pipeline.
     pub pipeline: &'a Pipeline,
     /// Its text.
@@ -50,7 +50,10 @@ impl Rollouts {
     /// [`RolloutError::Impossible`] for a start, populations or a source that can never be judged,
     /// [`RolloutError::PopulationsDiffer`] for one that is there with others; otherwise when
     /// nothing could be recorded.
-    pub async fn start(&self, new: &NewStart<'_>) -> Result<(Arc<Live>, bool), RolloutError> {
+    pub(crate) async fn start(
+        &self,
+        new: &NewStart<'_>,
+    ) -> Result<(Arc<Live>, bool), RolloutError> {
         let now = self.now();
         let populations = engine::populations_of(new.pipeline, new.given);
         let document = Document {

@@ -24,7 +24,7 @@ const REPEAT_MS: i64 = 8_000;
 
 /// A call of a caller that counts steps.
 #[derive(Debug, Clone)]
-pub struct StepCall<'a> {
+pub(crate) struct StepCall<'a> {
     /// The pipeline's name.
     pub pipeline: &'a str,
     /// The rollout's key.
@@ -39,7 +39,7 @@ pub struct StepCall<'a> {
 
 /// What such a caller is told.
 #[derive(Debug)]
-pub struct StepTold {
+pub(crate) struct StepTold {
     /// The rollout, where one is known.
     pub live: Option<Arc<Live>>,
     /// The stage that it is about.
@@ -60,7 +60,7 @@ impl StepTold {
     }
 
     /// Of a call that cannot be read.
-    pub fn unread(told: Told) -> Self {
+    pub(crate) fn unread(told: Told) -> Self {
         Self::of_none("", told)
     }
 
@@ -81,7 +81,7 @@ impl Rollouts {
     ///
     /// [`GateError`] when the caller has to change something: while nothing can be recorded, it is
     /// told to hold.
-    pub async fn step(
+    pub(crate) async fn step(
         self: &Arc<Self>,
         call: &StepCall<'_>,
         pipelines: &Catalogue,
@@ -183,7 +183,7 @@ impl Rollouts {
     }
 
     /// Asks whether to roll back now. It never opens a rollout.
-    pub async fn asks_to_roll_back(
+    pub(crate) async fn asks_to_roll_back(
         self: &Arc<Self>,
         pipeline: &str,
         key: &RolloutKey,
@@ -205,7 +205,7 @@ impl Rollouts {
 
     /// A caller says that its rollout is over: it is closed, so that the same key can be rolled out
     /// again.
-    pub async fn finished(
+    pub(crate) async fn finished(
         &self,
         pipeline: &str,
         key: &RolloutKey,

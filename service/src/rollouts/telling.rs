@@ -13,7 +13,7 @@ use crate::store::RolloutState;
 
 /// What is told of a rollout, or of one stage of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub(crate) struct Told {
     /// The true verdict.
     pub verdict: Verdict,
     /// Why, as a token.
@@ -28,7 +28,7 @@ pub struct Told {
 
 impl Told {
     /// What the caller is to do, and why: where no verdict acts, always `promote`.
-    pub fn acted_on(&self) -> (Verdict, String) {
+    pub(crate) fn acted_on(&self) -> (Verdict, String) {
         let verdict = self.acting.told(self.verdict);
         if !self.is_dry_run() {
             return (verdict, self.reason.clone());
@@ -43,12 +43,12 @@ impl Told {
     }
 
     /// Whether it is judged without acting.
-    pub fn is_dry_run(&self) -> bool {
+    pub(crate) fn is_dry_run(&self) -> bool {
         self.acting != Acting::Acts
     }
 
     /// The true verdict, where it is not the one to act on.
-    pub fn true_verdict(&self) -> Option<Verdict> {
+    pub(crate) fn true_verdict(&self) -> Option<Verdict> {
         self.is_dry_run().then_some(self.verdict)
     }
 
@@ -108,12 +108,12 @@ impl Told {
     }
 
     /// Of a call to roll back that cannot be read.
-    pub fn not_rolled_back(detail: &str) -> Self {
+    pub(crate) fn not_rolled_back(detail: &str) -> Self {
         Self::unknown(ReasonCode::NO_DATA, format!("not rolled back: {detail}"))
     }
 
     /// Of a call to close a rollout that cannot be read.
-    pub fn not_closed(detail: &str) -> Self {
+    pub(crate) fn not_closed(detail: &str) -> Self {
         Self::unknown(
             ReasonCode::CANCELLED,
             format!("nothing is closed: {detail}"),
@@ -165,7 +165,7 @@ impl Shown<'_> {
 
 impl Present {
     /// What is told of one stage, or of the whole rollout.
-    pub fn told(&self, pipeline: &Pipeline, stage: Option<&str>) -> Told {
+    pub(crate) fn told(&self, pipeline: &Pipeline, stage: Option<&str>) -> Told {
         let id = stage.unwrap_or_else(|| self.document.current().stage().as_str());
         let found = stage_of(pipeline, id);
         let shown = Shown {
@@ -229,7 +229,7 @@ impl Present {
     }
 
     /// Where a stage of the rollout stands.
-    pub fn stage_state(&self, stage: &Stage) -> StageState {
+    pub(crate) fn stage_state(&self, stage: &Stage) -> StageState {
         match self.document.record_of(&stage.id) {
             None => StageState::Waiting,
             Some(record) if record.passed().is_some() => StageState::Passed,

@@ -13,11 +13,11 @@ use crate::store::RolloutState;
 use crate::time::UnixMillis;
 
 /// The name under which the judge's decisions stand in the trail.
-pub const JUDGE: &str = "judge";
+pub(crate) const JUDGE: &str = "judge";
 
 /// One judgement of a rollout's stage.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// The stage judged.
     pub stage: StageId,
     /// The true verdict, also of a pipeline that does not act.
@@ -47,7 +47,7 @@ pub(super) struct Change {
 
 /// How a rollout ends because somebody says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// A person or a caller stops it.
     Cancelled,
     /// Its caller says that it is over.
@@ -56,7 +56,7 @@ pub enum End {
 
 /// Why a rollout cannot be changed as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// The rollout is over.
     #[error("the rollout is over ({state}): start another one, with another key")]
     Over {

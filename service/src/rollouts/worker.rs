@@ -27,7 +27,7 @@ impl Rollouts {
     /// # Errors
     ///
     /// [`RolloutError`] when the store cannot be read.
-    pub async fn resume(&self) -> Result<usize, RolloutError> {
+    pub(crate) async fn resume(&self) -> Result<usize, RolloutError> {
         let stored = self.store.open_rollouts().await?;
         let mut count = 0;
         for one in &stored {
@@ -41,7 +41,7 @@ impl Rollouts {
     }
 
     /// Judges what is due until it is told to stop, then finishes what runs.
-    pub async fn work(self: Arc<Self>, retention: Retention, stop: CancellationToken) {
+    pub(crate) async fn work(self: Arc<Self>, retention: Retention, stop: CancellationToken) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut swept_at = Instant::now();

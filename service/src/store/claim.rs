@@ -14,13 +14,13 @@ use super::StoreUrl;
 /// The lock is on a file beside the store: closing any handle of the store's own file would take
 /// SQLite's locks away.
 #[derive(Debug)]
-pub struct StoreClaim {
+pub(crate) struct StoreClaim {
     _locked: Option<File>,
 }
 
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ClaimError {
+pub(crate) enum ClaimError {
     /// Another process uses it.
     #[error(
         "another process uses it: stop that one first, or let both look for each other's changes \
@@ -44,7 +44,7 @@ impl StoreClaim {
     /// # Errors
     ///
     /// [`ClaimError`] says who has to give way.
-    pub fn new(url: &StoreUrl, is_shared: bool) -> Result<Self, ClaimError> {
+    pub(crate) fn new(url: &StoreUrl, is_shared: bool) -> Result<Self, ClaimError> {
         let Some(path) = url.path() else {
             return Ok(Self { _locked: None });
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// answer came too late, not the write). Both writes can be asked again safely: a second start
 /// finds the rollout of the first, a second record meets its own version as a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// It cannot be done now, and may be possible later: the disk is full or broken, the file is
     /// locked, the store is closed.
     #[error("cannot {operation}: the store is unavailable: {reason}")]

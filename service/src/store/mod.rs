@@ -46,26 +46,26 @@ mod sqlite;
 mod statements;
 mod url;
 
-pub use claim::{ClaimError, StoreClaim};
-pub use error::StoreError;
-pub use model::{
+pub(crate) use claim::StoreClaim;
+pub(crate) use error::StoreError;
+pub(crate) use model::{
     Inputs, NewEvent, NewRollout, Recorded, Retention, RolloutState, RolloutUpdate, Started,
     StoredEvent, StoredPipeline, StoredRollout,
 };
-pub use names::{InvalidKey, RolloutId, RolloutKey};
-pub use page::{Cursor, Filter, MOST_ON_A_PAGE, Page, RolloutPage};
-pub use sqlite::SqliteStore;
-pub use url::StoreUrl;
+pub(crate) use names::{InvalidKey, RolloutId, RolloutKey};
+pub(crate) use page::{Cursor, Filter, MOST_ON_A_PAGE, Page, RolloutPage};
+pub(crate) use sqlite::SqliteStore;
+pub(crate) use url::StoreUrl;
 
 use crate::time::UnixMillis;
 use url::Place;
 
 /// The most events that are read at once.
-pub const MOST_EVENTS: usize = 1_000;
+pub(crate) const MOST_EVENTS: usize = 1_000;
 
 /// A store of any engine. A clone is the same store.
 #[derive(Debug, Clone)]
-pub enum Store {
+pub(crate) enum Store {
     /// A file, or the memory of this process.
     Sqlite(SqliteStore),
 }
@@ -78,7 +78,7 @@ impl Store {
     /// [`StoreError::Unavailable`] when the file cannot be opened or written,
     /// [`StoreError::Corrupt`] when it is no store, [`StoreError::Invalid`] when a newer Serinus
     /// has written it.
-    pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+    pub(crate) async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         let store = match url.place() {
             Place::SqliteFile(path) => SqliteStore::open_file(path).await?,
             Place::SqliteMemory => SqliteStore::open_memory().await?,
@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Invalid`] when the id is taken; otherwise as [`rollout`](Self::rollout).
-    pub async fn start(&self, new: NewRollout) -> Result<Started, StoreError> {
+    pub(crate) async fn start(&self, new: NewRollout) -> Result<Started, StoreError> {
         match self {
             Self::Sqlite(store) => store.start(new).await,
         }
@@ -103,7 +103,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] when the store cannot be read now, [`StoreError::Corrupt`] when
     /// what it holds cannot be understood.
-    pub async fn rollout(&self, id: RolloutId) -> Result<Option<StoredRollout>, StoreError> {
+    pub(crate) async fn rollout(&self, id: RolloutId) -> Result<Option<StoredRollout>, StoreError> {
         match self {
             Self::Sqlite(store) => store.rollout(id).await,
         }
@@ -114,7 +114,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn current(
+    pub(crate) async fn current(
         &self,
         pipeline: &str,
         key: &RolloutKey,
@@ -134,7 +134,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn open_rollouts(&self) -> Result<Vec<StoredRollout>, StoreError> {
+    pub(crate) async fn open_rollouts(&self) -> Result<Vec<StoredRollout>, StoreError> {
         match self {
             Self::Sqlite(store) => store.open_rollouts().await,
         }
@@ -147,7 +147,7 @@ impl Store {
     ///
     /// [`StoreError::Invalid`] when the update makes it current while another of its key is, or
     /// makes a cancelled or closed one current; otherwise as [`rollout`](Self::rollout).
-    pub async fn record(
+    pub(crate) async fn record(
         &self,
         id: RolloutId,
         expected_version: i64,
@@ -169,7 +169,11 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn list(&self, filter: &Filter, page: Page) -> Result<RolloutPage, StoreError> {
+    pub(crate) async fn list(
+        &self,
+        filter: &Filter,
+        page: Page,
+    ) -> Result<RolloutPage, StoreError> {
         match self {
             Self::Sqlite(store) => store.list(filter, page).await,
         }
@@ -181,7 +185,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn events(
+    pub(crate) async fn events(
         &self,
         id: RolloutId,
         after_sequence: i64,
@@ -197,7 +201,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn inputs(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) async fn inputs(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
             Self::Sqlite(store) => store.inputs(digest).await,
         }
@@ -209,7 +213,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn put_pipeline(&self, pipeline: &StoredPipeline) -> Result<bool, StoreError> {
+    pub(crate) async fn put_pipeline(&self, pipeline: &StoredPipeline) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(store) => store.put_pipeline(pipeline).await,
         }
@@ -220,7 +224,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn delete_pipeline(&self, name: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn delete_pipeline(&self, name: &str) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(store) => store.delete_pipeline(name).await,
         }
@@ -231,7 +235,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn pipeline(&self, name: &str) -> Result<Option<StoredPipeline>, StoreError> {
+    pub(crate) async fn pipeline(&self, name: &str) -> Result<Option<StoredPipeline>, StoreError> {
         match self {
             Self::Sqlite(store) => store.pipeline(name).await,
         }
@@ -242,7 +246,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn pipelines(&self) -> Result<Vec<StoredPipeline>, StoreError> {
+    pub(crate) async fn pipelines(&self) -> Result<Vec<StoredPipeline>, StoreError> {
         let mut pipelines = match self {
             Self::Sqlite(store) => store.pipelines().await,
         }?;
@@ -260,7 +264,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout). What was removed before stays removed.
-    pub async fn prune(&self, keep: &Retention, now: UnixMillis) -> Result<u64, StoreError> {
+    pub(crate) async fn prune(&self, keep: &Retention, now: UnixMillis) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(store) => store.prune(keep, now).await,
         }
@@ -271,7 +275,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`rollout`](Self::rollout).
-    pub async fn check(&self) -> Result<(), StoreError> {
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(store) => store.check().await,
         }
@@ -279,7 +283,7 @@ impl Store {
 
     /// Lets running calls end and closes the store, for all its clones. Later calls are
     /// [`StoreError::Unavailable`].
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         match self {
             Self::Sqlite(store) => store.close().await,
         }

@@ -7,7 +7,7 @@ use crate::time::UnixMillis;
 
 /// Where a rollout stands, as far as the store must know to find it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RolloutState {
+pub(crate) enum RolloutState {
     /// It is being judged.
     Open,
     /// All stages passed.
@@ -22,7 +22,7 @@ pub enum RolloutState {
 
 impl RolloutState {
     /// Every state.
-    pub const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Open,
         Self::Promoted,
         Self::RolledBack,
@@ -31,7 +31,7 @@ impl RolloutState {
     ];
 
     /// Its name in the store.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Promoted => "promoted",
@@ -42,7 +42,7 @@ impl RolloutState {
     }
 
     /// Returns the state of a name, if it is one.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }
@@ -55,7 +55,7 @@ impl fmt::Display for RolloutState {
 
 /// A rollout as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRollout {
+pub(crate) struct StoredRollout {
     /// Names it for ever.
     pub id: RolloutId,
     /// The pipeline it goes through.
@@ -83,7 +83,7 @@ pub struct StoredRollout {
 
 /// A rollout to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewRollout {
+pub(crate) struct NewRollout {
     /// A fresh id; unused when the key has a current rollout.
     pub id: RolloutId,
     /// The pipeline it goes through.
@@ -100,16 +100,17 @@ pub struct NewRollout {
 
 /// What a start came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Started {
+pub(crate) enum Started {
     /// The key was free.
     Created(StoredRollout),
     /// The key has a current rollout: nothing was written.
     Existing(StoredRollout),
 }
 
+#[cfg(test)]
 impl Started {
     /// The rollout that the key means now.
-    pub fn into_rollout(self) -> StoredRollout {
+    pub(crate) fn into_rollout(self) -> StoredRollout {
         match self {
             Self::Created(rollout) | Self::Existing(rollout) => rollout,
         }
@@ -118,7 +119,7 @@ impl Started {
 
 /// An event to be added to the trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewEvent {
+pub(crate) struct NewEvent {
     /// When it happened.
     pub at_ms: UnixMillis,
     /// What happened, as one word.
@@ -129,7 +130,7 @@ pub struct NewEvent {
 
 /// An event as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEvent {
+pub(crate) struct StoredEvent {
     /// From 1 in each rollout, without gaps.
     pub sequence: i64,
     /// When it happened.
@@ -142,7 +143,7 @@ pub struct StoredEvent {
 
 /// What a rollout becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RolloutUpdate {
+pub(crate) struct RolloutUpdate {
     /// Where it stands now.
     pub state: RolloutState,
     /// Whether a call with its key still means it.
@@ -157,7 +158,7 @@ pub struct RolloutUpdate {
 
 /// A pipeline that was put over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredPipeline {
+pub(crate) struct StoredPipeline {
     /// Its name.
     pub name: String,
     /// When it was put.
@@ -168,7 +169,7 @@ pub struct StoredPipeline {
 
 /// What a decision was computed from. Kept once per digest and rollout, and as long as it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// Names the bytes: the same digest means the same bytes.
     pub digest: String,
     /// The bytes.
@@ -177,7 +178,7 @@ pub struct Inputs {
 
 /// What a record came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recorded {
+pub(crate) enum Recorded {
     /// All of it is kept; the rollout as it is now.
     Done(StoredRollout),
     /// Somebody else recorded since that version was read: nothing was written. The rollout as it
@@ -190,7 +191,7 @@ pub enum Recorded {
 /// What is kept of the rollouts that are over. One that is open is never removed, nor one that was
 /// rolled back and not closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
+pub(crate) struct Retention {
     /// Over for longer than this is removed, in milliseconds.
     pub closed_for_ms: i64,
     /// More than this are removed, the longest over first.

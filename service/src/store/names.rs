@@ -9,11 +9,11 @@ use crate::time::UnixMillis;
 
 /// The id of a rollout. It sorts by the time of its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RolloutId(Uuid);
+pub(crate) struct RolloutId(Uuid);
 
 impl RolloutId {
     /// The id of a number that is known.
-    pub const fn new(uuid: Uuid) -> Self {
+    pub(crate) const fn new(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
@@ -26,7 +26,7 @@ impl RolloutId {
     }
 
     /// Its number.
-    pub const fn uuid(self) -> Uuid {
+    pub(crate) const fn uuid(self) -> Uuid {
         self.0
     }
 }
@@ -49,11 +49,11 @@ impl FromStr for RolloutId {
 ///
 /// There is none that was not looked at: a rollout cannot be opened with another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RolloutKey(String);
+pub(crate) struct RolloutKey(String);
 
 /// Why a text is no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidKey {
+pub(crate) enum InvalidKey {
     /// There is none.
     #[error(
         "no key: give `key`, which names the rollout, such as the pod-template hash and the \
@@ -76,14 +76,14 @@ pub enum InvalidKey {
 
 impl RolloutKey {
     /// Longest key, in characters, as the document says it.
-    pub const MOST_CHARACTERS: usize = 256;
+    pub(crate) const MOST_CHARACTERS: usize = 256;
 
     /// The key that a caller sends.
     ///
     /// # Errors
     ///
     /// [`InvalidKey`] says what to send.
-    pub fn new(text: impl Into<String>) -> Result<Self, InvalidKey> {
+    pub(crate) fn new(text: impl Into<String>) -> Result<Self, InvalidKey> {
         let text = text.into();
         if text.is_empty() {
             return Err(InvalidKey::Missing);
@@ -104,7 +104,7 @@ impl RolloutKey {
     }
 
     /// Its text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

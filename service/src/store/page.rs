@@ -16,11 +16,11 @@ use super::names::RolloutId;
 use crate::time::UnixMillis;
 
 /// The most rollouts on a page.
-pub const MOST_ON_A_PAGE: usize = 200;
+pub(crate) const MOST_ON_A_PAGE: usize = 200;
 
 /// Which rollouts are asked for: those that fit everything that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Of this pipeline.
     pub pipeline: Option<String>,
     /// With this key; with the pipeline an index finds it, without all are looked through.
@@ -33,7 +33,7 @@ pub struct Filter {
 
 /// Which page of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub(crate) struct Page {
     /// How many at most: at least one, [`MOST_ON_A_PAGE`] at most, whatever is asked.
     pub limit: usize,
     /// Where the page before ended.
@@ -42,7 +42,7 @@ pub struct Page {
 
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RolloutPage {
+pub(crate) struct RolloutPage {
     /// Newest first.
     pub rollouts: Vec<StoredRollout>,
     /// Where the next page begins, if there is one.
@@ -61,7 +61,7 @@ impl RolloutPage {
 
 /// A place in the list of rollouts. Its text is opaque to callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     pub(super) created_ms: UnixMillis,
     pub(super) id: RolloutId,
 }

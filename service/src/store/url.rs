@@ -16,7 +16,7 @@ use super::error::StoreError;
 /// # Ok::<(), serinus::store::StoreError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreUrl(Place);
+pub(crate) struct StoreUrl(Place);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -28,7 +28,7 @@ pub(super) enum Place {
 
 impl StoreUrl {
     /// Returns the store that is forgotten at the end of the process.
-    pub const fn memory() -> Self {
+    pub(crate) const fn memory() -> Self {
         Self(Place::SqliteMemory)
     }
 
@@ -37,7 +37,7 @@ impl StoreUrl {
     }
 
     /// The file, if it is one.
-    pub fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         match &self.0 {
             Place::SqliteFile(path) => Some(path),
             Place::SqliteMemory => None,

@@ -8,7 +8,7 @@ use crate::config::LogFormat;
 
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
+pub(crate) enum TelemetryError {
     /// The filter is none.
     #[error("cannot read the log filter {filter:?}: {source}")]
     Filter {
@@ -24,7 +24,7 @@ pub enum TelemetryError {
 /// # Errors
 ///
 /// [`TelemetryError`] when the filter cannot be read.
-pub fn start(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+pub(crate) fn start(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     let parsed = EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter {
         filter: filter.to_owned(),
         source,

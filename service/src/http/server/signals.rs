@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Why and how the server stops.
-pub struct Stop {
+pub(crate) struct Stop {
     /// What asked for it, for the log.
     pub reason: &'static str,
     /// How long requests are still taken, so that load balancers can move away.
@@ -17,7 +17,7 @@ pub struct Stop {
 }
 
 /// Ends when the server shall wait for nothing any more.
-pub type Hurry = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Hurry = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl fmt::Debug for Stop {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +37,7 @@ impl fmt::Debug for Stop {
 /// # Errors
 ///
 /// The system lets no handler be set.
-pub fn stop_signal(
+pub(crate) fn stop_signal(
     drain_delay: Duration,
 ) -> std::io::Result<impl Future<Output = Stop> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;

@@ -11,7 +11,8 @@ use serinus_analysis::data::FaultCode;
 use tokio::time::Instant;
 
 use self::upstream::{Reply, Upstream, json, response};
-use super::super::{BasicAuthConfig, QuestionTime};
+use super::super::QuestionTime;
+use super::super::config::BasicAuthConfig;
 use super::*;
 
 const GOOD: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[
@@ -43,7 +44,7 @@ fn source(config: SourceConfig) -> Source {
 async fn fault_of(source: &Source) -> SourceFault {
     let started = Instant::now();
     let fault = source.ask(&question()).await.unwrap_err();
-    assert!(started.elapsed() < source.timeout() + Duration::from_secs(1));
+    assert!(started.elapsed() < source.timeout + Duration::from_secs(1));
     assert!(fault.message.starts_with("source \"main\" "), "{fault}");
     assert!(!fault.message.contains(['\n', '\r']), "{fault}");
     fault

@@ -57,7 +57,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// The store in a file of SQLite, or in memory. A clone is the same store.
 #[derive(Debug, Clone)]
-pub struct SqliteStore {
+pub(crate) struct SqliteStore {
     shared: Arc<Shared>,
 }
 

@@ -11,9 +11,22 @@ pub struct DataFault {
     pub message: String,
 }
 
-/// What keeps data away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum FaultCode {
+macro_rules! fault_codes {
+    ($($(#[$doc:meta])* $variant:ident,)*) => {
+        /// What keeps data away.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        pub enum FaultCode { $($(#[$doc])* $variant,)* }
+
+        impl FaultCode {
+            /// Every code, in the order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+        }
+    };
+}
+
+fault_codes! {
     /// No series, or no samples in the window.
     NoData,
     /// Nothing of the control that could be compared.
@@ -45,24 +58,6 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
-    /// Every code, in the order of declaration.
-    pub const ALL: [Self; 14] = [
-        Self::NoData,
-        Self::NoControl,
-        Self::PartialData,
-        Self::NotFinite,
-        Self::StillCollecting,
-        Self::SourceUnavailable,
-        Self::SourceSlow,
-        Self::SourceRejectedQuery,
-        Self::SourceRefusedCredentials,
-        Self::SourceFailed,
-        Self::SourceNotPrometheus,
-        Self::SourceAnswerCut,
-        Self::TooManySeries,
-        Self::AnswerTooLarge,
-    ];
-
     /// Whether the same question may be answered in a moment. What is not transient is the source's
     /// last word: asking again soon would only ask it in vain. A token can be renewed meanwhile, and
     /// what is no Prometheus is mostly a proxy before one that restarts.

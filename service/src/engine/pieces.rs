@@ -121,7 +121,7 @@ mod tests {
         };
         assert!(matches!(faulty(&fault), History::Late(_)));
         // The others are no faults of a source.
-        let of_a_source = FaultCode::ALL.into_iter().filter(|code| {
+        let of_a_source = FaultCode::ALL.iter().copied().filter(|code| {
             !matches!(
                 code,
                 FaultCode::NoData

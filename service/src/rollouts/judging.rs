@@ -283,16 +283,13 @@ fn is_told(present: &Present, stage: &Stage) -> bool {
         .is_some_and(|judgement| judgement.stage.names(stage))
 }
 
-/// Whether a code tells of a failure that may be over soon, so that the stage is judged again before
-/// its next interval is over. A refused query is among them, although it is the source's last word
-/// to whoever reads a history: the rollout holds because of it, somebody may be putting the source
-/// right, and it costs one question to see that.
+/// Whether what holds a judgement may be over soon, so that it is judged again before its next
+/// interval is over.
 fn may_be_over_soon(code: &ReasonCode) -> bool {
     match code {
-        ReasonCode::Judge(code) => FaultCode::ALL.into_iter().any(|fault| {
-            let is_worth_it = fault.is_transient() || fault == FaultCode::SourceRejectedQuery;
-            is_worth_it && *code == fault.into()
-        }),
+        ReasonCode::Judge(code) => FaultCode::ALL
+            .iter()
+            .any(|fault| fault.is_transient() && *code == (*fault).into()),
         ReasonCode::Rollout(reason) => *reason == RolloutReason::StoreUnavailable,
         ReasonCode::Other(_) => false,
     }

@@ -234,3 +234,6 @@ pub(crate) fn start_log_of_a_command(log: &LogArguments) -> Result<(), Telemetry
         log.filter.log.as_deref().unwrap_or("warn"),
     )
 }
+
+#[cfg(test)]
+mod tests;

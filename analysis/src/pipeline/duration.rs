@@ -29,13 +29,24 @@ pub fn parse_duration(text: &str) -> Option<f64> {
             return None;
         }
         let after = rest.get(digits.len()..)?;
+        // `5.m`, as other readers of numbers take it.
+        let after = match after.strip_prefix('.') {
+            Some(others) if digits.bytes().all(|digit| digit.is_ascii_digit()) => others,
+            _ => after,
+        };
         let end = after.find(|letter: char| letter.is_ascii_digit() || letter == '.');
         let (unit, others) = after.split_at_checked(end.unwrap_or(after.len()))?;
-        let part = Quantity::new(digits, unit.trim()).ok()?;
+        // Weeks and years are Prometheus' own: a limit of a condition is never so long.
+        let (unit, times) = match unit.trim() {
+            "w" => ("d", 7.0),
+            "y" => ("d", 365.0),
+            other => (other, 1.0),
+        };
+        let part = Quantity::new(digits, unit).ok()?;
         if !part.is_time() {
             return None;
         }
-        seconds += part.in_base_unit();
+        seconds += times * part.in_base_unit();
         rest = others;
         if rest.is_empty() {
             return seconds.is_finite().then_some(seconds);
@@ -73,6 +84,8 @@ mod tests {
         for (text, seconds) in [
             ("1.5h", 5_400.0),
             (".5m", 30.0),
+            ("5.m", 300.0),
+            ("1.h30m", 5_400.0),
             ("2min", 120.0),
             ("1e3ms", 1.0),
             ("200ms", 0.2),

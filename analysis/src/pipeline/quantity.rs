@@ -49,8 +49,6 @@ const UNITS: &[Unit] = &[
     unit("min", Measure::Time, 0, 60.0),
     unit("h", Measure::Time, 0, 3600.0),
     unit("d", Measure::Time, 0, 86_400.0),
-    unit("w", Measure::Time, 0, 604_800.0),
-    unit("y", Measure::Time, 0, 31_536_000.0),
     unit("B", Measure::Size, 0, 1.0),
     unit("KB", Measure::Size, 3, 1.0),
     unit("kB", Measure::Size, 3, 1.0),

@@ -28,7 +28,7 @@ pub enum MetricData {
 pub struct StageData {
     /// The grid on which it was read.
     pub grid: Grid,
-    /// By metric name. An [`crate::pipeline::MetricKind::Impact`] has no data of its own.
+    /// By the name of what is measured. An impact has no data of its own.
     pub metrics: BTreeMap<String, MetricData>,
     /// What the source said about its own answers (partial data), by metric name; each is a
     /// reason to hold.

@@ -100,7 +100,7 @@ pub(crate) struct Decision {
 }
 
 impl StageRecord {
-    /// A stage that begins. When it does, only the rule of [`start`](super::start) says.
+    /// A stage that begins. When it does, only the rule of [`beginning`](super::beginning) says.
     pub(super) fn begins(stage: StageId, start: StageStart) -> Self {
         Self {
             stage,

@@ -7,14 +7,6 @@ use std::str::FromStr;
 use super::error::StoreError;
 
 /// Where the store is.
-///
-/// ```
-/// use serinus::store::StoreUrl;
-///
-/// let url: StoreUrl = "data/serinus.db".parse()?;
-/// assert_eq!(url.to_string(), "sqlite:data/serinus.db");
-/// # Ok::<(), serinus::store::StoreError>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoreUrl(Place);
 

@@ -294,3 +294,22 @@ fn may_be_over_soon(code: &ReasonCode) -> bool {
         ReasonCode::Other(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_over_soon_is_judged_again_before_the_next_interval() {
+        for fault in FaultCode::ALL.iter().copied() {
+            let code = ReasonCode::Judge(fault.into());
+            assert_eq!(may_be_over_soon(&code), fault.is_transient(), "{fault:?}");
+        }
+        // The source's last word, which asking again in five seconds would not change.
+        let refused = ReasonCode::Judge(FaultCode::SourceRejectedQuery.into());
+        assert!(!may_be_over_soon(&refused));
+        let store = ReasonCode::Rollout(RolloutReason::StoreUnavailable);
+        assert!(may_be_over_soon(&store));
+        assert!(!may_be_over_soon(&ReasonCode::Other("later".to_owned())));
+    }
+}

@@ -140,3 +140,47 @@ canary_pipeline:
         ]
     );
 }
+
+/// Whether proof against a check is told as a failure, and whether it rolls back.
+#[test]
+fn what_proof_does_is_as_the_file_says_and_else_holds_for_gauges_with_a_tight_limit() {
+    for (written, may_fail, may_roll_back) in [
+        ("{check: error_rate < 1%}", true, true),
+        ("{check: error_rate < 1%, rollback: false}", true, false),
+        ("{check: error_rate < 1%, warn_only: true}", true, false),
+        ("{check: cpu_usage < baseline * 1.1}", false, false),
+        (
+            "{check: cpu_usage < baseline * 1.1, rollback: true}",
+            true,
+            true,
+        ),
+        (
+            "{check: cpu_usage < baseline * 1.1, rollback: false}",
+            true,
+            false,
+        ),
+        (
+            "{check: cpu_usage < baseline * 1.1, warn_only: true}",
+            false,
+            false,
+        ),
+        (
+            "{check: cpu_usage < baseline * 1.1, method: kayenta}",
+            true,
+            true,
+        ),
+        ("{check: cpu_usage < baseline * 1.3}", true, true),
+        ("{check: cpu_usage < 70%}", true, true),
+        ("{check: cpu_usage within 30% of baseline}", false, false),
+    ] {
+        let text = format!(
+            "canary_pipeline: {{a: {{traffic_percent: 5, duration_minutes: 5, checks: [{written}]}}}}"
+        );
+        let pipeline = read(&text);
+        let check = &pipeline.stages[0].checks[0];
+        let power = (check.may_fail, check.may_roll_back);
+        assert_eq!(power, (may_fail, may_roll_back), "{written}");
+        let can_only_tell = written.contains("warn_only") || written.contains("rollback: false");
+        assert_eq!(check.fails_alone(), can_only_tell, "{written}");
+    }
+}

@@ -1,8 +1,11 @@
 //! What is told before a rollout.
 
 use super::*;
-use crate::judge::tests::{below, below_baseline, check, decided_by, only_warns, pipeline, stage};
-use crate::pipeline::{Method, Pipeline};
+use crate::judge::tests::{
+    below, below_baseline, check, decided_by, only_warns, pipeline, settings, stage, subject,
+    written,
+};
+use crate::pipeline::{Method, Pipeline, WrittenCheck};
 
 /// One stage of one hour at 10 %, at most two.
 fn hour(checks: Vec<Check>, traffic_percent: f64) -> Pipeline {
@@ -27,9 +30,13 @@ fn sentences(outlook: &StageOutlook) -> String {
     lines.join("\n")
 }
 
-fn relative(ratio: f64) -> Check {
+fn written_relative(ratio: f64) -> WrittenCheck {
     let text = format!("error_rate < baseline * {ratio}");
-    check("error_rate", &text, below_baseline(ratio))
+    written("error_rate", &text, below_baseline(ratio))
+}
+
+fn relative(ratio: f64) -> Check {
+    written_relative(ratio).resolved(subject("error_rate"), &settings())
 }
 
 /// docs/design/statistics.md, "12. Planning": 98 minutes until x2, 22 until x3, 7 until x5, 26 to
@@ -71,7 +78,8 @@ fn checks_and_stages_share_what_may_be_rolled_back_wrongly() {
     // A half of (1/0.01 + 1) is asked for at 202, a half of the errors at 201.
     assert!((two - needed(&stages)).abs() < 0.05);
     let mut warns = hour(vec![relative(1.25), relative(1.5)], 10.0);
-    only_warns(&mut warns.stages[0].checks[1]);
+    warns.stages[0].checks[1] = only_warns(written_relative(1.5));
+    decided_by(&mut warns, Method::Sequential);
     assert!((needed(&warns) - alone).abs() < 1e-6, "takes no share");
 }
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::pipeline::{
-    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Limit, Method, Metric,
-    MetricKind, OnInconclusive, Pipeline, Stage, Subject, WrittenCheck, deciding_method,
-    is_worth_a_failure,
+    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Method, Metric, MetricKind,
+    OnInconclusive, Pipeline, Stage, Subject, WrittenCheck, deciding_method, is_worth_a_failure,
 };
 use crate::series::{
     ArmCount, DataQuality, Grid, PairedCounts, PairedGauge, PairedHistogram, PairedInterval,
@@ -62,12 +61,6 @@ pub(crate) fn written(metric: &str, text: &str, condition: Condition) -> Written
     WrittenCheck::new(metric, text, condition)
 }
 
-/// A check of which a failure only warns.
-pub(crate) fn only_warns(check: &mut Check) {
-    check.warn_only = true;
-    check.may_roll_back = false;
-}
-
 /// What a name stands for in these tests.
 pub(crate) fn subject(name: &str) -> Subject {
     let known = |name: &str| Arc::new(metrics().remove(name).unwrap());
@@ -82,6 +75,17 @@ pub(crate) fn settings() -> AnalysisSettings {
         method: Method::Wilson,
         ..AnalysisSettings::default()
     }
+}
+
+/// A check of which a failure only warns.
+pub(crate) fn only_warns(check: WrittenCheck) -> Check {
+    let subject = subject(&check.metric);
+    let told = WrittenCheck {
+        warn_only: true,
+        critical: false,
+        ..check
+    };
+    told.resolved(subject, &settings())
 }
 
 /// Lets a method decide every check, as if the file's settings had said so. What the file says of a
@@ -234,12 +238,16 @@ pub(crate) fn second_stage(pipeline: &Pipeline, data: &StageData) -> StageVerdic
 pub(crate) const GOOD: ((f64, f64), (f64, f64)) = ((900.0, 900_000.0), (100.0, 100_000.0));
 pub(crate) const BAD: ((f64, f64), (f64, f64)) = ((900.0, 900_000.0), (300.0, 100_000.0));
 
-pub(crate) fn error_rate_checks() -> Vec<Check> {
-    vec![check(
+pub(crate) fn written_error_rate() -> WrittenCheck {
+    written(
         "error_rate",
         "error_rate < baseline * 1.1",
         below_baseline(1.1),
-    )]
+    )
+}
+
+pub(crate) fn error_rate_checks() -> Vec<Check> {
+    vec![written_error_rate().resolved(subject("error_rate"), &settings())]
 }
 
 pub(crate) fn errors(intervals: usize, of: ((f64, f64), (f64, f64))) -> StageData {

@@ -100,7 +100,16 @@ fn an_offset_counts_as_a_part_of_the_ratio_in_a_plan() {
             .unwrap()
     };
     let plain = detectable(&pipeline);
-    pipeline.stages[1].checks[0].limit = Limit::relative(true, 1.1, 0.002);
+    pipeline.stages[1].checks = vec![check(
+        "error_rate",
+        "error_rate < baseline * 1.1 + 0.002",
+        Condition::Relative {
+            comparison: Comparison::Less,
+            ratio: 1.1,
+            offset: 0.002,
+        },
+    )];
+    decided_by(&mut pipeline, Method::Sequential);
     // Of a rate of 0.001 the offset alone is twice as much.
     assert!(detectable(&pipeline) > plain + 2.0 - 0.5);
 }

@@ -9,20 +9,25 @@ fn sequential(checks: Vec<Check>) -> Pipeline {
 }
 
 /// As the file says so.
-fn with_rollback(check: Check, rollback: bool) -> Check {
-    Check {
-        may_fail: true,
-        may_roll_back: rollback,
+fn with_rollback(check: WrittenCheck, rollback: bool) -> Check {
+    let subject = subject(&check.metric);
+    let told = WrittenCheck {
+        rollback: Some(rollback),
         ..check
-    }
+    };
+    told.resolved(subject, &settings())
 }
 
-fn cpu_check() -> Check {
-    check(
+fn written_cpu() -> WrittenCheck {
+    written(
         "cpu_usage",
         "cpu_usage < baseline * 1.1",
         below_baseline(1.1),
     )
+}
+
+fn cpu_check() -> Check {
+    written_cpu().resolved(subject("cpu_usage"), &settings())
 }
 
 fn busy_cpu() -> MetricData {
@@ -54,7 +59,7 @@ fn a_gauge_with_a_tight_limit_rolls_back_where_the_file_says_so() {
         assert_eq!(silent.verdict, Verdict::Hold, "{}", silent.reason);
         assert_eq!(silent.checks[0].outcome, Outcome::Undecided);
         assert!(!silent.checks[0].may_roll_back);
-        let told = judged(with_rollback(cpu_check(), true));
+        let told = judged(with_rollback(written_cpu(), true));
         assert_eq!(told.verdict, Verdict::Rollback, "{}", told.reason);
         assert!(told.checks[0].may_roll_back);
     }
@@ -63,7 +68,7 @@ fn a_gauge_with_a_tight_limit_rolls_back_where_the_file_says_so() {
 #[test]
 fn a_check_that_may_only_hold_fails_and_holds() {
     for method in [Method::Sequential, Method::Wilson] {
-        let checks = vec![with_rollback(error_rate_checks().remove(0), false)];
+        let checks = vec![with_rollback(written_error_rate(), false)];
         let mut pipeline = sequential(checks);
         decided_by(&mut pipeline, method);
         let verdict = second_stage(&pipeline, &errors(STAGE_INTERVALS, BAD));
@@ -102,8 +107,8 @@ fn only_checks_that_may_roll_back_share_the_budget() {
         let verdict = second_stage(&sequential(checks), &errors(STAGE_INTERVALS, GOOD));
         verdict.checks[0].evidence.as_ref().unwrap().rollback_at
     };
-    let conversion = || {
-        check(
+    let written_conversion = || {
+        written(
             "conversion",
             "conversion > baseline * 0.9",
             Condition::Relative {
@@ -113,10 +118,15 @@ fn only_checks_that_may_roll_back_share_the_budget() {
             },
         )
     };
+    let conversion = || written_conversion().resolved(subject("conversion"), &settings());
     let first = || error_rate_checks().remove(0);
     let alone = threshold(vec![first()]);
     // The weights are fixed by the file, whether there is data of the others or not.
     assert!((threshold(vec![first(), conversion()]) / alone - 2.0).abs() < 1e-12);
-    let holding = vec![first(), with_rollback(conversion(), false), cpu_check()];
+    let holding = vec![
+        first(),
+        with_rollback(written_conversion(), false),
+        cpu_check(),
+    ];
     assert!((threshold(holding) / alone - 1.0).abs() < 1e-12);
 }

@@ -201,7 +201,7 @@ fn a_check_that_only_warns_neither_rolls_back_nor_holds() {
     let mut checks = error_rate_checks();
     checks.push(check("error_rate", "error_rate < 0.05%", below(0.000_5)));
     let mut pipeline = pipeline(checks);
-    only_warns(&mut pipeline.stages[1].checks[0]);
+    pipeline.stages[1].checks[0] = only_warns(written_error_rate());
     let canary_broken = errors(STAGE_INTERVALS, ((100.0, 900_000.0), (30.0, 100_000.0)));
     let verdict = second_stage(&pipeline, &canary_broken);
     assert_eq!(verdict.checks[0].outcome, Outcome::Fail);
@@ -461,7 +461,8 @@ fn at_full_traffic_a_check_that_only_warns_promotes_nothing() {
     let mut checks = error_rate_checks();
     checks.push(check("error_rate", "error_rate < 0.1%", below(0.001)));
     let mut pipeline = pipeline(checks);
-    only_warns(&mut pipeline.stages[2].checks[1]);
+    pipeline.stages[2].checks[1] =
+        only_warns(written("error_rate", "error_rate < 0.1%", below(0.001)));
     let without_control = errors(STAGE_INTERVALS, ((0.0, 0.0), (100.0, 1_000_000.0)));
     let verdict = judge(&pipeline, &pipeline.stages[2], &without_control);
     assert_eq!(verdict.verdict, Verdict::Hold, "{}", verdict.reason);

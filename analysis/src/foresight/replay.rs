@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::pipeline::{MetricKind, Pipeline, Stage};
+use crate::pipeline::{Pipeline, Stage};
 use crate::series::DataQuality;
 
 use crate::data::{ControlSplit, History, HistoryData, MetricData, StageData};
@@ -149,7 +149,7 @@ fn missing(stage: &Stage, window: &StageData) -> Option<String> {
     };
     stage.checks.iter().find_map(|check| {
         let name = &check.measured.name;
-        if matches!(check.measured.kind, MetricKind::Gauge { .. }) {
+        if check.measured.kind.is_gauge() {
             return None;
         }
         match window.metrics.get(name) {

@@ -496,7 +496,12 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
         promotion: budget.promotion,
     };
     // The ratio of tail shares at a bucket bound would mean nothing to the reader.
-    let is_of_counts = !matches!(check.measured.kind, MetricKind::Quantile { .. });
+    let is_of_counts = match check.measured.kind {
+        MetricKind::Quantile { .. } => false,
+        MetricKind::Proportion { .. } | MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => {
+            true
+        }
+    };
     if is_of_counts && alone(check, situation).is_some() {
         report.detectable_ratio = outlook.detectable_ratio(violation);
     }

@@ -101,7 +101,9 @@ fn kept(check: &Check, values: &str) -> String {
                 text::digits(ratio)
             )
         }
-        _ => format!("shown, {values}"),
+        Limit::AtMost { ratio: None, .. }
+        | Limit::AtLeast { ratio: None, .. }
+        | Limit::Within { .. } => format!("shown, {values}"),
     }
 }
 

@@ -9,7 +9,7 @@ use super::conclude::with_sentence;
 use super::evidence::Proof;
 use super::limit::Levels;
 use super::model::{CheckReport, EvidenceReport, Outcome, ReasonCode};
-use super::votes::total_weight;
+use super::votes::{total_weight, weight_of_evidence};
 
 /// Evaluates every check: those of a single look with Holm's step-down, those of the sequential
 /// method by their evidence together.
@@ -46,7 +46,7 @@ fn levels(compliance: Confidence, weight: f64, total_weight: f64) -> Levels {
 
 fn first_step(situation: Situation<'_>, compliance: Confidence) -> Vec<Evaluated> {
     let checks = &situation.stage.checks;
-    let total = total_weight(checks, None);
+    let total = total_weight(checks);
     checks
         .iter()
         .map(|check| evaluate(check, situation, levels(compliance, check.weight, total)))
@@ -74,7 +74,7 @@ fn step_down(situation: Situation<'_>, compliance: Confidence, evaluated: &mut [
             return;
         }
         let still_open = open.iter().filter_map(|index| checks.get(*index));
-        let total = total_weight(still_open, None);
+        let total = total_weight(still_open);
         let mut found_more = false;
         for index in open {
             let (Some(check), Some(slot)) = (checks.get(index), evaluated.get_mut(index)) else {
@@ -136,7 +136,7 @@ fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut 
     let is_beyond = |log_evidence: &f64| *log_evidence >= threshold;
     // Weights are fixed by the pipeline, also for a check without data, whose evidence is 1.
     // One that may only hold, such as a gauge with a tight limit, takes nothing from the others.
-    let total = total_weight(checks, Some(Method::Sequential));
+    let total = weight_of_evidence(checks);
     let votes: Vec<Vote<'_>> = checks
         .iter()
         .zip(evaluated.iter())

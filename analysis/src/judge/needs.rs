@@ -41,7 +41,9 @@ pub(super) fn told(
     report.needs = Some(needs);
     let unit = match check.measured.kind {
         MetricKind::EventRate { .. } => "units of exposure of the canary",
-        _ => "canary requests",
+        MetricKind::Proportion { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
+            "canary requests"
+        }
     };
     let why = if seen > 0.0 && needed > seen {
         let (seen, needed) = (text::count(seen), text::about(needed));
@@ -221,7 +223,9 @@ impl Outlook {
                 ratio: Some(ratio),
                 offset,
             } => (plan.where_more_is_better(), ratio, offset),
-            _ => return None,
+            Limit::AtMost { ratio: None, .. }
+            | Limit::AtLeast { ratio: None, .. }
+            | Limit::Within { .. } => return None,
         };
         Some(Relative {
             plan,

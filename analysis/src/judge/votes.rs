@@ -1,24 +1,25 @@
 //! How the checks of a stage share what may be rolled back wrongly.
 
-use crate::pipeline::{Check, Method};
+use crate::pipeline::Check;
 
-/// A check's share of the weights of all sequential checks that may roll back; nothing for one that
-/// may not.
+/// A check's share of the weights of all checks that gather evidence and may roll back; nothing for
+/// one that may not.
 pub(crate) fn share_of_votes(check: &Check, checks: &[Check]) -> Option<f64> {
-    let total = total_weight(checks, Some(Method::Sequential));
+    let total = weight_of_evidence(checks);
     (check.may_roll_back && total > 0.0).then(|| check.weight / total)
 }
 
-/// The sum of the weights of the checks that may roll back and that a method decides; of all
-/// methods without one.
-pub(crate) fn total_weight<'a>(
-    checks: impl IntoIterator<Item = &'a Check>,
-    method: Option<Method>,
-) -> f64 {
+/// The sum of the weights of the checks that gather evidence and may roll back.
+pub(crate) fn weight_of_evidence(checks: &[Check]) -> f64 {
+    let gathers = |check: &&Check| check.method.is_valid_at_any_time();
+    total_weight(checks.iter().filter(gathers))
+}
+
+/// The sum of the weights of those checks that may roll back.
+pub(crate) fn total_weight<'a>(checks: impl IntoIterator<Item = &'a Check>) -> f64 {
     checks
         .into_iter()
         .filter(|check| check.may_roll_back)
-        .filter(|check| method.is_none_or(|method| check.method == method))
         .map(|check| check.weight)
         .sum()
 }

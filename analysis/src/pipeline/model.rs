@@ -126,6 +126,17 @@ pub enum MetricKind {
     },
 }
 
+impl MetricKind {
+    /// Whether it is a value that the source averages over all targets: nothing of it is counted, and
+    /// nothing could be split between two groups of targets.
+    pub fn is_gauge(&self) -> bool {
+        match self {
+            Self::Gauge { .. } => true,
+            Self::Proportion { .. } | Self::EventRate { .. } | Self::Quantile { .. } => false,
+        }
+    }
+}
+
 /// What events are counted against where that is not a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Exposure {

@@ -144,7 +144,7 @@ impl<'a> Assembly<'a> {
     /// heartbeats it needs.
     pub(super) fn told(&self, kind: &MetricKind, of_heartbeats: &[String]) -> Option<String> {
         let mut warnings = self.warnings(kind);
-        if !matches!(kind, MetricKind::Gauge { .. }) {
+        if !kind.is_gauge() {
             warnings.extend(of_heartbeats.iter().map(String::as_str));
         }
         (!warnings.is_empty()).then(|| warnings.join("; "))

@@ -53,7 +53,7 @@ impl StageQuestions {
         }
         let checks: Vec<&Check> = checks.into_iter().collect();
         let mut metrics = measured(checks.iter().copied());
-        metrics.retain(|_, kind| !matches!(kind, MetricKind::Gauge { .. }));
+        metrics.retain(|_, kind| !kind.is_gauge());
         let step_ms = usable_step_ms(&grid, step_ms);
         let mut plan = Self {
             grid,

@@ -55,7 +55,9 @@ pub(super) async fn read_error_budget(
 fn counters(metric: &Metric) -> Option<(&Metric, [&str; 2])> {
     match &metric.kind {
         MetricKind::Proportion { events, total } => Some((metric, [events, total])),
-        _ => None,
+        MetricKind::EventRate { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
+            None
+        }
     }
 }
 

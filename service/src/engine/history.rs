@@ -14,7 +14,7 @@ use serinus_analysis::data::{
 };
 use serinus_analysis::judge::measure_noise;
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Metric, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Metric, Pipeline, Stage};
 use serinus_analysis::questions::StageQuestions;
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
@@ -184,12 +184,7 @@ fn sequential_checks(stage: &Stage) -> Vec<&Check> {
         .checks
         .iter()
         .filter(|check| check.method.is_valid_at_any_time())
-        .filter(|check| match check.measured.kind {
-            MetricKind::Proportion { .. }
-            | MetricKind::EventRate { .. }
-            | MetricKind::Quantile { .. } => true,
-            MetricKind::Gauge { .. } => false,
-        })
+        .filter(|check| !check.measured.kind.is_gauge())
         .collect()
 }
 

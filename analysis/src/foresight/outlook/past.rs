@@ -80,7 +80,7 @@ impl<'a> Setting<'a> {
             ));
         }
         // Nothing of it is read: no value could be split between two groups.
-        if matches!(check.measured.kind, MetricKind::Gauge { .. }) {
+        if check.measured.kind.is_gauge() {
             return Err(self.gauge(check));
         }
         let name = &check.measured.name;
@@ -149,17 +149,16 @@ impl<'a> Setting<'a> {
                 noise: self.noise(self.history(&check.measured.name, None, limit)),
             }
         };
-        let (violation, compliance) = match check.limit {
+        let (violation, compliance, parts) = match check.limit {
             // Both sides vote; more is what a factor means.
             Limit::Within { tolerance } => {
                 let [above, below] = Limit::sides_of(tolerance);
-                (vec![line(above)], vec![line(above), line(below)])
+                (vec![line(above)], vec![line(above), line(below)], 2)
             }
-            _ => (vec![line(check.limit)], vec![line(check.promotion_limit)]),
-        };
-        let parts = match check.limit {
-            Limit::Within { .. } => 2,
-            _ => 1,
+            Limit::AtMost { .. } | Limit::AtLeast { .. } => {
+                let promotion = line(check.promotion_limit);
+                (vec![line(check.limit)], vec![promotion], 1)
+            }
         };
         Ok(Planned {
             subject: Subject {

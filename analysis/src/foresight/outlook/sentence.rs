@@ -122,7 +122,9 @@ fn claim(check: &Check) -> String {
         Limit::AtLeast {
             ratio: Some(ratio), ..
         } => format!("above {} x control", text::digits(ratio)),
-        _ => "within the limit".to_owned(),
+        Limit::AtMost { ratio: None, .. }
+        | Limit::AtLeast { ratio: None, .. }
+        | Limit::Within { .. } => "within the limit".to_owned(),
     }
 }
 

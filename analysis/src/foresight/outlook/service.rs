@@ -29,7 +29,13 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
             }],
             ..PairedCounts::default()
         }),
-        _ => MetricData::Fault(DataFault {
+        (
+            MetricKind::Proportion { .. }
+            | MetricKind::EventRate { .. }
+            | MetricKind::Quantile { .. }
+            | MetricKind::Gauge { .. },
+            Better::Lower | Better::Higher,
+        ) => MetricData::Fault(DataFault {
             code: FaultCode::NoData,
             message: "a rate of requests and of errors does not tell it: plan with --prometheus"
                 .to_owned(),

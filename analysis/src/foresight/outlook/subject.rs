@@ -63,8 +63,10 @@ impl Line {
                     (Limit::AtLeast { .. }, Scale::Share) if *base > MOSTLY => {
                         1.0 - (1.0 - base) * factor
                     }
-                    (Limit::AtLeast { .. }, _) => base / factor,
-                    _ => base * factor,
+                    (Limit::AtLeast { .. }, Scale::Share | Scale::Rate) => base / factor,
+                    (Limit::AtMost { .. } | Limit::Within { .. }, Scale::Share | Scale::Rate) => {
+                        base * factor
+                    }
                 };
                 let is_share = (0.0..=1.0).contains(&rate);
                 (self.scale == Scale::Rate || is_share).then_some(rate)
@@ -93,7 +95,7 @@ impl Line {
             (Truth::Rate(base), Scale::Share) => match self.limit {
                 Limit::AtLeast { .. } if *base > MOSTLY => 1.0 / (1.0 - base),
                 Limit::AtLeast { .. } => LARGEST_FACTOR,
-                _ => 1.0 / base,
+                Limit::AtMost { .. } | Limit::Within { .. } => 1.0 / base,
             },
             _ => LARGEST_FACTOR,
         };
@@ -124,7 +126,7 @@ impl Line {
                 ratio: None,
                 offset,
             } => (exposure * share, exposure * share * offset / 2.0),
-            _ => {
+            Limit::AtMost { .. } | Limit::AtLeast { .. } | Limit::Within { .. } => {
                 let spread = share * (1.0 - share);
                 (exposure * spread, events * spread)
             }

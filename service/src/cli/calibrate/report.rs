@@ -6,7 +6,7 @@ use serde::Serialize;
 use serinus_analysis::data::ControlSplit;
 use serinus_analysis::foresight::{Replay, WindowOutcome};
 use serinus_analysis::interval::{Confidence, Count, wilson_interval};
-use serinus_analysis::pipeline::{Check, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{Check, Pipeline, Stage};
 use serinus_analysis::series::Populations;
 
 use super::super::past::Subject;
@@ -251,9 +251,8 @@ impl StageReport {
 
 /// Whether a check can be replayed on two groups of one version.
 fn takes_part(stage: &Stage, check: &Check) -> bool {
-    let is_gauge = matches!(check.measured.kind, MetricKind::Gauge { .. });
     let has_no_control = check.is_relative() && stage.traffic_percent >= 100.0;
-    !is_gauge && !has_no_control
+    !check.measured.kind.is_gauge() && !has_no_control
 }
 
 fn sentence(stage: &Stage, rolled_back: &Rolled, windows: usize) -> String {

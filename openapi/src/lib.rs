@@ -14,6 +14,8 @@ pub mod pipeline;
 pub mod population;
 pub mod problem;
 pub mod rollout;
+mod word;
 
 pub use number::Number;
 pub use problem::{Problem, ProblemType};
+pub use word::Word;

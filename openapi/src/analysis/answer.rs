@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::reason::ReasonCode;
 use crate::number::Number;
 use crate::pipeline::Method;
+use crate::word::Word;
 
 /// The answer for a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -159,7 +160,8 @@ pub struct Wilson {
     #[schema(nullable = false, example = 0.99)]
     pub confidence: Option<Number>,
     /// How they lie to each other.
-    pub classification: Classification,
+    #[schema(value_type = Classification)]
+    pub classification: Word<Classification>,
     /// Newcombe's interval of the difference of the shares, canary less control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Vec<f64>>, min_items = 2, max_items = 2, example = json!([-0.0012, 0.0074]))]
@@ -204,7 +206,8 @@ pub struct Check {
     /// What was shown.
     pub outcome: Outcome,
     /// The test that decided: `sequential`, `wilson` or `kayenta`.
-    pub method: Method,
+    #[schema(value_type = Method)]
+    pub method: Word<Method>,
     /// Why, as a token.
     pub reason_code: ReasonCode,
     /// Why, in one sentence.
@@ -246,8 +249,8 @@ pub struct Check {
     /// What the dispersion began with: `history`, the noise between pods of the control before the
     /// rollout, or `assumed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub dispersion_from: Option<NoiseSource>,
+    #[schema(nullable = false, value_type = Option<NoiseSource>)]
+    pub dispersion_from: Option<Word<NoiseSource>>,
     /// What is still needed, while undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -342,7 +345,8 @@ pub enum WarningCode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
     /// A stable token.
-    pub code: WarningCode,
+    #[schema(value_type = WarningCode)]
+    pub code: Word<WarningCode>,
     /// One sentence.
     pub message: String,
 }

@@ -11,6 +11,7 @@ use super::{
     Needs, NoiseSource, Outcome, Ratio, Verdict, Warning, WarningCode, Wilson, Window,
 };
 use crate::number::Number;
+use crate::pipeline::Method;
 
 /// Longest reason, in characters.
 const MAX_REASON_CHARACTERS: usize = 300;
@@ -177,7 +178,7 @@ impl From<&judge::CheckReport> for Check {
             metric: report.metric.clone(),
             condition: report.condition.clone(),
             outcome: report.outcome.into(),
-            method: report.method.into(),
+            method: Method::from(report.method).into(),
             reason_code: report.reason_code.into(),
             reason: report.reason.clone(),
             critical: report.critical,
@@ -198,7 +199,7 @@ impl From<&judge::CheckReport> for Check {
                 .evidence
                 .as_ref()
                 .and_then(|evidence| evidence.dispersion_from)
-                .map(NoiseSource::from),
+                .map(|source| NoiseSource::from(source).into()),
             needs: report.needs.as_ref().map(Needs::from),
             detectable_ratio: report.detectable_ratio.and_then(Number::new),
         }
@@ -243,7 +244,7 @@ impl From<&judge::WilsonReport> for Wilson {
     fn from(report: &judge::WilsonReport) -> Self {
         Self {
             confidence: Number::new(report.confidence),
-            classification: report.classification.into(),
+            classification: Classification::from(report.classification).into(),
             difference: report.difference.and_then(bounds),
         }
     }
@@ -263,7 +264,7 @@ impl From<&judge::NeedsReport> for Needs {
 impl From<&judge::Warning> for Warning {
     fn from(warning: &judge::Warning) -> Self {
         Self {
-            code: warning.code.into(),
+            code: WarningCode::from(warning.code).into(),
             message: warning.message.clone(),
         }
     }

@@ -114,7 +114,12 @@ impl ToSchema for ReasonCode {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::analysis::WarningCode;
+    use crate::rollout::Event;
+    use crate::word::Word;
 
     #[test]
     fn every_code_is_read_back_and_a_later_one_is_kept() {
@@ -125,5 +130,38 @@ mod tests {
         let later: ReasonCode = serde_json::from_str("\"moon_phase\"").unwrap();
         assert_eq!(later, ReasonCode::Other("moon_phase".to_owned()));
         assert_eq!(serde_json::to_string(&later).unwrap(), "\"moon_phase\"");
+    }
+
+    /// A stored answer in which every word that tells something is one of a later version.
+    #[test]
+    fn an_answer_with_later_words_is_read_and_passed_on_as_it_is() {
+        let later = json!("moon_phase");
+        let mut event = json!({
+            "sequence": 3, "at": "2026-03-01T00:00:00Z", "kind": later, "stage": "stage_1",
+            "caused_by": "judge", "verdict": "hold", "reason_code": later,
+        });
+        let mut answer = crate::examples::hold_answer();
+        answer["reason_code"] = later.clone();
+        answer["warnings"] = json!([{"code": later, "message": "told"}]);
+        let checks = answer["checks"].as_array_mut().unwrap();
+        assert!(!checks.is_empty());
+        for check in checks {
+            for word in ["method", "reason_code", "dispersion_from"] {
+                check[word] = later.clone();
+            }
+            check["wilson"] = json!({"classification": later});
+        }
+        event["analysis"] = answer;
+        let read: Event = serde_json::from_value(event.clone()).unwrap();
+        assert_eq!(read.kind, Word::Other("moon_phase".to_owned()));
+        assert_eq!(serde_json::to_value(&read).unwrap(), event);
+    }
+
+    #[test]
+    fn a_word_of_this_version_is_known_when_it_is_read_back() {
+        let known: Word<WarningCode> = serde_json::from_str("\"partial_data\"").unwrap();
+        assert_eq!(known, WarningCode::PartialData);
+        assert_eq!(serde_json::to_string(&known).unwrap(), "\"partial_data\"");
+        assert!(serde_json::from_str::<Word<WarningCode>>("7").is_err());
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::analysis::{AnalysisAnswer, ReasonCode, Verdict};
+use crate::word::Word;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -47,6 +48,16 @@ impl EventKind {
     }
 }
 
+impl Word<EventKind> {
+    /// The name used in answers.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Known(kind) => kind.name(),
+            Self::Other(name) => name,
+        }
+    }
+}
+
 /// Something that happened to a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
@@ -56,7 +67,8 @@ pub struct Event {
     /// When.
     pub at: DateTime<Utc>,
     /// What.
-    pub kind: EventKind,
+    #[schema(value_type = EventKind)]
+    pub kind: Word<EventKind>,
     /// The stage it was at.
     #[schema(example = "stage_2")]
     pub stage: String,

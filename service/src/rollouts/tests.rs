@@ -5,6 +5,7 @@ mod telling;
 use std::sync::Arc;
 
 use serinus_analysis::pipeline::{Pipeline, parse};
+use serinus_openapi::Word;
 use serinus_openapi::analysis::{ReasonCode, Verdict};
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
@@ -81,8 +82,9 @@ fn judged(document: &Document, stage: &str, verdict: Verdict) -> Option<Change> 
     transition::judged(document, &pipeline(), &judgement, at(3_700_000))
 }
 
-fn kinds(change: &Change) -> Vec<EventKind> {
-    change.trail().iter().map(|entry| entry.kind).collect()
+fn kinds(change: &Change) -> Vec<Word<EventKind>> {
+    let trail = change.trail().iter();
+    trail.map(|entry| entry.kind.clone()).collect()
 }
 
 #[test]

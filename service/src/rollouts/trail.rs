@@ -1,6 +1,7 @@
 //! What is written into a rollout's trail.
 
 use serde::{Deserialize, Serialize};
+use serinus_openapi::Word;
 use serinus_openapi::analysis::{AnalysisAnswer, ReasonCode, Verdict};
 use serinus_openapi::rollout::EventKind;
 
@@ -10,7 +11,7 @@ use super::document::StageId;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct TrailEntry {
     /// What happened.
-    pub kind: EventKind,
+    pub kind: Word<EventKind>,
     /// The stage it happened in.
     pub stage: StageId,
     /// Who or what caused it.
@@ -33,7 +34,7 @@ impl TrailEntry {
     /// An entry without a verdict.
     pub(super) fn new(kind: EventKind, stage: &StageId, caused_by: &str) -> Self {
         Self {
-            kind,
+            kind: kind.into(),
             stage: stage.clone(),
             caused_by: caused_by.to_owned(),
             verdict: None,

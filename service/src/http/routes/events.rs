@@ -154,9 +154,11 @@ fn sent_events(
         loop {
             if let Some(event) = place.waiting.next() {
                 place.after = event.sequence;
+                // A name with a line break cannot be sent: of a store that was tampered with.
+                let name = event.kind.name().replace(['\r', '\n'], " ");
                 let sent = SentEvent::default()
                     .id(event.sequence.to_string())
-                    .event(event.kind.name())
+                    .event(name)
                     .json_data(&event)
                     .unwrap_or_default();
                 return Some((Ok(sent), place));

@@ -1,4 +1,5 @@
 use clap::Parser;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::*;
 
@@ -19,6 +20,21 @@ fn load(flags: &[&str], file: Option<&str>) -> Result<Config, String> {
     }
     let command = Command::try_parse_from(all).map_err(|error| error.to_string())?;
     Config::load(command.arguments).map_err(|error| error.to_string())
+}
+
+/// All that a configuration says, with the secrets that no print shows.
+fn told(config: &Config) -> String {
+    let mut secrets: Vec<Option<&str>> = Vec::new();
+    for source in config.sources.values() {
+        let of_headers = source.headers.values().map(Some);
+        let of_users = [source.basic_auth.as_ref(), source.url.user()]
+            .map(|user| user.and_then(|user| user.password.as_ref()));
+        let all = of_headers
+            .chain([source.bearer_token.as_ref()])
+            .chain(of_users);
+        secrets.extend(all.map(|secret| secret.map(SecretString::expose_secret)));
+    }
+    format!("{config:#?}\n{secrets:?}")
 }
 
 fn url(config: &Config, name: &str) -> String {
@@ -80,7 +96,7 @@ fn the_file_says_everything_that_flags_say() {
     // The one thing that only a file says.
     by_flags.sources.get_mut("default").unwrap().bearer_token =
         config.sources["default"].bearer_token.clone();
-    assert_eq!(format!("{config:#?}"), format!("{by_flags:#?}"));
+    assert_eq!(told(&config), told(&by_flags));
     assert_eq!(
         config.settings.public_url.as_deref(),
         Some("https://serinus.example")
@@ -128,8 +144,37 @@ fn the_burst_is_twice_the_rate_unless_it_is_given() {
 
 #[test]
 fn an_empty_file_says_nothing() {
-    let shown = |file| format!("{:#?}", load(&[], file).unwrap());
-    assert_eq!(shown(Some("# nothing\n\n")), shown(None));
+    let said = |file| told(&load(&[], file).unwrap());
+    assert_eq!(said(Some("# nothing\n\n")), said(None));
+}
+
+/// A comparison that took one secret for another would hold nothing.
+#[test]
+fn two_configurations_with_other_secrets_are_not_the_same() {
+    let said = |source: &str, secret: &str| {
+        let source = source.replace("SECRET", secret);
+        told(&load(&[], Some(&format!("sources: {{eu: {{{source}}}}}"))).unwrap())
+    };
+    for source in [
+        "url: 'http://eu', bearer_token: SECRET",
+        "url: 'http://eu', headers: {X-Scope-OrgID: SECRET}",
+        "url: 'http://eu', basic_auth: {username: me, password: SECRET}",
+        "url: 'http://me:SECRET@eu'",
+    ] {
+        assert_eq!(said(source, "one"), said(source, "one"), "{source}");
+        assert_ne!(said(source, "one"), said(source, "two"), "{source}");
+    }
+}
+
+/// A flag gives the same user and password as the file.
+#[test]
+fn a_password_in_an_address_is_the_same_by_flag_and_by_file() {
+    let by_flag = load(&["--prometheus=http://me:one@eu"], None).unwrap();
+    let by_file = |text| load(&[], Some(text)).unwrap();
+    let same = by_file("prometheus: 'http://me:one@eu'");
+    assert_eq!(told(&by_flag), told(&same));
+    let other = by_file("prometheus: 'http://me:two@eu'");
+    assert_ne!(told(&by_flag), told(&other));
 }
 
 #[test]

@@ -180,7 +180,7 @@ impl SourceUrl {
     }
 
     /// The user and password that stood in the address.
-    pub(super) fn user(&self) -> Option<&BasicAuthConfig> {
+    pub(crate) fn user(&self) -> Option<&BasicAuthConfig> {
         self.user.as_ref()
     }
 }

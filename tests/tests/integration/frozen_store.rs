@@ -15,8 +15,19 @@ use serde_json::Value;
 use serinus_tests::{Reply, SerinusProcess, repository_path, run_command, serinus_binary};
 use tempfile::TempDir;
 
-/// The releases that have one.
-const RELEASES: [&str; 1] = ["0.1.0"];
+/// What becomes of the decisions of a store when they are computed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replayed {
+    /// They are the same to the byte.
+    #[expect(dead_code, reason = "no release yet stores inputs in today's form")]
+    Same,
+    /// They are refused by name: their inputs are stored in a form that is no longer read.
+    Refused,
+}
+
+/// The releases that have one, and what `replay` must say of it. A change of the stored form turns
+/// `Same` into `Refused` here, knowingly.
+const RELEASES: [(&str, Replayed); 1] = [("0.1.0", Replayed::Refused)];
 
 /// Nobody listens there.
 const UNREACHABLE: &str = "http://127.0.0.1:9";
@@ -128,7 +139,7 @@ async fn text_of(serinus: &SerinusProcess, path: &str) -> anyhow::Result<String>
 #[tokio::test]
 async fn a_store_of_an_earlier_release_tells_the_same_states_trails_and_gates() -> anyhow::Result<()>
 {
-    for release in RELEASES {
+    for (release, _) in RELEASES {
         let copy = Copy::of(release)?;
         let serinus = copy.serve().await?;
 
@@ -193,7 +204,7 @@ async fn gates_are_the_same(serinus: &SerinusProcess, frozen: &Frozen) -> anyhow
 
 #[tokio::test]
 async fn keys_of_an_earlier_release_mean_what_they_meant() -> anyhow::Result<()> {
-    for release in RELEASES {
+    for (release, _) in RELEASES {
         let copy = Copy::of(release)?;
         let serinus = copy.serve().await?;
         let rollouts = &copy.answers.rollouts;
@@ -228,11 +239,11 @@ async fn key_means_the_same(serinus: &SerinusProcess, frozen: &Frozen) -> anyhow
 }
 
 #[tokio::test]
-async fn decisions_of_an_earlier_release_are_computed_again_or_refused_by_name()
+async fn decisions_of_an_earlier_release_are_replayed_or_refused_as_is_said_of_it()
 -> anyhow::Result<()> {
-    for release in RELEASES {
+    for (release, expected) in RELEASES {
         let copy = Copy::of(release)?;
-        let mut computed = 0;
+        let mut replayed_count = 0;
         for frozen in &copy.answers.rollouts {
             let store = copy.store_url();
             let arguments = ["replay", frozen.id(), "--store", &store, "--output", "json"];
@@ -244,11 +255,19 @@ async fn decisions_of_an_earlier_release_are_computed_again_or_refused_by_name()
                 let difference = decision.get("difference").and_then(Value::as_str);
                 let is_refused = difference.is_some_and(|why| why.ends_with(REFUSED_BY_NAME));
                 let is_same = decision.get("is_same") == Some(&Value::Bool(true));
-                assert!(is_same || is_refused, "{}: {decision}", frozen.summary);
-                computed += 1;
+                let is_expected = match expected {
+                    Replayed::Same => is_same,
+                    Replayed::Refused => is_refused && !is_same,
+                };
+                assert!(
+                    is_expected,
+                    "{} of {release} is not {expected:?}: {decision}",
+                    frozen.summary
+                );
+                replayed_count += 1;
             }
         }
-        assert!(computed > 0, "no decision in the store of {release}");
+        assert!(replayed_count > 0, "no decision in the store of {release}");
     }
     Ok(())
 }

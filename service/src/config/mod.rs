@@ -16,19 +16,13 @@ use std::path::{Path, PathBuf};
 pub(crate) use arguments::{LogArguments, ServeArguments, SourceArguments};
 pub(crate) use exposure::check_exposure;
 use serde::Deserialize;
-pub(crate) use settings::{ConfigFile, Settings};
+pub(crate) use settings::{ConfigFile, DEFAULT_LISTEN, DEFAULT_STORE, Settings};
 
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
 use crate::store::{StoreError, StoreUrl};
 
-/// Where the server listens unless told otherwise: this machine only.
-pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
-
 /// What is asked when no source is configured: where a Prometheus listens by default.
 pub(crate) const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
-
-/// Where rollouts are remembered unless told otherwise: a file beside the process.
-pub(crate) const DEFAULT_STORE: &str = "sqlite:serinus.db";
 
 /// The name of the source that `--prometheus` gives.
 const DEFAULT_SOURCE: &str = "default";
@@ -137,7 +131,7 @@ impl Config {
         at_least_one("max_body_bytes", settings.max_body_bytes)?;
         at_least_one("max_connections", settings.max_connections)?;
         at_least_one("max_requests_in_flight", settings.max_requests_in_flight)?;
-        let is_open = settings.tokens_file.is_none() && !settings.insecure.unwrap_or(false);
+        let is_open = settings.tokens_file.is_none() && !settings.is_insecure();
         check_exposure(settings.listen, is_open)?;
         settings.public_url = settings
             .public_url
@@ -150,19 +144,6 @@ impl Config {
             default_source,
             store,
         })
-    }
-}
-
-impl Settings {
-    /// Whether other processes use the same store.
-    pub(crate) fn is_store_shared(&self) -> bool {
-        self.shared_store.unwrap_or(false)
-    }
-
-    /// How many requests of one client may come at once: twice those of a second unless it is said.
-    pub(crate) fn burst_requests(&self) -> u32 {
-        self.rate_limit_burst
-            .unwrap_or_else(|| self.rate_limit_per_second.saturating_mul(2))
     }
 }
 

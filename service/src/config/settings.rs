@@ -1,7 +1,9 @@
-//! The table of the settings: one row each, and nothing of a setting stands anywhere else.
+//! The table of the settings, one row each. How a setting is called, what it takes and what it is
+//! by default stands in no other file.
 //!
 //! A row is the help text, the key of the file (and of the flag, unless it says another one), the
-//! type, the name of the value, the variable, and the default. Three exceptions stand in
+//! type, the name of the value, the variable, and the default. Switches, which are off, and the
+//! burst, which follows from the rate, have theirs below the table. Three exceptions stand in
 //! [`arguments`](super::arguments) and [`file`](super::file): which Prometheus is asked is told
 //! with credentials in the file, without in flags, and to commands that do not serve as well.
 
@@ -13,9 +15,15 @@ use std::str::FromStr;
 use clap::Args;
 use serde::Deserialize;
 
-use super::{ConfigError, DEFAULT_LISTEN, DEFAULT_STORE, LogFormat};
+use super::{ConfigError, LogFormat};
 use crate::prometheus::{SourceConfig, SourceUrl};
 use crate::store::{StoreError, StoreUrl};
+
+/// Where the server listens unless told otherwise: this machine only.
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// Where rollouts are remembered unless told otherwise: a file beside the process.
+pub(crate) const DEFAULT_STORE: &str = "sqlite:serinus.db";
 
 /// Makes of the rows: the flags and variables of each group, the form of the file, and
 /// [`Settings`], where a flag counts before the file and the file before the default. The groups
@@ -172,6 +180,25 @@ settings! {
     LogFilterArgument as log_flag {
         /// What is logged: error, warn, info, debug, trace, also by module
         log: String, "FILTER", "SERINUS_LOG" = "info";
+    }
+}
+
+/// The defaults that no row says: a switch is off, and the burst follows from the rate.
+impl Settings {
+    /// Whether everybody may ask, also from beyond this machine.
+    pub(crate) fn is_insecure(&self) -> bool {
+        self.insecure.unwrap_or(false)
+    }
+
+    /// Whether other processes use the same store.
+    pub(crate) fn is_store_shared(&self) -> bool {
+        self.shared_store.unwrap_or(false)
+    }
+
+    /// How many requests of one client may come at once: twice those of a second unless it is said.
+    pub(crate) fn burst_requests(&self) -> u32 {
+        self.rate_limit_burst
+            .unwrap_or_else(|| self.rate_limit_per_second.saturating_mul(2))
     }
 }
 

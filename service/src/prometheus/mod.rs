@@ -49,7 +49,7 @@ pub(crate) struct Answer {
 /// Why a source did not give a usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct SourceFault {
+pub(crate) struct SourceFault {
     /// The stable token.
     pub code: FaultCode,
     /// One sentence for people, without secrets.

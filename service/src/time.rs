@@ -12,44 +12,44 @@ use serde::{Deserialize, Serialize};
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-pub struct UnixMillis(i64);
+pub(crate) struct UnixMillis(i64);
 
 impl UnixMillis {
     /// Before any other.
-    pub const EARLIEST: Self = Self(i64::MIN);
+    pub(crate) const EARLIEST: Self = Self(i64::MIN);
 
     /// After any other.
-    pub const LATEST: Self = Self(i64::MAX);
+    pub(crate) const LATEST: Self = Self(i64::MAX);
 
     /// The moment of a number.
-    pub const fn new(milliseconds: i64) -> Self {
+    pub(crate) const fn new(milliseconds: i64) -> Self {
         Self(milliseconds)
     }
 
     /// Its number.
-    pub const fn get(self) -> i64 {
+    pub(crate) const fn get(self) -> i64 {
         self.0
     }
 
     /// The moment so much later, or the latest there is.
     #[must_use]
-    pub const fn plus(self, milliseconds: i64) -> Self {
+    pub(crate) const fn plus(self, milliseconds: i64) -> Self {
         Self(self.0.saturating_add(milliseconds))
     }
 
     /// The moment so much earlier, or the earliest there is.
     #[must_use]
-    pub const fn minus(self, milliseconds: i64) -> Self {
+    pub(crate) const fn minus(self, milliseconds: i64) -> Self {
         Self(self.0.saturating_sub(milliseconds))
     }
 
     /// How long after another it is, in milliseconds; negative when it is before.
-    pub const fn since(self, earlier: Self) -> i64 {
+    pub(crate) const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
     /// The date, where a calendar has one.
-    pub fn date(self) -> Option<DateTime<Utc>> {
+    pub(crate) fn date(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_millis(self.0)
     }
 }

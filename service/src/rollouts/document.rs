@@ -14,21 +14,21 @@ use crate::time::UnixMillis;
 /// The id of a stage that its pipeline has, or had when this was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct StageId(String);
+pub(crate) struct StageId(String);
 
 impl StageId {
     /// The id of a stage.
-    pub fn of(stage: &Stage) -> Self {
+    pub(crate) fn of(stage: &Stage) -> Self {
         Self(stage.id.clone())
     }
 
     /// Its text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether a stage has this id.
-    pub fn names(&self, stage: &Stage) -> bool {
+    pub(crate) fn names(&self, stage: &Stage) -> bool {
         self.0 == stage.id
     }
 }
@@ -71,14 +71,14 @@ pub(crate) struct Document {
 /// rollout is at: the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<StageRecord>", into = "Vec<StageRecord>")]
-pub struct Begun {
+pub(crate) struct Begun {
     earlier: Vec<StageRecord>,
     current: StageRecord,
 }
 
 /// A stage that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StageRecord {
+pub(crate) struct StageRecord {
     stage: StageId,
     started_ms: UnixMillis,
     passed_ms: Option<UnixMillis>,
@@ -110,17 +110,17 @@ impl StageRecord {
     }
 
     /// Its id.
-    pub fn stage(&self) -> &StageId {
+    pub(crate) fn stage(&self) -> &StageId {
         &self.stage
     }
 
     /// When it began.
-    pub fn started(&self) -> UnixMillis {
+    pub(crate) fn started(&self) -> UnixMillis {
         self.started_ms
     }
 
     /// When it passed, if it did.
-    pub fn passed(&self) -> Option<UnixMillis> {
+    pub(crate) fn passed(&self) -> Option<UnixMillis> {
         self.passed_ms
     }
 }
@@ -135,12 +135,12 @@ impl Begun {
     }
 
     /// The stage it is at.
-    pub fn current(&self) -> &StageRecord {
+    pub(crate) fn current(&self) -> &StageRecord {
         &self.current
     }
 
     /// All of them, in the order of their beginning.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &StageRecord> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &StageRecord> {
         self.earlier.iter().chain([&self.current])
     }
 

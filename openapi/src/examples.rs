@@ -172,6 +172,25 @@ pub fn flagger_call() -> Value {
     })
 }
 
+/// An event that Flagger tells.
+pub fn flagger_event() -> Value {
+    json!({
+        "name": "checkout",
+        "namespace": "shop",
+        "phase": "Progressing",
+        "checksum": "6d4f9c7b8",
+        "metadata": {
+            "eventMessage": "Advance checkout.shop canary weight 25",
+            "eventType": "Normal",
+        },
+    })
+}
+
+/// A key to cancel.
+pub fn cancel_by_key() -> Value {
+    json!({"key": "6d4f9.7"})
+}
+
 /// A rollout to start.
 pub fn start_request() -> Value {
     json!({

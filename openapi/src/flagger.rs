@@ -22,8 +22,9 @@ pub struct FlaggerCall {
     /// What is rolled out. With the name and the namespace it is the rollout's key.
     #[schema(example = "6d4f9c7b8")]
     pub checksum: String,
-    /// The webhook's own settings: `control.LABEL` and `canary.LABEL` replace the pipeline's
-    /// populations, `stage` names the stage that is judged.
+    /// The webhook's own settings: `control.LABEL` and `canary.LABEL` are laid over the pipeline's
+    /// populations, `stage` names the stage that `promotion` asks about. Of an event its
+    /// `eventMessage`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, String>>,
 }
@@ -31,7 +32,12 @@ pub struct FlaggerCall {
 impl FlaggerCall {
     /// The rollout's key.
     pub fn key(&self) -> String {
-        format!("{}/{}@{}", self.namespace, self.name, self.checksum)
+        format!("{}{}", self.family(), self.checksum)
+    }
+
+    /// What the keys of all revisions of this canary begin with.
+    pub fn family(&self) -> String {
+        format!("{}/{}@", self.namespace, self.name)
     }
 }
 

@@ -57,6 +57,8 @@ problem_types! {
     UnknownPipeline = ("unknown-pipeline", 404, "No pipeline has this name"),
     /// The pipeline of the path has no stage of this name.
     NoSuchStage = ("no-such-stage", 404, "The pipeline has no such stage"),
+    /// No rollout has this key, and this call starts none.
+    NoSuchRollout = ("no-such-rollout", 404, "No rollout has this key"),
     /// No rollout of this id.
     UnknownRollout = ("unknown-rollout", 404, "No rollout has this id"),
     /// The resource does not answer to this method.

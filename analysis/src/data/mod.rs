@@ -15,4 +15,4 @@ pub use fault::{DataFault, FaultCode};
 pub(crate) use history::with_data;
 pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use measured::{MeasuredHistory, MeasuredNoise};
-pub use stage::{MetricData, StageData};
+pub use stage::{MetricData, Purpose, StageData};

@@ -23,11 +23,27 @@ pub enum MetricData {
     Fault(DataFault),
 }
 
+/// What a stage is judged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Purpose {
+    /// To decide whether it passes.
+    #[default]
+    Decide,
+    /// It has passed, and the next one has not begun: what is found wrong with its traffic still
+    /// rolls back. Source: docs/design/gate.md, "Between stages".
+    AfterPassing,
+    /// It has more intervals than are kept: only its kill switches are looked at, on the newest.
+    /// Source: docs/design/gate.md, "Old stages".
+    KillSwitches,
+}
+
 /// Everything that was read for a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageData {
     /// The grid on which it was read.
     pub grid: Grid,
+    /// What it was read for.
+    pub purpose: Purpose,
     /// By the name of what is measured. An impact has no data of its own.
     pub metrics: BTreeMap<String, MetricData>,
     /// What the source said about its own answers (partial data), by metric name; each is a
@@ -73,6 +89,7 @@ impl StageData {
             .collect();
         Self {
             grid,
+            purpose: self.purpose,
             metrics,
             source_warnings: self.source_warnings.clone(),
             starts_with_stage: self.starts_with_stage && first == 0,

@@ -23,6 +23,7 @@ pub(crate) mod stage;
 pub(crate) mod text;
 pub(crate) mod votes;
 pub(crate) mod warm_up;
+mod watching;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -30,4 +31,5 @@ pub(crate) mod tests;
 pub use error_budget::{BudgetReport, guard, remaining_share};
 pub use measuring::measure_noise;
 pub use model::*;
-pub use stage::{judge, rollback_to_percent};
+pub use stage::{is_stage_over, judge, rollback_to_percent};
+pub use text::minutes as duration_text;

@@ -79,6 +79,8 @@ reason_codes! {
     KillSwitch = "kill_switch",
     /// Neither shown.
     Undecided = "undecided",
+    /// The stage has more intervals than are kept: only its kill switches are looked at.
+    StageTooOld = "stage_too_old",
     /// The stage's shortest duration is not over.
     WarmingUp = "warming_up",
     /// The control breaks the same limit: the environment is to blame.

@@ -14,9 +14,9 @@ use super::model::{
     CheckReport, NeedsReport, Outcome, ReasonCode, StageVerdict, Verdict, Warning, WarningCode,
 };
 use super::split::{self, Mismatch};
-use super::{silence, text, warm_up};
-use crate::data::History;
-use crate::data::{MetricData, StageData};
+use super::{silence, text, warm_up, watching};
+use crate::data::{History, MetricData, Purpose, StageData};
+use crate::series::Grid;
 
 pub(crate) const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// No stage promotes before this many intervals, nor before this time unless it is shorter. Source:
@@ -32,6 +32,8 @@ const LONGEST_INTERVALS: usize = 960;
 /// check is broken, data is missing, the traffic is not split as it should be, the environment is
 /// to blame, not everything is shown yet, the stage's duration is not over, promote. A stage that reaches its longest duration undecided
 /// ends as the pipeline says. Last, the pipeline's error budget may hold a promotion.
+///
+/// What the data was read for says whether all of that is asked: see [`Purpose`].
 pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdict {
     let age = Age::of(stage, data);
     let left_out = warm_up::left_out(stage, data);
@@ -45,7 +47,10 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         stage_intervals: stage_intervals(stage, data),
         budget: budget(pipeline, stage, data),
     };
-    let mut checks = evaluate_all(situation);
+    let mut checks = match data.purpose {
+        Purpose::Decide | Purpose::AfterPassing => evaluate_all(situation),
+        Purpose::KillSwitches => Vec::new(),
+    };
     let switches: Vec<KillSwitch> = pipeline
         .kill_switch
         .iter()
@@ -55,7 +60,11 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         SplitCheck::Off => None,
         SplitCheck::Hold | SplitCheck::Warn => split::mismatch(situation),
     };
-    let mut decision = decide(situation, &checks, &switches, age, mismatch);
+    let mut decision = match data.purpose {
+        Purpose::Decide => decide(situation, &checks, &switches, age, mismatch),
+        Purpose::AfterPassing => watching::after_passing(&checks, &switches),
+        Purpose::KillSwitches => watching::too_old(situation, &switches),
+    };
     for switch in switches {
         if let KillSwitch::Fired(report)
         | KillSwitch::Environment(report)
@@ -64,7 +73,11 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
             checks.push(report);
         }
     }
-    if decision.verdict == Verdict::Hold && age.minutes >= stage.max_duration_minutes {
+    let is_decided_here = data.purpose == Purpose::Decide;
+    if is_decided_here
+        && decision.verdict == Verdict::Hold
+        && age.minutes >= stage.max_duration_minutes
+    {
         let rule = pipeline.analysis.on_inconclusive;
         decision = at_the_longest_duration(rule, stage, decision, &checks);
     }
@@ -79,14 +92,27 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         verdict: decision.verdict,
         reason_code: decision.code,
         reason: text::one_line(&decision.reason),
-        progress: progress(pipeline, stage, age.minutes),
+        progress: match data.purpose {
+            Purpose::Decide | Purpose::AfterPassing => progress(pipeline, stage, age.minutes),
+            Purpose::KillSwitches => watching::progress(pipeline, stage),
+        },
         rollback_to_percent: rollback_to_percent(pipeline, stage),
         intervals: data.grid.intervals(),
         missing_intervals: missing_intervals(data),
         warnings,
         checks,
     };
-    error_budget::guarded(verdict, pipeline, stage, data)
+    if is_decided_here {
+        error_budget::guarded(verdict, pipeline, stage, data)
+    } else {
+        verdict
+    }
+}
+
+/// Whether a stage that began at a moment is over at the end of a grid: the same rule that lets the
+/// judge promote it.
+pub fn is_stage_over(stage: &Stage, grid: Grid) -> bool {
+    Age::since(grid.start_ms(), stage, grid).is_over
 }
 
 /// How old the stage is.
@@ -109,7 +135,11 @@ impl Age {
             // The canary's first request need not fall into the window's first interval.
             if first <= FEWEST_INTERVALS { 0 } else { first }
         };
-        let elapsed_ms = grid.end_ms() - grid.boundary_ms(first);
+        Self::since(grid.boundary_ms(first), stage, grid)
+    }
+
+    fn since(start_ms: i64, stage: &Stage, grid: Grid) -> Self {
+        let elapsed_ms = grid.end_ms() - start_ms;
         let minutes = |milliseconds: i64| milliseconds as f64 / MILLISECONDS_PER_MINUTE;
         Self {
             minutes: minutes(elapsed_ms),
@@ -143,14 +173,14 @@ fn stage_intervals(stage: &Stage, data: &StageData) -> f64 {
 }
 
 #[derive(Debug)]
-struct Decision {
-    verdict: Verdict,
-    code: ReasonCode,
-    reason: String,
+pub(super) struct Decision {
+    pub(super) verdict: Verdict,
+    pub(super) code: ReasonCode,
+    pub(super) reason: String,
 }
 
 impl Decision {
-    fn hold(code: ReasonCode, reason: impl Into<String>) -> Self {
+    pub(super) fn hold(code: ReasonCode, reason: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::Hold,
             code,
@@ -307,7 +337,7 @@ fn promotion_reason(checks: &[CheckReport]) -> String {
 }
 
 /// A rollback with every reason, kill switches first.
-fn rollback(checks: &[CheckReport], switches: &[KillSwitch]) -> Option<Decision> {
+pub(super) fn rollback(checks: &[CheckReport], switches: &[KillSwitch]) -> Option<Decision> {
     let fired: Vec<&str> = switches
         .iter()
         .filter_map(|switch| match switch {
@@ -470,15 +500,20 @@ fn missing_intervals(data: &StageData) -> usize {
     data.metrics.values().map(missing).max().unwrap_or(0)
 }
 
-fn progress(pipeline: &Pipeline, stage: &Stage, elapsed_minutes: f64) -> String {
-    let position = pipeline
+/// `stage 2 of 4`.
+pub(super) fn position(pipeline: &Pipeline, stage: &Stage) -> String {
+    let place = pipeline
         .stages
         .iter()
         .position(|other| other.id == stage.id)
         .map_or(1, |at| at + 1);
+    format!("stage {place} of {}", pipeline.stages.len())
+}
+
+fn progress(pipeline: &Pipeline, stage: &Stage, elapsed_minutes: f64) -> String {
     format!(
-        "stage {position} of {}, {} of {} minutes",
-        pipeline.stages.len(),
+        "{}, {} of {} minutes",
+        position(pipeline, stage),
         text::digits(libm::floor(elapsed_minutes * 10.0) / 10.0),
         text::digits(stage.duration_minutes)
     )

@@ -66,7 +66,7 @@ pub(crate) fn about(number: f64) -> String {
 }
 
 /// Writes a time span given in minutes.
-pub(crate) fn minutes(number: f64) -> String {
+pub fn minutes(number: f64) -> String {
     if number < 180.0 {
         format!("{} minutes", digits(libm::ceil(number * 10.0) / 10.0))
     } else if number < 72.0 * 60.0 {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::{DataFault, FaultCode, History, MetricData, StageData};
+use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
 use crate::pipeline::{Exposure, MetricKind};
 use crate::series::{self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Series};
 
@@ -38,6 +38,7 @@ pub(super) fn put_together(
     let parts = parts(&readings);
     let mut data = StageData {
         grid: plan.grid,
+        purpose: Purpose::Decide,
         starts_with_stage: true,
         canary_starts_ms: parts.heartbeats.canary.process_starts_ms(&plan.grid),
         metrics: BTreeMap::new(),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DataFault, FaultCode, History, MetricData, StageData};
+use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
 use crate::pipeline::MetricKind;
 use crate::series::{
     Grid, PairedCounts, PairedGauge, PairedHistogram, Place, Series, distinct_process_starts,
@@ -191,6 +191,7 @@ impl StageQuestions {
         });
         StageData {
             grid: window,
+            purpose: Purpose::Decide,
             metrics: metrics.collect(),
             source_warnings: join_warnings(chunks),
             starts_with_stage: true,

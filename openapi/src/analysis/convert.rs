@@ -106,6 +106,13 @@ impl From<&data::History> for History {
     }
 }
 
+impl Verdict {
+    /// The name used in answers.
+    pub fn name(self) -> &'static str {
+        judge::Verdict::from(self).name()
+    }
+}
+
 impl From<judge::Verdict> for Verdict {
     fn from(verdict: judge::Verdict) -> Self {
         match verdict {

@@ -27,19 +27,43 @@ pub enum RolloutReason {
     Override,
     /// What happens cannot be recorded, so nothing is decided.
     StoreUnavailable,
-    /// The rollout was cancelled.
+    /// The rollout was cancelled, or it is over and its caller has said so.
     Cancelled,
+    /// Another rollout of the same caller began in its place.
+    Superseded,
+    /// The rollout has not come to this stage.
+    NotReached,
+    /// The caller went on without this stage.
+    Left,
+    /// A shadow stage: it is judged, and its caller goes on when its duration is over.
+    ShadowStage,
+    /// A dry run: every stage is judged, and its caller goes on when its duration is over.
+    DryRun,
 }
 
 impl RolloutReason {
     /// Every reason, in the order of declaration.
-    const ALL: [Self; 3] = [Self::Override, Self::StoreUnavailable, Self::Cancelled];
+    const ALL: [Self; 8] = [
+        Self::Override,
+        Self::StoreUnavailable,
+        Self::Cancelled,
+        Self::Superseded,
+        Self::NotReached,
+        Self::Left,
+        Self::ShadowStage,
+        Self::DryRun,
+    ];
 
     fn token(self) -> &'static str {
         match self {
             Self::Override => "override",
             Self::StoreUnavailable => "store_unavailable",
             Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+            Self::NotReached => "not_reached",
+            Self::Left => "left",
+            Self::ShadowStage => "shadow_stage",
+            Self::DryRun => "dry_run",
         }
     }
 }
@@ -49,8 +73,18 @@ impl ReasonCode {
     pub const OVERRIDE: Self = Self::Rollout(RolloutReason::Override);
     /// What happens cannot be recorded, so nothing is decided.
     pub const STORE_UNAVAILABLE: Self = Self::Rollout(RolloutReason::StoreUnavailable);
-    /// The rollout was cancelled.
+    /// The rollout was cancelled, or it is over and its caller has said so.
     pub const CANCELLED: Self = Self::Rollout(RolloutReason::Cancelled);
+    /// Another rollout of the same caller began in its place.
+    pub const SUPERSEDED: Self = Self::Rollout(RolloutReason::Superseded);
+    /// The rollout has not come to this stage.
+    pub const NOT_REACHED: Self = Self::Rollout(RolloutReason::NotReached);
+    /// The caller went on without this stage.
+    pub const LEFT: Self = Self::Rollout(RolloutReason::Left);
+    /// A shadow stage.
+    pub const SHADOW_STAGE: Self = Self::Rollout(RolloutReason::ShadowStage);
+    /// A dry run.
+    pub const DRY_RUN: Self = Self::Rollout(RolloutReason::DryRun);
     /// A passed stage, an ended rollout: everything that was needed is shown.
     pub const PASSED: Self = Self::Judge(judge::ReasonCode::Passed);
     /// Not judged yet.

@@ -27,8 +27,14 @@ pub enum EventKind {
     Overridden,
     /// The rollout was cancelled.
     Cancelled,
+    /// Its caller began another rollout in its place.
+    Superseded,
     /// The rollout is over, its caller says.
     Closed,
+    /// The caller went on without a stage.
+    StageLeft,
+    /// A stage began, and its caller does not tell how much traffic the canary has.
+    WeightUnknown,
 }
 
 impl EventKind {
@@ -43,7 +49,10 @@ impl EventKind {
             Self::RolledBack => "rolled_back",
             Self::Overridden => "overridden",
             Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
             Self::Closed => "closed",
+            Self::StageLeft => "stage_left",
+            Self::WeightUnknown => "weight_unknown",
         }
     }
 }
@@ -79,6 +88,11 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub verdict: Option<Verdict>,
+    /// `false` where the verdict changes nothing: of a shadow stage, a dry run, or a stage that a
+    /// person has decided. Left out where it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub acted: Option<bool>,
     /// Why, as a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

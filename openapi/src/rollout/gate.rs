@@ -42,8 +42,8 @@ pub struct GateRequest {
         deserialize_with = "time"
     )]
     pub start: Option<DateTime<Utc>>,
-    /// Judge without acting: the gate says `promote` whatever the verdict is, and `true_verdict`
-    /// tells it. Fixed from the first call on.
+    /// Judge without acting: the gate says `hold` until the stage's duration is over and then
+    /// `promote`, whatever the verdict is; `true_verdict` tells it. Fixed from the first call on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
 }
@@ -82,10 +82,14 @@ pub struct GateAnswer {
     pub status_url: Option<String>,
     /// Why, as a token.
     pub reason_code: ReasonCode,
-    /// Whether the rollout is judged without acting.
+    /// Whether the stage is judged without acting: a dry run, or a shadow stage.
     pub dry_run: bool,
-    /// What the verdict would be if the rollout acted. Only when `dry_run`.
+    /// What the checks say. Only where it does not act: in a dry run and in a shadow stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub true_verdict: Option<Verdict>,
+    /// Why the checks say that, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub true_reason: Option<String>,
 }

@@ -21,6 +21,8 @@ pub enum RolloutState {
     RolledBack,
     /// It was cancelled: the next call with its key starts a new one.
     Cancelled,
+    /// Its caller began another one in its place. A call that may start begins a new one.
+    Superseded,
     /// It is over and its caller has said so: the next call with its key starts a new one.
     Closed,
 }
@@ -32,11 +34,15 @@ pub enum StageState {
     /// It has not begun.
     Waiting,
     /// It is judged.
-    Judged,
+    Open,
     /// It has passed.
     Passed,
-    /// The rollout went on without its having passed.
+    /// A person said promote.
+    Overridden,
+    /// The caller went on without it.
     Left,
+    /// The rollout was rolled back in it.
+    Failed,
 }
 
 /// One stage of a rollout.
@@ -59,6 +65,19 @@ pub struct RolloutStage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub passed: Option<DateTime<Utc>>,
+    /// What its checks found where that does not act, in a dry run and in a shadow stage: the
+    /// verdict that would have ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub true_verdict: Option<Verdict>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub true_reason: Option<String>,
+    /// When that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub found: Option<DateTime<Utc>>,
 }
 
 /// A rollout: one canary going through one pipeline.
@@ -91,12 +110,20 @@ pub struct Rollout {
     pub state: RolloutState,
     /// Who moves it to the next stage.
     pub advance: AdvanceMode,
-    /// Whether it is judged without acting.
+    /// As what it ended. Only when it is `closed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub ended_as: Option<RolloutState>,
+    /// Whether the stage it is at is judged without acting: a dry run, or a shadow stage.
     pub dry_run: bool,
-    /// What the verdict would be if the rollout acted. Only when `dry_run`.
+    /// What the checks say. Only where it does not act: in a dry run and in a shadow stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub true_verdict: Option<Verdict>,
+    /// Why the checks say that, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub true_reason: Option<String>,
     /// The stage it is at.
     #[schema(example = "stage_2")]
     pub stage: String,

@@ -6,6 +6,7 @@ use std::{fs, str};
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use serinus_analysis::data::Purpose;
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::pipeline::{self, Pipeline, Stage, nearest_name};
 use serinus_analysis::series::Populations;
@@ -94,6 +95,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
         start_ms: arguments.start.as_ref().map(DateTime::timestamp_millis),
         end_ms: arguments.end.as_ref().map(DateTime::timestamp_millis),
         source: arguments.source.as_deref(),
+        purpose: Purpose::Decide,
     };
     let runtime = boot::runtime_of_a_command()?;
     let engine = boot::engine_of_a_command(arguments.sources)?;

@@ -18,7 +18,7 @@ pub(crate) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> St
 mod tests {
     use std::collections::BTreeMap;
 
-    use serinus_analysis::data::{BudgetData, History};
+    use serinus_analysis::data::{BudgetData, History, Purpose};
     use serinus_analysis::pipeline::parse;
     use serinus_analysis::series::Grid;
 
@@ -32,6 +32,7 @@ mod tests {
         let named = |history| {
             let data = StageData {
                 grid: Grid::covering(0, 300_000, 30_000),
+                purpose: Purpose::Decide,
                 starts_with_stage: true,
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
@@ -54,6 +55,7 @@ mod tests {
         let named = |starts_with_stage| {
             let data = StageData {
                 grid: Grid::covering(0, 300_000, 30_000),
+                purpose: Purpose::Decide,
                 starts_with_stage,
                 canary_starts_ms: None,
                 error_budget: None,
@@ -76,6 +78,7 @@ mod tests {
         let named = |error_budget| {
             let data = StageData {
                 grid: Grid::covering(0, 300_000, 30_000),
+                purpose: Purpose::Decide,
                 starts_with_stage: true,
                 canary_starts_ms: None,
                 error_budget,

@@ -35,6 +35,7 @@ impl Engine {
         let grid = window.grid;
         let data = StageData {
             grid,
+            purpose: input.purpose,
             starts_with_stage: window.starts_with_stage,
             canary_starts_ms: None,
             metrics: names

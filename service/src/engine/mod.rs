@@ -17,7 +17,7 @@ mod window;
 
 use std::sync::Arc;
 
-use serinus_analysis::data::StageData;
+use serinus_analysis::data::{Purpose, StageData};
 use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
@@ -37,7 +37,6 @@ use history::Histories;
 pub(crate) use past::{PastInput, PastReading};
 use reading::Reader;
 use window::Window;
-pub(crate) use window::{check_open_window, in_the_future};
 
 /// What shall be analysed.
 #[derive(Debug, Clone)]
@@ -55,6 +54,8 @@ pub(crate) struct AnalysisInput<'a> {
     pub end_ms: Option<i64>,
     /// The name of the source; the pipeline's, or the default when absent.
     pub source: Option<&'a str>,
+    /// What for.
+    pub purpose: Purpose,
 }
 
 /// Why an analysis cannot be made as it was asked for. The caller has to change something.
@@ -196,6 +197,7 @@ impl Engine {
         );
         let (mut data, mut queries) = gathered?;
         data.starts_with_stage = starts_with_stage;
+        data.purpose = input.purpose;
         if let Some((read, asked_for_it)) = budget? {
             data.error_budget = Some(read);
             queries.extend(asked_for_it);

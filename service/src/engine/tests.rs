@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::{Form, Router, routing::post};
-use serinus_analysis::data::{ControlSplit, History, HistoryData, MetricData};
+use serinus_analysis::data::{ControlSplit, History, HistoryData, MetricData, Purpose};
 use serinus_analysis::judge::{NoiseSource, ReasonCode, Verdict, WarningCode, measure_noise};
 use serinus_analysis::matchers::Matcher;
 use serinus_analysis::pipeline::parse;
@@ -235,6 +235,7 @@ fn input(pipeline: &Pipeline, minutes: i64) -> AnalysisInput<'_> {
         start_ms: Some(START_MS),
         end_ms: Some(START_MS + minutes * 60_000),
         source: None,
+        purpose: Purpose::Decide,
     }
 }
 
@@ -259,6 +260,7 @@ pub(super) fn measured(events: f64) -> History {
     };
     let data = StageData {
         grid: Grid::covering(0, 14_400_000, 30_000),
+        purpose: Purpose::Decide,
         starts_with_stage: true,
         metrics: BTreeMap::from([("error_rate".to_owned(), MetricData::Counts(counts))]),
         source_warnings: BTreeMap::new(),

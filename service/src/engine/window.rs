@@ -79,23 +79,8 @@ pub(super) fn resolve(
     })
 }
 
-/// Says what is wrong with a window that begins at a moment and goes on, as one that is looked at
-/// now.
-///
-/// # Errors
-///
-/// As of [`resolve`].
-pub(crate) fn check_open_window(
-    start_ms: i64,
-    now_ms: i64,
-    settings: &AnalysisSettings,
-    stage: &Stage,
-) -> Result<(), AnalysisError> {
-    resolve(Some(start_ms), None, now_ms, settings, stage).map(drop)
-}
-
 /// A moment that is given lies in the future.
-pub(crate) fn in_the_future(name: &str) -> AnalysisError {
+fn in_the_future(name: &str) -> AnalysisError {
     AnalysisError::Window(format!(
         "{name} lies in the future; give a time up to now, or leave it out"
     ))

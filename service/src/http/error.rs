@@ -11,7 +11,7 @@ use serinus_openapi::{Problem, ProblemType};
 
 use crate::engine::AnalysisError;
 use crate::pipelines::CatalogueError;
-use crate::rollouts::{InvalidReason, RolloutError};
+use crate::rollouts::{InvalidReason, Refused, RolloutError};
 use crate::store::InvalidKey;
 
 /// An error as it is told to the caller.
@@ -81,6 +81,7 @@ impl From<RolloutError> for ApiError {
         let problem_type = match error {
             RolloutError::Impossible(error) => return error.into(),
             RolloutError::Store(_) | RolloutError::Unreadable(_) => ProblemType::StoreUnavailable,
+            RolloutError::Refused(Refused::Start(_)) => ProblemType::InvalidWindow,
             RolloutError::Refused(_) | RolloutError::Busy => ProblemType::RolloutConflict,
             RolloutError::PopulationsDiffer(_) => ProblemType::PopulationsDiffer,
         };

@@ -50,6 +50,27 @@ impl Asked {
     }
 }
 
+/// The key that a call names in its query, in its body, or in both. Everything else is ignored: a
+/// caller may send whatever it sends elsewhere.
+///
+/// # Errors
+///
+/// What cannot be used, and what to write instead.
+pub(super) fn key_of(query: &str, body: &str) -> Result<RolloutKey, ApiError> {
+    let mut asked = None;
+    for pair in query.split('&') {
+        if let Some(value) = pair.strip_prefix("key=")
+            && asked.replace(decoded(value)?).is_some()
+        {
+            return Err(invalid("`key` is given twice in the query: give it once"));
+        }
+    }
+    let sent: Option<Value> = serde_json::from_str(body).ok();
+    let sent = sent.and_then(|sent| Some(sent.get("key")?.as_str()?.to_owned()));
+    let key = both("key", asked, sent)?;
+    Ok(RolloutKey::new(key.unwrap_or_default())?)
+}
+
 fn both<T: PartialEq>(
     name: &str,
     asked: Option<T>,

@@ -250,6 +250,21 @@ impl IntoResponses for Advance {
     }
 }
 
+/// `POST /v1/pipelines/{pipeline}/cancel`.
+pub(super) struct CancelByKey;
+
+impl IntoResponses for CancelByKey {
+    fn responses() -> Documented {
+        problems([
+            (
+                ProblemType::InvalidRequest,
+                "No key, or one that cannot be used",
+            ),
+            (ProblemType::NoSuchRollout, "No rollout has this key"),
+        ])
+    }
+}
+
 /// `POST /v1/rollouts/{id}/override`.
 pub(super) struct Override;
 
@@ -282,10 +297,16 @@ pub(super) struct GateQuery;
 
 impl IntoResponses for GateQuery {
     fn responses() -> Documented {
-        problems([(
-            ProblemType::InvalidRequest,
-            "No key, or a parameter that cannot be used",
-        )])
+        problems([
+            (
+                ProblemType::InvalidRequest,
+                "No key, a parameter that cannot be used, or a start at which no stage can begin",
+            ),
+            (
+                ProblemType::NoSuchRollout,
+                "No such pipeline or stage, or no rollout with this key at a later stage",
+            ),
+        ])
     }
 }
 
@@ -296,7 +317,7 @@ impl IntoResponses for GateBody {
     fn responses() -> Documented {
         problems([(
             ProblemType::InvalidRequest,
-            "No key, or a field that cannot be used",
+            "No key, a field that cannot be used, or a start at which no stage can begin",
         )])
     }
 }

@@ -3,39 +3,17 @@
 use serinus_openapi::Number;
 use serinus_openapi::analysis::{Gate, timestamp};
 use serinus_openapi::population::Population;
-use serinus_openapi::rollout::{Rollout, RolloutStage, RolloutState, RolloutSummary};
+use serinus_openapi::rollout::{Rollout, RolloutStage, RolloutSummary};
 
 use crate::rollouts::{Document, Live, Present, StageRecord};
-use crate::store::{self, StoredRollout};
+use crate::store::StoredRollout;
 use crate::time::UnixMillis;
-
-/// The state as it is shown.
-pub(super) fn shown_state(state: store::RolloutState) -> RolloutState {
-    match state {
-        store::RolloutState::Open => RolloutState::Open,
-        store::RolloutState::Promoted => RolloutState::Promoted,
-        store::RolloutState::RolledBack => RolloutState::RolledBack,
-        store::RolloutState::Cancelled => RolloutState::Cancelled,
-        store::RolloutState::Closed => RolloutState::Closed,
-    }
-}
-
-/// The state as it is stored.
-pub(super) fn stored_state(state: RolloutState) -> store::RolloutState {
-    match state {
-        RolloutState::Open => store::RolloutState::Open,
-        RolloutState::Promoted => store::RolloutState::Promoted,
-        RolloutState::RolledBack => store::RolloutState::RolledBack,
-        RolloutState::Cancelled => store::RolloutState::Cancelled,
-        RolloutState::Closed => store::RolloutState::Closed,
-    }
-}
 
 /// A rollout with everything that is known of it.
 pub(super) fn rollout(live: &Live, status_url: String) -> Rollout {
     let present = live.present();
     let told = present.told(&live.pipeline, None);
-    let (verdict, reason) = told.acted_on();
+    let (true_verdict, true_reason) = told.truth.unzip();
     let stage = present.document.current().stage();
     let analysis = present
         .judgement
@@ -43,10 +21,11 @@ pub(super) fn rollout(live: &Live, status_url: String) -> Rollout {
         .filter(|judgement| judgement.stage == *stage)
         .and_then(|judgement| judgement.answer.as_deref().cloned());
     Rollout {
-        verdict,
-        gate: Gate::new(verdict, &reason),
-        dry_run: told.is_dry_run(),
-        true_verdict: told.true_verdict(),
+        verdict: told.verdict,
+        gate: Gate::new(told.verdict, &told.reason),
+        dry_run: told.is_without_acting,
+        true_verdict,
+        true_reason,
         progress: told.progress,
         reason_code: told.reason_code,
         rollout: live.id.to_string(),
@@ -54,7 +33,8 @@ pub(super) fn rollout(live: &Live, status_url: String) -> Rollout {
         pipeline: live.pipeline_name.clone(),
         key: live.key.to_string(),
         attempt: live.attempt,
-        state: shown_state(present.state),
+        state: present.state.into(),
+        ended_as: present.document.ended_as,
         advance: present.document.advance,
         stage: stage.to_string(),
         rollback_to_percent: Number::percent(live.rollback_to_percent(stage.as_str())),
@@ -74,13 +54,17 @@ fn stages(live: &Live, present: &Present) -> Vec<RolloutStage> {
         .iter()
         .map(|stage| {
             let record = present.document.record_of(&stage.id);
+            let found = record.and_then(StageRecord::found);
             RolloutStage {
                 stage: stage.id.clone(),
                 name: stage.name.clone(),
-                state: present.stage_state(stage),
+                state: present.stage_state(&live.pipeline, stage),
                 traffic_percent: Number::percent(stage.traffic_percent),
                 started: record.map(|record| at(record.started())),
                 passed: record.and_then(StageRecord::passed).map(at),
+                true_verdict: found.map(|found| found.verdict),
+                true_reason: found.map(|found| found.reason.clone()),
+                found: found.map(|found| at(found.at_ms)),
             }
         })
         .collect()
@@ -96,7 +80,7 @@ pub(super) fn summary(stored: &StoredRollout, status_url: String) -> RolloutSumm
         pipeline: stored.pipeline.clone(),
         key: stored.key.to_string(),
         attempt: stored.attempt,
-        state: shown_state(stored.state),
+        state: stored.state.into(),
         stage: document.as_ref().map_or_else(String::new, |document| {
             document.current().stage().to_string()
         }),

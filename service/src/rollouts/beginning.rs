@@ -1,28 +1,28 @@
 //! When a stage begins: the one rule about a `start` that somebody gives.
+//! Source: docs/design/gate.md, "When a stage begins".
 //!
-//! What is recorded as the beginning of a stage is a [`StageStart`], and only this file makes one:
-//! a way in that takes a `start` has to name the [`StartRule`] that it is held to.
+//! What is recorded as the beginning of a stage is a [`StageStart`], and only this file makes one.
 
-use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::pipeline::Stage;
+use serinus_openapi::analysis::timestamp;
 
-use crate::engine::{self, AnalysisError};
+use super::document::Document;
 use crate::time::UnixMillis;
 
-/// To which rule a `start` is held.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum StartRule<'a> {
-    /// A window that begins there can be judged now. For the stage that a rollout is started at,
-    /// by whomever.
-    CanBeJudged(&'a Pipeline, &'a Stage),
-    /// It does not lie in the future. For a stage that a rollout is moved to.
-    NotInTheFuture,
-    /// As it is given. For a later stage whose gate is asked.
-    AsGiven,
-}
+/// How far ahead of this clock a start may lie: callers' clocks differ. It then counts as now.
+const MOST_AHEAD_MS: i64 = 30_000;
+/// How much longer ago than the stage may last it may have begun.
+const MOST_LATE_MS: i64 = 24 * 60 * 60 * 1_000;
+const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 
 /// When a stage begins, by the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StageStart(UnixMillis);
+
+/// Why a stage cannot begin when it is said to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct InvalidStart(String);
 
 impl StageStart {
     /// Where the data ends that the stage before was judged by, so that no interval is judged twice
@@ -42,23 +42,66 @@ impl StageStart {
     }
 }
 
-/// Looks at the `start` that a caller gives; without one the stage begins now.
+/// Looks at the `start` that is given for a stage; without one it begins now. `before` is what is
+/// remembered of the rollout, unless this is its first stage.
 ///
 /// # Errors
 ///
-/// [`AnalysisError::Window`] says what to give.
+/// [`InvalidStart`] says what to give.
 pub(super) fn check_start(
     given: Option<UnixMillis>,
+    stage: &Stage,
+    before: Option<&Document>,
     now: UnixMillis,
-    rule: StartRule<'_>,
-) -> Result<StageStart, AnalysisError> {
-    let start = given.unwrap_or(now);
-    match rule {
-        StartRule::CanBeJudged(pipeline, stage) => {
-            engine::check_open_window(start.get(), now.get(), &pipeline.analysis, stage)?;
-        }
-        StartRule::NotInTheFuture if start > now => return Err(engine::in_the_future("start")),
-        StartRule::NotInTheFuture | StartRule::AsGiven => {}
+) -> Result<StageStart, InvalidStart> {
+    let Some(given) = given else {
+        return Ok(StageStart::now(now));
+    };
+    let wrong = |what: &str| {
+        let give = "give the moment when its traffic was moved, or leave `start` out";
+        Err(InvalidStart(format!(
+            "start {} of {} {what}: {give}",
+            told(given),
+            stage.id
+        )))
+    };
+    if given.since(now) > MOST_AHEAD_MS {
+        let what = format!("lies in the future, it is {} here", told(now));
+        return wrong(&what);
     }
-    Ok(StageStart(start))
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "durations are bounded by the pipeline"
+    )]
+    let longest_ms = (stage.max_duration_minutes * MILLISECONDS_PER_MINUTE) as i64;
+    if now.since(given) > longest_ms.saturating_add(MOST_LATE_MS) {
+        return wrong("lies longer ago than the stage's max_duration_minutes and a day");
+    }
+    if let Some(document) = before {
+        let same = document.stages.iter().find(|one| one.started() == given);
+        if let Some(same) = same {
+            let what = format!(
+                "is that of {} too, and every stage has its own",
+                same.stage()
+            );
+            return wrong(&what);
+        }
+        let at = document.current();
+        if given < document.stages.began() {
+            return wrong("lies before the rollout began");
+        }
+        if given < at.judged_until() {
+            let until = told(at.judged_until());
+            let what = format!(
+                "lies within what {} was judged by, until {until}",
+                at.stage()
+            );
+            return wrong(&what);
+        }
+    }
+    Ok(StageStart(given.min(now)))
+}
+
+fn told(at: UnixMillis) -> String {
+    timestamp(at.get()).format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

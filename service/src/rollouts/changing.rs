@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use serinus_openapi::rollout::{EventKind, OverrideVerdict};
 
-use super::beginning::{StartRule, check_start};
+use super::document::StageId;
 use super::live::{Live, Present};
 use super::reason::Reason;
 use super::trail::TrailEntry;
-use super::transition::{self, Change, End, Judgement, Refused};
+use super::transition::{self, Change, End, GoingOn, Judgement, Overriding, Refused};
 use super::{RolloutError, Rollouts, recorded};
-use crate::store::{Inputs, Recorded, RolloutState, RolloutUpdate};
+use crate::store::{Inputs, Recorded, RolloutKey, RolloutState, RolloutUpdate};
 use crate::time::UnixMillis;
 
 impl Rollouts {
-    /// The caller has moved the traffic to a stage, or to the next one. Its `start` is held to the
-    /// rule of the way in.
+    /// The caller has moved the traffic to a stage, or to the next one. Says which stages it left.
     ///
     /// # Errors
     ///
@@ -25,21 +24,21 @@ impl Rollouts {
         &self,
         live: &Arc<Live>,
         stage: Option<&str>,
-        (start, rule): (Option<UnixMillis>, StartRule<'_>),
+        start: Option<UnixMillis>,
         caused_by: &str,
-    ) -> Result<(), RolloutError> {
-        let start = check_start(start, self.now(), rule)?;
-        self.change(live, |present| {
-            transition::advanced(
-                &present.document,
-                present.state,
-                &live.pipeline,
-                stage,
-                caused_by,
-                start,
-            )
-        })
-        .await
+    ) -> Result<Vec<StageId>, RolloutError> {
+        let going = GoingOn {
+            stage,
+            start,
+            caused_by,
+            now: self.now(),
+        };
+        let made = self.change(live, |present| {
+            let (document, state) = (&present.document, present.state);
+            transition::advanced(document, state, &live.pipeline, going).map(Some)
+        });
+        let made = made.await?;
+        Ok(made.map_or_else(Vec::new, |change| change.left()))
     }
 
     /// A human decides.
@@ -54,20 +53,16 @@ impl Rollouts {
         reason: &Reason,
         caused_by: &str,
     ) -> Result<(), RolloutError> {
-        let now = self.now();
-        self.change(live, |present| {
-            transition::overridden(
-                &present.document,
-                present.state,
-                &live.pipeline,
-                verdict,
-                reason.as_str(),
-                caused_by,
-                now,
-            )
-            .map(Some)
-        })
-        .await
+        let by = Overriding {
+            verdict,
+            reason: reason.as_str(),
+            caused_by,
+            now: self.now(),
+        };
+        let made = self.change(live, |present| {
+            transition::overridden(present, &live.pipeline, by).map(Some)
+        });
+        made.await.map(drop)
     }
 
     /// The rollout is cancelled, or its caller says that it is over.
@@ -82,31 +77,54 @@ impl Rollouts {
         reason: Option<&str>,
         caused_by: &str,
     ) -> Result<(), RolloutError> {
-        self.change(live, |present| {
-            let (document, is_current) = (&present.document, present.is_current);
-            Ok(transition::ended(
-                document, is_current, end, reason, caused_by,
-            ))
-        })
-        .await
+        let now = self.now();
+        let made = self.change(live, |present| {
+            Ok(transition::ended(present, end, reason, caused_by, now))
+        });
+        made.await.map(drop)
     }
 
-    /// Makes a change of what is remembered, in the store and then in memory.
-    async fn change(
+    /// Cancels the rollout of a key, if it is open. One that is over stays as it is: a caller says
+    /// this after a rollback too, and must not free the key by it.
+    ///
+    /// # Errors
+    ///
+    /// [`RolloutError`] when nothing could be read or recorded.
+    pub(crate) async fn cancel(
+        &self,
+        pipeline: &str,
+        key: &RolloutKey,
+        reason: Option<&str>,
+        caused_by: &str,
+    ) -> Result<Option<Arc<Live>>, RolloutError> {
+        let live = match self.current(pipeline, key).await? {
+            Some(live) => Some(live),
+            None => self.newest(pipeline, key).await?,
+        };
+        if let Some(live) = &live
+            && live.present().state == RolloutState::Open
+        {
+            self.end(live, End::Cancelled, reason, caused_by).await?;
+        }
+        Ok(live)
+    }
+
+    /// Makes a change of what is remembered, in the store and then in memory. Says which.
+    pub(super) async fn change(
         &self,
         live: &Arc<Live>,
         decide: impl Fn(&Present) -> Result<Option<Change>, Refused>,
-    ) -> Result<(), RolloutError> {
+    ) -> Result<Option<Change>, RolloutError> {
         /// Another process may change it as often as this while one change is made.
         const MOST_TRIES: usize = 5;
         let _writing = live.writing.lock().await;
         for _ in 0..MOST_TRIES {
             let Some(change) = decide(&live.present())? else {
-                return Ok(());
+                return Ok(None);
             };
             if self.record(live, &change, None, None).await? {
                 live.wake();
-                return Ok(());
+                return Ok(Some(change));
             }
         }
         Err(RolloutError::Busy)

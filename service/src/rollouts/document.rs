@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serinus_analysis::pipeline::{Diagnostic, Pipeline, Stage};
 use serinus_openapi::analysis::{ReasonCode, Verdict};
 use serinus_openapi::population::Population;
-use serinus_openapi::rollout::AdvanceMode;
+use serinus_openapi::rollout::{AdvanceMode, RolloutState};
 
 use super::beginning::StageStart;
 use crate::time::UnixMillis;
@@ -65,6 +65,32 @@ pub(crate) struct Document {
     pub stages: Begun,
     /// What was recorded last.
     pub decision: Option<Decision>,
+    /// As what it ended, of one that is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_as: Option<RolloutState>,
+    /// When its caller began another one in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_ms: Option<UnixMillis>,
+    /// What is known of a caller that counts steps.
+    #[serde(default, skip_serializing_if = "Steps::is_unknown")]
+    pub steps: Steps,
+}
+
+/// What is known of a caller whose yes lets the traffic take one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Steps {
+    /// Whether it tells its events: then it also tells how much traffic the canary has.
+    #[serde(default)]
+    pub tells_events: bool,
+    /// When it was given a yes of which it has not told the step.
+    #[serde(default)]
+    pub allowed_ms: Option<UnixMillis>,
+}
+
+impl Steps {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The stages that have begun, in the order of their beginning. There is always one that the
@@ -82,6 +108,27 @@ pub(crate) struct StageRecord {
     stage: StageId,
     started_ms: UnixMillis,
     passed_ms: Option<UnixMillis>,
+    /// Where the data ends that it passed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    judged_until_ms: Option<UnixMillis>,
+    /// What a person has decided of it, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overriding: Option<String>,
+    /// What its checks found where that does not act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<Found>,
+}
+
+/// What the checks of a stage found that is judged without acting: the verdict that would have
+/// ended it, or that none did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Found {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// When it was found.
+    pub at_ms: UnixMillis,
 }
 
 /// A verdict that was recorded.
@@ -106,6 +153,9 @@ impl StageRecord {
             stage,
             started_ms: start.at(),
             passed_ms: None,
+            judged_until_ms: None,
+            overriding: None,
+            found: None,
         }
     }
 
@@ -119,9 +169,25 @@ impl StageRecord {
         self.started_ms
     }
 
-    /// When it passed, if it did.
+    /// When it passed, or a person let it pass.
     pub(crate) fn passed(&self) -> Option<UnixMillis> {
         self.passed_ms
+    }
+
+    /// Until when its data was judged, as far as that is over: of a stage that is still judged its
+    /// beginning.
+    pub(super) fn judged_until(&self) -> UnixMillis {
+        self.judged_until_ms.unwrap_or(self.started_ms)
+    }
+
+    /// What a person has decided of it.
+    pub(super) fn overriding(&self) -> Option<&str> {
+        self.overriding.as_deref()
+    }
+
+    /// What its checks found, of a stage that is judged without acting.
+    pub(crate) fn found(&self) -> Option<&Found> {
+        self.found.as_ref()
     }
 }
 
@@ -144,9 +210,36 @@ impl Begun {
         self.earlier.iter().chain([&self.current])
     }
 
-    /// The current stage passes.
-    pub(super) fn pass(&mut self, at: UnixMillis) {
-        self.current.passed_ms = Some(at);
+    /// When the first of them began.
+    pub(super) fn began(&self) -> UnixMillis {
+        self.earlier.first().unwrap_or(&self.current).started_ms
+    }
+
+    /// The current stage passes by what was judged until a moment.
+    pub(super) fn pass(&mut self, at: UnixMillis, judged_until: UnixMillis) {
+        self.current.passed_ms.get_or_insert(at);
+        self.current.judged_until_ms.get_or_insert(judged_until);
+    }
+
+    /// A person decides the current stage.
+    pub(super) fn decide(&mut self, sentence: String) {
+        self.current.overriding = Some(sentence);
+    }
+
+    /// The checks of the current stage have found something that does not act. What was found
+    /// first stays, but that a rollback comes after a promotion.
+    pub(super) fn find(&mut self, found: Found) {
+        let is_worse = |before: &Found| {
+            before.verdict != Verdict::Rollback && found.verdict == Verdict::Rollback
+        };
+        if self.current.found.as_ref().is_none_or(is_worse) {
+            self.current.found = Some(found);
+        }
+    }
+
+    /// The current stage begins only now.
+    pub(super) fn begin_again(&mut self, start: StageStart) {
+        self.current.started_ms = start.at();
     }
 
     /// Another stage begins.

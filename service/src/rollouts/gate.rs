@@ -9,12 +9,12 @@ use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::series::Populations;
 use serinus_openapi::rollout::AdvanceMode;
 
-use super::beginning::StartRule;
 use super::document::stage_of;
-use super::live::{Live, Present};
+use super::live::Live;
+use super::standing::{Visit, may_start};
 use super::start::NewStart;
 use super::telling::Told;
-use super::{RolloutError, Rollouts};
+use super::{RolloutError, Rollouts, telling};
 use crate::pipelines::{Catalogue, KnownPipeline};
 use crate::store::{RolloutKey, RolloutState, StoreError};
 use crate::time::UnixMillis;
@@ -34,6 +34,8 @@ pub(crate) struct GateCall<'a> {
     pub start: Option<UnixMillis>,
     /// Judge without acting.
     pub dry_run: bool,
+    /// Whether the caller is there now, or only looks.
+    pub visit: Visit,
     /// Who calls.
     pub caller: &'a str,
 }
@@ -56,6 +58,11 @@ pub(crate) enum GateError {
     NoStage {
         /// The pipeline.
         pipeline: Arc<Pipeline>,
+        /// What the caller calls the stage.
+        stage: String,
+    },
+    /// No rollout has this key, and a call that only looks starts none at a later stage.
+    NoRollout {
         /// What the caller calls the stage.
         stage: String,
     },
@@ -93,8 +100,8 @@ impl GateError {
 }
 
 impl Rollouts {
-    /// Asks the gate of a stage. The first call with a key starts the rollout, and a call for a
-    /// later stage says that the traffic was moved there.
+    /// Asks the gate of a stage. The first call with a key starts the rollout; what else a call
+    /// starts or moves, [`standing`](super::standing) says.
     ///
     /// # Errors
     ///
@@ -107,8 +114,8 @@ impl Rollouts {
         wait: Duration,
     ) -> Result<GateTold, GateError> {
         let live = match self.current(call.pipeline, call.key).await {
-            Ok(Some(live)) => live,
-            Ok(None) => {
+            Ok(Some(live)) if !begins_anew(&live, call) => live,
+            Ok(_) => {
                 return match self.first(call, pipelines, wait).await {
                     Ok((live, told)) => Ok(GateTold {
                         live: Some(live),
@@ -132,7 +139,7 @@ impl Rollouts {
                 let present = live.present().told(&live.pipeline, Some(call.stage));
                 Told {
                     progress: present.progress,
-                    acting: present.acting,
+                    is_without_acting: present.is_without_acting,
                     ..held
                 }
             }
@@ -154,21 +161,22 @@ impl Rollouts {
         if stage_of(&live.pipeline, call.stage).is_none() {
             return Err(no_stage(&live.pipeline, call));
         }
-        if goes_on(&live.present(), &live.pipeline, call.stage) {
-            let start = (call.start, StartRule::AsGiven);
+        let mut news = None;
+        let moves = || live.present().moves(&live.pipeline, call.stage, call.visit);
+        if moves() {
             let advanced = self
-                .advance(live, Some(call.stage), start, call.caller)
+                .advance(live, Some(call.stage), call.start, call.caller)
                 .await;
             match advanced {
                 // It was decided or moved while this waited for its turn: the gate tells what it
                 // is now.
-                Err(RolloutError::Refused(_))
-                    if !goes_on(&live.present(), &live.pipeline, call.stage) => {}
-                other => other?,
+                Err(RolloutError::Refused(_)) if !moves() => {}
+                other => news = telling::news(&other?, call.stage),
             }
         }
         self.judge_within(live, wait).await;
-        Ok(live.present().told(&live.pipeline, Some(call.stage)))
+        let told = live.present().told(&live.pipeline, Some(call.stage));
+        Ok(told.after(news.as_deref()))
     }
 
     /// The first call with a key: it starts the rollout.
@@ -182,6 +190,10 @@ impl Rollouts {
         let Some((_, stage)) = stage_of(&found.pipeline, call.stage) else {
             return Err(no_stage(&found.pipeline, call));
         };
+        if !may_start(&found.pipeline, stage, call.visit) {
+            let stage = call.stage.to_owned();
+            return Err(GateError::NoRollout { stage });
+        }
         let new = NewStart {
             pipeline: &found.pipeline,
             pipeline_yaml: &found.text,
@@ -194,10 +206,11 @@ impl Rollouts {
             advance: AdvanceMode::Caller,
             caused_by: call.caller,
         };
-        let (live, _is_new) = self.start(&new).await?;
+        let (live, is_new) = self.start(&new).await?;
         self.judge_within(&live, wait).await;
         let told = live.present().told(&live.pipeline, Some(call.stage));
-        Ok((live, told))
+        let news = new.news().filter(|_| is_new);
+        Ok((live, told.after(news.as_deref())))
     }
 }
 
@@ -208,12 +221,9 @@ impl GateTold {
     }
 }
 
-/// Whether a call for a stage moves the rollout there: a caller that asks for a later stage has
-/// moved the traffic.
-fn goes_on(present: &Present, pipeline: &Pipeline, stage: &str) -> bool {
-    let place = |id: &str| stage_of(pipeline, id).map(|(place, _)| place);
-    let at = place(present.document.current().stage().as_str());
-    present.state == RolloutState::Open && at < place(stage)
+/// Whether a call with the key of a rollout that was superseded begins another one.
+fn begins_anew(live: &Live, call: &GateCall<'_>) -> bool {
+    live.present().state == RolloutState::Superseded && call.visit == Visit::Here
 }
 
 fn no_stage(pipeline: &Arc<Pipeline>, call: &GateCall<'_>) -> GateError {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serinus_analysis::data::FaultCode;
+use serinus_analysis::data::{FaultCode, Purpose};
 use serinus_analysis::pipeline::Stage;
 use serinus_openapi::analysis::{ReasonCode, RolloutReason, Verdict};
 
 use super::document::StageId;
-use super::live::{Live, Present};
-use super::schedule::{RETRY_MS, behind, next_due, sealed_end, spread_ms, window_end};
+use super::live::{Live, Present, Watched};
+use super::schedule::{RETRY_MS, behind, looked_at, next_due, sealed_end, spread_ms};
 use super::transition::{self, Judgement};
-use super::{RolloutError, Rollouts, telling};
+use super::{RolloutError, Rollouts, wording};
 use crate::engine::{Analysis, AnalysisInput};
 use crate::packed::pack;
 use crate::store::{Inputs, RolloutState};
@@ -27,13 +27,13 @@ fn failed(
     code: ReasonCode,
     reason: String,
 ) -> Judgement {
-    let place = super::document::stage_of(&live.pipeline, &stage.id).map_or(1, |(at, _)| at + 1);
     Judgement {
         stage: StageId::of(stage),
+        purpose: Purpose::Decide,
         verdict: Verdict::Hold,
         reason_code: code,
         reason,
-        progress: telling::progress(&live.pipeline, place),
+        progress: wording::progress(&live.pipeline, &StageId::of(stage)),
         end_ms,
         made_ms,
         answer: None,
@@ -52,8 +52,8 @@ fn hold_unrecorded(live: &Live, error: &RolloutError, now: UnixMillis) {
             "the rollout {} of {} holds: {error}", live.key, live.pipeline_name
         );
     }
-    if let Some((stage, _)) = present.open_stage(&live.pipeline) {
-        let reason = telling::unrecorded(error);
+    if let Some(Watched { stage, .. }) = present.watched(&live.pipeline) {
+        let reason = wording::unrecorded(error);
         let end = sealed_end(&live.pipeline, now);
         live.note(failed(live, stage, (end, now), code, reason));
     }
@@ -101,7 +101,7 @@ impl Rollouts {
         };
         drop(judging);
         // It went on to another stage meanwhile, or was changed by somebody else.
-        if let Some((stage, _)) = live.present().open_stage(&live.pipeline)
+        if let Some(Watched { stage, .. }) = live.present().watched(&live.pipeline)
             && !is_told(&live.present(), stage)
         {
             live.wake();
@@ -111,9 +111,10 @@ impl Rollouts {
     /// Judges it, and says whether it is to be tried again soon.
     async fn judge_alone(&self, live: &Arc<Live>) -> Result<bool, RolloutError> {
         let present = live.present();
-        let Some((stage, started)) = present.open_stage(&live.pipeline) else {
+        let Some(watched) = present.watched(&live.pipeline) else {
             return Ok(false);
         };
+        let stage = watched.stage;
         let end = sealed_end(&live.pipeline, self.now());
         let is_up_to_date = present.judgement.as_ref().is_some_and(|judgement| {
             judgement.stage.names(stage)
@@ -124,19 +125,22 @@ impl Rollouts {
         if is_up_to_date {
             return Ok(false);
         }
+        let looked_at = looked_at(&live.pipeline, &watched, end);
         let input = AnalysisInput {
             pipeline: &live.pipeline,
             stage,
             populations: live.populations.clone(),
-            start_ms: Some(started.get()),
-            end_ms: window_end(&live.pipeline, started, end).map(UnixMillis::get),
+            start_ms: Some(looked_at.start.get()),
+            end_ms: looked_at.end.map(UnixMillis::get),
             source: present.document.source.as_deref(),
+            purpose: looked_at.purpose,
         };
         let analysis = self.analyse(&input).await;
         let (judgement, inputs) = match analysis {
             Ok(analysis) => {
                 let judgement = Judgement {
                     stage: StageId::of(stage),
+                    purpose: input.purpose,
                     verdict: analysis.verdict.verdict.into(),
                     reason_code: analysis.verdict.reason_code.into(),
                     reason: analysis.verdict.reason.clone(),
@@ -211,8 +215,8 @@ impl Rollouts {
         let is_ready = || {
             let present = live.present();
             present
-                .open_stage(&live.pipeline)
-                .is_none_or(|(stage, _)| is_told(&present, stage))
+                .watched(&live.pipeline)
+                .is_none_or(|watched| is_told(&present, watched.stage))
         };
         if is_ready() {
             return;
@@ -267,7 +271,7 @@ impl Rollouts {
 fn is_caught_up(live: &Live, now: UnixMillis) -> bool {
     let present = live.present();
     let sealed = sealed_end(&live.pipeline, now);
-    let Some((stage, started)) = present.open_stage(&live.pipeline) else {
+    let Some(Watched { stage, started, .. }) = present.watched(&live.pipeline) else {
         return true;
     };
     present.judgement.as_ref().is_some_and(|judgement| {

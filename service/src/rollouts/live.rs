@@ -37,6 +37,8 @@ pub(crate) struct Live {
     pub(super) is_judging: AtomicBool,
     /// When it is judged next, in milliseconds since 1970: see [`Live::due`].
     due_ms: AtomicI64,
+    /// When a caller that counts steps asked last: see [`Live::asked`].
+    asked_ms: AtomicI64,
     present: RwLock<Arc<Present>>,
     changes: watch::Sender<u64>,
 }
@@ -100,6 +102,7 @@ impl Live {
             writing: tokio::sync::Mutex::default(),
             is_judging: AtomicBool::new(false),
             due_ms: AtomicI64::new(UnixMillis::EARLIEST.get()),
+            asked_ms: AtomicI64::new(UnixMillis::EARLIEST.get()),
             present: RwLock::new(Arc::new(Present {
                 version: stored.version,
                 state: stored.state,
@@ -173,6 +176,16 @@ impl Live {
         UnixMillis::new(self.due_ms.load(Ordering::Relaxed))
     }
 
+    /// When a caller that counts steps asked last, in this process.
+    pub(super) fn asked(&self) -> UnixMillis {
+        UnixMillis::new(self.asked_ms.load(Ordering::Relaxed))
+    }
+
+    /// Such a caller asks.
+    pub(super) fn is_asked(&self, now: UnixMillis) {
+        self.asked_ms.store(now.get(), Ordering::Relaxed);
+    }
+
     /// Says when it is judged next.
     pub(super) fn judge_at(&self, due: UnixMillis) {
         self.due_ms.store(due.get(), Ordering::Relaxed);
@@ -219,14 +232,30 @@ fn read_document(stored: &StoredRollout) -> Result<Document, Unreadable> {
     })
 }
 
+/// The stage whose traffic is looked at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Watched<'a> {
+    /// The stage.
+    pub stage: &'a Stage,
+    /// When it began.
+    pub started: UnixMillis,
+    /// Whether it has passed: then only what is found wrong counts.
+    pub has_passed: bool,
+}
+
 impl Present {
-    /// The stage that waits for its judgement, if there is one, and when it began.
-    pub(crate) fn open_stage<'a>(&self, pipeline: &'a Pipeline) -> Option<(&'a Stage, UnixMillis)> {
+    /// The stage whose traffic is looked at, as long as the rollout is open: from the moment that
+    /// it has passed until the next one begins, too.
+    pub(crate) fn watched<'a>(&self, pipeline: &'a Pipeline) -> Option<Watched<'a>> {
         let current = self.document.current();
-        if self.state != RolloutState::Open || current.passed().is_some() {
+        if self.state != RolloutState::Open {
             return None;
         }
         let (_, stage) = stage_of(pipeline, current.stage().as_str())?;
-        Some((stage, current.started()))
+        Some(Watched {
+            stage,
+            started: current.started(),
+            has_passed: current.passed().is_some(),
+        })
     }
 }

@@ -18,6 +18,7 @@ mod recorded;
 mod schedule;
 #[cfg(test)]
 mod shape;
+mod standing;
 mod start;
 mod steps;
 mod telling;
@@ -25,28 +26,30 @@ mod telling;
 mod tests;
 mod trail;
 mod transition;
+mod weight;
+mod wording;
 mod worker;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub(crate) use beginning::StartRule;
 pub(crate) use document::{Document, StageRecord};
 pub(crate) use gate::{GateCall, GateError, GateTold};
 pub(crate) use live::{Live, Present, Unreadable};
 use memory::Memory;
 pub(crate) use reason::{InvalidReason, Reason};
 pub(crate) use recorded::read_event;
+pub(crate) use standing::Visit;
 pub(crate) use start::NewStart;
-pub(crate) use steps::{StepCall, StepTold};
+pub(crate) use steps::{Event, Family, StepCall, StepTold};
 pub(crate) use telling::Told;
 use tokio_util::task::TaskTracker;
 pub(crate) use transition::{End, Refused};
 
 use crate::engine::{AnalysisError, Engine};
 use crate::metrics::{GateGauge, Metrics};
-use crate::store::{RolloutId, RolloutKey, RolloutState, Store, StoreError};
+use crate::store::{Filter, Page, RolloutId, RolloutKey, RolloutState, Store, StoreError};
 use crate::time::UnixMillis;
 use crate::turns::Turns;
 
@@ -114,6 +117,8 @@ pub(crate) struct Rollouts {
     turns: Turns,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
+    /// When this process began to ask and to be asked.
+    began: UnixMillis,
     /// The ids of the first rollouts that are started here.
     first_ids: Mutex<VecDeque<RolloutId>>,
 }
@@ -122,7 +127,9 @@ impl Rollouts {
     /// Returns the rollouts of a store. Those that are open are judged when the worker runs.
     pub(crate) fn new(store: Store, engine: Arc<Engine>, settings: Settings) -> Self {
         let turns = Turns::new(settings.concurrent_judgements);
+        let began = UnixMillis::new(engine.clock().now_ms());
         Self {
+            began,
             store,
             engine,
             settings,
@@ -195,6 +202,32 @@ impl Rollouts {
         }
     }
 
+    /// The newest rollout that had a key, also one that the key no longer means.
+    ///
+    /// # Errors
+    ///
+    /// [`RolloutError`] when the store cannot be asked.
+    async fn newest(
+        &self,
+        pipeline: &str,
+        key: &RolloutKey,
+    ) -> Result<Option<Arc<Live>>, RolloutError> {
+        let filter = Filter {
+            pipeline: Some(pipeline.to_owned()),
+            key: Some(key.to_string()),
+            ..Filter::default()
+        };
+        let first = Page {
+            limit: 1,
+            after: None,
+        };
+        let found = self.store.list(&filter, first).await?;
+        match found.rollouts.first() {
+            Some(stored) => self.by_id(stored.id).await,
+            None => Ok(None),
+        }
+    }
+
     /// Finds a rollout by its id.
     ///
     /// # Errors
@@ -240,7 +273,7 @@ impl Rollouts {
                 return None;
             }
             let stage = present.document.current().stage().to_string();
-            let (verdict, _reason) = present.told(&live.pipeline, None).acted_on();
+            let verdict = present.told(&live.pipeline, None).verdict;
             let judgement = present.judgement.as_ref();
             let at = judgement.map_or(present.updated_ms, |judgement| judgement.made_ms);
             Some(GateGauge {

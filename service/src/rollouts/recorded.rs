@@ -1,11 +1,11 @@
 //! Between what is decided and the texts that the store keeps.
 
 use serinus_openapi::analysis::timestamp;
-use serinus_openapi::rollout::Event;
+use serinus_openapi::rollout::{self, Event};
 
 use super::document::Document;
 use super::trail::TrailEntry;
-use crate::store::{NewEvent, StoredEvent};
+use crate::store::{NewEvent, RolloutState, StoredEvent};
 use crate::time::UnixMillis;
 
 /// The text of a document. Neither it nor an entry holds anything that JSON cannot say.
@@ -36,8 +36,35 @@ pub(crate) fn read_event(stored: &StoredEvent) -> Result<Event, serde_json::Erro
         stage: entry.stage.to_string(),
         caused_by: entry.caused_by,
         verdict: entry.verdict,
+        acted: entry.acted,
         reason_code: entry.reason_code,
         reason: entry.reason,
         analysis: entry.analysis.map(|boxed| *boxed),
     })
+}
+
+impl From<RolloutState> for rollout::RolloutState {
+    fn from(state: RolloutState) -> Self {
+        match state {
+            RolloutState::Open => Self::Open,
+            RolloutState::Promoted => Self::Promoted,
+            RolloutState::RolledBack => Self::RolledBack,
+            RolloutState::Cancelled => Self::Cancelled,
+            RolloutState::Superseded => Self::Superseded,
+            RolloutState::Closed => Self::Closed,
+        }
+    }
+}
+
+impl From<rollout::RolloutState> for RolloutState {
+    fn from(state: rollout::RolloutState) -> Self {
+        match state {
+            rollout::RolloutState::Open => Self::Open,
+            rollout::RolloutState::Promoted => Self::Promoted,
+            rollout::RolloutState::RolledBack => Self::RolledBack,
+            rollout::RolloutState::Cancelled => Self::Cancelled,
+            rollout::RolloutState::Superseded => Self::Superseded,
+            rollout::RolloutState::Closed => Self::Closed,
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use serinus_analysis::pipeline::Pipeline;
+use serinus_analysis::data::Purpose;
+use serinus_analysis::pipeline::{MOST_INTERVALS, Pipeline};
 use serinus_analysis::series::Grid;
 
-use super::live::Live;
+use super::live::{Live, Watched};
 use super::transition::Judgement;
 use crate::time::UnixMillis;
 
@@ -35,15 +36,50 @@ pub(super) fn next_due(pipeline: &Pipeline, now: UnixMillis) -> UnixMillis {
     sealed_end(pipeline, now).plus(interval_ms(pipeline) + lag_ms(pipeline))
 }
 
-/// The end to judge a stage to, once a whole interval of it is sealed. Without one the analysis
-/// itself says that the stage has only just started.
-pub(super) fn window_end(
+/// The newest intervals that are looked at of a stage that has more than are kept: eight hours of
+/// the usual 30 s, so that a service that was away for a night has missed nothing.
+const NEWEST_INTERVALS: i64 = 960;
+
+/// What is looked at of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LookedAt {
+    /// From when on.
+    pub start: UnixMillis,
+    /// Up to where, once a whole interval is sealed. Without one the analysis itself says that the
+    /// stage has only just started.
+    pub end: Option<UnixMillis>,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// What is looked at of a stage up to the newest sealed interval.
+/// Source: docs/design/gate.md, "Nobody looks away".
+pub(super) fn looked_at(
     pipeline: &Pipeline,
-    started: UnixMillis,
+    watched: &Watched<'_>,
     sealed_end: UnixMillis,
-) -> Option<UnixMillis> {
-    let grid = Grid::covering(started.get(), sealed_end.get(), interval_ms(pipeline));
-    (grid.intervals() > 0).then_some(sealed_end)
+) -> LookedAt {
+    let interval_ms = interval_ms(pipeline);
+    let started = watched.started;
+    let intervals = Grid::covering(started.get(), sealed_end.get(), interval_ms).intervals();
+    let end = (intervals > 0).then_some(sealed_end);
+    if intervals > MOST_INTERVALS {
+        return LookedAt {
+            start: sealed_end.minus(NEWEST_INTERVALS.saturating_mul(interval_ms)),
+            end,
+            purpose: Purpose::KillSwitches,
+        };
+    }
+    let purpose = if watched.has_passed {
+        Purpose::AfterPassing
+    } else {
+        Purpose::Decide
+    };
+    LookedAt {
+        start: started,
+        end,
+        purpose,
+    }
 }
 
 /// How long after its newest interval was sealed a judgement was made.

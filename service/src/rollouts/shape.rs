@@ -32,8 +32,8 @@ fn files_with(text: &str, below: &[&str]) -> Vec<String> {
     found
 }
 
-/// What is recorded went through the rules: a change is made by `transition.rs`, a first record by
-/// `start.rs`, and there is no third way into the store.
+/// What is recorded went through the rules: a change is made by `transition.rs` and, of
+/// steps that are counted, by `weight.rs`, a first record by `start.rs`, and there is no third way into the store.
 #[test]
 fn a_rollout_is_recorded_in_two_places() {
     let all = ["rollouts", "http", "cli", "demo", "engine"];
@@ -44,7 +44,7 @@ fn a_rollout_is_recorded_in_two_places() {
     assert_eq!(files_with("NewRollout {", &all), ["rollouts/start.rs"]);
     assert_eq!(
         files_with("Change {", &["rollouts"]),
-        ["rollouts/transition.rs"]
+        ["rollouts/transition.rs", "rollouts/weight.rs"]
     );
     assert_eq!(
         files_with("StageStart(", &["rollouts"]),

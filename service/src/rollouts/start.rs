@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
+use serinus_analysis::data::Purpose;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Populations;
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind};
 
-use super::beginning::{StartRule, check_start};
-use super::document::{Begun, Document, StageId, StageRecord};
+use super::beginning::check_start;
+use super::document::{Begun, Document, StageId, StageRecord, Steps, stage_of};
 use super::live::Live;
+use super::standing::left_by;
 use super::trail::TrailEntry;
-use super::{RolloutError, Rollouts, recorded};
-use crate::engine::{self, AnalysisError, AnalysisInput};
-use crate::store::{NewRollout, RolloutKey, Started};
+use super::transition::{End, Refused};
+use super::{RolloutError, Rollouts, recorded, telling};
+use crate::engine::{self, AnalysisInput};
+use crate::store::{NewRollout, RolloutKey, RolloutState, Started};
 use crate::time::UnixMillis;
 
 /// A rollout to start.
@@ -42,6 +45,14 @@ pub(crate) struct NewStart<'a> {
     pub caused_by: &'a str,
 }
 
+impl NewStart<'_> {
+    /// What the start says once: which stages it leaves.
+    pub(super) fn news(&self) -> Option<String> {
+        let (place, stage) = stage_of(self.pipeline, &self.stage.id)?;
+        telling::news(&left_by(self.pipeline, None, place), &stage.id)
+    }
+}
+
 impl Rollouts {
     /// Starts a rollout, or finds the one of this pipeline and key. Says whether it is new.
     ///
@@ -65,20 +76,32 @@ impl Rollouts {
             advance: new.advance,
             stages: Begun::first(self.first_stage(new, populations, now)?),
             decision: None,
+            ended_as: None,
+            superseded_ms: None,
+            steps: Steps::default(),
         };
         let stage = document.current().stage();
-        let first = TrailEntry::new(EventKind::Started, stage, new.caused_by);
-        let started = self
-            .store
-            .start(NewRollout {
-                id: self.next_id(now),
-                pipeline: new.pipeline.name.clone(),
-                key: new.key.clone(),
-                created_ms: now,
-                document: recorded::document(&document),
-                first_event: recorded::event(&first, now),
-            })
-            .await?;
+        let mut first = TrailEntry::new(EventKind::Started, stage, new.caused_by);
+        first.reason = new.news();
+        let to_start = NewRollout {
+            id: self.next_id(now),
+            pipeline: new.pipeline.name.clone(),
+            key: new.key.clone(),
+            created_ms: now,
+            document: recorded::document(&document),
+            first_event: recorded::event(&first, now),
+        };
+        let mut started = self.store.start(to_start.clone()).await?;
+        if let Started::Existing(stored) = &started
+            && stored.state == RolloutState::Superseded
+        {
+            // Only a call that may start comes here: it begins anew.
+            let superseded = self.memory.adopt(stored)?;
+            let reason = Some("a call with its key begins anew");
+            self.end(&superseded, End::Closed, reason, new.caused_by)
+                .await?;
+            started = self.store.start(to_start).await?;
+        }
         match started {
             Started::Created(stored) => {
                 let live = self.memory.adopt(&stored)?;
@@ -105,7 +128,7 @@ impl Rollouts {
         new: &NewStart<'_>,
         populations: Populations<Matchers>,
         now: UnixMillis,
-    ) -> Result<StageRecord, AnalysisError> {
+    ) -> Result<StageRecord, RolloutError> {
         let input = AnalysisInput {
             pipeline: new.pipeline,
             stage: new.stage,
@@ -113,10 +136,10 @@ impl Rollouts {
             start_ms: None,
             end_ms: None,
             source: new.source,
+            purpose: Purpose::Decide,
         };
         self.engine.check_source(&input)?;
-        let rule = StartRule::CanBeJudged(new.pipeline, new.stage);
-        let start = check_start(new.start, now, rule)?;
+        let start = check_start(new.start, new.stage, None, now).map_err(Refused::Start)?;
         engine::check_populations(&input)?;
         Ok(StageRecord::begins(StageId::of(new.stage), start))
     }

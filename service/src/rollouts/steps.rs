@@ -1,26 +1,32 @@
-//! A caller that names no stage: its steps are counted. Every yes lets the traffic take one step,
-//! and the stage of that step is judged next. All that this needs is in the store, so a restart
-//! between two calls changes nothing.
+//! A caller whose steps are counted: every yes lets the traffic take one step, and the stage of that
+//! step is judged next. All that this needs is in the store, so a restart between two calls changes
+//! nothing. Source: docs/design/callers.md, "9.2 Which hook for which verdict".
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::Verdict;
 
-use super::Rollouts;
-use super::beginning::StartRule;
 use super::gate::{GateCall, GateError};
-use super::live::{Live, Present};
+use super::live::Live;
+use super::standing::Visit;
 use super::telling::Told;
-use super::transition::{End, stage_after};
+use super::transition::{End, GoingOn};
+use super::weight::{self, Allowed};
+use super::{RolloutError, Rollouts};
 use crate::pipelines::Catalogue;
 use crate::store::{RolloutKey, RolloutState};
 
-/// How long a yes is repeated: a second call in that time is the same call again, or another hook
-/// in the same tick. Flagger's shortest tick is 10 s.
-const REPEAT_MS: i64 = 8_000;
+/// How long a rollout that was promoted still answers its caller: who asks later has begun anew, with
+/// a version that was rolled out before.
+const STILL_THE_SAME_MS: i64 = 10 * 60 * 1_000;
+
+/// What the keys of all rollouts of one caller's canary begin with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Family<'a>(pub(crate) &'a str);
 
 /// A call of a caller that counts steps.
 #[derive(Debug, Clone)]
@@ -29,11 +35,30 @@ pub(crate) struct StepCall<'a> {
     pub pipeline: &'a str,
     /// The rollout's key.
     pub key: &'a RolloutKey,
-    /// The stage whose own verdict counts, where one is named: then no step is counted.
+    /// What its canary's keys begin with.
+    pub family: Family<'a>,
+    /// The stage that is told, where one is named.
     pub named: Option<&'a str>,
     /// The populations, where they are given.
     pub given: &'a Populations<Option<Matchers>>,
     /// Who calls.
+    pub caller: &'a str,
+}
+
+/// Something that a caller tells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Event<'a> {
+    /// The pipeline's name.
+    pub pipeline: &'a str,
+    /// The rollout's key.
+    pub key: &'a RolloutKey,
+    /// What its canary's keys begin with.
+    pub family: Family<'a>,
+    /// The canary's share of the traffic, in percent, if it tells that.
+    pub weight_percent: Option<f64>,
+    /// Whether a new revision takes the place of what is rolled out, this key's own included.
+    pub is_new_revision: bool,
+    /// Who tells it.
     pub caller: &'a str,
 }
 
@@ -87,67 +112,215 @@ impl Rollouts {
         pipelines: &Catalogue,
         wait: Duration,
     ) -> Result<StepTold, GateError> {
-        let unreadable = |error: GateError| {
-            let told = error.held()?;
-            Ok(StepTold::of_none(call.named.unwrap_or_default(), told))
+        let (live, stage) = match self.found(call, pipelines, Place::First).await {
+            Ok(found) => found,
+            Err(error) => return Ok(StepTold::of_none("", error.held()?)),
         };
-        let live = match self.current(call.pipeline, call.key).await {
-            Ok(live) => live,
-            Err(error) => return unreadable(error.into()),
-        };
-        let stage = match (call.named, &live) {
-            (Some(named), _) => named.to_owned(),
-            (None, Some(live)) => live.present().document.current().stage().to_string(),
-            (None, None) => match first_stage(call.pipeline, pipelines).await {
-                Ok(first) => first,
-                Err(error) => return unreadable(error),
-            },
-        };
-        let gate_call = GateCall {
-            pipeline: call.pipeline,
-            stage: &stage,
-            key: call.key,
-            given: call.given,
-            start: None,
-            dry_run: false,
-            caller: call.caller,
-        };
-        let is_named = call.named.is_some();
+        let gate_call = call.of_gate(&stage);
         let (live, told) = match live {
-            None => match self.opened(&gate_call, is_named, pipelines, wait).await {
+            None => match self.allowed_first(&gate_call, pipelines, wait).await {
                 Ok((live, told)) => (Some(live), told),
                 Err(error) => (None, error.held()?),
             },
             Some(live) => {
-                let told = if is_named {
-                    self.known(&live, &gate_call, wait).await
-                } else {
-                    self.went_on(&live, &gate_call, wait).await
-                };
+                let told = self.went_on(&live, &gate_call, wait).await;
                 (Some(live), told.or_else(GateError::held)?)
             }
         };
         Ok(StepTold { live, stage, told })
     }
 
-    /// The first call with a key. Without a named stage it goes on: at weight 0 there is nothing to
-    /// judge, and a hold would wait for ever.
-    async fn opened(
+    /// Asks whether all of the traffic may go to the canary: what the last stage tells, or the one
+    /// that is named. A key that is not known is opened and told to hold: without a step of the
+    /// traffic before, a yes would send all of it to a canary that nobody has judged.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub(crate) async fn asks_for_all(
+        self: &Arc<Self>,
+        call: &StepCall<'_>,
+        pipelines: &Catalogue,
+        wait: Duration,
+    ) -> Result<StepTold, GateError> {
+        let (live, stage) = match self.found(call, pipelines, Place::Last).await {
+            Ok(found) => found,
+            Err(error) => return Ok(StepTold::of_none("", error.held()?)),
+        };
+        let gate_call = call.of_gate(&stage);
+        let (live, told) = match live {
+            None => match self.first(&gate_call, pipelines, wait).await {
+                Ok((live, told)) if told.verdict == Verdict::Promote => {
+                    let told = told.stays(format!("{stage} has only just begun"));
+                    (Some(live), told)
+                }
+                Ok((live, told)) => (Some(live), told),
+                Err(error) => (None, error.held()?),
+            },
+            Some(live) => {
+                let look = GateCall {
+                    visit: Visit::Look,
+                    ..gate_call
+                };
+                let told = self.known(&live, &look, wait).await;
+                (Some(live), told.or_else(GateError::held)?)
+            }
+        };
+        Ok(StepTold { live, stage, told })
+    }
+
+    /// Hears of an event. It opens no rollout.
+    pub(crate) async fn hears(self: &Arc<Self>, event: &Event<'_>) -> StepTold {
+        match self.took_in(event).await {
+            Ok(Some(live)) => {
+                let told = live.present().told(&live.pipeline, None);
+                StepTold::at_its_stage(live, told)
+            }
+            Ok(None) => StepTold::of_none("", Told::nothing_known(event.pipeline)),
+            Err(error) => {
+                tracing::error!(error = %error, "an event changes nothing: {error}");
+                StepTold::of_none("", Told::unclosed(&error))
+            }
+        }
+    }
+
+    async fn took_in(
+        self: &Arc<Self>,
+        event: &Event<'_>,
+    ) -> Result<Option<Arc<Live>>, RolloutError> {
+        let spared = (!event.is_new_revision).then_some(event.key);
+        self.supersede(
+            event.pipeline,
+            event.family,
+            spared,
+            event.key,
+            event.caller,
+        )
+        .await?;
+        let Some(live) = self.current(event.pipeline, event.key).await? else {
+            return Ok(None);
+        };
+        let going = self.going_on(event.caller);
+        self.change(&live, |present| {
+            let is_open = present.state == RolloutState::Open;
+            Ok(is_open
+                .then(|| {
+                    let document = &present.document;
+                    weight::told_event(document, &live.pipeline, event.weight_percent, going)
+                })
+                .flatten())
+        })
+        .await?;
+        Ok(Some(live))
+    }
+
+    /// Ends what is open of a caller's canary, but for one key: another revision has taken its
+    /// place.
+    async fn supersede(
+        &self,
+        pipeline: &str,
+        family: Family<'_>,
+        spared: Option<&RolloutKey>,
+        by: &RolloutKey,
+        caller: &str,
+    ) -> Result<(), RolloutError> {
+        let reason = format!("another revision began: {by}");
+        for live in self.memory.all() {
+            let is_of_family =
+                live.pipeline_name == pipeline && live.key.as_str().starts_with(family.0);
+            if is_of_family
+                && spared != Some(&live.key)
+                && live.present().state == RolloutState::Open
+            {
+                self.end(&live, End::Superseded, Some(&reason), caller)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn going_on<'a>(&self, caused_by: &'a str) -> GoingOn<'a> {
+        GoingOn {
+            stage: None,
+            start: None,
+            caused_by,
+            now: self.now(),
+        }
+    }
+
+    /// The rollout that a call means, if it goes on with one, and the stage that it is about.
+    async fn found(
+        &self,
+        call: &StepCall<'_>,
+        pipelines: &Catalogue,
+        place: Place,
+    ) -> Result<(Option<Arc<Live>>, String), GateError> {
+        self.supersede(
+            call.pipeline,
+            call.family,
+            Some(call.key),
+            call.key,
+            call.caller,
+        )
+        .await?;
+        let mut live = self.current(call.pipeline, call.key).await?;
+        if let Some(known) = &live {
+            if self.is_another_attempt(known) {
+                let reason = Some("the same version is rolled out again");
+                self.end(known, End::Closed, reason, call.caller).await?;
+                live = None;
+            } else {
+                known.is_asked(self.now());
+            }
+        }
+        if let Some(named) = call.named {
+            return Ok((live, named.to_owned()));
+        }
+        let stage = match (&live, place) {
+            (Some(live), Place::First) => live.present().document.current().stage().to_string(),
+            (Some(live), Place::Last) => place.of(&live.pipeline),
+            (None, _) => {
+                let found = pipelines.find(call.pipeline).await?;
+                place.of(&found.ok_or(GateError::NoPipeline)?.pipeline)
+            }
+        };
+        Ok((live, stage))
+    }
+
+    /// Whether a call with the key of a rollout that is over begins another one.
+    fn is_another_attempt(&self, live: &Live) -> bool {
+        let present = live.present();
+        match present.state {
+            RolloutState::Open | RolloutState::RolledBack => false,
+            RolloutState::Superseded | RolloutState::Cancelled | RolloutState::Closed => true,
+            RolloutState::Promoted => {
+                let asked = live.asked().max(present.updated_ms).max(self.began);
+                self.now().since(asked) >= STILL_THE_SAME_MS
+            }
+        }
+    }
+
+    /// The first call with a key: at weight 0 there is nothing to judge, and a hold would wait for
+    /// ever.
+    async fn allowed_first(
         self: &Arc<Self>,
         call: &GateCall<'_>,
-        is_named: bool,
         pipelines: &Catalogue,
         wait: Duration,
     ) -> Result<(Arc<Live>, Told), GateError> {
         let (live, told) = self.first(call, pipelines, wait).await?;
-        if is_named || told.verdict == Verdict::Rollback {
+        if told.verdict == Verdict::Rollback {
             return Ok((live, told));
         }
-        let told = told.begins_with_this_step(call.stage);
+        let told = told.may_go(format!(
+            "{} begins with this step of the traffic",
+            call.stage
+        ));
+        self.allow(&live).await?;
         Ok((live, told))
     }
 
-    /// A call of a rollout that is known: a yes takes it to its next stage.
+    /// A call of a rollout that is known.
     async fn went_on(
         self: &Arc<Self>,
         live: &Arc<Live>,
@@ -155,31 +328,49 @@ impl Rollouts {
         wait: Duration,
     ) -> Result<Told, GateError> {
         live.check_populations(call.given)?;
-        let present = live.present();
-        if self.is_repeat(&present) {
-            let told = present.told(&live.pipeline, None);
-            return Ok(told.has_just_begun(present.document.current().stage()));
-        }
         self.judge_within(live, wait).await;
         let present = live.present();
-        let told = present.told(&live.pipeline, None);
-        let goes_on = told.acted_on().0 == Verdict::Promote;
-        if goes_on
-            && present.state == RolloutState::Open
-            && let Some(next) = stage_after(&live.pipeline, present.document.current().stage())
-        {
-            // By its name: of two calls at the same time only one moves it.
-            let start = (None, StartRule::AsGiven);
-            self.advance(live, Some(&next.id), start, call.caller)
+        if present.state != RolloutState::Open {
+            return Ok(present.told(&live.pipeline, None));
+        }
+        match weight::allowed(&present.document, self.now()) {
+            Allowed::Awaited => {
+                let told = present.told(&live.pipeline, None);
+                let stage = present.document.current().stage();
+                return Ok(told.may_go(format!(
+                    "the step that {stage} allows was not told to be taken yet"
+                )));
+            }
+            Allowed::Guessed => {
+                let going = self.going_on(call.caller);
+                self.change(live, |present| {
+                    let is_so = present.state == RolloutState::Open
+                        && weight::allowed(&present.document, going.now) == Allowed::Guessed;
+                    is_so
+                        .then(|| weight::guessed(&present.document, &live.pipeline, going))
+                        .transpose()
+                })
                 .await?;
+                self.judge_within(live, wait).await;
+            }
+            Allowed::Nothing => {}
+        }
+        let told = live.present().told(&live.pipeline, None);
+        if told.verdict == Verdict::Promote {
+            self.allow(live).await?;
         }
         Ok(told)
     }
 
-    /// Whether the stage has begun so lately that a call is the one again that began it.
-    fn is_repeat(&self, present: &Present) -> bool {
-        let began = present.document.current().started();
-        present.state == RolloutState::Open && self.now().since(began) < REPEAT_MS
+    /// Remembers that the traffic may take a step.
+    async fn allow(&self, live: &Arc<Live>) -> Result<(), RolloutError> {
+        let now = self.now();
+        let made = self.change(live, |present| {
+            let is_new =
+                present.state == RolloutState::Open && present.document.steps.allowed_ms.is_none();
+            Ok(is_new.then(|| weight::given(&present.document, now)))
+        });
+        made.await.map(drop)
     }
 
     /// Asks whether to roll back now. It never opens a rollout.
@@ -217,14 +408,14 @@ impl Rollouts {
             if let Some(live) = &live {
                 self.end(live, End::Closed, Some(reason), caller).await?;
             }
-            Ok::<_, super::RolloutError>(live)
+            Ok::<_, RolloutError>(live)
         };
         match closed.await {
             Ok(Some(live)) => {
                 let told = live.present().told(&live.pipeline, None);
                 StepTold::at_its_stage(live, told)
             }
-            Ok(None) => StepTold::of_none("", Told::nothing_to_close(pipeline)),
+            Ok(None) => StepTold::of_none("", Told::nothing_known(pipeline)),
             Err(error) => {
                 tracing::error!(error = %error, "a post-rollout hook closes nothing: {error}");
                 StepTold::of_none("", Told::unclosed(&error))
@@ -233,9 +424,37 @@ impl Rollouts {
     }
 }
 
-async fn first_stage(pipeline: &str, pipelines: &Catalogue) -> Result<String, GateError> {
-    let found = pipelines.find(pipeline).await?;
-    let found = found.ok_or(GateError::NoPipeline)?;
-    let first = found.pipeline.stages.first();
-    Ok(first.map_or_else(String::new, |stage| stage.id.clone()))
+/// Which stage a call is about that names none.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// The one that it is at; of a new rollout the first.
+    First,
+    /// The last.
+    Last,
+}
+
+impl Place {
+    /// The stage of a pipeline.
+    fn of(self, pipeline: &Pipeline) -> String {
+        let stage = match self {
+            Self::First => pipeline.stages.first(),
+            Self::Last => pipeline.stages.last(),
+        };
+        stage.map_or_else(String::new, |stage| stage.id.clone())
+    }
+}
+
+impl StepCall<'_> {
+    fn of_gate<'a>(&'a self, stage: &'a str) -> GateCall<'a> {
+        GateCall {
+            pipeline: self.pipeline,
+            stage,
+            key: self.key,
+            given: self.given,
+            start: None,
+            dry_run: false,
+            visit: Visit::Here,
+            caller: self.caller,
+        }
+    }
 }

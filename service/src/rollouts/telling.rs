@@ -1,20 +1,20 @@
 //! What is told of a rollout: its verdict, why, and how far it is, in the words that every caller
-//! reads. The only place that says it.
+//! reads. The only place that says it. Source: docs/design/gate.md, "What is told".
 
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_openapi::analysis::{ReasonCode, Verdict};
-use serinus_openapi::rollout::StageState;
 
-use super::RolloutError;
 use super::acting::Acting;
-use super::document::{Decision, StageId, stage_of};
+use super::document::{Decision, Found, StageId, StageRecord, stage_of};
 use super::live::Present;
+use super::standing::Standing;
+use super::wording::{self, minutes_of};
 use crate::store::RolloutState;
 
 /// What is told of a rollout, or of one stage of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// The true verdict.
+    /// What the caller is to do.
     pub verdict: Verdict,
     /// Why, as a token.
     pub reason_code: ReasonCode,
@@ -22,52 +22,15 @@ pub(crate) struct Told {
     pub reason: String,
     /// How far it is.
     pub progress: String,
-    /// What the verdict is for.
-    pub(super) acting: Acting,
+    /// Whether it is judged without acting: a dry run, or a shadow stage.
+    pub is_without_acting: bool,
+    /// What the checks say and why, where that does not act.
+    pub truth: Option<(Verdict, String)>,
 }
 
 impl Told {
-    /// What the caller is to do, and why: where no verdict acts, always `promote`.
-    pub(crate) fn acted_on(&self) -> (Verdict, String) {
-        let verdict = self.acting.told(self.verdict);
-        if !self.is_dry_run() {
-            return (verdict, self.reason.clone());
-        }
-        let name = match self.verdict {
-            Verdict::Promote => "promote",
-            Verdict::Hold => "hold",
-            Verdict::Rollback => "rollback",
-        };
-        let reason = format!("dry run, the verdict is {name}: {}", self.reason);
-        (verdict, reason)
-    }
-
-    /// Whether it is judged without acting.
-    pub(crate) fn is_dry_run(&self) -> bool {
-        self.acting != Acting::Acts
-    }
-
-    /// The true verdict, where it is not the one to act on.
-    pub(crate) fn true_verdict(&self) -> Option<Verdict> {
-        self.is_dry_run().then_some(self.verdict)
-    }
-
-    /// The first step of the traffic is taken.
-    pub(super) fn begins_with_this_step(self, stage: &str) -> Self {
-        self.may_go(format!("{stage} begins with this step of the traffic"))
-    }
-
-    /// The step that was just taken is asked for again.
-    pub(super) fn has_just_begun(self, stage: &StageId) -> Self {
-        self.may_go(format!("{stage} has just begun"))
-    }
-
-    /// A `promote` that rests on no judgement. Where no verdict acts, nothing needs to be said in
-    /// the place of the true one.
-    fn may_go(self, reason: String) -> Self {
-        if self.is_dry_run() {
-            return self;
-        }
+    /// A `promote` that rests on no judgement.
+    pub(super) fn may_go(self, reason: String) -> Self {
         Self {
             verdict: Verdict::Promote,
             reason_code: ReasonCode::PASSED,
@@ -76,184 +39,262 @@ impl Told {
         }
     }
 
-    /// A `hold` while nothing can be recorded: no gate answers 5xx by choice.
-    pub(super) fn unrecorded(error: &RolloutError) -> Self {
+    /// A `hold` that rests on no judgement.
+    pub(super) fn stays(self, reason: String) -> Self {
         Self {
-            progress: "not known while the store is unavailable".to_owned(),
-            ..Self::unknown(ReasonCode::STORE_UNAVAILABLE, unrecorded(error))
+            verdict: Verdict::Hold,
+            reason_code: ReasonCode::STILL_COLLECTING,
+            reason,
+            ..self
         }
     }
 
-    /// Of a call to roll back while the store cannot be asked.
-    pub(super) fn unread(error: &RolloutError) -> Self {
-        let reason = format!("nothing can be read: {error}");
-        Self::unknown(ReasonCode::STORE_UNAVAILABLE, reason)
+    /// The same, after what this call itself has changed.
+    pub(super) fn after(self, news: Option<&str>) -> Self {
+        match news {
+            None => self,
+            Some(news) => Self {
+                reason: format!("{news}; {}", self.reason),
+                ..self
+            },
+        }
     }
 
-    /// Of a call to close a rollout that cannot be recorded.
-    pub(super) fn unclosed(error: &RolloutError) -> Self {
-        Self::unknown(ReasonCode::STORE_UNAVAILABLE, unrecorded(error))
-    }
-
-    /// Of a call to roll back with a key that means no rollout.
-    pub(super) fn nothing_to_roll_back(pipeline: &str) -> Self {
-        let reason = format!("no rollout of {pipeline} has this key: nothing to roll back");
-        Self::unknown(ReasonCode::STILL_COLLECTING, reason)
-    }
-
-    /// Of a call to close a rollout with a key that means none.
-    pub(super) fn nothing_to_close(pipeline: &str) -> Self {
-        let reason = format!("no rollout of {pipeline} has this key: nothing to close");
-        Self::unknown(ReasonCode::CANCELLED, reason)
-    }
-
-    /// Of a call to roll back that cannot be read.
-    pub(crate) fn not_rolled_back(detail: &str) -> Self {
-        Self::unknown(ReasonCode::NO_DATA, format!("not rolled back: {detail}"))
-    }
-
-    /// Of a call to close a rollout that cannot be read.
-    pub(crate) fn not_closed(detail: &str) -> Self {
-        Self::unknown(
-            ReasonCode::CANCELLED,
-            format!("nothing is closed: {detail}"),
-        )
-    }
-
-    /// A `hold` of a call that means no rollout.
-    fn unknown(reason_code: ReasonCode, reason: String) -> Self {
+    /// A `hold` of a call that means no rollout that can be told of.
+    pub(super) fn of_none(reason_code: ReasonCode, reason: String) -> Self {
         Self {
             verdict: Verdict::Hold,
             reason_code,
             reason,
             progress: "no rollout is known".to_owned(),
-            acting: Acting::Acts,
+            is_without_acting: false,
+            truth: None,
         }
     }
 }
 
 /// The stage of which something is told.
 struct Shown<'a> {
+    present: &'a Present,
     pipeline: &'a Pipeline,
-    id: &'a str,
-    /// The place of the stage, from 1.
-    place: usize,
+    stage: &'a Stage,
     acting: Acting,
-}
-
-impl Shown<'_> {
-    fn told(&self, verdict: Verdict, reason_code: ReasonCode, reason: String) -> Told {
-        Told {
-            verdict,
-            reason_code,
-            reason,
-            progress: progress(self.pipeline, self.place),
-            acting: self.acting,
-        }
-    }
-
-    fn decided(&self, verdict: Verdict, decision: &Decision) -> Told {
-        Told {
-            verdict,
-            reason_code: decision.reason_code.clone(),
-            reason: decision.reason.clone(),
-            progress: decision.progress.clone(),
-            acting: self.acting,
-        }
-    }
+    standing: Standing<'a>,
+    /// Whether it is told of the rollout, and not of one of its earlier stages.
+    is_of_rollout: bool,
 }
 
 impl Present {
     /// What is told of one stage, or of the whole rollout.
     pub(crate) fn told(&self, pipeline: &Pipeline, stage: Option<&str>) -> Told {
-        let id = stage.unwrap_or_else(|| self.document.current().stage().as_str());
-        let found = stage_of(pipeline, id);
-        let shown = Shown {
-            pipeline,
-            id,
-            place: found.map_or(0, |(place, _)| place + 1),
-            acting: Acting::of(&self.document, pipeline, found.map(|(_, stage)| stage)),
+        let current = self.document.current().stage();
+        let id = stage.unwrap_or(current.as_str());
+        let Some((_, stage)) = stage_of(pipeline, id) else {
+            // Nobody asks for a stage that the pipeline has not: that is looked at before.
+            return Told::of_none(
+                ReasonCode::NOT_REACHED,
+                format!("the pipeline has no stage {id}"),
+            );
         };
-        match self.state {
-            RolloutState::RolledBack => self.told_rolled_back(&shown),
-            RolloutState::Promoted => told_promoted(&shown),
+        let shown = Shown {
+            present: self,
+            pipeline,
+            stage,
+            acting: Acting::of(&self.document, pipeline, stage),
+            standing: self.standing(pipeline, stage),
+            is_of_rollout: *current == *id,
+        };
+        shown.told()
+    }
+}
+
+impl Shown<'_> {
+    fn told(&self) -> Told {
+        match self.present.state {
+            RolloutState::RolledBack => self.rolled_back(),
             RolloutState::Cancelled | RolloutState::Closed => {
-                let reason = format!("the rollout is over ({})", self.state.as_str());
-                shown.told(Verdict::Hold, ReasonCode::CANCELLED, reason)
+                let reason = wording::over(self.present.state, self.present.document.ended_as);
+                self.hold(ReasonCode::CANCELLED, reason)
             }
-            RolloutState::Open => self.told_open(&shown),
+            RolloutState::Superseded => {
+                let reason = wording::superseded(self.present.document.superseded_ms);
+                self.hold(ReasonCode::SUPERSEDED, reason)
+            }
+            RolloutState::Promoted if self.is_of_rollout => self.promoted(),
+            RolloutState::Promoted | RolloutState::Open => self.of_the_stage(),
         }
     }
 
-    fn told_rolled_back(&self, shown: &Shown<'_>) -> Told {
-        if let Some(decision) = &self.document.decision {
-            return shown.decided(Verdict::Rollback, decision);
+    fn of_the_stage(&self) -> Told {
+        let id = &self.stage.id;
+        match self.standing {
+            Standing::Open(record) if self.acting.acts() => self.open(record),
+            Standing::Open(record) => self.without_acting(record),
+            Standing::Passed(record) if self.acting.acts() => self.passed(record),
+            Standing::Passed(record) => self.without_acting(record),
+            Standing::Overridden(_, sentence) => {
+                self.with(Verdict::Promote, ReasonCode::OVERRIDE, sentence.to_owned())
+            }
+            Standing::Left(next) => self.hold(ReasonCode::LEFT, wording::left(id, next)),
+            Standing::Waiting => self.hold(
+                ReasonCode::NOT_REACHED,
+                wording::not_reached(self.present.document.current(), self.pipeline, self.stage),
+            ),
+            // Told before, of the rollout.
+            Standing::Failed(_) => self.rolled_back(),
         }
-        let reason = "it was rolled back".to_owned();
-        shown.told(Verdict::Rollback, ReasonCode::OVERRIDE, reason)
     }
 
-    fn told_open(&self, shown: &Shown<'_>) -> Told {
-        let id = shown.id;
-        let at = self.document.current().stage();
-        let record = self.document.record_of(id);
-        if record.is_some_and(|record| record.passed().is_some()) {
-            return match &self.document.decision {
-                Some(decision) if decision.stage == *id && decision.verdict == Verdict::Promote => {
-                    shown.decided(Verdict::Promote, decision)
+    fn rolled_back(&self) -> Told {
+        match &self.present.document.decision {
+            Some(decision) => self.decided(Verdict::Rollback, decision),
+            None => self.with(
+                Verdict::Rollback,
+                ReasonCode::OVERRIDE,
+                "it was rolled back".to_owned(),
+            ),
+        }
+    }
+
+    fn open(&self, record: &StageRecord) -> Told {
+        match &self.present.judgement {
+            Some(judgement)
+                if judgement.stage == *record.stage() && judgement.verdict == Verdict::Hold =>
+            {
+                Told {
+                    progress: judgement.progress.clone(),
+                    ..self.hold(judgement.reason_code.clone(), judgement.reason.clone())
                 }
-                _ => {
-                    let reason = format!("{id} has passed; the rollout is at {at}");
-                    shown.told(Verdict::Promote, ReasonCode::PASSED, reason)
+            }
+            // What is not recorded is not told.
+            _ => self.hold(
+                ReasonCode::STILL_COLLECTING,
+                format!("{} is not judged yet", record.stage()),
+            ),
+        }
+    }
+
+    fn passed(&self, record: &StageRecord) -> Told {
+        match &self.present.document.decision {
+            Some(decision)
+                if decision.stage == *record.stage() && decision.verdict == Verdict::Promote =>
+            {
+                Told {
+                    progress: format!("{}, passed", self.progress()),
+                    ..self.decided(Verdict::Promote, decision)
                 }
+            }
+            _ => {
+                let at = self.present.document.current().stage();
+                let reason = format!("{} has passed; the rollout is at {at}", record.stage());
+                self.with(Verdict::Promote, ReasonCode::PASSED, reason)
+            }
+        }
+    }
+
+    /// Of a stage that is judged without acting: `hold` for its duration, then `promote`, and the
+    /// truth beside it.
+    fn without_acting(&self, record: &StageRecord) -> Told {
+        let (code, name) = self
+            .acting
+            .without_acting()
+            .unwrap_or((ReasonCode::DRY_RUN, "dry run"));
+        let truth = self.truth(record);
+        let lasts = wording::duration(self.stage.duration_minutes);
+        let (verdict, how_far) = if record.passed().is_some() {
+            (Verdict::Promote, format!("{name}, its {lasts} are over"))
+        } else {
+            let judged = self.present.judgement.as_ref();
+            let judged = judged.filter(|judgement| judgement.stage == *record.stage());
+            let until = judged.map_or(record.started(), |judgement| judgement.end_ms);
+            let over = minutes_of(until.since(record.started()));
+            let all = self.stage.duration_minutes;
+            (Verdict::Hold, format!("{name}, {over} of {all} minutes"))
+        };
+        let reason = match &truth {
+            Some((verdict, why)) => format!("{how_far}; its checks say {}: {why}", verdict.name()),
+            None => how_far,
+        };
+        Told {
+            truth,
+            ..self.with(verdict, code, reason)
+        }
+    }
+
+    /// What the checks of a stage say that does not act: what would have ended it, else the newest.
+    fn truth(&self, record: &StageRecord) -> Option<(Verdict, String)> {
+        let of = |found: &Found| (found.verdict, found.reason.clone());
+        let found = record.found();
+        if record.passed().is_some() || found.is_some_and(|one| one.verdict == Verdict::Rollback) {
+            return found.map(of);
+        }
+        let judged = self.present.judgement.as_ref();
+        let judged = judged.filter(|judgement| judgement.stage == *record.stage());
+        judged
+            .map(|judgement| (judgement.verdict, judgement.reason.clone()))
+            .or_else(|| found.map(of))
+    }
+
+    /// Of a rollout of which every stage is over.
+    fn promoted(&self) -> Told {
+        let told = self.of_the_stage();
+        let progress = wording::stages_over(self.present, self.pipeline);
+        if self.acting == Acting::DryRun {
+            let (truth, summary) = wording::dry_run(self.present, self.pipeline);
+            return Told {
+                progress,
+                reason: summary.clone(),
+                truth: Some((truth, summary)),
+                ..told
             };
         }
-        let collecting =
-            |reason: String| shown.told(Verdict::Hold, ReasonCode::STILL_COLLECTING, reason);
-        if *at != *id {
-            return collecting(format!(
-                "the rollout is at {at}, and {id} was not shown to pass"
-            ));
-        }
-        match &self.judgement {
-            Some(judgement) if judgement.verdict == Verdict::Hold => Told {
-                verdict: Verdict::Hold,
-                reason_code: judgement.reason_code.clone(),
-                reason: judgement.reason.clone(),
-                progress: judgement.progress.clone(),
-                acting: shown.acting,
-            },
-            // What is not recorded is not told.
-            _ => collecting(format!("{id} is not judged yet")),
+        let reason = match self.standing {
+            Standing::Passed(_) if self.acting.acts() => {
+                wording::promoted(self.present, self.pipeline)
+            }
+            _ => told.reason.clone(),
+        };
+        Told {
+            reason,
+            progress,
+            ..told
         }
     }
 
-    /// Where a stage of the rollout stands.
-    pub(crate) fn stage_state(&self, stage: &Stage) -> StageState {
-        match self.document.record_of(&stage.id) {
-            None => StageState::Waiting,
-            Some(record) if record.passed().is_some() => StageState::Passed,
-            Some(_) if self.document.current().stage().names(stage) => StageState::Judged,
-            Some(_) => StageState::Left,
+    fn hold(&self, code: ReasonCode, reason: String) -> Told {
+        self.with(Verdict::Hold, code, reason)
+    }
+
+    fn with(&self, verdict: Verdict, reason_code: ReasonCode, reason: String) -> Told {
+        Told {
+            verdict,
+            reason_code,
+            reason,
+            progress: self.progress(),
+            is_without_acting: self.acting.without_acting().is_some(),
+            truth: None,
         }
     }
-}
 
-/// How far a rollout is that is at the stage of a place, from 1.
-pub(super) fn progress(pipeline: &Pipeline, place: usize) -> String {
-    format!("stage {place} of {}", pipeline.stages.len())
-}
-
-/// Why a rollout holds that goes on and cannot be recorded.
-pub(super) fn unrecorded(error: &RolloutError) -> String {
-    format!("nothing can be recorded: {error}")
-}
-
-fn told_promoted(shown: &Shown<'_>) -> Told {
-    let pipeline = shown.pipeline;
-    let reason = format!("every stage of {} has passed", pipeline.name);
-    Told {
-        progress: format!("all {} stages passed", pipeline.stages.len()),
-        ..shown.told(Verdict::Promote, ReasonCode::PASSED, reason)
+    fn decided(&self, verdict: Verdict, decision: &Decision) -> Told {
+        Told {
+            progress: decision.progress.clone(),
+            ..self.with(
+                verdict,
+                decision.reason_code.clone(),
+                decision.reason.clone(),
+            )
+        }
     }
+
+    fn progress(&self) -> String {
+        let stage = StageId::of(self.stage);
+        wording::progress(self.pipeline, &stage)
+    }
+}
+
+/// What the answer of a call says once: that it left stages.
+pub(super) fn news(left: &[StageId], to: &str) -> Option<String> {
+    let names: Vec<&str> = left.iter().map(StageId::as_str).collect();
+    (!names.is_empty()).then(|| format!("{to} begins without {}", names.join(", ")))
 }

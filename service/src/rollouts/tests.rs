@@ -1,9 +1,15 @@
-//! How a rollout changes, and what is remembered of it. What is told of it: `telling`.
+//! How a rollout changes, and what is remembered of it. What moves it: `moving`; when a stage begins:
+//! `beginning`; what acts: `acting`; what is told of it: `telling`; steps that are counted: `weight`.
 
+mod acting;
+mod beginning;
+mod moving;
 mod telling;
+mod weight;
 
 use std::sync::Arc;
 
+use serinus_analysis::data::Purpose;
 use serinus_analysis::pipeline::{Pipeline, parse};
 use serinus_openapi::Word;
 use serinus_openapi::analysis::{ReasonCode, Verdict};
@@ -11,12 +17,12 @@ use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 use uuid::Uuid;
 
-use super::beginning::{StageStart, StartRule, check_start};
-use super::document::{Begun, Document, StageId, StageRecord, stage_of};
-use super::live::Live;
+use super::beginning::StageStart;
+use super::document::{Begun, Document, StageId, StageRecord, Steps, stage_of};
+use super::live::{Live, Present, Watched};
 use super::memory::Memory;
-use super::schedule::window_end;
-use super::transition::{self, Change, End, JUDGE, Judgement, Refused};
+use super::schedule::looked_at;
+use super::transition::{self, Change, End, GoingOn, JUDGE, Judgement, Overriding, Refused};
 use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
 use crate::time::UnixMillis;
 
@@ -58,12 +64,16 @@ fn document(advance: AdvanceMode) -> Document {
         advance,
         stages: begins("one"),
         decision: None,
+        ended_as: None,
+        superseded_ms: None,
+        steps: Steps::default(),
     }
 }
 
 fn judgement(stage: &str, verdict: Verdict) -> Judgement {
     Judgement {
         stage: id(stage),
+        purpose: Purpose::Decide,
         verdict,
         reason_code: match verdict {
             Verdict::Promote => ReasonCode::PASSED,
@@ -80,6 +90,49 @@ fn judgement(stage: &str, verdict: Verdict) -> Judgement {
 fn judged(document: &Document, stage: &str, verdict: Verdict) -> Option<Change> {
     let judgement = judgement(stage, verdict);
     transition::judged(document, &pipeline(), &judgement, at(3_700_000))
+}
+
+/// What is judged of a stage that has passed.
+fn judged_after(document: &Document, stage: &str, verdict: Verdict) -> Option<Change> {
+    let judgement = Judgement {
+        purpose: Purpose::AfterPassing,
+        ..judgement(stage, verdict)
+    };
+    transition::judged(document, &pipeline(), &judgement, at(3_800_000))
+}
+
+fn present(document: &Document, state: RolloutState) -> Present {
+    Present {
+        version: 1,
+        state,
+        is_current: true,
+        updated_ms: at(0),
+        document: document.clone(),
+        judgement: None,
+    }
+}
+
+fn going(stage: Option<&str>) -> GoingOn<'_> {
+    GoingOn {
+        stage,
+        start: None,
+        caused_by: "argo",
+        now: at(4_000_000),
+    }
+}
+
+fn advanced(document: &Document, stage: Option<&str>) -> Result<Change, Refused> {
+    transition::advanced(document, RolloutState::Open, &pipeline(), going(stage))
+}
+
+fn overridden(document: &Document, state: RolloutState, verdict: OverrideVerdict) -> Change {
+    let by = Overriding {
+        verdict,
+        reason: "a known outage",
+        caused_by: "ada",
+        now: at(5_000_000),
+    };
+    transition::overridden(&present(document, state), &pipeline(), by).unwrap()
 }
 
 fn kinds(change: &Change) -> Vec<Word<EventKind>> {
@@ -100,8 +153,20 @@ fn a_stage_that_passed_waits_for_its_caller() {
     assert_eq!(kinds(&change), [EventKind::Decided, EventKind::StagePassed]);
     assert_eq!(change.state(), RolloutState::Open);
     assert_eq!(change.document().stages.iter().count(), 1);
-    // Whatever is judged of it later changes nothing.
+    // A judgement that was under way when it passed changes nothing.
     assert_eq!(judged(change.document(), "one", Verdict::Rollback), None);
+}
+
+/// A canary that failed 90 % of its requests was told `promote` for minutes.
+#[test]
+fn nobody_looks_away_between_stages() {
+    let passed = judged(&document(AdvanceMode::Caller), "one", Verdict::Promote).unwrap();
+    for verdict in [Verdict::Hold, Verdict::Promote] {
+        assert_eq!(judged_after(passed.document(), "one", verdict), None);
+    }
+    let found = judged_after(passed.document(), "one", Verdict::Rollback).unwrap();
+    assert_eq!(kinds(&found), [EventKind::Decided, EventKind::RolledBack]);
+    assert_eq!(found.state(), RolloutState::RolledBack);
 }
 
 /// So that the next stage is the same whenever the one before is judged.
@@ -137,69 +202,67 @@ fn a_rollback_is_final_until_a_human_decides() {
     let change = judged(&document(AdvanceMode::Automatic), "one", Verdict::Rollback).unwrap();
     assert_eq!(change.state(), RolloutState::RolledBack);
     assert!(change.is_current(), "its key goes on meaning it");
-    let advanced = |stage| {
-        let pipeline = pipeline();
-        let start = StageStart::now(at(0));
-        transition::advanced(
-            change.document(),
-            change.state(),
-            &pipeline,
-            stage,
-            "argo",
-            start,
-        )
-    };
-    assert!(matches!(advanced(None), Err(Refused::Over { .. })));
-    let reopened = transition::overridden(
-        change.document(),
-        change.state(),
-        &pipeline(),
-        OverrideVerdict::Promote,
-        "a known outage",
-        "ada",
-        at(5_000_000),
-    )
-    .unwrap();
+    let refused = transition::advanced(change.document(), change.state(), &pipeline(), going(None));
+    assert!(matches!(refused, Err(Refused::Over { .. })));
+    let reopened = overridden(change.document(), change.state(), OverrideVerdict::Promote);
     assert_eq!(reopened.state(), RolloutState::Open);
     assert_eq!(*reopened.document().current().stage(), *"two");
     assert_eq!(reopened.trail()[0].caused_by, "ada");
 }
 
 #[test]
-fn a_rollout_only_goes_on() {
-    let document = document(AdvanceMode::Caller);
-    let to = |document: &Document, stage| {
-        let start = StageStart::now(at(9));
-        transition::advanced(
-            document,
-            RolloutState::Open,
-            &pipeline(),
-            stage,
-            "argo",
-            start,
-        )
-    };
-    let second = to(&document, None).unwrap().unwrap();
-    assert_eq!(*second.document().current().stage(), *"two");
-    assert_eq!(second.document().current().started(), at(9));
-    let third = to(second.document(), Some("three")).unwrap().unwrap();
-    assert_eq!(to(third.document(), Some("three")), Ok(None));
-    for stage in [Some("one"), Some("four"), None] {
-        assert!(matches!(
-            to(third.document(), stage),
-            Err(Refused::Stage(_))
-        ));
-    }
+fn what_was_ended_is_ended_once() {
+    let mut open = present(&document(AdvanceMode::Caller), RolloutState::Open);
+    let ended =
+        |present: &Present, end| transition::ended(present, end, Some("replaced"), "ada", at(9));
+    let change = ended(&open, End::Cancelled).unwrap();
+    assert!(!change.is_current());
+    assert_eq!(change.trail()[0].reason.as_deref(), Some("replaced"));
+    open.is_current = false;
+    assert_eq!(ended(&open, End::Cancelled), None);
 }
 
 #[test]
-fn what_was_ended_is_ended_once() {
+fn a_rollout_that_is_closed_says_as_what_it_ended() {
     let document = document(AdvanceMode::Caller);
-    let end = End::Cancelled;
-    let change = transition::ended(&document, true, end, Some("replaced"), "ada").unwrap();
-    assert!(!change.is_current());
-    assert_eq!(change.trail()[0].reason.as_deref(), Some("replaced"));
-    assert_eq!(transition::ended(&document, false, end, None, "ada"), None);
+    for (state, word) in [
+        (RolloutState::RolledBack, "rolled back"),
+        (RolloutState::Superseded, "superseded"),
+        (RolloutState::Open, "open"),
+    ] {
+        let change = transition::ended(
+            &present(&document, state),
+            End::Closed,
+            None,
+            "flagger",
+            at(9),
+        );
+        let change = change.unwrap();
+        let live = live(change.document(), change.state());
+        let told = live.present().told(&live.pipeline, None).reason;
+        assert_eq!(told, format!("the rollout is over (closed, it was {word})"));
+    }
+}
+
+/// Only one that is open can be superseded, and its key goes on meaning it.
+#[test]
+fn a_rollout_is_superseded_once() {
+    let document = document(AdvanceMode::Caller);
+    let superseded = |state| {
+        transition::ended(
+            &present(&document, state),
+            End::Superseded,
+            None,
+            "flagger",
+            at(9),
+        )
+    };
+    let change = superseded(RolloutState::Open).unwrap();
+    assert_eq!(change.state(), RolloutState::Superseded);
+    assert!(change.is_current());
+    for state in [RolloutState::RolledBack, RolloutState::Superseded] {
+        assert_eq!(superseded(state), None);
+    }
 }
 
 fn key(text: &str) -> RolloutKey {
@@ -269,7 +332,7 @@ fn a_document_survives_its_text() {
 fn a_stage_is_judged_to_an_end_only_when_a_whole_interval_of_it_is_sealed() {
     let pipeline = pipeline();
     assert_eq!(pipeline.analysis.interval_seconds, 30);
-    let end = |started| window_end(&pipeline, at(started), at(90_000));
+    let end = |started| looked_at(&pipeline, &watched(&pipeline, started, false), at(90_000)).end;
     assert_eq!(end(30_000), Some(at(90_000)));
     assert_eq!(end(60_000), Some(at(90_000)));
     assert_eq!(end(60_001), None);
@@ -277,34 +340,28 @@ fn a_stage_is_judged_to_an_end_only_when_a_whole_interval_of_it_is_sealed() {
     assert_eq!(end(120_000), None);
 }
 
-/// Each way in says to which rule its `start` is held; nothing else tells them apart.
-#[test]
-fn a_start_is_held_to_the_rule_that_its_way_in_names() {
-    let pipeline = pipeline();
-    let now = at(1_800_000_000_000);
-    let first = StartRule::CanBeJudged(&pipeline, &pipeline.stages[0]);
-    let refused = |given: UnixMillis, rule| {
-        let checked = check_start(Some(given), now, rule);
-        checked.err().map(|error| error.to_string())
-    };
-    for (given, words) in [
-        (now.plus(1), "in the future"),
-        (at(-1), "before 1970"),
-        (at(0), "more than 20160"),
-    ] {
-        let told = refused(given, first).unwrap();
-        assert!(told.contains(words), "{told}");
-        assert_eq!(refused(given, StartRule::AsGiven), None);
+fn watched(pipeline: &Pipeline, started: i64, has_passed: bool) -> Watched<'_> {
+    Watched {
+        stage: &pipeline.stages[0],
+        started: at(started),
+        has_passed,
     }
-    assert_eq!(
-        refused(now.plus(1), StartRule::NotInTheFuture),
-        refused(now.plus(1), first)
-    );
-    assert_eq!(refused(at(-1), StartRule::NotInTheFuture), None);
-    for rule in [first, StartRule::NotInTheFuture, StartRule::AsGiven] {
-        assert_eq!(check_start(None, now, rule), Ok(StageStart::now(now)));
-        let earlier = now.minus(60_000);
-        let expected = Ok(StageStart::now(earlier));
-        assert_eq!(check_start(Some(earlier), now, rule), expected);
+}
+
+/// It was judged no more, and its kill switch was blind.
+#[test]
+fn of_a_stage_that_is_too_old_the_newest_is_looked_at_for_ever() {
+    let pipeline = pipeline();
+    let looked = |intervals: i64, has_passed| {
+        let end = at(intervals * 30_000);
+        looked_at(&pipeline, &watched(&pipeline, 0, has_passed), end)
+    };
+    assert_eq!(looked(20_160, false).purpose, Purpose::Decide);
+    assert_eq!(looked(20_160, true).purpose, Purpose::AfterPassing);
+    for has_passed in [false, true] {
+        let old = looked(20_161, has_passed);
+        assert_eq!(old.purpose, Purpose::KillSwitches);
+        assert_eq!(old.end, Some(at(20_161 * 30_000)));
+        assert_eq!(old.start, at((20_161 - 960) * 30_000));
     }
 }

@@ -19,6 +19,9 @@ pub(super) struct TrailEntry {
     /// The verdict, where one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// `false` where the verdict changes nothing; left out where it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acted: Option<bool>,
     /// Why, as a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<ReasonCode>,
@@ -38,6 +41,7 @@ impl TrailEntry {
             stage: stage.clone(),
             caused_by: caused_by.to_owned(),
             verdict: None,
+            acted: None,
             reason_code: None,
             reason: None,
             analysis: None,

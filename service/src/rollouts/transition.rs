@@ -1,14 +1,20 @@
 //! How a rollout changes: pure functions from what is remembered to what is remembered next and
 //! what is written into the trail. Times are arguments.
 
+use serinus_analysis::data::Purpose;
+use serinus_analysis::judge::is_stage_over;
 use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::series::Grid;
 use serinus_openapi::analysis::{AnalysisAnswer, ReasonCode, Verdict};
 use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 
 use super::acting::{Acting, Consequence};
-use super::beginning::StageStart;
-use super::document::{Decision, Document, StageId, StageRecord, stage_of};
+use super::beginning::{InvalidStart, StageStart, check_start};
+use super::document::{Decision, Document, Found, StageId, StageRecord, Steps, stage_of};
+use super::live::Present;
+use super::standing::left_by;
 use super::trail::TrailEntry;
+use super::wording;
 use crate::store::RolloutState;
 use crate::time::UnixMillis;
 
@@ -20,6 +26,8 @@ pub(crate) const JUDGE: &str = "judge";
 pub(crate) struct Judgement {
     /// The stage judged.
     pub stage: StageId,
+    /// What for.
+    pub purpose: Purpose,
     /// The true verdict, also of a pipeline that does not act.
     pub verdict: Verdict,
     /// Why, as a token.
@@ -50,6 +58,8 @@ pub(super) struct Change {
 pub(crate) enum End {
     /// A person or a caller stops it.
     Cancelled,
+    /// Its caller began another one in its place.
+    Superseded,
     /// Its caller says that it is over.
     Closed,
 }
@@ -66,6 +76,35 @@ pub(crate) enum Refused {
     /// It cannot go there.
     #[error("{0}")]
     Stage(String),
+    /// The stage cannot begin when it is said to.
+    #[error("{0}")]
+    Start(#[from] InvalidStart),
+}
+
+/// Somebody goes on to another stage.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GoingOn<'a> {
+    /// The stage, or the next one.
+    pub stage: Option<&'a str>,
+    /// When it began; now when absent.
+    pub start: Option<UnixMillis>,
+    /// Who says so.
+    pub caused_by: &'a str,
+    /// Now.
+    pub now: UnixMillis,
+}
+
+/// A person decides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Overriding<'a> {
+    /// What.
+    pub verdict: OverrideVerdict,
+    /// Why.
+    pub reason: &'a str,
+    /// Who.
+    pub caused_by: &'a str,
+    /// Now.
+    pub now: UnixMillis,
 }
 
 impl Change {
@@ -89,8 +128,8 @@ impl Change {
         &self.trail
     }
 
-    /// A rollout that stays open, with an entry.
-    fn open(document: &Document, trail: Vec<TrailEntry>) -> Self {
+    /// A rollout that stays open, with entries.
+    pub(super) fn open(document: &Document, trail: Vec<TrailEntry>) -> Self {
         Self {
             state: RolloutState::Open,
             is_current: true,
@@ -109,10 +148,13 @@ impl Change {
 
     /// Marks the current stage as passed, and goes on to the next one where Serinus does that.
     fn pass(&mut self, pipeline: &Pipeline, caused_by: &str, next: StageStart, at: UnixMillis) {
-        self.document.stages.pass(at);
+        let is_new = self.document.current().passed().is_none();
+        self.document.stages.pass(at, next.at());
         let stage = self.document.current().stage().clone();
-        self.trail
-            .push(TrailEntry::new(EventKind::StagePassed, &stage, caused_by));
+        if is_new {
+            self.trail
+                .push(TrailEntry::new(EventKind::StagePassed, &stage, caused_by));
+        }
         match stage_after(pipeline, &stage) {
             None => {
                 self.state = RolloutState::Promoted;
@@ -124,6 +166,44 @@ impl Change {
             }
             Some(_) => {}
         }
+    }
+
+    /// Says of stages that the caller went on without them, to another one.
+    fn leave(&mut self, left: &[StageId], to: &Stage, caused_by: &str) {
+        for stage in left {
+            let entry = TrailEntry::new(EventKind::StageLeft, stage, caused_by);
+            let reason = wording::went_on_without(stage, to);
+            self.trail.push(entry.because(&reason));
+        }
+    }
+
+    /// Changes what is known of a caller that counts steps.
+    pub(super) fn steps(&mut self) -> &mut Steps {
+        &mut self.document.steps
+    }
+
+    /// The stage that it is at begins only now.
+    pub(super) fn begin_again(&mut self, caused_by: &str, start: StageStart) {
+        self.document.stages.begin_again(start);
+        let stage = self.document.current().stage();
+        self.trail
+            .push(TrailEntry::new(EventKind::StageStarted, stage, caused_by));
+    }
+
+    /// Writes one more entry about the stage that it is at.
+    pub(super) fn note(&mut self, kind: EventKind, caused_by: &str, reason: &str) {
+        let stage = self.document.current().stage();
+        let entry = TrailEntry::new(kind, stage, caused_by);
+        self.trail.push(entry.because(reason));
+    }
+
+    /// The stages that it left.
+    pub(super) fn left(&self) -> Vec<StageId> {
+        let entries = self.trail.iter();
+        entries
+            .filter(|entry| entry.kind == EventKind::StageLeft)
+            .map(|entry| entry.stage.clone())
+            .collect()
     }
 
     fn begin(&mut self, stage: &Stage, caused_by: &str, start: StageStart) {
@@ -150,40 +230,26 @@ pub(super) fn judged(
     at: UnixMillis,
 ) -> Option<Change> {
     let current = document.current();
-    let stage = &judgement.stage;
-    if stage != current.stage() || current.passed().is_some() {
+    if judgement.stage != *current.stage() || !is_of_use(current, judgement) {
         return None;
     }
-    let reason_code = judgement.reason_code.clone();
-    let is_news = document.decision.as_ref().is_none_or(|before| {
-        before.stage != *stage
-            || before.verdict != judgement.verdict
-            || before.reason_code != reason_code
-    });
-    if !is_news {
+    let (_, stage) = stage_of(pipeline, judgement.stage.as_str())?;
+    let acting = Acting::of(document, pipeline, stage);
+    let is_over = is_over(pipeline, stage, current, judgement);
+    let consequence = acting.consequence(current, judgement.verdict, is_over);
+    let mut change = Change::open(document, Vec::new());
+    if is_news(document, judgement) {
+        change.decided(judgement, acting, at);
+    } else if consequence == Consequence::Stays {
         return None;
     }
-    let entry = TrailEntry {
-        verdict: Some(judgement.verdict),
-        reason_code: Some(reason_code.clone()),
-        reason: Some(judgement.reason.clone()),
-        analysis: judgement.answer.clone(),
-        ..TrailEntry::new(EventKind::Decided, stage, JUDGE)
-    };
-    let mut change = Change::open(document, vec![entry]);
-    change.document.decision = Some(Decision {
-        stage: stage.clone(),
-        verdict: judgement.verdict,
-        reason_code,
-        reason: judgement.reason.clone(),
-        progress: judgement.progress.clone(),
-    });
-    let judged_stage = stage_of(pipeline, stage.as_str()).map(|(_, stage)| stage);
-    let acting = Acting::of(document, pipeline, judged_stage);
-    match acting.consequence(judgement.verdict) {
+    match consequence {
         Consequence::Stays => {}
         Consequence::RollsBack => change.roll_back(JUDGE, &judgement.reason),
         Consequence::Passes => {
+            if acting.without_acting().is_some() {
+                change.document.stages.find(found(judgement, at));
+            }
             let next = StageStart::after_judged(judgement.end_ms);
             change.pass(pipeline, JUDGE, next, at);
         }
@@ -191,119 +257,208 @@ pub(super) fn judged(
     Some(change)
 }
 
-/// What it changes when the caller has moved the traffic to a stage, or to the next one.
+/// Of a stage that has passed only what is found wrong afterwards counts: a judgement from before
+/// may still come in, and what it says of a stage that is undecided is over.
+fn is_of_use(current: &StageRecord, judgement: &Judgement) -> bool {
+    current.passed().is_none()
+        || (judgement.verdict == Verdict::Rollback && judgement.purpose != Purpose::Decide)
+}
+
+fn is_news(document: &Document, judgement: &Judgement) -> bool {
+    document.decision.as_ref().is_none_or(|before| {
+        before.stage != judgement.stage
+            || before.verdict != judgement.verdict
+            || before.reason_code != judgement.reason_code
+    })
+}
+
+/// Whether the stage's duration is over, by the data: never by who asked or when.
+fn is_over(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    record: &StageRecord,
+    judgement: &Judgement,
+) -> bool {
+    let interval_ms = i64::from(pipeline.analysis.interval_seconds) * 1_000;
+    let grid = Grid::covering(
+        record.started().get(),
+        judgement.end_ms.get(),
+        interval_ms.max(1),
+    );
+    is_stage_over(stage, grid)
+}
+
+fn found(judgement: &Judgement, at: UnixMillis) -> Found {
+    Found {
+        verdict: judgement.verdict,
+        reason: judgement.reason.clone(),
+        at_ms: at,
+    }
+}
+
+impl Change {
+    /// Records what was judged.
+    fn decided(&mut self, judgement: &Judgement, acting: Acting, at: UnixMillis) {
+        let acts = acting.acts();
+        self.trail.push(TrailEntry {
+            verdict: Some(judgement.verdict),
+            acted: (!acts).then_some(false),
+            reason_code: Some(judgement.reason_code.clone()),
+            reason: Some(judgement.reason.clone()),
+            analysis: judgement.answer.clone(),
+            ..TrailEntry::new(EventKind::Decided, &judgement.stage, JUDGE)
+        });
+        if acting.without_acting().is_some() && judgement.verdict != Verdict::Hold {
+            self.document.stages.find(found(judgement, at));
+        }
+        self.document.decision = Some(Decision {
+            stage: judgement.stage.clone(),
+            verdict: judgement.verdict,
+            reason_code: judgement.reason_code.clone(),
+            reason: judgement.reason.clone(),
+            progress: judgement.progress.clone(),
+        });
+    }
+}
+
+/// What it changes when the caller has moved the traffic to a stage, or to the next one. The stages
+/// between that have not passed are left.
 ///
 /// # Errors
 ///
-/// [`Refused`] when the rollout is over, or when the stage lies before the one it is at.
+/// [`Refused`] when the rollout is over, when the stage is not one after that it is at, or when it
+/// cannot begin then.
 pub(super) fn advanced(
     document: &Document,
     state: RolloutState,
     pipeline: &Pipeline,
-    stage: Option<&str>,
-    caused_by: &str,
-    start: StageStart,
-) -> Result<Option<Change>, Refused> {
+    going: GoingOn<'_>,
+) -> Result<Change, Refused> {
     if state != RolloutState::Open {
         return Err(Refused::Over {
             state: state.as_str(),
         });
     }
     let place_of = |id: &str| stage_of(pipeline, id).map(|(place, _)| place);
-    let current = document.current().stage();
-    let here = place_of(current.as_str()).unwrap_or(0);
-    let to = match stage {
+    let current = document.current();
+    let here = place_of(current.stage().as_str()).unwrap_or(0);
+    let to = match going.stage {
         Some(stage) => place_of(stage)
             .ok_or_else(|| Refused::Stage(format!("the pipeline has no stage {stage:?}")))?,
         None => here + 1,
     };
+    let refused = |reason: String| Err(Refused::Stage(reason));
     let Some(next) = pipeline.stages.get(to) else {
-        return Err(Refused::Stage(format!(
-            "{current} is the last stage: there is none to go on to"
-        )));
+        return refused(format!(
+            "{} is the last stage: there is none to go on to",
+            current.stage()
+        ));
     };
     if to == here {
-        return Ok(None);
+        return refused(format!(
+            "the rollout is at {} already: name a later stage, or none for the next",
+            next.id
+        ));
     }
     if to < here {
-        return Err(Refused::Stage(format!(
-            "the rollout is at {current}, which comes after {}: a rollout only goes on",
+        return refused(format!(
+            "the rollout is at {}, which comes after {}: a rollout only goes on",
+            current.stage(),
             next.id
-        )));
+        ));
     }
+    let start = check_start(going.start, next, Some(document), going.now)?;
     let mut change = Change::open(document, Vec::new());
-    change.begin(next, caused_by, start);
-    Ok(Some(change))
+    let left = left_by(pipeline, Some((here, current)), to);
+    change.leave(&left, next, going.caused_by);
+    change.begin(next, going.caused_by, start);
+    change.document.steps.allowed_ms = None;
+    Ok(change)
 }
 
-/// What it changes when a human decides.
+/// What it changes when a person decides.
 ///
 /// # Errors
 ///
 /// [`Refused`] when the rollout is over for good.
 pub(super) fn overridden(
-    document: &Document,
-    state: RolloutState,
+    present: &Present,
     pipeline: &Pipeline,
-    verdict: OverrideVerdict,
-    reason: &str,
-    caused_by: &str,
-    at: UnixMillis,
+    by: Overriding<'_>,
 ) -> Result<Change, Refused> {
+    let (document, state) = (&present.document, present.state);
     if !matches!(state, RolloutState::Open | RolloutState::RolledBack) {
         return Err(Refused::Over {
             state: state.as_str(),
         });
     }
     let stage = document.current().stage();
-    let verdict_told = match verdict {
+    let verdict = match by.verdict {
         OverrideVerdict::Promote => Verdict::Promote,
         OverrideVerdict::Rollback => Verdict::Rollback,
     };
     let entry = TrailEntry {
-        verdict: Some(verdict_told),
+        verdict: Some(verdict),
         reason_code: Some(ReasonCode::OVERRIDE),
-        ..TrailEntry::new(EventKind::Overridden, stage, caused_by).because(reason)
+        ..TrailEntry::new(EventKind::Overridden, stage, by.caused_by).because(by.reason)
     };
     let mut change = Change::open(document, vec![entry]);
+    let next = stage_after(pipeline, stage).filter(|_| verdict == Verdict::Promote);
+    let sentence = wording::overriding(present, by.caused_by, by.reason, next);
     change.document.decision = Some(Decision {
         stage: stage.clone(),
-        verdict: verdict_told,
+        verdict,
         reason_code: ReasonCode::OVERRIDE,
-        reason: format!("{caused_by} decided: {reason}"),
+        reason: sentence.clone(),
         progress: document
             .decision
             .as_ref()
             .map_or_else(|| format!("at {stage}"), |before| before.progress.clone()),
     });
-    match verdict {
-        OverrideVerdict::Promote => change.pass(pipeline, caused_by, StageStart::now(at), at),
-        OverrideVerdict::Rollback => change.roll_back(caused_by, reason),
+    match by.verdict {
+        OverrideVerdict::Promote => {
+            change.document.stages.decide(sentence);
+            let now = StageStart::now(by.now);
+            change.pass(pipeline, by.caused_by, now, by.now);
+        }
+        OverrideVerdict::Rollback => change.roll_back(by.caused_by, by.reason),
     }
     Ok(change)
 }
 
-/// What it changes when a rollout is cancelled, or when its caller says that it is over: a call
-/// with its key then starts another. Nothing when that was said before.
+/// What it changes when a rollout is cancelled, or when its caller says that it is over or begins
+/// another one in its place. Nothing when that was said before.
 pub(super) fn ended(
-    document: &Document,
-    is_current: bool,
+    present: &Present,
     end: End,
     reason: Option<&str>,
     caused_by: &str,
+    at: UnixMillis,
 ) -> Option<Change> {
-    if !is_current {
+    let is_news = match end {
+        End::Cancelled | End::Closed => present.is_current,
+        End::Superseded => present.state == RolloutState::Open,
+    };
+    if !is_news {
         return None;
     }
-    let (state, kind) = match end {
-        End::Cancelled => (RolloutState::Cancelled, EventKind::Cancelled),
-        End::Closed => (RolloutState::Closed, EventKind::Closed),
+    let mut document = present.document.clone();
+    let (state, kind, is_current) = match end {
+        End::Cancelled => (RolloutState::Cancelled, EventKind::Cancelled, false),
+        End::Superseded => {
+            document.superseded_ms = Some(at);
+            (RolloutState::Superseded, EventKind::Superseded, true)
+        }
+        End::Closed => {
+            document.ended_as = Some(present.state.into());
+            (RolloutState::Closed, EventKind::Closed, false)
+        }
     };
     let entry = TrailEntry::new(kind, document.current().stage(), caused_by);
     Some(Change {
         state,
-        is_current: false,
-        document: document.clone(),
+        is_current,
+        document,
         trail: vec![match reason {
             Some(reason) => entry.because(reason),
             None => entry,

@@ -16,17 +16,20 @@ pub(crate) enum RolloutState {
     RolledBack,
     /// A human or a caller stopped it.
     Cancelled,
+    /// Its caller began another one in its place.
+    Superseded,
     /// It ended and its key is free again.
     Closed,
 }
 
 impl RolloutState {
     /// Every state.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Open,
         Self::Promoted,
         Self::RolledBack,
         Self::Cancelled,
+        Self::Superseded,
         Self::Closed,
     ];
 
@@ -37,6 +40,7 @@ impl RolloutState {
             Self::Promoted => "promoted",
             Self::RolledBack => "rolled_back",
             Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
             Self::Closed => "closed",
         }
     }

@@ -77,13 +77,13 @@ pub(super) const INPUTS: &str = "SELECT bytes FROM inputs WHERE digest = $1 LIMI
 
 /// The newest rollout that may be removed and is one too many, when `$1` are kept.
 pub(super) const FIRST_TOO_MANY: &str = "SELECT closed_ms, id FROM rollouts \
-     WHERE closed_ms IS NOT NULL AND (is_current = 0 OR state = 'promoted') \
+     WHERE closed_ms IS NOT NULL AND (is_current = 0 OR state IN ('promoted', 'superseded')) \
      ORDER BY closed_ms DESC, id DESC LIMIT 1 OFFSET $1";
 
 /// The oldest that may be removed up to and with `(closed_ms, id)`; events and inputs go with them.
 pub(super) const DELETE_OVER: &str = "DELETE FROM rollouts WHERE id IN \
      (SELECT id FROM rollouts \
-      WHERE closed_ms IS NOT NULL AND (is_current = 0 OR state = 'promoted') \
+      WHERE closed_ms IS NOT NULL AND (is_current = 0 OR state IN ('promoted', 'superseded')) \
       AND (closed_ms, id) <= ($1, $2) ORDER BY closed_ms, id LIMIT $3)";
 
 /// The inputs of the oldest that were rolled back up to `closed_ms` and stay.

@@ -6,7 +6,7 @@ use crate::pipeline::{Better, Metric, MetricKind, Pipeline};
 use crate::series::{ArmCount, Grid, PairedCounts, PairedInterval, Populations};
 
 use crate::data::History;
-use crate::data::{DataFault, FaultCode, MetricData, StageData};
+use crate::data::{DataFault, FaultCode, MetricData, Purpose, StageData};
 use crate::judge::latency::Latency;
 use crate::judge::warm_up::LookedAt;
 
@@ -43,6 +43,7 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
     };
     StageData {
         grid: Grid::covering(0, interval_ms, interval_ms),
+        purpose: Purpose::Decide,
         metrics: pipeline
             .metrics
             .iter()

@@ -12,7 +12,7 @@ use crate::series::{
     Populations,
 };
 
-use crate::data::{DataFault, FaultCode, History, MetricData, StageData};
+use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
 
 use super::{Outcome, ReasonCode, StageVerdict, Verdict, judge};
 
@@ -219,6 +219,7 @@ pub(crate) fn grid(intervals: usize) -> Grid {
 pub(crate) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageData {
     StageData {
         grid: grid(intervals),
+        purpose: Purpose::Decide,
         starts_with_stage: true,
         canary_starts_ms: None,
         metrics: metrics

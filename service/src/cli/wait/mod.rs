@@ -10,6 +10,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde::Serialize;
 use serinus_openapi::analysis::{Gate, Verdict};
+use serinus_openapi::rollout::GateAnswer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -104,6 +105,10 @@ struct Ending<'a> {
     gate: &'a Gate,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    true_verdict: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    true_reason: Option<&'a str>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
@@ -137,7 +142,7 @@ async fn wait(arguments: &Arguments, client: &Client) -> Result<u8, Failure> {
                     Verdict::Hold => None,
                 };
                 if let Some(code) = code {
-                    tell(arguments, &answer.gate, answer.status_url.as_deref());
+                    tell(arguments, &answer);
                     return Ok(code);
                 }
                 let said = format!("hold: {} ({})", answer.gate.reason, answer.progress);
@@ -166,7 +171,7 @@ async fn wait(arguments: &Arguments, client: &Client) -> Result<u8, Failure> {
     // The last answer decides: a hold is the server's word, an error is nobody's.
     match last_hold {
         Some(answer) => {
-            tell(arguments, &answer.gate, answer.status_url.as_deref());
+            tell(arguments, &answer);
             Ok(HELD)
         }
         None => Err(Failure(format!(
@@ -176,16 +181,20 @@ async fn wait(arguments: &Arguments, client: &Client) -> Result<u8, Failure> {
     }
 }
 
-fn tell(arguments: &Arguments, gate: &Gate, status_url: Option<&str>) {
-    let name = match gate.verdict {
-        Verdict::Promote => "promote",
-        Verdict::Hold => "hold",
-        Verdict::Rollback => "rollback",
-    };
+/// The verdict and why. Of a dry run and a shadow stage the reason says what the checks say, too.
+fn tell(arguments: &Arguments, answer: &GateAnswer) {
+    let gate = &answer.gate;
     match arguments.output {
-        output::Format::Text => output::line(&format!("{name}: {}", gate.reason)),
+        output::Format::Text => {
+            output::line(&format!("{}: {}", gate.verdict.name(), gate.reason));
+        }
         output::Format::Json => {
-            let ending = Ending { gate, status_url };
+            let ending = Ending {
+                gate,
+                status_url: answer.status_url.as_deref(),
+                true_verdict: answer.true_verdict,
+                true_reason: answer.true_reason.as_deref(),
+            };
             output::line(&serde_json::to_string(&ending).unwrap_or_default());
         }
     }

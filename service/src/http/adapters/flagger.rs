@@ -1,7 +1,7 @@
 //! Flagger's webhooks. To Flagger the status is the verdict: 200 goes on (or rolls back, on the
 //! rollback path), everything else stays where it is.
 //!
-//! Flagger sends no weight, so its steps are counted: see `rollouts/steps.rs`.
+//! Its steps are counted, and an event tells the weight of each: see `rollouts/steps.rs`.
 //!
 //! No answer is ever 5xx by choice, and none carries `Retry-After`: Flagger sleeps for as long as
 //! that says.
@@ -26,15 +26,14 @@ use crate::http::path::PipelinePath;
 use crate::http::routes::caller::{BaseUrl, Caller};
 use crate::http::routes::gate::{self, About};
 use crate::http::{ApiError, App, gate_query, problems, resolve};
-use crate::rollouts::{StepCall, StepTold, Told};
+use crate::rollouts::{Event, Family, StepCall, StepTold, Told};
 use crate::store::RolloutKey;
 
 /// Flagger asks whether the traffic may take a step
 ///
-/// For the webhooks `confirm-traffic-increase` and `confirm-promotion`. 200 goes on, 409 stays.
-/// The first call with a key opens the rollout at the first stage and is 200: that stage judges
-/// the first step of the traffic. With `stage` in the metadata the stage's own verdict counts from
-/// the first call on, for A/B tests and blue/green.
+/// For the webhook `confirm-traffic-increase`. 200 goes on, 409 stays. The first call with a key
+/// opens the rollout at the first stage and is 200: that stage judges the first step of the traffic.
+/// The next stage begins when `event` tells its weight.
 #[utoipa::path(
     post,
     path = "/adapters/flagger/{pipeline}/advance",
@@ -56,15 +55,10 @@ pub(in crate::http) async fn advance(
     caller: Caller,
     body: SentBody,
 ) -> Result<Response, ApiError> {
-    let Hook {
-        key, stage, given, ..
-    } = Hook::read(&body.text)?;
+    let hook = Hook::read(&body.text)?;
     let call = StepCall {
-        pipeline: &pipeline,
-        key: &key,
-        named: stage.as_deref(),
-        given: &given,
-        caller: caller.name(),
+        named: None,
+        ..hook.call(&pipeline, &caller)
     };
     let wait = app.limits().gate_wait;
     let stepping = app.rollouts().step(&call, app.pipelines(), wait);
@@ -72,8 +66,87 @@ pub(in crate::http) async fn advance(
         Ok(told) => told,
         Err(error) => return Err(gate::refused(&app, &pipeline, error).await),
     };
-    let goes_on = told.told.acted_on().0 == Verdict::Promote;
-    Ok(answered(goes_on, &pipeline, key.as_str(), told, &base))
+    let goes_on = told.told.verdict == Verdict::Promote;
+    Ok(answered(goes_on, &pipeline, &hook, told, &base))
+}
+
+/// Flagger asks whether all of the traffic may go to the canary
+///
+/// For the webhook `confirm-promotion`: 200 when the last stage has passed, or the one that `stage`
+/// in the metadata names, as A/B tests and blue/green do. An unknown key is opened at that stage and
+/// is 409: nothing was judged yet.
+#[utoipa::path(
+    post,
+    path = "/adapters/flagger/{pipeline}/promotion",
+    operation_id = "flagger_promotion",
+    tag = "adapters",
+    params(("pipeline" = String, Path, description = "The pipeline's name", example = "canary_pipeline")),
+    request_body(content = FlaggerCall, example = json!(examples::flagger_call())),
+    responses(
+        (status = 200, description = "All of the traffic may go to the canary", body = GateAnswer),
+        (status = 409, description = "It may not: the stage holds or was rolled back, or nothing can be recorded", body = GateAnswer),
+        problems::FlaggerStep,
+        problems::AnyBody,
+    )
+)]
+pub(in crate::http) async fn promotion(
+    State(app): State<Arc<App>>,
+    PipelinePath { pipeline }: PipelinePath,
+    base: BaseUrl,
+    caller: Caller,
+    body: SentBody,
+) -> Result<Response, ApiError> {
+    let hook = Hook::read(&body.text)?;
+    let call = hook.call(&pipeline, &caller);
+    let wait = app.limits().gate_wait;
+    let asking = app.rollouts().asks_for_all(&call, app.pipelines(), wait);
+    let told = match asking.await {
+        Ok(told) => told,
+        Err(error) => return Err(gate::refused(&app, &pipeline, error).await),
+    };
+    let goes_on = told.told.verdict == Verdict::Promote;
+    Ok(answered(goes_on, &pipeline, &hook, told, &base))
+}
+
+/// Flagger tells an event
+///
+/// For the webhook `event`. The weight of the canary begins the stage of that share, and another
+/// revision supersedes the rollout of the one before; everything else is ignored. Always 200.
+#[utoipa::path(
+    post,
+    path = "/adapters/flagger/{pipeline}/event",
+    operation_id = "flagger_event",
+    tag = "adapters",
+    params(("pipeline" = String, Path, description = "The pipeline's name", example = "canary_pipeline")),
+    request_body(content = FlaggerCall, example = json!(examples::flagger_event())),
+    responses((status = 200, description = "Heard", body = GateAnswer))
+)]
+pub(in crate::http) async fn event(
+    State(app): State<Arc<App>>,
+    PipelinePath { pipeline }: PipelinePath,
+    base: BaseUrl,
+    caller: Caller,
+    body: Result<SentBody, ApiError>,
+) -> Response {
+    let hook = match body.and_then(|body| Hook::read(&body.text)) {
+        Ok(hook) => hook,
+        Err(error) => {
+            let detail = &error.problem().detail;
+            tracing::warn!("an event hook of {pipeline} is not understood: {detail}");
+            let told = StepTold::unread(Told::not_heard(detail));
+            return not_read(true, &pipeline, told, &base);
+        }
+    };
+    let event = Event {
+        pipeline: &pipeline,
+        key: &hook.key,
+        family: Family(&hook.family),
+        weight_percent: hook.message.as_deref().and_then(weight_of),
+        is_new_revision: hook.message.as_deref().is_some_and(is_new_revision),
+        caller: caller.name(),
+    };
+    let told = app.rollouts().hears(&event).await;
+    answered(true, &pipeline, &hook, told, &base)
 }
 
 /// Flagger asks whether to roll back now
@@ -98,18 +171,18 @@ pub(in crate::http) async fn rollback(
     base: BaseUrl,
     body: Result<SentBody, ApiError>,
 ) -> Response {
-    let key = match body.and_then(|body| Hook::read(&body.text)) {
-        Ok(hook) => hook.key,
+    let hook = match body.and_then(|body| Hook::read(&body.text)) {
+        Ok(hook) => hook,
         Err(error) => {
             let told = StepTold::unread(Told::not_rolled_back(&error.problem().detail));
-            return answered(false, &pipeline, "", told, &base);
+            return not_read(false, &pipeline, told, &base);
         }
     };
     let wait = app.limits().gate_wait;
     let rollouts = app.rollouts();
-    let told = rollouts.asks_to_roll_back(&pipeline, &key, wait).await;
-    let rolls_back = told.told.acted_on().0 == Verdict::Rollback;
-    answered(rolls_back, &pipeline, key.as_str(), told, &base)
+    let told = rollouts.asks_to_roll_back(&pipeline, &hook.key, wait).await;
+    let rolls_back = told.told.verdict == Verdict::Rollback;
+    answered(rolls_back, &pipeline, &hook, told, &base)
 }
 
 /// Flagger says that the rollout is over
@@ -132,24 +205,33 @@ pub(in crate::http) async fn finished(
     caller: Caller,
     body: Result<SentBody, ApiError>,
 ) -> Response {
-    let Hook { key, phase, .. } = match body.and_then(|body| Hook::read(&body.text)) {
+    let hook = match body.and_then(|body| Hook::read(&body.text)) {
         Ok(hook) => hook,
         Err(error) => {
             let detail = &error.problem().detail;
             tracing::warn!("a post-rollout hook of {pipeline} closes nothing: {detail}");
-            let told = StepTold::unread(Told::not_closed(detail));
-            return answered(true, &pipeline, "", told, &base);
+            let told = StepTold::unread(Told::not_heard(detail));
+            return not_read(true, &pipeline, told, &base);
         }
     };
-    let reason = format!("Flagger says {phase:?}");
+    let reason = format!("Flagger says {:?}", hook.phase);
     let rollouts = app.rollouts();
     let told = rollouts
-        .finished(&pipeline, &key, &reason, caller.name())
+        .finished(&pipeline, &hook.key, &reason, caller.name())
         .await;
-    answered(true, &pipeline, key.as_str(), told, &base)
+    answered(true, &pipeline, &hook, told, &base)
 }
 
-fn answered(is_yes: bool, pipeline: &str, key: &str, told: StepTold, base: &BaseUrl) -> Response {
+fn answered(is_yes: bool, pipeline: &str, hook: &Hook, told: StepTold, base: &BaseUrl) -> Response {
+    answer(is_yes, (pipeline, hook.key.as_str()), told, base)
+}
+
+/// Of a call that cannot be read.
+fn not_read(is_yes: bool, pipeline: &str, told: StepTold, base: &BaseUrl) -> Response {
+    answer(is_yes, (pipeline, ""), told, base)
+}
+
+fn answer(is_yes: bool, (pipeline, key): (&str, &str), told: StepTold, base: &BaseUrl) -> Response {
     let status = if is_yes {
         StatusCode::OK
     } else {
@@ -164,16 +246,44 @@ fn answered(is_yes: bool, pipeline: &str, key: &str, told: StepTold, base: &Base
     no_store((status, Json(answer)).into_response())
 }
 
+/// The canary's share of the traffic that an event's message tells, in percent: `Advance
+/// checkout.shop canary weight 25`.
+fn weight_of(message: &str) -> Option<f64> {
+    let (before, weight) = message.rsplit_once(" canary weight ")?;
+    let weight: f64 = weight.trim().parse().ok()?;
+    (before.starts_with("Advance ") && (0.0..=100.0).contains(&weight)).then_some(weight)
+}
+
+/// Whether an event's message says that another revision takes the place of what is rolled out. It
+/// is told with the checksum of either.
+fn is_new_revision(message: &str) -> bool {
+    message.starts_with("New revision detected!")
+}
+
 /// A call, looked through.
 #[derive(Debug)]
 struct Hook {
     key: RolloutKey,
+    /// What the keys of this canary's revisions begin with.
+    family: String,
     phase: String,
     stage: Option<String>,
+    message: Option<String>,
     given: Populations<Option<Matchers>>,
 }
 
 impl Hook {
+    fn call<'a>(&'a self, pipeline: &'a str, caller: &'a Caller) -> StepCall<'a> {
+        StepCall {
+            pipeline,
+            key: &self.key,
+            family: Family(&self.family),
+            named: self.stage.as_deref(),
+            given: &self.given,
+            caller: caller.name(),
+        }
+    }
+
     fn read(text: &str) -> Result<Self, ApiError> {
         if text.trim().is_empty() {
             return Err(ApiError::new(
@@ -183,7 +293,7 @@ impl Hook {
         }
         let sent: FlaggerCall = body::json(text)?;
         let key = RolloutKey::new(sent.key())?;
-        let metadata = sent.metadata.unwrap_or_default();
+        let metadata = sent.metadata.clone().unwrap_or_default();
         let labels = |prefix: &str| -> Map<String, Value> {
             metadata
                 .iter()
@@ -199,6 +309,8 @@ impl Hook {
         };
         Ok(Self {
             key,
+            family: sent.family(),
+            message: metadata.get("eventMessage").cloned(),
             given: Populations {
                 control: population("control")?,
                 canary: population("canary")?,
@@ -229,6 +341,28 @@ mod tests {
         assert!(hook.given.canary.is_some());
         let bare = Hook::read(r#"{"name": "a", "namespace": "b", "checksum": "c"}"#).unwrap();
         assert!(bare.given.control.is_none() && bare.stage.is_none());
+    }
+
+    #[test]
+    fn an_event_tells_the_weight_and_another_revision() {
+        assert_eq!(
+            weight_of("Advance checkout.shop canary weight 25"),
+            Some(25.0)
+        );
+        for other in [
+            "Advance checkout.shop canary iteration 1/10",
+            "Halt checkout.shop advancement: canary weight 25",
+            "Advance checkout.shop canary weight 250",
+            "Routing all traffic to canary",
+        ] {
+            assert_eq!(weight_of(other), None, "{other}");
+        }
+        assert!(is_new_revision(
+            "New revision detected! Restarting analysis for checkout.shop"
+        ));
+        assert!(!is_new_revision(
+            "Starting canary analysis for checkout.shop"
+        ));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use serinus_analysis::data::Purpose;
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisRequest};
 use serinus_openapi::examples;
 
@@ -76,6 +77,7 @@ pub(super) async fn analyse(
             .map(DateTime::<Utc>::timestamp_millis),
         end_ms: request.end.as_ref().map(DateTime::<Utc>::timestamp_millis),
         source: request.source.as_deref(),
+        purpose: Purpose::Decide,
     };
     Ok(no_store(Json(answer(&app, &input).await?)))
 }

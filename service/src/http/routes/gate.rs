@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use serinus_openapi::analysis::Gate;
-use serinus_openapi::examples;
 use serinus_openapi::rollout::{GateAnswer, GateRequest};
+use serinus_openapi::{ProblemType, examples};
 
 use super::caller::{BaseUrl, Caller};
 use crate::http::body::SentBody;
@@ -15,14 +15,16 @@ use crate::http::gate_query::Asked;
 use crate::http::no_store::no_store;
 use crate::http::path::GatePath;
 use crate::http::{ApiError, App, problems, resolve};
-use crate::rollouts::{GateCall, GateError, GateTold, Live, Told};
+use crate::rollouts::{GateCall, GateError, GateTold, Live, Told, Visit};
 use crate::time::UnixMillis;
 
 /// Ask the gate of a stage, with a query
 ///
-/// The first call with a key starts the rollout; every call answers the verdict of the stage. A
-/// call for a later stage says that the traffic was moved there. Always 200: what a Prometheus or
-/// the store does wrong is a `hold` with its reason code.
+/// It looks: every call answers the verdict of the stage. The first call with a key starts the
+/// rollout at the first stage, and a call for the stage after one that has passed begins it; any
+/// other stage answers `hold` with `not_reached` and moves nothing. A key that is not known at a
+/// later stage is 404: `POST` starts it. What a Prometheus or the store does wrong is a `hold` with
+/// its reason code.
 #[utoipa::path(
     get,
     path = "/v1/pipelines/{pipeline}/stages/{stage}/gate",
@@ -50,13 +52,16 @@ pub(super) async fn ask(
     caller: Caller,
 ) -> Result<Response, ApiError> {
     let asked = Asked::read(query.0.as_deref().unwrap_or_default(), "")?;
-    answer(&state, &path, asked, &base, &caller).await
+    answer(&state, &path, (asked, Visit::Look), &base, &caller).await
 }
 
-/// Ask the gate of a stage, with a body
+/// Go to a stage and ask its gate
 ///
-/// As `GET`, with a JSON body. It is read as JSON whatever its `Content-Type` says; an empty body
-/// with a query is a `GET`. The same field in both has to say the same.
+/// "I am here now": the first call with a key starts the rollout at this stage, and a call for a
+/// later stage goes on to it, whatever the stages before have shown; those that have not passed are
+/// `left`. Every call answers the verdict of the stage. The body is read as JSON whatever its
+/// `Content-Type` says; without one the query is read in its place, and it stays a `POST`. The same
+/// field in both has to say the same.
 #[utoipa::path(
     post,
     path = "/v1/pipelines/{pipeline}/stages/{stage}/gate",
@@ -80,13 +85,13 @@ pub(super) async fn post(
     body: SentBody,
 ) -> Result<Response, ApiError> {
     let asked = Asked::read(query.0.as_deref().unwrap_or_default(), &body.text)?;
-    answer(&state, &path, asked, &base, &caller).await
+    answer(&state, &path, (asked, Visit::Here), &base, &caller).await
 }
 
 async fn answer(
     app: &Arc<App>,
     path: &GatePath,
-    asked: Asked,
+    (asked, visit): (Asked, Visit),
     base: &BaseUrl,
     caller: &Caller,
 ) -> Result<Response, ApiError> {
@@ -99,6 +104,7 @@ async fn answer(
         given: &given,
         start: request.start.map(UnixMillis::from),
         dry_run: request.dry_run.unwrap_or(false),
+        visit,
         caller: caller.name(),
     };
     let wait = app.limits().gate_wait;
@@ -128,6 +134,13 @@ pub(in crate::http) async fn refused(app: &App, pipeline: &str, error: GateError
             resolve::unknown_pipeline(&known, pipeline)
         }
         GateError::NoStage { pipeline, stage } => resolve::no_such_stage(&pipeline, &stage),
+        GateError::NoRollout { stage } => ApiError::new(
+            ProblemType::NoSuchRollout,
+            format!(
+                "no rollout of {pipeline} has this key, and a GET starts none at {stage}: POST to \
+                 this address starts it there"
+            ),
+        ),
         GateError::Rollout(error) => error.into(),
     }
 }
@@ -147,17 +160,18 @@ pub(in crate::http) fn gate_answer(
     told: Told,
     base: &BaseUrl,
 ) -> GateAnswer {
-    let (verdict, reason) = told.acted_on();
+    let (true_verdict, true_reason) = told.truth.unzip();
     GateAnswer {
-        verdict,
-        gate: Gate::new(verdict, &reason),
+        verdict: told.verdict,
+        gate: Gate::new(told.verdict, &told.reason),
         pipeline: about.pipeline.to_owned(),
         stage: about.stage.to_owned(),
         key: about.key.to_owned(),
         rollout: live.map(|live| live.id.to_string()),
         status_url: live.map(|live| base.status_url(live.id)),
-        dry_run: told.is_dry_run(),
-        true_verdict: told.true_verdict(),
+        dry_run: told.is_without_acting,
+        true_verdict,
+        true_reason,
         progress: told.progress,
         reason_code: told.reason_code,
     }

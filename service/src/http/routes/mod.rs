@@ -2,6 +2,7 @@
 
 mod analyses;
 pub(super) mod caller;
+mod cancel;
 mod docs;
 mod events;
 pub(super) mod gate;
@@ -31,8 +32,11 @@ pub(super) fn all() -> Routes {
         .needs(Scope::Gate, routes!(rollouts::advance))
         .needs(Scope::Operate, routes!(rollouts::decide))
         .needs(Scope::Operate, routes!(rollouts::cancel))
+        .needs(Scope::Gate, routes!(cancel::by_key))
         .needs(Scope::Gate, routes!(flagger::advance))
         .needs(Scope::Gate, routes!(flagger::rollback))
+        .needs(Scope::Gate, routes!(flagger::promotion))
+        .needs(Scope::Gate, routes!(flagger::event))
         .needs(Scope::Gate, routes!(flagger::finished))
         .open(routes!(operations::healthz))
         .open(routes!(operations::readyz))

@@ -27,7 +27,7 @@ use crate::http::no_store::no_store;
 use crate::http::path::RolloutPath;
 use crate::http::resolve::{self, Asked};
 use crate::http::{ApiError, App, problems, rollout_view};
-use crate::rollouts::{End, Live, NewStart, Reason, StartRule};
+use crate::rollouts::{End, Live, NewStart, Reason};
 use crate::store::{Cursor, Filter, MOST_ON_A_PAGE, Page, RolloutId, RolloutKey};
 use crate::time::UnixMillis;
 
@@ -163,7 +163,7 @@ pub(super) async fn list(
     let filter = Filter {
         pipeline: query.pipeline,
         key: query.key,
-        state: query.state.map(rollout_view::stored_state),
+        state: query.state.map(Into::into),
         since_ms: query.since.map(UnixMillis::from),
     };
     let page = app
@@ -211,7 +211,8 @@ pub(super) async fn show(
 
 /// Move a rollout to another stage
 ///
-/// The caller has moved the traffic there. Without a stage, to the next one.
+/// The caller has moved the traffic there. Without a stage, to the next one. Stages between that
+/// have not passed are `left`; the stage that it is at, and those before, are refused.
 #[utoipa::path(
     post,
     path = "/v1/rollouts/{id}/advance",
@@ -240,12 +241,7 @@ pub(super) async fn advance(
     let start = request.start.map(UnixMillis::from);
     let stage = request.stage.as_deref();
     app.rollouts()
-        .advance(
-            &live,
-            stage,
-            (start, StartRule::NotInTheFuture),
-            caller.name(),
-        )
+        .advance(&live, stage, start, caller.name())
         .await?;
     Ok(shown(&base, &live))
 }

@@ -1,12 +1,14 @@
-//! What is told of a rollout, and what acts.
+//! What is told of a rollout.
 
+use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::analysis::Verdict;
-use serinus_openapi::rollout::AdvanceMode;
+use serinus_openapi::rollout::{AdvanceMode, OverrideVerdict};
 
-use super::{at, document, judged, judgement, live, pipeline};
-use crate::rollouts::acting::Acting;
+use super::{YAML, advanced, at, document, judged, judgement, live, overridden, pipeline};
+use crate::rollouts::Told;
+use crate::rollouts::document::Document;
 use crate::rollouts::live::Live;
-use crate::rollouts::transition;
+use crate::rollouts::transition::{self, Change, Judgement};
 use crate::store::RolloutState;
 
 fn told(live: &Live, stage: Option<&str>) -> (Verdict, String) {
@@ -14,30 +16,32 @@ fn told(live: &Live, stage: Option<&str>) -> (Verdict, String) {
     (told.verdict, told.reason_code.token().to_owned())
 }
 
+fn told_of(change: &Change, stage: Option<&str>) -> Told {
+    let live = live(change.document(), change.state());
+    live.present().told(&live.pipeline, stage)
+}
+
+fn says(verdict: Verdict, code: &str) -> (Verdict, String) {
+    (verdict, code.to_owned())
+}
+
 #[test]
 fn a_stage_is_held_until_its_promotion_is_recorded() {
     let live = live(&document(AdvanceMode::Caller), RolloutState::Open);
-    let collecting = (Verdict::Hold, "still_collecting".to_owned());
+    let collecting = says(Verdict::Hold, "still_collecting");
     assert_eq!(told(&live, Some("one")), collecting);
     live.note(judgement("one", Verdict::Hold));
-    assert_eq!(
-        told(&live, Some("one")),
-        (Verdict::Hold, "no_data".to_owned())
-    );
+    assert_eq!(told(&live, Some("one")), says(Verdict::Hold, "no_data"));
     // A judgement that could not be recorded must not be told: it may be lost.
     live.note(judgement("one", Verdict::Promote));
     assert_eq!(told(&live, Some("one")), collecting);
-    assert_eq!(told(&live, Some("two")), collecting);
 }
 
 #[test]
 fn a_stage_that_passed_stays_passed() {
     let change = judged(&document(AdvanceMode::Automatic), "one", Verdict::Promote).unwrap();
     let live = live(change.document(), change.state());
-    assert_eq!(
-        told(&live, Some("one")),
-        (Verdict::Promote, "passed".to_owned())
-    );
+    assert_eq!(told(&live, Some("one")), says(Verdict::Promote, "passed"));
     assert_eq!(told(&live, Some("two")).0, Verdict::Hold);
     assert_eq!(
         told(&live, None).0,
@@ -56,56 +60,211 @@ fn a_rollback_is_told_for_every_stage() {
 }
 
 #[test]
-fn a_dry_run_always_lets_pass_and_tells_the_truth() {
-    let mut document = document(AdvanceMode::Caller);
-    document.dry_run = true;
-    let change = judged(&document, "one", Verdict::Rollback).unwrap();
-    let live = live(change.document(), change.state());
-    let told = live.present().told(&live.pipeline, Some("one"));
-    let (acted_on, reason) = told.acted_on();
+fn a_stage_that_is_not_reached_says_how_to_go_there() {
+    let live = live(&document(AdvanceMode::Caller), RolloutState::Open);
+    let told = live.present().told(&live.pipeline, Some("three"));
+    assert_eq!(told.reason_code.token(), "not_reached");
     assert_eq!(
-        (acted_on, told.verdict),
-        (Verdict::Promote, Verdict::Rollback)
-    );
-    assert!(
-        reason.starts_with("dry run, the verdict is rollback: "),
-        "{reason}"
+        told.reason,
+        "the rollout is at one, which has not passed; POST to this address, or advance, goes on \
+         without it"
     );
 }
 
-/// A verdict of a shadow stage or of a dry run is told as `promote`, and moves the rollout as any
-/// other does: both by the rule of one file.
 #[test]
-fn what_acts_is_the_same_wherever_it_is_asked() {
-    let plain = pipeline();
-    let mut shadow = pipeline();
-    shadow.stages[0].shadow = true;
-    let mut harmless = pipeline();
-    harmless.dry_run = true;
-    for (pipeline, acting) in [
-        (&plain, Acting::Acts),
-        (&shadow, Acting::Shadow),
-        (&harmless, Acting::DryRun),
-    ] {
-        let document = document(AdvanceMode::Caller);
-        let first = pipeline.stages.first();
-        assert_eq!(Acting::of(&document, pipeline, first), acting);
-        for (verdict, state, passes) in [
-            (Verdict::Hold, RolloutState::Open, false),
-            (Verdict::Promote, RolloutState::Open, true),
-            (Verdict::Rollback, RolloutState::RolledBack, false),
-        ] {
-            let judgement = judgement("one", verdict);
-            let change = transition::judged(&document, pipeline, &judgement, at(1)).unwrap();
-            assert_eq!(change.state(), state, "{acting:?} {verdict:?}");
-            let has_passed = change.document().current().passed().is_some();
-            assert_eq!(has_passed, passes, "{acting:?} {verdict:?}");
-            let live = live(change.document(), change.state());
-            let told = live.present().told(pipeline, Some("one"));
-            let acts = acting == Acting::Acts;
-            let expected = if acts { told.verdict } else { Verdict::Promote };
-            assert_eq!(told.acted_on().0, expected, "{acting:?} {verdict:?}");
-            assert_eq!(told.is_dry_run(), !acts);
-        }
+fn a_stage_that_was_left_says_where_its_caller_went() {
+    let change = advanced(&document(AdvanceMode::Caller), Some("three")).unwrap();
+    for stage in ["one", "two"] {
+        let told = told_of(&change, Some(stage));
+        assert_eq!(told.reason_code.token(), "left");
+        assert_eq!(
+            told.reason,
+            format!(
+                "the caller went on to three at 1970-01-01 01:06 UTC before {stage} had passed"
+            )
+        );
+    }
+    assert_eq!(
+        told_of(&change, Some("three")).reason_code.token(),
+        "still_collecting"
+    );
+}
+
+/// A rollout that was begun at its second stage said that all stages had passed.
+#[test]
+fn only_of_stages_that_passed_it_is_said() {
+    let mut to = advanced(&document(AdvanceMode::Caller), Some("three")).unwrap();
+    to = judged(to.document(), "three", Verdict::Promote).unwrap();
+    let told = told_of(&to, None);
+    assert_eq!(told.verdict, Verdict::Promote);
+    assert_eq!(told.progress, "1 of 3 stages passed; left: one, two");
+    assert_eq!(
+        told.reason,
+        "three, the last stage of checkout, has passed; 1 of 3 stages passed; left: one, two"
+    );
+    assert_eq!(told_of(&to, Some("one")).verdict, Verdict::Hold);
+}
+
+#[test]
+fn an_override_tells_who_and_why_and_what_the_checks_had_said() {
+    let held = judged(&document(AdvanceMode::Caller), "one", Verdict::Hold).unwrap();
+    let change = overridden(
+        held.document(),
+        RolloutState::Open,
+        OverrideVerdict::Promote,
+    );
+    let told = told_of(&change, Some("one"));
+    assert_eq!(
+        (told.verdict, told.reason_code.token()),
+        (Verdict::Promote, "override")
+    );
+    assert_eq!(
+        told.reason,
+        "decided by ada: a known outage; evidence, kill switches and alpha begin anew with two; \
+         the checks had said hold (one was judged)"
+    );
+    let back = overridden(
+        held.document(),
+        RolloutState::Open,
+        OverrideVerdict::Rollback,
+    );
+    let told = told_of(&back, None);
+    assert_eq!(told.verdict, Verdict::Rollback);
+    assert_eq!(
+        told.reason,
+        "decided by ada: a known outage; the checks had said hold (one was judged)"
+    );
+}
+
+#[test]
+fn a_rollout_that_a_person_promoted_says_so_for_ever() {
+    let last = advanced(&document(AdvanceMode::Caller), Some("three")).unwrap();
+    let change = overridden(
+        last.document(),
+        RolloutState::Open,
+        OverrideVerdict::Promote,
+    );
+    assert_eq!(change.state(), RolloutState::Promoted);
+    let told = told_of(&change, None);
+    assert_eq!(
+        (told.verdict, told.reason_code.token()),
+        (Verdict::Promote, "override")
+    );
+    assert!(
+        told.reason.starts_with("decided by ada: a known outage; "),
+        "{}",
+        told.reason
+    );
+    assert_eq!(
+        told.progress,
+        "0 of 3 stages passed; overridden: three; left: one, two"
+    );
+}
+
+fn without_acting(word: &str) -> (Document, Pipeline) {
+    let mut document = document(AdvanceMode::Caller);
+    if word == "dry run" {
+        document.dry_run = true;
+    } else {
+        let first = "one: {traffic_percent: 1,";
+        document.pipeline_yaml = YAML.replace(first, &format!("{first} shadow: true,"));
+    }
+    let pipeline = document.pipeline("checkout").unwrap();
+    (document, pipeline)
+}
+
+#[test]
+fn what_does_not_act_holds_for_its_duration_and_tells_the_truth_beside_it() {
+    for (word, code) in [("shadow stage", "shadow_stage"), ("dry run", "dry_run")] {
+        let (document, pipeline) = without_acting(word);
+        let judged = |document: &Document, minutes: i64| {
+            let judgement = Judgement {
+                end_ms: at(minutes * 60_000),
+                ..judgement("one", Verdict::Rollback)
+            };
+            let live = live(document, RolloutState::Open);
+            let change = transition::judged(document, &pipeline, &judgement, at(0));
+            live.note(judgement);
+            (change, live)
+        };
+        let (early, live) = judged(&document, 12);
+        let told = live.present().told(&pipeline, Some("one"));
+        assert_eq!(
+            (told.verdict, told.reason_code.token()),
+            (Verdict::Hold, code)
+        );
+        let truth = "its checks say rollback: one was judged";
+        assert_eq!(told.reason, format!("{word}, 12 of 60 minutes; {truth}"));
+        assert_eq!(
+            told.truth,
+            Some((Verdict::Rollback, "one was judged".to_owned()))
+        );
+
+        let (late, _) = judged(early.unwrap().document(), 60);
+        let told = told_of(&late.unwrap(), Some("one"));
+        assert_eq!(
+            (told.verdict, told.reason_code.token()),
+            (Verdict::Promote, code)
+        );
+        assert_eq!(
+            told.reason,
+            format!("{word}, its 60 minutes are over; {truth}")
+        );
+        assert_eq!(
+            told.truth,
+            Some((Verdict::Rollback, "one was judged".to_owned()))
+        );
+    }
+}
+
+/// So that a month of dry runs beside an old gate teaches something.
+#[test]
+fn a_dry_run_that_is_over_says_what_it_would_have_done_and_when() {
+    let (mut document, pipeline) = without_acting("dry run");
+    document.advance = AdvanceMode::Automatic;
+    let found = [
+        ("one", Verdict::Promote),
+        ("two", Verdict::Rollback),
+        ("three", Verdict::Hold),
+    ];
+    let mut end_ms = 0;
+    for (stage, verdict) in found {
+        end_ms += 3_600_000;
+        let judgement = Judgement {
+            end_ms: at(end_ms),
+            ..judgement(stage, verdict)
+        };
+        let change = transition::judged(&document, &pipeline, &judgement, at(end_ms)).unwrap();
+        document = change.document().clone();
+    }
+    let live = live(&document, RolloutState::Promoted);
+    let told = live.present().told(&pipeline, None);
+    assert_eq!(told.verdict, Verdict::Promote);
+    assert_eq!(
+        told.reason,
+        "dry run, over: it would have been rolled back in two at 1970-01-01 02:00 UTC: two was judged"
+    );
+    assert_eq!(
+        told.truth.map(|(verdict, _)| verdict),
+        Some(Verdict::Rollback)
+    );
+}
+
+#[test]
+fn a_superseded_rollout_says_so_and_holds() {
+    let document = document(AdvanceMode::Caller);
+    let mut superseded = document.clone();
+    superseded.superseded_ms = Some(at(46_860_000));
+    let live = live(&superseded, RolloutState::Superseded);
+    for stage in [None, Some("one"), Some("three")] {
+        let told = live.present().told(&pipeline(), stage);
+        assert_eq!(
+            (told.verdict, told.reason_code.token()),
+            (Verdict::Hold, "superseded")
+        );
+        assert!(
+            told.reason
+                .starts_with("another revision began at 1970-01-01 13:01 UTC")
+        );
     }
 }

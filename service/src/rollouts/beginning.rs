@@ -6,7 +6,6 @@
 use serinus_analysis::pipeline::Stage;
 use serinus_openapi::analysis::timestamp;
 
-use super::document::Document;
 use crate::time::UnixMillis;
 
 /// How far ahead of this clock a start may lie: callers' clocks differ. It then counts as now.
@@ -18,6 +17,17 @@ const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// When a stage begins, by the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StageStart(UnixMillis);
+
+/// A stage that has begun before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Earlier<'a> {
+    /// Its id.
+    pub stage: &'a str,
+    /// When it began.
+    pub started: UnixMillis,
+    /// Where the data ends that it passed by; its beginning while it has not.
+    pub judged_until: UnixMillis,
+}
 
 /// Why a stage cannot begin when it is said to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +52,8 @@ impl StageStart {
     }
 }
 
-/// Looks at the `start` that is given for a stage; without one it begins now. `before` is what is
-/// remembered of the rollout, unless this is its first stage.
+/// Looks at the `start` that is given for a stage; without one it begins now. `earlier` are the
+/// stages of the rollout that have begun, in their order.
 ///
 /// # Errors
 ///
@@ -51,7 +61,7 @@ impl StageStart {
 pub(super) fn check_start(
     given: Option<UnixMillis>,
     stage: &Stage,
-    before: Option<&Document>,
+    earlier: &[Earlier<'_>],
     now: UnixMillis,
 ) -> Result<StageStart, InvalidStart> {
     let Some(given) = given else {
@@ -77,27 +87,16 @@ pub(super) fn check_start(
     if now.since(given) > longest_ms.saturating_add(MOST_LATE_MS) {
         return wrong("lies longer ago than the stage's max_duration_minutes and a day");
     }
-    if let Some(document) = before {
-        let same = document.stages.iter().find(|one| one.started() == given);
-        if let Some(same) = same {
-            let what = format!(
-                "is that of {} too, and every stage has its own",
-                same.stage()
-            );
-            return wrong(&what);
-        }
-        let at = document.current();
-        if given < document.stages.began() {
-            return wrong("lies before the rollout began");
-        }
-        if given < at.judged_until() {
-            let until = told(at.judged_until());
-            let what = format!(
-                "lies within what {} was judged by, until {until}",
-                at.stage()
-            );
-            return wrong(&what);
-        }
+    if let Some(same) = earlier.iter().find(|one| one.started == given) {
+        let stage = same.stage;
+        return wrong(&format!("is that of {stage} too, and every stage has its own"));
+    }
+    if earlier.first().is_some_and(|first| given < first.started) {
+        return wrong("lies before the rollout began");
+    }
+    if let Some(before) = earlier.last().filter(|before| given < before.judged_until) {
+        let (stage, until) = (before.stage, told(before.judged_until));
+        return wrong(&format!("lies within what {stage} was judged by, until {until}"));
     }
     Ok(StageStart(given.min(now)))
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serinus_openapi::rollout::{EventKind, OverrideVerdict};
 
+use super::change::Change;
 use super::document::StageId;
+use super::judgement::Judgement;
 use super::live::{Live, Present};
 use super::reason::Reason;
 use super::trail::TrailEntry;
-use super::transition::{self, Change, End, GoingOn, Judgement, Overriding, Refused};
+use super::transition::{self, End, GoingOn, Overriding, Refused};
 use super::{RolloutError, Rollouts, recorded};
 use crate::store::{Inputs, Recorded, RolloutKey, RolloutState, RolloutUpdate};
 use crate::time::UnixMillis;

@@ -8,7 +8,7 @@ use serinus_openapi::analysis::{ReasonCode, Verdict};
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, RolloutState};
 
-use super::beginning::StageStart;
+use super::beginning::{Earlier, StageStart};
 use crate::time::UnixMillis;
 
 /// The id of a stage that its pipeline has, or had when this was recorded.
@@ -176,7 +176,7 @@ impl StageRecord {
 
     /// Until when its data was judged, as far as that is over: of a stage that is still judged its
     /// beginning.
-    pub(super) fn judged_until(&self) -> UnixMillis {
+    fn judged_until(&self) -> UnixMillis {
         self.judged_until_ms.unwrap_or(self.started_ms)
     }
 
@@ -210,9 +210,9 @@ impl Begun {
         self.earlier.iter().chain([&self.current])
     }
 
-    /// When the first of them began.
-    pub(super) fn began(&self) -> UnixMillis {
-        self.earlier.first().unwrap_or(&self.current).started_ms
+    /// What the beginning of another one is held against.
+    pub(super) fn earlier(&self) -> Vec<Earlier<'_>> {
+        self.iter().map(Earlier::from).collect()
     }
 
     /// The current stage passes by what was judged until a moment.
@@ -246,6 +246,16 @@ impl Begun {
     pub(super) fn begin(&mut self, record: StageRecord) {
         let before = std::mem::replace(&mut self.current, record);
         self.earlier.push(before);
+    }
+}
+
+impl<'a> From<&'a StageRecord> for Earlier<'a> {
+    fn from(record: &'a StageRecord) -> Self {
+        Self {
+            stage: record.stage.as_str(),
+            started: record.started_ms,
+            judged_until: record.judged_until(),
+        }
     }
 }
 

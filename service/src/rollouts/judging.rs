@@ -9,9 +9,10 @@ use serinus_analysis::pipeline::Stage;
 use serinus_openapi::analysis::{ReasonCode, RolloutReason, Verdict};
 
 use super::document::StageId;
+use super::judgement::Judgement;
 use super::live::{Live, Present, Watched};
 use super::schedule::{RETRY_MS, behind, looked_at, next_due, sealed_end, spread_ms};
-use super::transition::{self, Judgement};
+use super::transition;
 use super::{RolloutError, Rollouts, wording};
 use crate::engine::{Analysis, AnalysisInput};
 use crate::packed::pack;

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::RolloutError;
 use super::document::{Document, stage_of};
-use super::transition::Judgement;
+use super::judgement::Judgement;
 use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
 use crate::time::UnixMillis;
 

@@ -7,9 +7,12 @@
 
 mod acting;
 mod beginning;
+mod change;
 mod changing;
 mod document;
 mod gate;
+mod hearing;
+mod judgement;
 mod judging;
 mod live;
 mod memory;
@@ -26,6 +29,7 @@ mod telling;
 mod tests;
 mod trail;
 mod transition;
+mod unknown;
 mod weight;
 mod wording;
 mod worker;
@@ -36,13 +40,14 @@ use std::time::Duration;
 
 pub(crate) use document::{Document, StageRecord};
 pub(crate) use gate::{GateCall, GateError, GateTold};
+pub(crate) use hearing::Event;
 pub(crate) use live::{Live, Present, Unreadable};
 use memory::Memory;
 pub(crate) use reason::{InvalidReason, Reason};
 pub(crate) use recorded::read_event;
 pub(crate) use standing::Visit;
 pub(crate) use start::NewStart;
-pub(crate) use steps::{Event, Family, StepCall, StepTold};
+pub(crate) use steps::{Family, StepCall, StepTold};
 pub(crate) use telling::Told;
 use tokio_util::task::TaskTracker;
 pub(crate) use transition::{End, Refused};

@@ -7,7 +7,7 @@ use serinus_analysis::pipeline::{MOST_INTERVALS, Pipeline};
 use serinus_analysis::series::Grid;
 
 use super::live::{Live, Watched};
-use super::transition::Judgement;
+use super::judgement::Judgement;
 use crate::time::UnixMillis;
 
 const MILLISECONDS_PER_SECOND: i64 = 1_000;

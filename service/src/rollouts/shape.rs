@@ -43,7 +43,7 @@ fn a_rollout_is_recorded_in_two_places() {
     );
     assert_eq!(files_with("NewRollout {", &all), ["rollouts/start.rs"]);
     assert_eq!(
-        files_with("Change {", &["rollouts"]),
+        files_with("Change::o", &["rollouts"]),
         ["rollouts/transition.rs", "rollouts/weight.rs"]
     );
     assert_eq!(

@@ -139,7 +139,7 @@ impl Rollouts {
             purpose: Purpose::Decide,
         };
         self.engine.check_source(&input)?;
-        let start = check_start(new.start, new.stage, None, now).map_err(Refused::Start)?;
+        let start = check_start(new.start, new.stage, &[], now).map_err(Refused::Start)?;
         engine::check_populations(&input)?;
         Ok(StageRecord::begins(StageId::of(new.stage), start))
     }

@@ -1,6 +1,6 @@
 //! A caller whose steps are counted: every yes lets the traffic take one step, and the stage of that
 //! step is judged next. All that this needs is in the store, so a restart between two calls changes
-//! nothing. Source: docs/design/callers.md, "9.2 Which hook for which verdict".
+//! nothing. Source: docs/design/callers.md, "Flagger".
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,23 +45,6 @@ pub(crate) struct StepCall<'a> {
     pub caller: &'a str,
 }
 
-/// Something that a caller tells.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Event<'a> {
-    /// The pipeline's name.
-    pub pipeline: &'a str,
-    /// The rollout's key.
-    pub key: &'a RolloutKey,
-    /// What its canary's keys begin with.
-    pub family: Family<'a>,
-    /// The canary's share of the traffic, in percent, if it tells that.
-    pub weight_percent: Option<f64>,
-    /// Whether a new revision takes the place of what is rolled out, this key's own included.
-    pub is_new_revision: bool,
-    /// Who tells it.
-    pub caller: &'a str,
-}
-
 /// What such a caller is told.
 #[derive(Debug)]
 pub(crate) struct StepTold {
@@ -75,7 +58,7 @@ pub(crate) struct StepTold {
 
 impl StepTold {
     /// Of the stage that a rollout is at.
-    fn at_its_stage(live: Arc<Live>, told: Told) -> Self {
+    pub(super) fn at_its_stage(live: Arc<Live>, told: Told) -> Self {
         let stage = live.present().document.current().stage().to_string();
         Self {
             live: Some(live),
@@ -90,7 +73,7 @@ impl StepTold {
     }
 
     /// Of no rollout that is known.
-    fn of_none(stage: &str, told: Told) -> Self {
+    pub(super) fn of_none(stage: &str, told: Told) -> Self {
         Self {
             live: None,
             stage: stage.to_owned(),
@@ -169,77 +152,7 @@ impl Rollouts {
         Ok(StepTold { live, stage, told })
     }
 
-    /// Hears of an event. It opens no rollout.
-    pub(crate) async fn hears(self: &Arc<Self>, event: &Event<'_>) -> StepTold {
-        match self.took_in(event).await {
-            Ok(Some(live)) => {
-                let told = live.present().told(&live.pipeline, None);
-                StepTold::at_its_stage(live, told)
-            }
-            Ok(None) => StepTold::of_none("", Told::nothing_known(event.pipeline)),
-            Err(error) => {
-                tracing::error!(error = %error, "an event changes nothing: {error}");
-                StepTold::of_none("", Told::unclosed(&error))
-            }
-        }
-    }
-
-    async fn took_in(
-        self: &Arc<Self>,
-        event: &Event<'_>,
-    ) -> Result<Option<Arc<Live>>, RolloutError> {
-        let spared = (!event.is_new_revision).then_some(event.key);
-        self.supersede(
-            event.pipeline,
-            event.family,
-            spared,
-            event.key,
-            event.caller,
-        )
-        .await?;
-        let Some(live) = self.current(event.pipeline, event.key).await? else {
-            return Ok(None);
-        };
-        let going = self.going_on(event.caller);
-        self.change(&live, |present| {
-            let is_open = present.state == RolloutState::Open;
-            Ok(is_open
-                .then(|| {
-                    let document = &present.document;
-                    weight::told_event(document, &live.pipeline, event.weight_percent, going)
-                })
-                .flatten())
-        })
-        .await?;
-        Ok(Some(live))
-    }
-
-    /// Ends what is open of a caller's canary, but for one key: another revision has taken its
-    /// place.
-    async fn supersede(
-        &self,
-        pipeline: &str,
-        family: Family<'_>,
-        spared: Option<&RolloutKey>,
-        by: &RolloutKey,
-        caller: &str,
-    ) -> Result<(), RolloutError> {
-        let reason = format!("another revision began: {by}");
-        for live in self.memory.all() {
-            let is_of_family =
-                live.pipeline_name == pipeline && live.key.as_str().starts_with(family.0);
-            if is_of_family
-                && spared != Some(&live.key)
-                && live.present().state == RolloutState::Open
-            {
-                self.end(&live, End::Superseded, Some(&reason), caller)
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn going_on<'a>(&self, caused_by: &'a str) -> GoingOn<'a> {
+    pub(super) fn going_on<'a>(&self, caused_by: &'a str) -> GoingOn<'a> {
         GoingOn {
             stage: None,
             start: None,
@@ -390,35 +303,6 @@ impl Rollouts {
             Err(error) => {
                 tracing::error!(error = %error, "a rollback hook stays: {error}");
                 StepTold::of_none("", Told::unread(&error))
-            }
-        }
-    }
-
-    /// A caller says that its rollout is over: it is closed, so that the same key can be rolled out
-    /// again.
-    pub(crate) async fn finished(
-        &self,
-        pipeline: &str,
-        key: &RolloutKey,
-        reason: &str,
-        caller: &str,
-    ) -> StepTold {
-        let closed = async {
-            let live = self.current(pipeline, key).await?;
-            if let Some(live) = &live {
-                self.end(live, End::Closed, Some(reason), caller).await?;
-            }
-            Ok::<_, RolloutError>(live)
-        };
-        match closed.await {
-            Ok(Some(live)) => {
-                let told = live.present().told(&live.pipeline, None);
-                StepTold::at_its_stage(live, told)
-            }
-            Ok(None) => StepTold::of_none("", Told::nothing_known(pipeline)),
-            Err(error) => {
-                tracing::error!(error = %error, "a post-rollout hook closes nothing: {error}");
-                StepTold::of_none("", Told::unclosed(&error))
             }
         }
     }

@@ -18,11 +18,13 @@ use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 use uuid::Uuid;
 
 use super::beginning::StageStart;
+use super::change::Change;
 use super::document::{Begun, Document, StageId, StageRecord, Steps, stage_of};
+use super::judgement::{JUDGE, Judgement};
 use super::live::{Live, Present, Watched};
 use super::memory::Memory;
 use super::schedule::looked_at;
-use super::transition::{self, Change, End, GoingOn, JUDGE, Judgement, Overriding, Refused};
+use super::transition::{self, End, GoingOn, Overriding, Refused};
 use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
 use crate::time::UnixMillis;
 

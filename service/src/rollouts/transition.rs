@@ -5,53 +5,20 @@ use serinus_analysis::data::Purpose;
 use serinus_analysis::judge::is_stage_over;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Grid;
-use serinus_openapi::analysis::{AnalysisAnswer, ReasonCode, Verdict};
-use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
+use serinus_openapi::analysis::{ReasonCode, Verdict};
+use serinus_openapi::rollout::{EventKind, OverrideVerdict};
 
 use super::acting::{Acting, Consequence};
 use super::beginning::{InvalidStart, StageStart, check_start};
-use super::document::{Decision, Document, Found, StageId, StageRecord, Steps, stage_of};
+use super::change::{Change, found, stage_after};
+use super::document::{Decision, Document, StageRecord, stage_of};
+use super::judgement::{JUDGE, Judgement};
 use super::live::Present;
 use super::standing::left_by;
 use super::trail::TrailEntry;
 use super::wording;
 use crate::store::RolloutState;
 use crate::time::UnixMillis;
-
-/// The name under which the judge's decisions stand in the trail.
-pub(crate) const JUDGE: &str = "judge";
-
-/// One judgement of a rollout's stage.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Judgement {
-    /// The stage judged.
-    pub stage: StageId,
-    /// What for.
-    pub purpose: Purpose,
-    /// The true verdict, also of a pipeline that does not act.
-    pub verdict: Verdict,
-    /// Why, as a token.
-    pub reason_code: ReasonCode,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// How far the stage is.
-    pub progress: String,
-    /// End of the last interval judged.
-    pub end_ms: UnixMillis,
-    /// When it was made.
-    pub made_ms: UnixMillis,
-    /// The evidence, where any data could be asked for.
-    pub answer: Option<Box<AnalysisAnswer>>,
-}
-
-/// What is remembered next. Only the rules of this file make one, and nothing else is recorded.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Change {
-    state: RolloutState,
-    is_current: bool,
-    document: Document,
-    trail: Vec<TrailEntry>,
-}
 
 /// How a rollout ends because somebody says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,120 +74,6 @@ pub(super) struct Overriding<'a> {
     pub now: UnixMillis,
 }
 
-impl Change {
-    /// The state of the rollout.
-    pub(super) fn state(&self) -> RolloutState {
-        self.state
-    }
-
-    /// Whether a call with its key still means it.
-    pub(super) fn is_current(&self) -> bool {
-        self.is_current
-    }
-
-    /// The document.
-    pub(super) fn document(&self) -> &Document {
-        &self.document
-    }
-
-    /// What is written into the trail, in this order.
-    pub(super) fn trail(&self) -> &[TrailEntry] {
-        &self.trail
-    }
-
-    /// A rollout that stays open, with entries.
-    pub(super) fn open(document: &Document, trail: Vec<TrailEntry>) -> Self {
-        Self {
-            state: RolloutState::Open,
-            is_current: true,
-            document: document.clone(),
-            trail,
-        }
-    }
-
-    /// Rolls it back at the stage it is at.
-    fn roll_back(&mut self, caused_by: &str, reason: &str) {
-        self.state = RolloutState::RolledBack;
-        let stage = self.document.current().stage();
-        let entry = TrailEntry::new(EventKind::RolledBack, stage, caused_by);
-        self.trail.push(entry.because(reason));
-    }
-
-    /// Marks the current stage as passed, and goes on to the next one where Serinus does that.
-    fn pass(&mut self, pipeline: &Pipeline, caused_by: &str, next: StageStart, at: UnixMillis) {
-        let is_new = self.document.current().passed().is_none();
-        self.document.stages.pass(at, next.at());
-        let stage = self.document.current().stage().clone();
-        if is_new {
-            self.trail
-                .push(TrailEntry::new(EventKind::StagePassed, &stage, caused_by));
-        }
-        match stage_after(pipeline, &stage) {
-            None => {
-                self.state = RolloutState::Promoted;
-                self.trail
-                    .push(TrailEntry::new(EventKind::Promoted, &stage, caused_by));
-            }
-            Some(following) if self.document.advance == AdvanceMode::Automatic => {
-                self.begin(following, caused_by, next);
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Says of stages that the caller went on without them, to another one.
-    fn leave(&mut self, left: &[StageId], to: &Stage, caused_by: &str) {
-        for stage in left {
-            let entry = TrailEntry::new(EventKind::StageLeft, stage, caused_by);
-            let reason = wording::went_on_without(stage, to);
-            self.trail.push(entry.because(&reason));
-        }
-    }
-
-    /// Changes what is known of a caller that counts steps.
-    pub(super) fn steps(&mut self) -> &mut Steps {
-        &mut self.document.steps
-    }
-
-    /// The stage that it is at begins only now.
-    pub(super) fn begin_again(&mut self, caused_by: &str, start: StageStart) {
-        self.document.stages.begin_again(start);
-        let stage = self.document.current().stage();
-        self.trail
-            .push(TrailEntry::new(EventKind::StageStarted, stage, caused_by));
-    }
-
-    /// Writes one more entry about the stage that it is at.
-    pub(super) fn note(&mut self, kind: EventKind, caused_by: &str, reason: &str) {
-        let stage = self.document.current().stage();
-        let entry = TrailEntry::new(kind, stage, caused_by);
-        self.trail.push(entry.because(reason));
-    }
-
-    /// The stages that it left.
-    pub(super) fn left(&self) -> Vec<StageId> {
-        let entries = self.trail.iter();
-        entries
-            .filter(|entry| entry.kind == EventKind::StageLeft)
-            .map(|entry| entry.stage.clone())
-            .collect()
-    }
-
-    fn begin(&mut self, stage: &Stage, caused_by: &str, start: StageStart) {
-        let stage = StageId::of(stage);
-        self.trail
-            .push(TrailEntry::new(EventKind::StageStarted, &stage, caused_by));
-        let record = StageRecord::begins(stage, start);
-        self.document.stages.begin(record);
-    }
-}
-
-/// The stage that comes after one, if it is not the last.
-pub(super) fn stage_after<'a>(pipeline: &'a Pipeline, stage: &StageId) -> Option<&'a Stage> {
-    let (place, _) = stage_of(pipeline, stage.as_str())?;
-    pipeline.stages.get(place + 1)
-}
-
 /// What a judgement changes. Nothing when it says what was recorded before: a poll, or another
 /// interval without news, leaves no trace.
 pub(super) fn judged(
@@ -248,7 +101,7 @@ pub(super) fn judged(
         Consequence::RollsBack => change.roll_back(JUDGE, &judgement.reason),
         Consequence::Passes => {
             if acting.without_acting().is_some() {
-                change.document.stages.find(found(judgement, at));
+                change.find(found(judgement, at));
             }
             let next = StageStart::after_judged(judgement.end_ms);
             change.pass(pipeline, JUDGE, next, at);
@@ -286,39 +139,6 @@ fn is_over(
         interval_ms.max(1),
     );
     is_stage_over(stage, grid)
-}
-
-fn found(judgement: &Judgement, at: UnixMillis) -> Found {
-    Found {
-        verdict: judgement.verdict,
-        reason: judgement.reason.clone(),
-        at_ms: at,
-    }
-}
-
-impl Change {
-    /// Records what was judged.
-    fn decided(&mut self, judgement: &Judgement, acting: Acting, at: UnixMillis) {
-        let acts = acting.acts();
-        self.trail.push(TrailEntry {
-            verdict: Some(judgement.verdict),
-            acted: (!acts).then_some(false),
-            reason_code: Some(judgement.reason_code.clone()),
-            reason: Some(judgement.reason.clone()),
-            analysis: judgement.answer.clone(),
-            ..TrailEntry::new(EventKind::Decided, &judgement.stage, JUDGE)
-        });
-        if acting.without_acting().is_some() && judgement.verdict != Verdict::Hold {
-            self.document.stages.find(found(judgement, at));
-        }
-        self.document.decision = Some(Decision {
-            stage: judgement.stage.clone(),
-            verdict: judgement.verdict,
-            reason_code: judgement.reason_code.clone(),
-            reason: judgement.reason.clone(),
-            progress: judgement.progress.clone(),
-        });
-    }
 }
 
 /// What it changes when the caller has moved the traffic to a stage, or to the next one. The stages
@@ -367,12 +187,12 @@ pub(super) fn advanced(
             next.id
         ));
     }
-    let start = check_start(going.start, next, Some(document), going.now)?;
+    let start = check_start(going.start, next, &document.stages.earlier(), going.now)?;
     let mut change = Change::open(document, Vec::new());
     let left = left_by(pipeline, Some((here, current)), to);
     change.leave(&left, next, going.caused_by);
     change.begin(next, going.caused_by, start);
-    change.document.steps.allowed_ms = None;
+    change.steps().allowed_ms = None;
     Ok(change)
 }
 
@@ -405,7 +225,7 @@ pub(super) fn overridden(
     let mut change = Change::open(document, vec![entry]);
     let next = stage_after(pipeline, stage).filter(|_| verdict == Verdict::Promote);
     let sentence = wording::overriding(present, by.caused_by, by.reason, next);
-    change.document.decision = Some(Decision {
+    change.decide(Decision {
         stage: stage.clone(),
         verdict,
         reason_code: ReasonCode::OVERRIDE,
@@ -417,7 +237,7 @@ pub(super) fn overridden(
     });
     match by.verdict {
         OverrideVerdict::Promote => {
-            change.document.stages.decide(sentence);
+            change.covers_its_stage(sentence);
             let now = StageStart::now(by.now);
             change.pass(pipeline, by.caused_by, now, by.now);
         }
@@ -455,13 +275,9 @@ pub(super) fn ended(
         }
     };
     let entry = TrailEntry::new(kind, document.current().stage(), caused_by);
-    Some(Change {
-        state,
-        is_current,
-        document,
-        trail: vec![match reason {
-            Some(reason) => entry.because(reason),
-            None => entry,
-        }],
-    })
+    let entry = match reason {
+        Some(reason) => entry.because(reason),
+        None => entry,
+    };
+    Some(Change::over((state, is_current), document, entry))
 }

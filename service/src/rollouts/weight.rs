@@ -1,13 +1,14 @@
 //! What a caller tells of the traffic, or leaves to be guessed, when its steps are counted: pure
 //! functions to what is remembered next.
-//! Source: docs/design/callers.md, "9.2 Which hook for which verdict".
+//! Source: docs/design/callers.md, "Flagger".
 
 use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::rollout::EventKind;
 
 use super::beginning::StageStart;
+use super::change::Change;
 use super::document::{Document, stage_of};
-use super::transition::{Change, GoingOn, Refused, advanced};
+use super::transition::{GoingOn, Refused, advanced};
 use crate::store::RolloutState;
 use crate::time::UnixMillis;
 

@@ -8,7 +8,9 @@ use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 use super::{at, document, judged_after, judgement, kinds, overridden, pipeline};
 use crate::rollouts::acting::Acting;
 use crate::rollouts::document::Document;
-use crate::rollouts::transition::{self, Change, Judgement};
+use crate::rollouts::change::Change;
+use crate::rollouts::judgement::Judgement;
+use crate::rollouts::transition;
 use crate::store::RolloutState;
 
 const MINUTE_MS: i64 = 60_000;

@@ -13,7 +13,8 @@ const MINUTE_MS: i64 = 60_000;
 
 fn refused(pipeline: &Pipeline, given: UnixMillis, before: Option<&Document>) -> Option<String> {
     let stage = &pipeline.stages[1];
-    let checked = check_start(Some(given), stage, before, now());
+    let earlier = before.map_or_else(Vec::new, |before| before.stages.earlier());
+    let checked = check_start(Some(given), stage, &earlier, now());
     checked.err().map(|error| error.to_string())
 }
 
@@ -24,7 +25,7 @@ fn now() -> UnixMillis {
 #[test]
 fn a_stage_begins_now_or_a_little_earlier_or_by_a_clock_that_is_ahead() {
     let pipeline = pipeline();
-    let begins = |given| check_start(given, &pipeline.stages[0], None, now()).unwrap();
+    let begins = |given| check_start(given, &pipeline.stages[0], &[], now()).unwrap();
     assert_eq!(begins(None), StageStart::now(now()));
     assert_eq!(begins(Some(now().plus(30_000))), StageStart::now(now()));
     let earlier = now().minus(60 * MINUTE_MS);
@@ -61,7 +62,8 @@ fn a_later_stage_begins_after_what_the_one_before_was_judged_by() {
     began.stages.begin_again(StageStart::now(first));
     let judged_until = at(3_600_000);
     let passed = judged(&began, "one", Verdict::Promote).unwrap();
-    assert_eq!(passed.document().current().judged_until(), judged_until);
+    let earlier = passed.document().stages.earlier();
+    assert_eq!(earlier[0].judged_until, judged_until);
 
     let before = Some(&began);
     let told = refused(&pipeline, first.minus(1), before).unwrap();

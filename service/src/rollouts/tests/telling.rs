@@ -8,7 +8,9 @@ use super::{YAML, advanced, at, document, judged, judgement, live, overridden, p
 use crate::rollouts::Told;
 use crate::rollouts::document::Document;
 use crate::rollouts::live::Live;
-use crate::rollouts::transition::{self, Change, Judgement};
+use crate::rollouts::change::Change;
+use crate::rollouts::judgement::Judgement;
+use crate::rollouts::transition;
 use crate::store::RolloutState;
 
 fn told(live: &Live, stage: Option<&str>) -> (Verdict, String) {

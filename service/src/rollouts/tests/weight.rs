@@ -5,7 +5,7 @@ use serinus_openapi::rollout::{AdvanceMode, EventKind};
 
 use super::{at, document, going, judged, kinds, pipeline};
 use crate::rollouts::document::Document;
-use crate::rollouts::transition::Change;
+use crate::rollouts::change::Change;
 use crate::rollouts::weight::{self, Allowed};
 
 /// A caller that was given a yes at 1,000 s, with its first stage passed or only begun.

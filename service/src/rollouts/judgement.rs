@@ -1,0 +1,33 @@
+//! One judgement of a stage of a rollout.
+
+use serinus_analysis::data::Purpose;
+use serinus_openapi::analysis::{AnalysisAnswer, ReasonCode, Verdict};
+
+use super::document::StageId;
+use crate::time::UnixMillis;
+
+/// The name under which the judge's decisions stand in the trail.
+pub(crate) const JUDGE: &str = "judge";
+
+/// One judgement of a rollout's stage.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Judgement {
+    /// The stage judged.
+    pub stage: StageId,
+    /// What for.
+    pub purpose: Purpose,
+    /// The true verdict, also of a pipeline that does not act.
+    pub verdict: Verdict,
+    /// Why, as a token.
+    pub reason_code: ReasonCode,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// How far the stage is.
+    pub progress: String,
+    /// End of the last interval judged.
+    pub end_ms: UnixMillis,
+    /// When it was made.
+    pub made_ms: UnixMillis,
+    /// The evidence, where any data could be asked for.
+    pub answer: Option<Box<AnalysisAnswer>>,
+}

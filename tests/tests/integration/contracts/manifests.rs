@@ -11,6 +11,15 @@ use serinus_tests::{repository_path, run_command, serinus_binary};
 
 use super::bench::{document, manifest};
 
+/// What a Rollout gives the template.
+const ARGUMENTS: [(&str, &str); 5] = [
+    ("pipeline", "checkout"),
+    ("stage", "stage_1"),
+    ("stable-hash", "a"),
+    ("canary-hash", "b"),
+    ("revision", "7"),
+];
+
 fn files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -79,14 +88,7 @@ fn aw11_every_shipped_template_ends_with_the_first_promote_only() -> anyhow::Res
             continue;
         }
         count += 1;
-        let arguments = [
-            ("pipeline", "checkout"),
-            ("stage", "stage_1"),
-            ("stable-hash", "a"),
-            ("canary-hash", "b"),
-            ("revision", "7"),
-        ];
-        let metric = Metric::of_template(&template, &arguments, "http://127.0.0.1:1")
+        let metric = Metric::of_template(&template, &ARGUMENTS, "http://127.0.0.1:1")
             .with_context(|| path.display().to_string())?;
         assert_eq!(metric.consecutive_success_limit, 1, "{}", path.display());
         assert_eq!(metric.failure_limit, 0, "{}", path.display());
@@ -118,20 +120,23 @@ fn aw11_every_shipped_template_ends_with_the_first_promote_only() -> anyhow::Res
     // The same simulator refuses a template whose number of polls is not known.
     let mut template = document("argo-rollouts/analysis-template.yaml")?;
     template["spec"]["metrics"][0]["count"] = json!(0);
-    let refused = Metric::of_template(
-        &template,
-        &[
-            ("pipeline", "a"),
-            ("stage", "b"),
-            ("stable-hash", "c"),
-            ("canary-hash", "d"),
-            ("revision", "e"),
-        ],
-        "http://127.0.0.1:1",
-    );
+    let refused = Metric::of_template(&template, &ARGUMENTS, "http://127.0.0.1:1");
     assert!(refused.is_err_and(|error| error.to_string().contains("runs indefinitely")));
     assert_ne!(Version::MASTER, Version::V1_9_1);
     Ok(())
+}
+
+/// Polls that outlast a stage: until its longest duration, and ten minutes more. With fewer of them
+/// Argo pauses before an undecided stage can end as its `on_inconclusive` says.
+/// Source: docs/design/callers.md, "Argo Rollouts, web".
+fn polls_of(stage: &Value, template: &Value) -> anyhow::Result<String> {
+    const SLACK_MINUTES: f64 = 10.0;
+    let minutes = stage["duration_minutes"].as_f64().context("no duration")?;
+    let longest = stage["max_duration_minutes"].as_f64();
+    let longest = longest.unwrap_or(2.0 * minutes) + SLACK_MINUTES;
+    let interval = Metric::of_template(template, &ARGUMENTS, "http://127.0.0.1:1")?.interval;
+    let polls = (longest * 60.0 / interval.as_secs_f64()).ceil();
+    Ok(polls.to_string())
 }
 
 #[test]
@@ -168,15 +173,8 @@ fn the_rollout_gives_every_argument_and_names_stages_that_there_are() -> anyhow:
             .context("no stage")?;
         let known = &pipeline["canary_pipeline"][stage];
         assert_eq!(known["traffic_percent"].as_f64(), Some(weight), "{stage}");
-        let polls: f64 = value("polls")
-            .and_then(|one| one["value"].as_str())
-            .context("no polls")?
-            .parse()?;
-        let minutes = known["duration_minutes"].as_f64().context("no duration")?;
-        assert!(
-            polls * 0.5 >= minutes + (minutes * 0.2).max(10.0),
-            "{stage}: {polls} polls"
-        );
+        let polls = value("polls").and_then(|one| one["value"].as_str());
+        assert_eq!(polls, Some(polls_of(known, &template)?.as_str()), "{stage}");
         stages += 1;
     }
     assert_eq!(
@@ -202,7 +200,20 @@ fn the_stages_of_spinnaker_point_where_orca_lets_them() -> anyhow::Result<()> {
         assert_eq!(stage["successStatuses"], "promote", "{path}");
         assert_eq!(stage["terminalStatuses"], "rollback", "{path}");
         assert_eq!(stage["overrideTimeout"], true, "{path}");
+        assert_eq!(
+            stage["method"], "POST",
+            "{path}: a GET begins the first stage only"
+        );
+        let cancels = stage["cancelEndpoint"].as_str().unwrap_or_default();
+        assert!(is_allowed(cancels), "{path}");
+        assert!(
+            cancels.ends_with("/v1/pipelines/checkout/cancel?key=${execution.id}"),
+            "{path}: no id is known when the stage is written"
+        );
     }
+    let polling = document("spinnaker/webhook-stage.json")?;
+    assert_eq!(polling["statusUrlResolution"], "getMethod");
+    assert_eq!(polling.get("monitorOnly"), None);
     Ok(())
 }
 

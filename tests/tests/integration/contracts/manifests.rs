@@ -223,6 +223,10 @@ fn the_step_of_kargo_forgives_an_answer_without_a_gate() -> anyhow::Result<()> {
     let steps = http_steps(&stage);
     assert_eq!(steps.len(), 1);
     assert_eq!(steps[0]["retry"]["errorThreshold"], 20);
+    assert_eq!(
+        steps[0]["config"]["method"], "POST",
+        "a GET begins the first stage only"
+    );
     assert!(vars(&stage).contains_key("version"));
     for name in ["successExpression", "failureExpression", "errorExpression"] {
         let expression = steps[0]["config"][name].as_str().unwrap_or_default();
@@ -239,17 +243,19 @@ fn the_webhooks_of_flagger_fit_into_its_interval_and_burn_no_budget() -> anyhow:
     let canary = document("flagger/canary.yaml")?;
     let analysis = &canary["spec"]["analysis"];
     let webhooks = analysis["webhooks"].as_array().context("no webhooks")?;
-    let types: Vec<&str> = webhooks
+    let paths: Vec<(&str, &str)> = webhooks
         .iter()
-        .filter_map(|hook| hook["type"].as_str())
+        .filter_map(|hook| Some((hook["type"].as_str()?, hook["url"].as_str()?)))
+        .filter_map(|(kind, url)| Some((kind, url.split_once("/flagger/checkout/")?.1)))
         .collect();
     assert_eq!(
-        types,
+        paths,
         [
-            "rollback",
-            "confirm-traffic-increase",
-            "confirm-promotion",
-            "post-rollout"
+            ("rollback", "rollback"),
+            ("confirm-traffic-increase", "advance"),
+            ("confirm-promotion", "promotion"),
+            ("event", "event"),
+            ("post-rollout", "finished"),
         ]
     );
     assert!(webhooks.iter().all(|hook| hook["timeout"] == "5s"));

@@ -80,6 +80,12 @@ prove-gate-speed: tools ## Holds a gate against a bare handler that returns the 
 	@$(CARGO) build $(LOCKED) --release --package serinus-tests --bins
 	@scripts/prove-gate-speed.py $(ARGS)
 
+.PHONY: prove-callers
+prove-callers: tools ## Runs the real controllers of Argo Rollouts and Flagger against the examples (needs Go, 8 minutes)
+	@if command -v go >/dev/null && [ -z "$${SERINUS_BIN:-}" ]; then \
+	  $(CARGO) build $(LOCKED) --release --package serinus; fi
+	@scripts/prove-callers.py $(ARGS)
+
 .PHONY: prove-schema
 prove-schema: tools ## Runs schemathesis against the running service, all operations and checks
 	@$(CARGO) build $(LOCKED) --package serinus

@@ -1,4 +1,4 @@
-//! Flagger: the tick of one canary, and the retries of go-retryablehttp.
+//! Flagger: the tick of one canary, the events that it tells, and the retries of go-retryablehttp.
 
 use std::time::Duration;
 
@@ -57,6 +57,12 @@ pub struct Canary {
     pub weight: u64,
     /// Failures that count.
     pub failed_checks: u64,
+    /// Ticks of a canary without traffic steps so far.
+    pub iterations: u64,
+    /// What is deployed and not yet noticed: the checksum that a canary gets with its next tick.
+    pub deployed: Option<String>,
+    /// Whether the next write of the routes is refused.
+    pub is_route_refused: bool,
     /// Every call so far.
     pub calls: Vec<Called>,
     /// What retries would have waited.
@@ -73,6 +79,9 @@ impl Canary {
             phase: Phase::Progressing,
             weight: 0,
             failed_checks: 0,
+            iterations: 0,
+            deployed: None,
+            is_route_refused: false,
             calls: Vec::new(),
             slept: Duration::ZERO,
         }
@@ -105,6 +114,11 @@ impl Canary {
             .collect()
     }
 
+    fn number(&self, name: &str) -> u64 {
+        let given = self.analysis(name).and_then(Value::as_u64);
+        given.unwrap_or_default()
+    }
+
     /// How often each type of webhook was called.
     pub fn count(&self, kind: &str) -> usize {
         self.calls.iter().filter(|call| call.hook == kind).count()
@@ -125,57 +139,128 @@ impl Canary {
     ///
     /// When the manifest cannot be read.
     pub async fn tick(&mut self) -> anyhow::Result<()> {
-        if matches!(self.phase, Phase::Succeeded | Phase::Failed) {
+        let is_over = matches!(self.phase, Phase::Succeeded | Phase::Failed);
+        if let Some(checksum) = self.deployed.take() {
+            return self.begin(checksum, is_over).await;
+        }
+        if is_over {
             return Ok(());
         }
         for hook in self.webhooks("rollback") {
             if self.call(&hook).await? {
+                self.event("Rollback check {hook} passed").await?;
                 return self.fail().await;
             }
+            self.event("Rollback hook {hook} not signaling a rollback")
+                .await?;
         }
-        let threshold = self
-            .analysis("threshold")
-            .and_then(Value::as_u64)
-            .unwrap_or(1);
-        if self.failed_checks >= threshold {
+        if self.failed_checks >= self.number("threshold").max(1) {
             return self.fail().await;
         }
-        let kind = if self.weight == 0 {
-            "pre-rollout"
-        } else {
-            "rollout"
-        };
+        let has_begun = self.weight > 0 || self.iterations > 0;
+        if !has_begun {
+            self.event("Starting canary analysis for {canary}").await?;
+        }
+        let kind = if has_begun { "rollout" } else { "pre-rollout" };
         for hook in self.webhooks(kind) {
             if !self.call(&hook).await? {
                 self.failed_checks += 1;
                 return Ok(());
             }
         }
-        let weights = self.weights();
+        if self.number("iterations") > 0 {
+            self.blue_green().await
+        } else {
+            self.progressive().await
+        }
+    }
+
+    /// A revision that was not there before. Until its status is written, events have the old checksum.
+    async fn begin(&mut self, checksum: String, is_over: bool) -> anyhow::Result<()> {
+        let what = if is_over {
+            "Scaling up"
+        } else {
+            "Restarting analysis for"
+        };
+        self.event(&format!("New revision detected! {what} {{canary}}"))
+            .await?;
+        self.checksum = checksum;
+        self.phase = Phase::Progressing;
+        (self.weight, self.failed_checks, self.iterations) = (0, 0, 0);
+        Ok(())
+    }
+
+    /// The canary strategy: one weight after the other.
+    async fn progressive(&mut self) -> anyhow::Result<()> {
         if self.phase == Phase::Progressing {
-            for hook in self.webhooks("confirm-traffic-increase") {
-                if !self.call(&hook).await? {
-                    return Ok(());
+            if !self.is_confirmed("confirm-traffic-increase").await? {
+                return Ok(());
+            }
+            let weights = self.weights();
+            if let Some(next) = weights.iter().find(|weight| **weight > self.weight) {
+                if std::mem::take(&mut self.is_route_refused) {
+                    return self.event("the object has been modified").await;
                 }
-            }
-            let next = weights.iter().find(|weight| **weight > self.weight);
-            if let Some(next) = next {
                 self.weight = *next;
-                return Ok(());
+                return self
+                    .event(&format!("Advance {{canary}} canary weight {next}"))
+                    .await;
             }
         }
-        for hook in self.webhooks("confirm-promotion") {
+        if !self.is_confirmed("confirm-promotion").await? {
+            self.phase = Phase::WaitingPromotion;
+            return Ok(());
+        }
+        self.promote().await
+    }
+
+    /// Blue/green: so many ticks, then all traffic at once, and the promotion one tick later.
+    async fn blue_green(&mut self) -> anyhow::Result<()> {
+        let all = self.number("iterations");
+        if self.iterations < all {
+            self.iterations += 1;
+            let done = self.iterations;
+            return self
+                .event(&format!("Advance {{canary}} canary iteration {done}/{all}"))
+                .await;
+        }
+        if !self.is_confirmed("confirm-promotion").await? {
+            self.phase = Phase::WaitingPromotion;
+            return Ok(());
+        }
+        if self.iterations == all {
+            self.event("Routing all traffic to canary").await?;
+            self.weight = 100;
+            self.iterations += 1;
+            return Ok(());
+        }
+        self.promote().await
+    }
+
+    /// Asks the webhooks of a type that may hold.
+    async fn is_confirmed(&mut self, kind: &str) -> anyhow::Result<bool> {
+        for hook in self.webhooks(kind) {
             if !self.call(&hook).await? {
-                self.phase = Phase::WaitingPromotion;
-                return Ok(());
+                self.event("Halt {canary} advancement waiting for approval {hook}")
+                    .await?;
+                return Ok(false);
             }
+            self.event("check {hook} passed").await?;
         }
+        Ok(true)
+    }
+
+    async fn promote(&mut self) -> anyhow::Result<()> {
+        self.event("Routing all traffic to primary").await?;
         self.phase = Phase::Succeeded;
         self.weight = 0;
-        self.post_rollout().await
+        self.post_rollout().await?;
+        self.event("Promotion completed! Scaling down {canary}")
+            .await
     }
 
     async fn fail(&mut self) -> anyhow::Result<()> {
+        self.event("Canary failed! Scaling down {canary}").await?;
         self.phase = Phase::Failed;
         self.weight = 0;
         self.post_rollout().await
@@ -185,6 +270,32 @@ impl Canary {
     async fn post_rollout(&mut self) -> anyhow::Result<()> {
         for hook in self.webhooks("post-rollout") {
             self.call(&hook).await?;
+            self.event("Post-rollout check {hook} passed").await?;
+        }
+        Ok(())
+    }
+
+    /// Tells an event. What fails here is only logged; the time-out is its own.
+    async fn event(&mut self, message: &str) -> anyhow::Result<()> {
+        let name = |field: &str| {
+            let value = self.manifest.pointer(&format!("/metadata/{field}"));
+            value.and_then(Value::as_str).unwrap_or_default()
+        };
+        let canary = format!("{}.{}", name("name"), name("namespace"));
+        let message = message
+            .replace("{canary}", &canary)
+            .replace("{hook}", "serinus");
+        for hook in self.webhooks("event") {
+            let told = json!({
+                "eventMessage": message, "eventType": "Normal", "timestamp": "1763802000000",
+            });
+            let given = hook.get("metadata").and_then(Value::as_object);
+            let mut metadata = given.cloned().unwrap_or_default();
+            metadata.extend(told.as_object().cloned().unwrap_or_default());
+            let mut hook = hook.as_object().cloned().unwrap_or_default();
+            hook.insert("timeout".to_owned(), json!("5s"));
+            hook.insert("metadata".to_owned(), Value::Object(metadata));
+            self.call(&Value::Object(hook)).await?;
         }
         Ok(())
     }

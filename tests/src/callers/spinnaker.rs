@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::Pace;
 use super::http::{Answer, Broken, Redirects, Request, moved_to, send};
 
-/// How long a start is tried again. It cannot be changed.
-const START_TIME: Duration = Duration::from_mins(5);
+/// How long a start is tried again up to 2026.1, where it cannot be changed.
+const OLD_START_TIME: Duration = Duration::from_mins(5);
 
 /// Pause between two tries of a start.
 const START_PAUSE: Duration = Duration::from_secs(10);
@@ -47,9 +47,13 @@ pub struct Ended {
     pub starts: usize,
     /// Where it polled.
     pub polled_url: String,
+    /// What the stage shows of the answer that ended it by its status: the problem's text.
+    pub error: String,
+    /// The status of the answer to `cancelEndpoint`, when it was called.
+    pub canceled: Option<u16>,
 }
 
-/// A webhook stage, its expressions in `${ }` filled in.
+/// A webhook stage, its expressions in `${ }` filled in; what Orca cannot fill in stays as it is.
 #[derive(Debug, Clone)]
 pub struct Stage {
     settings: Value,
@@ -58,6 +62,8 @@ pub struct Stage {
     pub status_server: Option<String>,
     /// Time that one answer may take.
     pub read_timeout: Duration,
+    /// Up to 2026.1 a start is tried again for 5 minutes, since then as long as the stage may last.
+    pub is_before_2026_2: bool,
 }
 
 impl Stage {
@@ -65,18 +71,18 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// When an expression is not filled in.
+    /// When it is no stage.
     pub fn read(stage: &Value, values: &[(&str, &str)], server: &str) -> anyhow::Result<Self> {
         let mut text = stage.to_string();
         for (name, value) in values {
             text = text.replace(&format!("${{{name}}}"), value);
         }
-        anyhow::ensure!(!text.contains("${"), "not filled in: {text}");
         Ok(Self {
             settings: serde_json::from_str(&text)?,
             server: server.to_owned(),
             status_server: None,
             read_timeout: Duration::from_secs(20),
+            is_before_2026_2: false,
         })
     }
 
@@ -131,26 +137,24 @@ impl Stage {
             polls: 0,
             starts: 0,
             polled_url: self.text("url").context("no url")?.to_owned(),
+            error: String::new(),
+            canceled: None,
         };
         if !is_allowed(&ended.polled_url) {
             return Ok(ended);
         }
         if !self.is_set("monitorOnly") {
-            match self.start(pace, &mut ended.starts).await? {
+            match self.start(pace, &mut ended).await? {
                 Some(url) => ended.polled_url = url,
-                None => return Ok(ended),
+                None => return self.closed(ended).await,
             }
         }
-        let limit = self
-            .settings
-            .get("stageTimeoutMs")
-            .and_then(Value::as_u64)
-            .filter(|_| self.is_set("overrideTimeout"))
-            .map_or(STAGE_TIME, Duration::from_millis);
+        let limit = self.limit();
         let mut waited = Duration::ZERO;
         loop {
             ended.polls += 1;
-            ended.status = self.poll(&ended.polled_url).await?;
+            let asked = ended.polled_url.clone();
+            ended.status = self.ask(&asked, &mut ended.error).await?;
             if ended.status != Status::Running {
                 break;
             }
@@ -165,18 +169,37 @@ impl Stage {
             }
             pace.pass().await;
         }
+        self.closed(ended).await
+    }
+
+    /// A stage that failed is cancelled too.
+    async fn closed(&self, mut ended: Ended) -> anyhow::Result<Ended> {
         if ended.status == Status::Terminal {
-            self.cancel().await?;
+            ended.canceled = self.cancel().await?;
         }
         Ok(ended)
     }
 
+    /// How long the stage may last.
+    fn limit(&self) -> Duration {
+        self.settings
+            .get("stageTimeoutMs")
+            .and_then(Value::as_u64)
+            .filter(|_| self.is_set("overrideTimeout"))
+            .map_or(STAGE_TIME, Duration::from_millis)
+    }
+
     /// The start call. Nothing when the stage ends with it.
-    async fn start(&self, pace: Pace, starts: &mut usize) -> anyhow::Result<Option<String>> {
+    async fn start(&self, pace: Pace, ended: &mut Ended) -> anyhow::Result<Option<String>> {
         let url = self.text("url").context("no url")?;
+        let limit = if self.is_before_2026_2 {
+            OLD_START_TIME
+        } else {
+            self.limit()
+        };
         let mut waited = Duration::ZERO;
         loop {
-            *starts += 1;
+            ended.starts += 1;
             let method = self.text("method").unwrap_or("POST").parse()?;
             let request = self.request(method, url, self.settings.get("payload"))?;
             if let Ok(answer) = send(&request, Redirects::Follow).await {
@@ -186,6 +209,7 @@ impl Stage {
                 let is_tried_again =
                     answer.status == 429 || (answer.status >= 500 && answer.status != 504);
                 if !is_tried_again {
+                    ended.error = detail_of(&answer);
                     return Ok(None);
                 }
             } else {
@@ -193,7 +217,7 @@ impl Stage {
                 return Ok(None);
             }
             waited += START_PAUSE;
-            if waited >= START_TIME {
+            if waited >= limit {
                 return Ok(None);
             }
             pace.pass().await;
@@ -219,6 +243,10 @@ impl Stage {
     ///
     /// When the stage cannot be read.
     pub async fn poll(&self, url: &str) -> anyhow::Result<Status> {
+        self.ask(url, &mut String::new()).await
+    }
+
+    async fn ask(&self, url: &str, error: &mut String) -> anyhow::Result<Status> {
         let mut request = self.request(Method::GET, url, None)?;
         if let Some(server) = &self.status_server {
             request.url = moved_to(&request.url, server)?;
@@ -232,6 +260,7 @@ impl Stage {
             return Ok(Status::Running);
         }
         if !(200..300).contains(&answer.status) {
+            *error = detail_of(&answer);
             return Ok(Status::Terminal);
         }
         Ok(self.status_of(&answer).unwrap_or(Status::Terminal))
@@ -284,14 +313,27 @@ impl Stage {
         })
     }
 
-    /// Best effort: whatever is answered.
-    async fn cancel(&self) -> anyhow::Result<()> {
-        if let Some(url) = self.text("cancelEndpoint") {
-            let request = self.request(Method::POST, url, None)?;
-            let _ = send(&request, Redirects::Follow).await;
-        }
-        Ok(())
+    /// Calls `cancelEndpoint`, if there is one: best effort, whatever is answered. A person who
+    /// cancels the stage does it too.
+    ///
+    /// # Errors
+    ///
+    /// When the stage cannot be read.
+    pub async fn cancel(&self) -> anyhow::Result<Option<u16>> {
+        let Some(url) = self.text("cancelEndpoint") else {
+            return Ok(None);
+        };
+        let request = self.request(Method::POST, url, None)?;
+        let answer = send(&request, Redirects::Follow).await;
+        Ok(answer.ok().map(|answer| answer.status))
     }
+}
+
+/// What the stage shows of an answer that is an error.
+fn detail_of(answer: &Answer) -> String {
+    let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let detail = problem.get("detail").and_then(Value::as_str);
+    detail.unwrap_or_default().to_owned()
 }
 
 /// Where Orca lets a URL point, as it is set up by default.

@@ -8,7 +8,7 @@ use serinus_tests::callers::Pace;
 use serinus_tests::callers::argo::{Metric, Phase, Run, Version};
 use serinus_tests::{Reply, Scripted, ScriptedServer};
 
-use super::bench::{Bench, ask, ask_until, assert_gate, document, seconds_ago};
+use super::bench::{Bench, STAGE, ask, ask_until, assert_gate, document, seconds_ago};
 
 pub(super) const TEMPLATE: &str = "argo-rollouts/analysis-template.yaml";
 
@@ -194,13 +194,8 @@ async fn aw12_what_is_no_json_promotes_up_to_1_9_1_and_serinus_never_sends_it() 
     let rolled_back = format!("key=b&canary.track=bad&start={past}");
     let bad = ("checkout", "stage_1", rolled_back.as_str());
     ask_until(&bench.serinus, bad, ("/verdict", "rollback")).await?;
-    ask(
-        &bench.serinus,
-        "checkout",
-        "stage_2",
-        "key=none&canary.track=nobody",
-    )
-    .await?;
+    let nobody = "key=none&canary.track=nobody";
+    ask(&bench.serinus, "checkout", "stage_1", nobody).await?;
     bench.prometheus.stop();
     for key in ["a", "b", "new", "unseen"] {
         let query = format!("key={key}");
@@ -367,7 +362,7 @@ async fn aw23_a_body_without_a_content_type_is_read() -> anyhow::Result<()> {
     metric.set_web("jsonBody", Value::Null);
     metric.set_web(
         "body",
-        json!(r#"{"key": "text", "canary": {"track": "good"}}"#),
+        json!(r#"{"key": "text", "canary": {"track": "canary"}}"#),
     );
     let measured = metric.measure(Version::MASTER).await;
     assert_eq!(measured.phase, Phase::Inconclusive, "{measured:?}");
@@ -421,7 +416,7 @@ async fn aw26_two_replicas_polled_in_turn_say_what_one_says() -> anyhow::Result<
     let bench = Bench::start_shared().await?;
     let other = bench.replica().await?;
     let path = "/v1/pipelines/checkout/stages/stage_1/gate";
-    for (canary, verdict) in [("good", "promote"), ("bad", "rollback")] {
+    for (canary, verdict) in [("canary", "promote"), ("bad", "rollback")] {
         let body = json!({"key": canary, "canary": {"track": canary}, "start": seconds_ago(4)});
         let mut heard: Vec<String> = Vec::new();
         while heard.len() < 100 && heard.iter().filter(|known| *known == verdict).count() < 6 {
@@ -449,15 +444,22 @@ async fn aw26_two_replicas_polled_in_turn_say_what_one_says() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn aw27_a_dry_run_promotes_and_records_the_true_verdict() -> anyhow::Result<()> {
+async fn aw27_a_dry_run_holds_for_its_duration_and_records_the_true_verdict() -> anyhow::Result<()>
+{
     let bench = Bench::start().await?;
     let mut metric = metric(bench.serinus.url(), ("checkout", "stage_1"), "bad", "7")?;
     metric.set_body("dry_run", json!(true));
-    metric.set_body("start", json!(seconds_ago(60)));
-    let run = metric.run(Version::MASTER, Pace::Virtual, nothing).await?;
-    expect(&run, Phase::Successful, 1);
-    let call = ("checkout", "stage_1", "key=bad.7");
-    let reply = ask_until(&bench.serinus, call, ("/true_verdict", "rollback")).await?;
-    assert_eq!(reply.text("/verdict"), "promote");
+    let began_at = Instant::now();
+    let pace = Pace::Real(Duration::from_millis(500));
+    let run = metric.run(Version::MASTER, pace, nothing).await?;
+    assert_eq!(run.phase, Phase::Successful, "{run:?}");
+    assert!(began_at.elapsed() >= STAGE, "{run:?}");
+    let reply = ask(&bench.serinus, "checkout", "stage_1", "key=bad.7").await?;
+    assert_eq!(
+        (reply.text("/verdict"), reply.text("/true_verdict")),
+        ("promote", "rollback"),
+        "{}",
+        reply.body
+    );
     Ok(())
 }

@@ -21,12 +21,16 @@ const FUTURE_SECONDS: i64 = 240;
 /// Requests a second and track.
 const RATE: i64 = 1_000;
 
+/// How long a stage lasts that is over in a test.
+pub(super) const STAGE: Duration = Duration::from_millis(7_800);
+
 /// How long to wait for what comes within seconds.
 const SOON: Duration = Duration::from_secs(30);
 
 /// Every track has the same traffic, whatever share a stage has: the split is not looked at.
-/// Stages are over after eight intervals of a second; a stage of `slow` is not over in any test.
-const PIPELINES: [(&str, &str); 4] = [
+/// Stages are over after eight intervals of a second; one of an hour is not over in any test. No
+/// pipeline says which pods are which: the callers do, or what is meant by default.
+const PIPELINES: [(&str, &str); 7] = [
     (
         "checkout",
         "stage_1: {traffic_percent: 10, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
@@ -44,10 +48,35 @@ const PIPELINES: [(&str, &str); 4] = [
         "stage_1: {traffic_percent: 10, duration_minutes: 60, metrics: [error_rate < 5%]}",
     ),
     (
-        "dry",
-        "stage_1: {traffic_percent: 10, duration_minutes: 60, shadow: true, metrics: [error_rate < 5%]}\n  \
-         stage_2: {traffic_percent: 50, duration_minutes: 60, shadow: true}",
+        "slow_first",
+        "stage_1: {traffic_percent: 10, duration_minutes: 60, metrics: [error_rate < 5%]}\n  \
+         stage_2: {traffic_percent: 50, duration_minutes: 0.13}",
     ),
+    (
+        "dry",
+        "stage_1: {traffic_percent: 10, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
+         stage_2: {traffic_percent: 50, duration_minutes: 0.13}\ndry_run: true",
+    ),
+    ("three", THREE_STAGES),
+    ("three_dry", THREE_STAGES_DRY),
+];
+
+/// Three stages, the second a shadow stage, each with a check of its own.
+const THREE_STAGES: &str = "stage_1: {traffic_percent: 10, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
+     stage_2: {traffic_percent: 25, duration_minutes: 0.13, shadow: true, metrics: [search_errors < 5%]}\n  \
+     stage_3: {traffic_percent: 50, duration_minutes: 0.13, metrics: [payment_errors < 5%]}";
+const THREE_STAGES_DRY: &str = "stage_1: {traffic_percent: 10, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
+     stage_2: {traffic_percent: 25, duration_minutes: 0.13, shadow: true, metrics: [search_errors < 5%]}\n  \
+     stage_3: {traffic_percent: 50, duration_minutes: 0.13, metrics: [payment_errors < 5%]}\ndry_run: true";
+
+/// The tracks, with their failures a second: of all requests, of searches, of payments. A canary
+/// has the track of a default canary when it is fine, so that a caller may say nothing of it.
+const TRACKS: [(&str, &str, [i64; 3]); 5] = [
+    ("stable", "stable", [10, 10, 10]),
+    ("canary", "good", [10, 10, 10]),
+    ("bad", "bad", [200, 10, 10]),
+    ("bad_in_shadow", "bad_in_shadow", [10, 200, 10]),
+    ("bad_in_last", "bad_in_last", [10, 10, 200]),
 ];
 
 /// Prometheus and Serinus.
@@ -126,6 +155,41 @@ impl Bench {
         let listed = reply.body.pointer("/rollouts").and_then(Value::as_array);
         Ok(listed.context("no list")?.len())
     }
+
+    /// All that is told of the newest rollout with a key.
+    pub(super) async fn rollout(&self, pipeline: &str, key: &str) -> anyhow::Result<Reply> {
+        let listed = self
+            .serinus
+            .get(&format!("/v1/rollouts?pipeline={pipeline}"))
+            .await?;
+        let all = listed.body.pointer("/rollouts").and_then(Value::as_array);
+        let newest = all
+            .into_iter()
+            .flatten()
+            .filter(|one| one["key"] == key)
+            .max_by_key(|one| one["attempt"].as_i64());
+        let id = newest.and_then(|one| one["rollout"].as_str());
+        let id = id.with_context(|| format!("no {key} in {}", listed.body))?;
+        self.serinus.get(&format!("/v1/rollouts/{id}")).await
+    }
+
+    /// The trail of a rollout, the oldest event first.
+    pub(super) async fn trail(&self, rollout: &Reply) -> anyhow::Result<Vec<Value>> {
+        let path = format!("/v1/rollouts/{}/events", rollout.text("/rollout"));
+        let reply = self.serinus.get(&path).await?;
+        let events = reply.body.pointer("/events").and_then(Value::as_array);
+        Ok(events.context("no events")?.clone())
+    }
+}
+
+/// How far each stage of a rollout is.
+pub(super) fn stages(rollout: &Reply) -> Vec<(&str, &str)> {
+    let listed = rollout.body.pointer("/stages").and_then(Value::as_array);
+    listed
+        .into_iter()
+        .flatten()
+        .filter_map(|stage| Some((stage["stage"].as_str()?, stage["state"].as_str()?)))
+        .collect()
 }
 
 /// Asks a gate, and holds the answer against what every caller needs.
@@ -194,10 +258,17 @@ pub(super) fn document(path: &str) -> anyhow::Result<Value> {
 
 fn write_pipelines(folder: &PathBuf) -> anyhow::Result<()> {
     std::fs::create_dir(folder)?;
+    let metrics: String = [("error_rate", 500), ("search_errors", 501), ("payment_errors", 502)]
+        .map(|(name, code)| {
+            format!(
+                "  {name}: {{errors: 'http_requests_total{{code=\"{code}\"}}', total: http_requests_total}}\n"
+            )
+        })
+        .concat();
     for (name, stages) in PIPELINES {
         let text = format!(
-            "name: {name}\ncontrol: {{track: stable}}\ncanary: {{track: good}}\n\
-             metrics:\n  error_rate: {{errors: 'http_requests_total{{code=\"500\"}}', total: http_requests_total}}\n\
+            "name: {name}\nmetrics:\n\
+             {metrics}\
              analysis: {{interval: 1s, lag: 0s, split_check: off}}\ncanary_pipeline:\n  {stages}\n"
         );
         std::fs::write(Path::new(folder).join(format!("{name}.yaml")), text)?;
@@ -205,13 +276,17 @@ fn write_pipelines(folder: &PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Two samples a second of three tracks; `bad` fails in a fifth of its requests. Every label that
-/// a shipped manifest selects by has the track's name.
+/// Two samples a second of each track. Every label that a shipped manifest selects by has the name
+/// of what is deployed there.
 fn history() -> String {
     let now = now_ms() / 1_000;
     let mut text = "# TYPE http_requests counter\n".to_owned();
-    for (track, errors) in [("stable", 10), ("good", 10), ("bad", 200)] {
-        for (code, rate) in [("200", RATE - errors), ("500", errors)] {
+    for (track, name, failures) in TRACKS {
+        let served = RATE - failures.iter().sum::<i64>();
+        let rates = [200, 500, 501, 502]
+            .into_iter()
+            .zip([served].into_iter().chain(failures));
+        for (code, rate) in rates {
             for half in 0..2 * (PAST_SECONDS + FUTURE_SECONDS) {
                 let value = half * rate / 2;
                 let at = now - PAST_SECONDS + half / 2;
@@ -219,8 +294,8 @@ fn history() -> String {
                 // Writing to a string cannot fail.
                 let _ = writeln!(
                     text,
-                    "http_requests_total{{track=\"{track}\",rollouts_pod_template_hash=\"{track}\",\
-                     version=\"{track}\",app=\"{track}\",instance=\"{track}-1\",code=\"{code}\"}} \
+                    "http_requests_total{{track=\"{track}\",rollouts_pod_template_hash=\"{name}\",\
+                     version=\"{name}\",app=\"{name}\",instance=\"{name}-1\",code=\"{code}\"}} \
                      {value} {at}.{part}"
                 );
             }

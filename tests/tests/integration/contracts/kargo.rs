@@ -3,19 +3,26 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::json;
 use serinus_tests::callers::Pace;
 use serinus_tests::callers::kargo::{Ended, Status, Step, http_steps};
 use serinus_tests::{Scripted, ScriptedServer};
 
-use super::bench::{Bench, document, seconds_ago};
+use super::bench::{Bench, document};
+
+const PROMOTION: &str = "production.01jd.6d4f9";
 
 fn step(server: &str) -> anyhow::Result<Step> {
+    step_of(PROMOTION, "good", server)
+}
+
+/// The shipped step of a promotion, and of the version that it promotes.
+pub(super) fn step_of(promotion: &str, version: &str, server: &str) -> anyhow::Result<Step> {
     let stage = document("kargo/stage.yaml")?;
     let steps = http_steps(&stage);
     let values = [
-        ("ctx.promotion", "production.01jd.6d4f9"),
-        ("vars.version", "good"),
+        ("ctx.promotion", promotion),
+        ("vars.version", version),
         ("secret('serinus').token", "a-token"),
     ];
     Step::read(steps.first().context("no http step")?, &values, server)
@@ -147,19 +154,11 @@ async fn kg08_an_answer_after_the_time_out_is_an_error() -> anyhow::Result<()> {
 async fn a_whole_promotion_of_a_good_and_of_a_bad_version() -> anyhow::Result<()> {
     let bench = Bench::start().await?;
     let pace = Pace::Real(Duration::from_millis(500));
-    let mut good = step(bench.serinus.url())?;
-    good.add_query("start", &seconds_ago(5));
-    let ended = good.run(pace).await?;
+    let ended = step(bench.serinus.url())?.run(pace).await?;
     assert_eq!(ended.status, Status::Succeeded, "{ended:?}");
     assert!(ended.tries > 1, "{ended:?}");
 
-    let mut bad = step(bench.serinus.url())?;
-    let parameters = [("key", "production.bad"), ("canary.version", "bad")];
-    let listed: Vec<Value> = parameters
-        .iter()
-        .map(|(name, value)| json!({"name": name, "value": value}))
-        .collect();
-    bad.set("queryParams", Value::Array(listed));
+    let bad = step_of("production.bad", "bad", bench.serinus.url())?;
     let ended = bad.run(pace).await?;
     let Status::Failed(told) = &ended.status else {
         panic!("{ended:?}");

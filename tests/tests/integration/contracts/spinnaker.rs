@@ -1,4 +1,4 @@
-//! Spinnaker's webhook stage, both ways as shipped.
+//! Spinnaker's webhook stage, both ways as shipped: what Orca makes of the answers.
 
 use std::time::Duration;
 
@@ -10,20 +10,28 @@ use serinus_tests::{Scripted, ScriptedServer};
 
 use super::bench::{Bench, ask, document, seconds_ago};
 
-const POLLING: &str = "spinnaker/webhook-stage.json";
-const STARTING: &str = "spinnaker/start-and-poll-stage.json";
+pub(super) const POLLING: &str = "spinnaker/webhook-stage.json";
+pub(super) const STARTING: &str = "spinnaker/start-and-poll-stage.json";
 
 /// What the shipped stages call Serinus.
 const PUBLIC_URL: &str = "https://serinus.example.com";
 
-const PACE: Pace = Pace::Real(Duration::from_millis(100));
+pub(super) const PACE: Pace = Pace::Real(Duration::from_millis(100));
 
-fn stage(path: &str, version: &str, execution: &str, server: &str) -> anyhow::Result<Stage> {
+/// A shipped stage of an execution, and of the version that it deploys.
+pub(super) fn stage(
+    path: &str,
+    version: &str,
+    execution: &str,
+    server: &str,
+) -> anyhow::Result<Stage> {
     let values = [("execution.id", execution), ("parameters.version", version)];
     Stage::read(&document(path)?, &values, server)
 }
 
-async fn polled(answers: Vec<Scripted>) -> anyhow::Result<Ended> {
+/// What the polls come to; the POST before them was a hold.
+async fn polled(mut answers: Vec<Scripted>) -> anyhow::Result<Ended> {
+    answers.insert(0, Scripted::verdict("hold"));
     let server = ScriptedServer::start(answers).await?;
     stage(POLLING, "good", "01JD", server.url())?
         .run(Pace::Virtual)
@@ -60,26 +68,27 @@ async fn sw01_holds_then_promote_succeeds() -> anyhow::Result<()> {
     let ended = polled(Scripted::play("HHP")).await?;
     assert_eq!(
         (ended.status, ended.polls, ended.starts),
-        (Status::Succeeded, 3, 0)
+        (Status::Succeeded, 3, 1)
     );
     Ok(())
 }
 
 #[tokio::test]
 async fn sw02_rollback_is_terminal_and_cancels() -> anyhow::Result<()> {
-    let server = ScriptedServer::start(Scripted::play("HRP")).await?;
-    let mut stage = stage(POLLING, "good", "01JD", server.url())?;
-    stage.set(
-        "cancelEndpoint",
-        json!("https://serinus.example.com/v1/rollouts/1/cancel"),
+    let bench = Bench::start().await?;
+    let ended = stage(POLLING, "bad", "01JD02", bench.serinus.url())?
+        .run(PACE)
+        .await?;
+    assert_eq!(
+        (ended.status, ended.canceled),
+        (Status::Terminal, Some(200)),
+        "{ended:?}"
     );
-    let ended = stage.run(Pace::Virtual).await?;
-    assert_eq!((ended.status, ended.polls), (Status::Terminal, 2));
-    let received = server.received();
-    let last = received
-        .last()
-        .map(|last| (last.method.as_str(), last.target.as_str()));
-    assert_eq!(last, Some(("POST", "/v1/rollouts/1/cancel")));
+    let rollout = bench.rollout("checkout", "01JD02").await?;
+    assert_eq!(rollout.text("/state"), "rolled_back", "{}", rollout.body);
+    let again = ask(&bench.serinus, "checkout", "stage_2", "key=01JD02").await?;
+    assert_eq!(again.text("/verdict"), "rollback", "{}", again.body);
+    assert_eq!(bench.rollouts("checkout").await?, 1);
     Ok(())
 }
 
@@ -140,7 +149,12 @@ async fn sw08_what_a_proxy_answers_keeps_it_running() -> anyhow::Result<()> {
 async fn sw09_a_slow_answer_keeps_it_running() -> anyhow::Result<()> {
     let mut slow = Scripted::verdict("rollback");
     slow.first_byte_after = Duration::from_millis(500);
-    let server = ScriptedServer::start(vec![slow, Scripted::verdict("promote")]).await?;
+    let answers = vec![
+        Scripted::verdict("hold"),
+        slow,
+        Scripted::verdict("promote"),
+    ];
+    let server = ScriptedServer::start(answers).await?;
     let mut stage = stage(POLLING, "good", "01JD", server.url())?;
     assert_eq!(stage.read_timeout, Duration::from_secs(20));
     stage.read_timeout = Duration::from_millis(200);
@@ -151,9 +165,14 @@ async fn sw09_a_slow_answer_keeps_it_running() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn sw10_a_refused_connection_is_terminal() -> anyhow::Result<()> {
-    let ended = stage(POLLING, "good", "01JD", "http://127.0.0.1:1")?
-        .run(Pace::Virtual)
-        .await?;
+    let mut refused = stage(POLLING, "good", "01JD", "http://127.0.0.1:1")?;
+    let ended = refused.run(Pace::Virtual).await?;
+    assert_eq!(
+        (ended.status, ended.starts, ended.polls),
+        (Status::Terminal, 1, 0)
+    );
+    refused.set("monitorOnly", json!(true));
+    let ended = refused.run(Pace::Virtual).await?;
     assert_eq!((ended.status, ended.polls), (Status::Terminal, 1));
     Ok(())
 }
@@ -191,6 +210,22 @@ async fn sw13_a_start_that_takes_four_minutes_makes_one_rollout() -> anyhow::Res
         "{ended:?}"
     );
     assert_eq!(bench.rollouts("checkout").await?, 1);
+
+    // The POST of a gate in the same way.
+    let mut answers = vec![Scripted::page(503); 24];
+    let path = "/v1/pipelines/checkout/stages/stage_2/gate?key=01JD13-gate&canary.version=good";
+    let there = format!("{}{path}", bench.serinus.url());
+    answers.push(Scripted::redirect(307, &there));
+    let proxy = ScriptedServer::start(answers).await?;
+    let mut polling = stage(POLLING, "good", "01JD13-gate", proxy.url())?;
+    polling.status_server = Some(bench.serinus.url().to_owned());
+    let ended = polling.run(PACE).await?;
+    assert_eq!(
+        (ended.status, ended.starts),
+        (Status::Succeeded, 25),
+        "{ended:?}"
+    );
+    assert_eq!(bench.rollouts("checkout").await?, 2);
     Ok(())
 }
 
@@ -219,15 +254,27 @@ async fn sw14_a_start_sent_twice_is_one_rollout() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn sw15_a_start_that_a_proxy_gives_up_on_is_terminal() -> anyhow::Result<()> {
-    let server = ScriptedServer::start(vec![Scripted::page(504)]).await?;
-    let ended = stage(STARTING, "good", "01JD", server.url())?
-        .run(Pace::Virtual)
-        .await?;
-    assert_eq!(
-        (ended.status, ended.starts, ended.polls),
-        (Status::Terminal, 1, 0)
-    );
+async fn sw15_a_start_that_is_given_up_or_leads_nowhere_is_terminal() -> anyhow::Result<()> {
+    let mut slow = Scripted::verdict("promote");
+    slow.first_byte_after = Duration::from_millis(500);
+    for path in [STARTING, POLLING] {
+        for answer in [Scripted::page(504), slow.clone()] {
+            let server = ScriptedServer::start(vec![answer]).await?;
+            let mut starting = stage(path, "good", "01JD", server.url())?;
+            starting.read_timeout = Duration::from_millis(200);
+            let ended = starting.run(Pace::Virtual).await?;
+            assert_eq!(
+                (ended.status, ended.starts, ended.polls),
+                (Status::Terminal, 1, 0)
+            );
+        }
+        let nowhere = stage(path, "good", "01JD", "http://serinus.invalid:1")?;
+        let ended = nowhere.run(Pace::Virtual).await?;
+        assert_eq!(
+            (ended.status, ended.starts, ended.polls),
+            (Status::Terminal, 1, 0)
+        );
+    }
     Ok(())
 }
 

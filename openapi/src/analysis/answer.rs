@@ -395,8 +395,8 @@ pub struct AnalysisAnswer {
     /// The stage's id.
     #[schema(example = "stage_2")]
     pub stage: String,
-    /// Whether the pipeline or the stage judges without acting: `verdict` is then always
-    /// `promote`, and `true_verdict` tells the truth.
+    /// Whether the pipeline or the stage judges without acting: `verdict` is then `hold` until the
+    /// stage's duration is over and `promote` from then on, and `true_verdict` tells the truth.
     pub dry_run: bool,
     /// What the verdict would be if the pipeline acted. Only when `dry_run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

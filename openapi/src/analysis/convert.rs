@@ -49,9 +49,18 @@ impl AnalysisAnswer {
         let true_verdict = Verdict::from(verdict.verdict);
         let is_dry_run = pipeline.dry_run || stage.shadow;
         let (told, reason) = if is_dry_run {
+            // As the gate of a rollout: it holds for the stage's duration, and then lets pass.
+            let told = if judge::is_stage_over(stage, grid) {
+                Verdict::Promote
+            } else {
+                Verdict::Hold
+            };
             let name = verdict.verdict.name();
-            let reason = format!("dry run, the verdict is {name}: {}", verdict.reason);
-            (Verdict::Promote, reason)
+            let reason = format!(
+                "judged without acting; its checks say {name}: {}",
+                verdict.reason
+            );
+            (told, reason)
         } else {
             (true_verdict, verdict.reason.clone())
         };

@@ -4,6 +4,7 @@ mod access;
 mod ask;
 mod behaviour;
 mod document;
+mod moving;
 mod operations;
 mod pipelines;
 mod problems;

@@ -89,14 +89,18 @@ pub(super) fn check_start(
     }
     if let Some(same) = earlier.iter().find(|one| one.started == given) {
         let stage = same.stage;
-        return wrong(&format!("is that of {stage} too, and every stage has its own"));
+        return wrong(&format!(
+            "is that of {stage} too, and every stage has its own"
+        ));
     }
     if earlier.first().is_some_and(|first| given < first.started) {
         return wrong("lies before the rollout began");
     }
     if let Some(before) = earlier.last().filter(|before| given < before.judged_until) {
         let (stage, until) = (before.stage, told(before.judged_until));
-        return wrong(&format!("lies within what {stage} was judged by, until {until}"));
+        return wrong(&format!(
+            "lies within what {stage} was judged by, until {until}"
+        ));
     }
     Ok(StageStart(given.min(now)))
 }

@@ -79,7 +79,13 @@ impl Change {
     }
 
     /// Marks the current stage as passed, and goes on to the next one where Serinus does that.
-    pub(super) fn pass(&mut self, pipeline: &Pipeline, caused_by: &str, next: StageStart, at: UnixMillis) {
+    pub(super) fn pass(
+        &mut self,
+        pipeline: &Pipeline,
+        caused_by: &str,
+        next: StageStart,
+        at: UnixMillis,
+    ) {
         let is_new = self.document.current().passed().is_none();
         self.document.stages.pass(at, next.at());
         let stage = self.document.current().stage().clone();

@@ -291,6 +291,25 @@ impl Document {
         newest_first.find(|record| *record.stage() == *stage)
     }
 
+    /// The same, with what an earlier version left to be concluded: it kept a person's decision of a
+    /// stage only as what was recorded last.
+    pub(super) fn completed(mut self) -> Self {
+        let current = self.stages.current();
+        let decided = self.decision.as_ref().filter(|decision| {
+            decision.stage == *current.stage()
+                && decision.reason_code == ReasonCode::OVERRIDE
+                && decision.verdict == Verdict::Promote
+        });
+        if let Some(decision) = decided
+            && current.passed().is_some()
+            && current.overriding().is_none()
+        {
+            let sentence = decision.reason.clone();
+            self.stages.decide(sentence);
+        }
+        self
+    }
+
     /// Reads the pipeline again.
     ///
     /// # Errors
@@ -315,6 +334,22 @@ pub(super) fn stage_of<'a>(pipeline: &'a Pipeline, id: &str) -> Option<(usize, &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// So that what is found at its traffic changes nothing after an update either.
+    #[test]
+    fn an_override_of_an_earlier_version_covers_its_stage() {
+        let text = r#"{"pipeline_yaml":"","control":{},"canary":{},"source":null,"dry_run":false,
+            "advance":"caller","stages":[{"stage":"one","started_ms":5,"passed_ms":7}],
+            "decision":{"stage":"one","verdict":"promote","reason_code":"override",
+            "reason":"ada decided: an outage","progress":"at one"}}"#;
+        let document: Document = serde_json::from_str(text).unwrap();
+        assert_eq!(document.current().overriding(), None);
+        let completed = document.completed();
+        assert_eq!(
+            completed.current().overriding(),
+            Some("ada decided: an outage")
+        );
+    }
 
     /// Stores of earlier versions hold this text.
     #[test]

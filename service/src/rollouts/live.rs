@@ -226,10 +226,11 @@ fn shown(matchers: &Matchers) -> String {
 }
 
 fn read_document(stored: &StoredRollout) -> Result<Document, Unreadable> {
-    serde_json::from_str(&stored.document).map_err(|error| Unreadable {
+    let read = serde_json::from_str(&stored.document).map_err(|error| Unreadable {
         id: stored.id,
         detail: error.to_string(),
-    })
+    });
+    read.map(Document::completed)
 }
 
 /// The stage whose traffic is looked at.

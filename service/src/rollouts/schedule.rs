@@ -6,8 +6,8 @@ use serinus_analysis::data::Purpose;
 use serinus_analysis::pipeline::{MOST_INTERVALS, Pipeline};
 use serinus_analysis::series::Grid;
 
-use super::live::{Live, Watched};
 use super::judgement::Judgement;
+use super::live::{Live, Watched};
 use crate::time::UnixMillis;
 
 const MILLISECONDS_PER_SECOND: i64 = 1_000;

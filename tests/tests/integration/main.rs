@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod between_stages;
 mod cli;
 mod contract;
 mod contracts;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
+use chrono::Utc;
 use hyper::body::Frame;
 use serde_json::json;
 
@@ -226,15 +227,18 @@ async fn an_analysis_that_waits_for_its_turn_is_a_hold_within_the_time() {
 }
 
 #[tokio::test]
-async fn a_pipeline_that_does_not_act_says_promote_and_tells_the_truth_beside_it() {
+async fn a_pipeline_that_does_not_act_goes_by_the_clock_and_tells_the_truth_beside_it() {
     let server = TestServer::new().await;
     let yaml = format!("dry_run: true\n{PIPELINE}");
-    let body = json!({"pipeline_yaml": yaml, "stage": "first"}).to_string();
-    let answer = server.post("/v1/analyses", body).await.json();
-    assert_eq!(answer["verdict"], "promote", "{answer}");
-    assert_eq!(answer["gate"]["verdict"], "promote");
-    assert_eq!(answer["true_verdict"], "hold");
-    assert_eq!(answer["dry_run"], true);
+    for (hours, verdict) in [(2, "promote"), (0, "hold")] {
+        let start = Utc::now() - chrono::TimeDelta::minutes(hours * 60 + 10);
+        let body = json!({"pipeline_yaml": yaml, "stage": "first", "start": start});
+        let answer = server.post("/v1/analyses", body.to_string()).await.json();
+        assert_eq!(answer["verdict"], verdict, "{answer}");
+        assert_eq!(answer["gate"]["verdict"], verdict);
+        assert_eq!(answer["true_verdict"], "hold");
+        assert_eq!(answer["dry_run"], true);
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use serinus_openapi::rollout::{AdvanceMode, EventKind, OverrideVerdict};
 
 use super::{at, document, judged_after, judgement, kinds, overridden, pipeline};
 use crate::rollouts::acting::Acting;
-use crate::rollouts::document::Document;
 use crate::rollouts::change::Change;
+use crate::rollouts::document::Document;
 use crate::rollouts::judgement::Judgement;
 use crate::rollouts::transition;
 use crate::store::RolloutState;

@@ -6,10 +6,10 @@ use serinus_openapi::rollout::{AdvanceMode, OverrideVerdict};
 
 use super::{YAML, advanced, at, document, judged, judgement, live, overridden, pipeline};
 use crate::rollouts::Told;
-use crate::rollouts::document::Document;
-use crate::rollouts::live::Live;
 use crate::rollouts::change::Change;
+use crate::rollouts::document::Document;
 use crate::rollouts::judgement::Judgement;
+use crate::rollouts::live::Live;
 use crate::rollouts::transition;
 use crate::store::RolloutState;
 

@@ -4,8 +4,8 @@ use serinus_openapi::analysis::Verdict;
 use serinus_openapi::rollout::{AdvanceMode, EventKind};
 
 use super::{at, document, going, judged, kinds, pipeline};
-use crate::rollouts::document::Document;
 use crate::rollouts::change::Change;
+use crate::rollouts::document::Document;
 use crate::rollouts::weight::{self, Allowed};
 
 /// A caller that was given a yes at 1,000 s, with its first stage passed or only begun.

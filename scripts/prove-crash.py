@@ -3,7 +3,8 @@
 
 A real Prometheus scrapes a fleet of good canaries, bad ones and ones that turn bad; about 20
 rollouts of them run at any time, each polled every second (gate, state, trail), some of them
-overridden, advanced or cancelled, and new ones started as others end. Meanwhile Serinus is killed
+overridden, advanced, taken past a stage or cancelled, some of them dry runs, some through a pipeline
+whose second stage is a shadow stage, and new ones started as others end. Meanwhile Serinus is killed
 with SIGKILL: at random moments, while it starts, right after it acknowledged a change, and right
 after a gate told a promote or a rollback for the first time. It is started again at once on the
 same file. Fails when an accepted rollout is lost, an event is lost or changed, an answer
@@ -39,7 +40,8 @@ from rollout_model import (
     replayed,
 )
 
-PIPELINE_NAME = "shop"
+# By name; in the second one a stage is judged without acting.
+SHADOW = {"shop": "", "careful": "shadow: true, "}
 STAGES = ["first", "second", "third"]
 PIPELINE = """
 metrics:
@@ -47,7 +49,7 @@ metrics:
 analysis: {interval: 2s, lag: 1s}
 canary_pipeline:
   first: {traffic_percent: 50, duration_minutes: 0.1, metrics: [error_rate < baseline * 1.5]}
-  second: {traffic_percent: 50, duration_minutes: 0.1}
+  second: {SHADOWtraffic_percent: 50, duration_minutes: 0.1}
   third: {traffic_percent: 50, duration_minutes: 0.1}
 """
 CONTROL = {"canary": proving.Fleet.CONTROL}
@@ -56,7 +58,7 @@ POLL_SECONDS = 1.0
 SLOWEST_GATE_SECONDS = 8.0
 SPONTANEOUS_CHANGES = 0.01  # share of the polls
 POLLS_AFTER_THE_END = 3
-CHANGES = ["override promote", "override rollback", "advance", "cancel"]
+CHANGES = ["override promote", "override rollback", "advance", "skip", "cancel"]
 # How a kill is timed, and how many of ten are.
 TIMINGS = ["moment"] * 4 + ["start-up"] * 2 + ["acknowledged"] * 2 + ["decided"] * 2
 # What must have happened at least, for each kill.
@@ -66,7 +68,11 @@ LEAST = {
     "starts": 0.4,
     "overrides": 0.04,
     "advances": 0.04,
+    "skips": 0.02,
     "cancels": 0.04,
+    "stages without acting passed": 0.04,
+    "stages left": 0.04,
+    "found without acting": 0.02,
 }
 
 
@@ -167,6 +173,8 @@ class Slot:
 
     def one_key(self):
         key = f"key-{next(self.proof.numbers)}"
+        pipeline = self.dice.choice(list(SHADOW))
+        is_dry_run = self.dice.random() < 0.15
         canary = f"canary-{key}"
         kind = self.dice.choices(["good", "bad", "later"], [45, 25, 30])[0]
         if kind == "later":
@@ -178,8 +186,8 @@ class Slot:
         # A key that was cancelled may be used again, for another rollout.
         before = None
         while not self.proof.over.is_set():
-            model = Model(PIPELINE_NAME, STAGES, key, CONTROL, {"canary": canary})
-            self.start(model, before)
+            model = Model(pipeline, STAGES, key, CONTROL, {"canary": canary})
+            self.start(model, before, is_dry_run)
             if model.id is not None:
                 self.follow(model)
                 if model.state in OVER:
@@ -190,23 +198,24 @@ class Slot:
             before = model
         self.proof.fleet.remove(canary)
 
-    def start(self, model, before):
+    def start(self, model, before, is_dry_run):
         """Starts it, asking again until it is answered."""
         by_gate = self.dice.random() < 0.5
         body = {
             "key": model.key,
             "control": model.populations["control"],
             "canary": model.populations["canary"],
+            "dry_run": is_dry_run,
         }
         if not by_gate:
             advance = self.dice.choice(["automatic", "caller"])
-            body = {**body, "pipeline": PIPELINE_NAME, "advance": advance}
+            body = {**body, "pipeline": model.pipeline, "advance": advance}
         tries = 0
         while not self.proof.over.is_set():
             tries += 1
             with contextlib.suppress(proving.Unanswered):
                 if by_gate:
-                    answer = self.proof.ask("POST", gate_path(PIPELINE_NAME, STAGES[0]), body)
+                    answer = self.proof.ask("POST", gate_path(model.pipeline, STAGES[0]), body)
                     model.require(
                         answer.status == 200, f"a gate answered {answer.status} {answer.content}"
                     )
@@ -269,7 +278,7 @@ class Slot:
         possible = {
             "open": CHANGES
             if model.place + 1 < len(STAGES)
-            else [kind for kind in CHANGES if kind != "advance"],
+            else [kind for kind in CHANGES if kind not in ("advance", "skip")],
             "rolled_back": ["override promote", "cancel"],
             "promoted": ["cancel"],
         }.get(model.state, [])
@@ -284,17 +293,20 @@ class Slot:
 def change_and_look(proof, model, kind):
     """Asks for a change; the trail tells what became of it."""
     reason = f"proof {next(proof.numbers)}"
-    to = STAGES[min(model.place + 1, len(STAGES) - 1)]
+    step = 2 if kind == "skip" else 1
+    to = STAGES[min(model.place + step, len(STAGES) - 1)]
     name, _, verdict = kind.partition(" ")
     body, entry = {
         "override": ({"verdict": verdict, "reason": reason}, ("overridden", reason)),
         "cancel": ({"reason": reason}, ("cancelled", reason)),
         "advance": ({"stage": to}, ("stage_started", to)),
+        "skip": ({"stage": to}, ("stage_started", to)),
     }[name]
-    told_by = "stage" if name == "advance" else "reason"
+    told_by = "stage" if name in ("advance", "skip") else "reason"
+    path = "advance" if name == "skip" else name
     change = model.change(kind, lambda event: (event["kind"], event.get(told_by)) == entry)
     try:
-        answer = proof.ask("POST", f"/v1/rollouts/{model.id}/{name}", body)
+        answer = proof.ask("POST", f"/v1/rollouts/{model.id}/{path}", body)
         # 409: it was decided meanwhile.
         model.require(
             answer.status in (200, 409), f"{kind} is answered with {answer.status} {answer.content}"
@@ -385,9 +397,9 @@ def check_keys(proof):
     """Every key has the rollouts that were answered and no others; the newest is what it means."""
     by_key = collections.defaultdict(list)
     for model in proof.models:
-        by_key[model.key].append(model.id)
-    for key, ids in by_key.items():
-        query = urllib.parse.urlencode({"pipeline": PIPELINE_NAME, "key": key})
+        by_key[model.pipeline, model.key].append(model.id)
+    for (pipeline, key), ids in by_key.items():
+        query = urllib.parse.urlencode({"pipeline": pipeline, "key": key})
         listed = [
             one["rollout"] for one in proof.ask("GET", f"/v1/rollouts?{query}").json()["rollouts"]
         ]
@@ -396,10 +408,24 @@ def check_keys(proof):
         )
     for model in proof.models:
         if model.state in ("promoted", "rolled_back"):
-            other = {"key": model.key, "pipeline": PIPELINE_NAME, "canary": {"canary": "another"}}
+            other = {"key": model.key, "pipeline": model.pipeline, "canary": {"canary": "another"}}
             status = proof.ask("POST", "/v1/rollouts", other).status
             model.require(status == 409, f"a start with another canary is answered with {status}")
     return len(by_key)
+
+
+def count_states(proof):
+    """Counts what the trails hold of the states that not every rollout comes into."""
+    for model in proof.models:
+        without_acting = set()
+        for event in model.events:
+            if event.get("acted") is False:
+                proof.count("found without acting")
+                without_acting.add(event["stage"])
+            elif event["kind"] == "stage_left":
+                proof.count("stages left")
+            elif event["kind"] == "stage_passed" and event["stage"] in without_acting:
+                proof.count("stages without acting passed")
 
 
 def finish(proof, path, store):
@@ -413,6 +439,7 @@ def finish(proof, path, store):
     for model in proof.models:
         gates = [] if model.state == "cancelled" else STAGES[: model.place + 1]
         poll(proof, model, gates, by_post=False)
+    count_states(proof)
     figures = {"keys": check_keys(proof)}
     same, without = replayed(proof.serinus, store, proof.models)
     figures |= {
@@ -431,7 +458,7 @@ def prove(stack, options):
     prometheus = proving.start_prometheus(stack, folder, [fleet.target])
     path = folder / "serinus.db"
     store = f"sqlite:{path}"
-    pipelines = {PIPELINE_NAME: PIPELINE}
+    pipelines = {name: PIPELINE.replace("SHADOW", shadow) for name, shadow in SHADOW.items()}
     serinus = proving.Serinus(
         stack, folder, options.binary, prometheus.url, pipelines, [f"--store={store}"]
     )

@@ -23,22 +23,26 @@ HOLD, PROMOTE, ROLLBACK = "hold", "promote", "rollback"
 FOLLOWS = {
     "open": {
         "stage_started",
+        "stage_left",
+        "weight_unknown",
         "decided",
         "stage_passed",
         "promoted",
         "rolled_back",
         "overridden",
         "cancelled",
+        "superseded",
         "closed",
     },
     "promoted": {"cancelled", "closed"},
     "rolled_back": {"overridden", "cancelled", "closed"},
     "cancelled": set(),
+    "superseded": {"closed"},
     "closed": set(),
 }
 OVER = set(FOLLOWS) - {"open"}
 
-# What a decision does at once.
+# What a decision does at once, where it acts.
 EFFECTS = {PROMOTE: "stage_passed", ROLLBACK: "rolled_back"}
 
 # What of a rollout never changes.
@@ -51,7 +55,6 @@ CONSTANTS = (
     "canary",
     "created",
     "advance",
-    "dry_run",
 )
 
 
@@ -109,7 +112,12 @@ class Model:
             )
         if self.state == "promoted":
             self.require(
-                verdict == PROMOTE, f"was promoted, and the gate of {stage} says {verdict}"
+                verdict == PROMOTE or reason_code == "left",
+                f"was promoted, and the gate of {stage} says {verdict}",
+            )
+        if reason_code in ("shadow_stage", "dry_run"):
+            self.require(
+                verdict != ROLLBACK, f"{stage} is judged without acting, and its gate says rollback"
             )
         if self.verdicts.get(stage) == PROMOTE:
             self.require(verdict != HOLD, f"{stage} was promoted, and its gate says hold")
@@ -117,12 +125,12 @@ class Model:
             self.owe("a rollback was told", lambda event: event["kind"] == "rolled_back")
             self.state = "rolled_back"
         if verdict == ROLLBACK and self.verdicts.get(stage) == PROMOTE:
-            # Then it was a later stage, or we: its own stage cannot fail any more.
+            # Then it was found at its own traffic before the next stage began, at a later one, or we.
             self.owe(
-                f"{stage} was promoted, and then rolled back for no later stage",
+                f"{stage} was promoted, and then rolled back for an earlier stage",
                 lambda event: (
                     event["kind"] == "rolled_back"
-                    and (event["caused_by"] != "judge" or self.at(event["stage"]) > self.at(stage))
+                    and (event["caused_by"] != "judge" or self.at(event["stage"]) >= self.at(stage))
                 ),
             )
         if verdict == PROMOTE:
@@ -135,7 +143,7 @@ class Model:
             )
         if (
             verdict != ROLLBACK
-            and reason_code != "store_unavailable"
+            and reason_code not in ("store_unavailable", "not_reached")
             and self.at(stage) > self.place
         ):
             self.owe(
@@ -244,14 +252,18 @@ class Model:
             if kind == "stage_started":
                 self.require(self.at(stage) > place, f"event {number} goes back to {stage}")
                 place = self.at(stage)
+            elif kind == "stage_left":
+                self.require(stage not in passed, f"event {number} leaves {stage}, which has passed")
             elif kind == "decided":
                 self.require(
-                    stage not in passed, f"event {number} decides {stage}, which has passed"
+                    stage not in passed or event["verdict"] == ROLLBACK,
+                    f"event {number} decides {event['verdict']} of {stage}, which has passed",
                 )
                 self.require(
                     self.at(stage) == place, f"event {number} decides {stage}, where it is not"
                 )
-                if effect := EFFECTS.get(event["verdict"]):
+                effect = EFFECTS.get(event["verdict"])
+                if effect and event.get("acted") is not False:
                     after = self.events[number]["kind"] if number < len(self.events) else "nothing"
                     self.require(
                         after == effect,

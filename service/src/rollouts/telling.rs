@@ -175,6 +175,15 @@ impl Shown<'_> {
     }
 
     fn passed(&self, record: &StageRecord) -> Told {
+        let judged = self.present.judgement.as_ref();
+        let unrecorded = judged.filter(|judgement| {
+            judgement.stage == *record.stage()
+                && judgement.reason_code == ReasonCode::STORE_UNAVAILABLE
+        });
+        if let Some(judgement) = unrecorded {
+            // What was found since cannot be recorded, and so not be told: but it was found.
+            return self.hold(judgement.reason_code.clone(), judgement.reason.clone());
+        }
         match &self.present.document.decision {
             Some(decision)
                 if decision.stage == *record.stage() && decision.verdict == Verdict::Promote =>

@@ -1,7 +1,7 @@
 //! What is told of a rollout.
 
 use serinus_analysis::pipeline::Pipeline;
-use serinus_openapi::analysis::Verdict;
+use serinus_openapi::analysis::{ReasonCode, Verdict};
 use serinus_openapi::rollout::{AdvanceMode, OverrideVerdict};
 
 use super::{YAML, advanced, at, document, judged, judgement, live, overridden, pipeline};
@@ -50,6 +50,21 @@ fn a_stage_that_passed_stays_passed() {
         Verdict::Hold,
         "not all stages have passed"
     );
+}
+
+/// Something was found since it passed, and the disk is full.
+#[test]
+fn a_stage_that_passed_holds_while_what_was_found_since_cannot_be_recorded() {
+    let change = judged(&document(AdvanceMode::Caller), "one", Verdict::Promote).unwrap();
+    let live = live(change.document(), change.state());
+    live.note(Judgement {
+        reason_code: ReasonCode::STORE_UNAVAILABLE,
+        ..judgement("one", Verdict::Hold)
+    });
+    let unavailable = says(Verdict::Hold, "store_unavailable");
+    assert_eq!(told(&live, Some("one")), unavailable);
+    live.note(judgement("one", Verdict::Promote));
+    assert_eq!(told(&live, Some("one")), says(Verdict::Promote, "passed"));
 }
 
 #[test]

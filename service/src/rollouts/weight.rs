@@ -55,9 +55,16 @@ pub(super) fn guessed(
     pipeline: &Pipeline,
     going: GoingOn<'_>,
 ) -> Result<Change, Refused> {
-    let has_next = stage_of(pipeline, document.current().stage().as_str())
+    let current = document.current();
+    let has_next = stage_of(pipeline, current.stage().as_str())
         .is_some_and(|(place, _)| place + 1 < pipeline.stages.len());
-    let mut change = if document.current().passed().is_some() && has_next {
+    // A stage that passed after the yes was given passed at the step of that yes: the step to the
+    // next one has not been allowed yet.
+    let allowed_ms = document.steps.allowed_ms;
+    let was_passed = current
+        .passed()
+        .is_some_and(|passed| Some(passed) <= allowed_ms);
+    let mut change = if was_passed && has_next {
         advanced(document, RolloutState::Open, pipeline, going)?
     } else {
         Change::open(document, Vec::new())

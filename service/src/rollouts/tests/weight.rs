@@ -3,16 +3,18 @@
 use serinus_openapi::analysis::Verdict;
 use serinus_openapi::rollout::{AdvanceMode, EventKind};
 
-use super::{at, document, going, judged, kinds, pipeline};
+use super::{at, document, going, judged, judgement, kinds, pipeline};
 use crate::rollouts::change::Change;
 use crate::rollouts::document::Document;
+use crate::rollouts::transition;
 use crate::rollouts::weight::{self, Allowed};
 
-/// A caller that was given a yes at 1,000 s, with its first stage passed or only begun.
+/// A caller that was given a yes at 1,000 s, with its first stage passed before or only begun.
 fn allowed(has_passed: bool, tells_events: bool) -> Document {
     let mut document = document(AdvanceMode::Caller);
     if has_passed {
-        let change = judged(&document, "one", Verdict::Promote).unwrap();
+        let judgement = judgement("one", Verdict::Promote);
+        let change = transition::judged(&document, &pipeline(), &judgement, at(900_000)).unwrap();
         document = change.document().clone();
     }
     document.steps.tells_events = tells_events;
@@ -61,6 +63,22 @@ fn without_events_a_yes_is_repeated_within_a_tick_and_then_taken_as_done() {
     let change = weight::guessed(&allowed(false, false), &pipeline(), going(None)).unwrap();
     assert_eq!(kinds(&change), [EventKind::WeightUnknown]);
     assert_eq!(*change.document().current().stage(), *"one");
+}
+
+/// Else the second stage would be judged at the traffic of the first.
+#[test]
+fn a_stage_that_passes_before_its_first_step_is_guessed_does_not_begin_the_next() {
+    let document = allowed(false, false);
+    let change = judged(&document, "one", Verdict::Promote).unwrap();
+    let passed = change.document();
+    assert!(passed.current().passed() > passed.steps.allowed_ms);
+    let change = weight::guessed(passed, &pipeline(), going(None)).unwrap();
+    assert_eq!(kinds(&change), [EventKind::WeightUnknown]);
+    assert_eq!(*change.document().current().stage(), *"one");
+    assert_eq!(
+        weight::allowed(change.document(), at(9_000_000)),
+        Allowed::Nothing
+    );
 }
 
 #[test]

@@ -113,8 +113,7 @@ impl Shown<'_> {
         match self.present.state {
             RolloutState::RolledBack => self.rolled_back(),
             RolloutState::Cancelled | RolloutState::Closed => {
-                let reason = wording::over(self.present.state, self.present.document.ended_as);
-                self.hold(ReasonCode::CANCELLED, reason)
+                self.hold(ReasonCode::CANCELLED, self.over())
             }
             RolloutState::Superseded => {
                 let reason = wording::superseded(self.present.document.superseded_ms);
@@ -123,6 +122,20 @@ impl Shown<'_> {
             RolloutState::Promoted if self.is_of_rollout => self.promoted(),
             RolloutState::Promoted | RolloutState::Open => self.of_the_stage(),
         }
+    }
+
+    /// Why a rollout holds that is over; a dry run that went to its end goes on saying what it found.
+    fn over(&self) -> String {
+        let ended_as = self.present.document.ended_as;
+        let reason = wording::over(self.present.state, ended_as);
+        let is_dry = ended_as
+            .is_some_and(|ended| RolloutState::from(ended) == RolloutState::Promoted)
+            && self.acting == Acting::DryRun;
+        if is_dry {
+            let (_, summary) = wording::dry_run(self.present, self.pipeline);
+            return format!("{reason}; {summary}");
+        }
+        reason
     }
 
     fn of_the_stage(&self) -> Told {

@@ -254,17 +254,21 @@ fn a_dry_run_that_is_over_says_what_it_would_have_done_and_when() {
         let change = transition::judged(&document, &pipeline, &judgement, at(end_ms)).unwrap();
         document = change.document().clone();
     }
-    let live = live(&document, RolloutState::Promoted);
-    let told = live.present().told(&pipeline, None);
+    let summary = "dry run, over: it would have been rolled back in two at 1970-01-01 02:00 UTC: two was judged";
+    let ended = live(&document, RolloutState::Promoted);
+    let told = ended.present().told(&pipeline, None);
     assert_eq!(told.verdict, Verdict::Promote);
-    assert_eq!(
-        told.reason,
-        "dry run, over: it would have been rolled back in two at 1970-01-01 02:00 UTC: two was judged"
-    );
+    assert_eq!(told.reason, summary);
     assert_eq!(
         told.truth.map(|(verdict, _)| verdict),
         Some(Verdict::Rollback)
     );
+    // Some callers close each of their rollouts.
+    document.ended_as = Some(serinus_openapi::rollout::RolloutState::Promoted);
+    let closed = live(&document, RolloutState::Closed);
+    let told = closed.present().told(&pipeline, None);
+    assert_eq!(told.verdict, Verdict::Hold);
+    assert!(told.reason.ends_with(summary), "{}", told.reason);
 }
 
 #[test]

@@ -29,7 +29,8 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// Every track has the same traffic, whatever share a stage has: the split is not looked at.
 /// Stages are over after eight intervals of a second; one of an hour is not over in any test. No
-/// pipeline says which pods are which: the callers do, or what is meant by default.
+/// pipeline says which pods are which: the callers do, or what is meant by default. One whose name
+/// begins with `dry` is a dry run.
 const PIPELINES: [(&str, &str); 7] = [
     (
         "checkout",
@@ -45,7 +46,7 @@ const PIPELINES: [(&str, &str); 7] = [
     ),
     (
         "slow",
-        "stage_1: {traffic_percent: 10, duration_minutes: 60, metrics: [error_rate < 5%]}",
+        "stage_1: {traffic_percent: 5, duration_minutes: 60, metrics: [error_rate < 5%]}",
     ),
     (
         "slow_first",
@@ -55,19 +56,17 @@ const PIPELINES: [(&str, &str); 7] = [
     (
         "dry",
         "stage_1: {traffic_percent: 10, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
-         stage_2: {traffic_percent: 50, duration_minutes: 0.13}\ndry_run: true",
+         stage_2: {traffic_percent: 50, duration_minutes: 0.13}",
     ),
     ("three", THREE_STAGES),
-    ("three_dry", THREE_STAGES_DRY),
+    ("dry_three", THREE_STAGES),
 ];
 
-/// Three stages, the second a shadow stage, each with a check of its own.
-const THREE_STAGES: &str = "stage_1: {traffic_percent: 10, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
-     stage_2: {traffic_percent: 25, duration_minutes: 0.13, shadow: true, metrics: [search_errors < 5%]}\n  \
-     stage_3: {traffic_percent: 50, duration_minutes: 0.13, metrics: [payment_errors < 5%]}";
-const THREE_STAGES_DRY: &str = "stage_1: {traffic_percent: 10, duration_minutes: 0.13, metrics: [error_rate < 5%]}\n  \
-     stage_2: {traffic_percent: 25, duration_minutes: 0.13, shadow: true, metrics: [search_errors < 5%]}\n  \
-     stage_3: {traffic_percent: 50, duration_minutes: 0.13, metrics: [payment_errors < 5%]}\ndry_run: true";
+/// Three stages, the second a shadow stage, each with a check of its own, and with the intervals that
+/// a verdict needs within its duration.
+const THREE_STAGES: &str = "stage_1: {traffic_percent: 10, duration_minutes: 0.15, metrics: [error_rate < 5%]}\n  \
+     stage_2: {traffic_percent: 25, duration_minutes: 0.15, shadow: true, metrics: [search_errors < 5%]}\n  \
+     stage_3: {traffic_percent: 50, duration_minutes: 0.15, metrics: [payment_errors < 5%]}";
 
 /// The tracks, with their failures a second: of all requests, of searches, of payments. A canary
 /// has the track of a default canary when it is fine, so that a caller may say nothing of it.
@@ -266,8 +265,9 @@ fn write_pipelines(folder: &PathBuf) -> anyhow::Result<()> {
         })
         .concat();
     for (name, stages) in PIPELINES {
+        let is_dry = name.starts_with("dry");
         let text = format!(
-            "name: {name}\nmetrics:\n\
+            "name: {name}\ndry_run: {is_dry}\nmetrics:\n\
              {metrics}\
              analysis: {{interval: 1s, lag: 0s, split_check: off}}\ncanary_pipeline:\n  {stages}\n"
         );

@@ -99,8 +99,9 @@ async fn assert_first_was_left(bench: &Bench, key: &str) -> anyhow::Result<()> {
         rollout.body
     );
     let told = ask(&bench.serinus, PIPELINE, "stage_2", &format!("key={key}")).await?;
-    assert!(
-        !told.body.to_string().contains("2 stages passed"),
+    assert_eq!(
+        told.text("/progress"),
+        "1 of 2 stages passed; left: stage_1",
         "{}",
         told.body
     );

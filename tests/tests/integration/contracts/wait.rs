@@ -178,7 +178,8 @@ async fn cl11_a_dry_run_waits_for_its_duration_exits_with_0_and_says_so() -> any
     expect(&output, 0);
     assert!(began_at.elapsed() >= STAGE, "{output:?}");
     assert!(
-        output.stdout.contains("dry run, the verdict is rollback"),
+        output.stdout.starts_with("promote: dry run, ")
+            && output.stdout.contains("its checks say rollback"),
         "{output:?}"
     );
     Ok(())

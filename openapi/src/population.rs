@@ -1,8 +1,12 @@
 //! Populations on the wire: `{"track": "stable"}` and `{"pod": {"=~": "web-6d4.*"}}`.
 
+mod overlay;
+mod text;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,6 +16,9 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
+
+pub use overlay::{PopulationOverlay, is_unfilled_template};
+pub use text::LabelText;
 
 /// Most labels that one population may name.
 pub const MAX_LABELS: usize = 32;
@@ -62,6 +69,38 @@ impl fmt::Display for PopulationError {
 
 impl std::error::Error for PopulationError {}
 
+impl PopulationError {
+    fn of(label: &str, message: impl Into<String>) -> Self {
+        Self {
+            label: label.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// About no label.
+    fn of_none(message: &str) -> Self {
+        Self::of("", message)
+    }
+}
+
+/// Refuses one label too many, and what is no name of a label.
+fn check_label(index: usize, label: &str) -> Result<(), PopulationError> {
+    if index >= MAX_LABELS {
+        return Err(PopulationError::of(
+            label,
+            format!("more than {MAX_LABELS} labels"),
+        ));
+    }
+    if !is_label_name(label) {
+        return Err(PopulationError::of(
+            label,
+            "not a label name: use letters, digits and underscores, and do not start with a digit \
+             or two underscores",
+        ));
+    }
+    Ok(())
+}
+
 impl Population {
     /// Returns the matchers for the analysis.
     ///
@@ -71,48 +110,15 @@ impl Population {
     /// a limit. Regular expressions are checked where the query is written.
     pub fn to_matchers(&self) -> Result<Matchers, PopulationError> {
         if self.0.is_empty() {
-            return Err(PopulationError {
-                label: String::new(),
-                message: "no label is named, which would select everything: name one, or leave \
-                          the population out"
-                    .to_owned(),
-            });
+            return Err(PopulationError::of_none(
+                "no label is named, which would select everything: name one, or leave the \
+                 population out",
+            ));
         }
         let mut matchers = Matchers::new();
         for (index, (label, value)) in self.0.iter().enumerate() {
-            let error = |message: String| PopulationError {
-                label: label.clone(),
-                message,
-            };
-            if index >= MAX_LABELS {
-                return Err(error(format!("more than {MAX_LABELS} labels")));
-            }
-            if !is_label_name(label) {
-                return Err(error(
-                    "not a label name: use letters, digits and underscores, and do not start \
-                     with a digit or two underscores"
-                        .to_owned(),
-                ));
-            }
-            for (operator, text) in value.entries() {
-                if text.len() > MAX_VALUE_BYTES {
-                    return Err(error(format!(
-                        "the value has {} bytes, more than {MAX_VALUE_BYTES}",
-                        text.len()
-                    )));
-                }
-                if text.chars().any(char::is_control) {
-                    return Err(error(
-                        "the value has a line break or another control character: take it out"
-                            .to_owned(),
-                    ));
-                }
-                matchers.insert(Matcher {
-                    label: label.clone(),
-                    operator,
-                    value: text.to_owned(),
-                });
-            }
+            check_label(index, label)?;
+            matchers.extend(value.to_matchers(label)?);
         }
         Ok(matchers)
     }
@@ -136,18 +142,50 @@ impl From<&Matchers> for Population {
                 .or_default()
                 .insert(Cow::Borrowed(operator), matcher.value.clone());
         }
-        let simplified = labels.into_iter().map(|(label, mut operators)| {
-            let exact = (operators.len() == 1)
-                .then(|| operators.remove("="))
-                .flatten();
-            let value = exact.map_or(LabelMatch::Operators(operators), LabelMatch::Exact);
-            (label, value)
-        });
+        let labels = labels.into_iter();
+        let simplified = labels.map(|(label, operators)| (label, LabelMatch::of(operators)));
         Self(simplified.collect())
     }
 }
 
 impl LabelMatch {
+    /// Of one value for each operator; the shorter form where there is one.
+    fn of(mut operators: BTreeMap<Cow<'static, str>, String>) -> Self {
+        let exact = (operators.len() == 1)
+            .then(|| operators.remove("="))
+            .flatten();
+        exact.map_or(Self::Operators(operators), Self::Exact)
+    }
+
+    /// The matchers of one label.
+    fn to_matchers(&self, label: &str) -> Result<Matchers, PopulationError> {
+        let entries = self.entries().into_iter();
+        entries
+            .map(|(operator, text)| {
+                if text.len() > MAX_VALUE_BYTES {
+                    return Err(PopulationError::of(
+                        label,
+                        format!(
+                            "the value has {} bytes, more than {MAX_VALUE_BYTES}",
+                            text.len()
+                        ),
+                    ));
+                }
+                if text.chars().any(char::is_control) {
+                    return Err(PopulationError::of(
+                        label,
+                        "the value has a line break or another control character: take it out",
+                    ));
+                }
+                Ok(Matcher {
+                    label: label.to_owned(),
+                    operator,
+                    value: text.to_owned(),
+                })
+            })
+            .collect()
+    }
+
     fn entries(&self) -> Vec<(MatchOperator, &str)> {
         match self {
             Self::Exact(value) => vec![(MatchOperator::Equal, value.as_str())],
@@ -172,30 +210,37 @@ fn is_label_name(text: &str) -> bool {
 
 impl<'de> Deserialize<'de> for Population {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PopulationVisitor;
+        deserializer.deserialize_map(LabelsVisitor::new()).map(Self)
+    }
+}
 
-        impl<'de> Visitor<'de> for PopulationVisitor {
-            type Value = Population;
+/// Reads an object of labels, each of which stands in it once.
+struct LabelsVisitor<T>(PhantomData<T>);
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object of labels such as {\"track\": \"stable\"}")
-            }
+impl<T> LabelsVisitor<T> {
+    const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut labels = BTreeMap::new();
-                while let Some(label) = map.next_key::<String>()? {
-                    let value = map.next_value::<LabelMatch>()?;
-                    if labels.insert(label.clone(), value).is_some() {
-                        return Err(de::Error::custom(format_args!(
-                            "label `{label}` is given twice"
-                        )));
-                    }
-                }
-                Ok(Population(labels))
+impl<'de, T: Deserialize<'de>> Visitor<'de> for LabelsVisitor<T> {
+    type Value = BTreeMap<String, T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object of labels such as {\"track\": \"stable\"}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut labels = BTreeMap::new();
+        while let Some(label) = map.next_key::<String>()? {
+            let value = map.next_value::<T>()?;
+            if labels.insert(label.clone(), value).is_some() {
+                return Err(de::Error::custom(format_args!(
+                    "label `{label}` is given twice"
+                )));
             }
         }
-
-        deserializer.deserialize_map(PopulationVisitor)
+        Ok(labels)
     }
 }
 
@@ -227,7 +272,7 @@ impl<'de> Deserialize<'de> for LabelMatch {
                         "expected one of the operators `=`, `!=`, `=~`, `!~`",
                     ));
                 }
-                Ok(LabelMatch::Operators(operators))
+                Ok(LabelMatch::of(operators))
             }
         }
 

@@ -13,6 +13,7 @@ use super::presets::{DEFAULT_PRESET, PRESET_NAMES, preset_definitions};
 use super::settings::read_settings;
 use super::stages::{MAX_ID_CHARACTERS, is_id, is_same, read_stages};
 use super::yaml;
+use crate::series::Populations;
 
 const KEYS: &[&str] = &[
     "name",
@@ -84,7 +85,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         .get("source")
         .and_then(|value| value.text("the name of a configured Prometheus", problems))
         .map(str::to_owned);
-    let (control, canary) = read_populations(&fields, problems);
+    let Populations { control, canary } = read_populations(&fields, problems);
     let region_label = read_region_label(&fields, problems);
     let mut metrics = KnownMetrics::of_preset(read_preset(&fields, problems));
     if let Some(section) = fields.get("metrics") {
@@ -116,6 +117,10 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         source,
         control,
         canary,
+        written: Populations {
+            control: fields.get("control").is_some(),
+            canary: fields.get("canary").is_some(),
+        },
         region_label,
         metrics: metrics.measured(),
         analysis,

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::limit::Limit;
 use crate::matchers::Matchers;
+use crate::series::Populations;
 
 /// A pipeline: the stages that a rollout goes through, in order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,6 +22,10 @@ pub struct Pipeline {
     pub control: Matchers,
     /// The matchers that select the canary.
     pub canary: Matchers,
+    /// Which of the two the file writes. One that it does not write is a default, and gives way to
+    /// whatever a caller says. Nothing that is judged depends on it.
+    #[serde(skip)]
+    pub written: Populations<bool>,
     /// The label that holds a region's name, used by stages with `regions`.
     pub region_label: String,
     /// How each metric is measured, by name: the preset's, changed by the file's. An impact is

@@ -3,6 +3,7 @@
 
 use crate::matchers::{MatchOperator, Matcher, Matchers};
 use crate::query::validate_matchers;
+use crate::series::Populations;
 
 use super::cursor::{Cursor, Fields, Problems};
 use super::yaml::Value;
@@ -21,11 +22,12 @@ const OPERATORS: &[(&str, MatchOperator)] = &[
 ];
 
 /// Reads both populations. A file without them gets those of the first pipeline: `track` is
-/// `stable` or `canary`.
+/// `stable` or `canary`. Where both are written they may select the same: then a caller tells them
+/// apart, and a rollout of one that does not is refused.
 pub(super) fn read_populations(
     fields: &Fields<'_>,
     problems: &mut Problems,
-) -> (Matchers, Matchers) {
+) -> Populations<Matchers> {
     let mut read = |key: &str, default_track: &str| match fields.get(key) {
         Some(section) => read_matchers(section, problems),
         None => Matchers::from([Matcher::equal("track", default_track)]),
@@ -34,14 +36,15 @@ pub(super) fn read_populations(
     let canary = read("canary", "canary");
     if control == canary
         && !control.is_empty()
-        && let Some(place) = fields.get("canary").or_else(|| fields.get("control"))
+        && let (Some(place), None) | (None, Some(place)) =
+            (fields.get("canary"), fields.get("control"))
     {
         place.problem(
             problems,
             "control and canary select the same series: every comparison would find no difference",
         );
     }
-    (control, canary)
+    Populations { control, canary }
 }
 
 /// Reads the label that holds a region's name.

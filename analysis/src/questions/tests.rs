@@ -101,6 +101,7 @@ fn pipeline() -> Pipeline {
         source: None,
         control: Matchers::from([Matcher::equal("version", "1")]),
         canary: Matchers::from([Matcher::equal("version", "2")]),
+        written: Populations::default(),
         region_label: "region".to_owned(),
         metrics: metrics(),
         analysis: AnalysisSettings::default(),

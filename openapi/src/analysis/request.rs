@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
 use crate::pipeline::PipelineReference;
-use crate::population::Population;
+use crate::population::PopulationOverlay;
 
 /// What shall be analysed: one stage of a pipeline, over one window.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -26,12 +26,12 @@ pub struct AnalysisRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "stage_2")]
     pub stage: Option<String>,
-    /// Selects the control. Replaces the pipeline's own.
+    /// Selects the control. Laid over the pipeline's own, label by label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub control: Option<Population>,
-    /// Selects the canary. Replaces the pipeline's own.
+    pub control: Option<PopulationOverlay>,
+    /// Selects the canary. Laid over the pipeline's own, label by label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub canary: Option<Population>,
+    pub canary: Option<PopulationOverlay>,
     /// Start of the window (RFC 3339). The stage's duration before the end when left out.
     #[serde(
         default,

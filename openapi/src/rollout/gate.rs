@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::analysis::{Gate, ReasonCode, Verdict, time};
-use crate::population::Population;
+use crate::population::PopulationOverlay;
 
 /// Largest answer of a gate, in bytes: callers keep it in their own state.
 pub const MAX_GATE_ANSWER_BYTES: usize = 4 * 1024;
@@ -29,12 +29,14 @@ pub struct GateRequest {
         example = "6d4f9.7"
     )]
     pub key: Option<String>,
-    /// Selects the control. Replaces the pipeline's own; fixed from the first call on.
+    /// Selects the control. Laid over the pipeline's own, label by label; fixed from
+    /// the first call on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub control: Option<Population>,
-    /// Selects the canary. Replaces the pipeline's own; fixed from the first call on.
+    pub control: Option<PopulationOverlay>,
+    /// Selects the canary. Laid over the pipeline's own, label by label; fixed from
+    /// the first call on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub canary: Option<Population>,
+    pub canary: Option<PopulationOverlay>,
     /// When the stage began (RFC 3339); the time of its first call when left out.
     #[serde(
         default,

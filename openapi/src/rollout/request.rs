@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::analysis::time;
 use crate::pipeline::PipelineReference;
-use crate::population::Population;
+use crate::population::PopulationOverlay;
 
 /// Who moves a rollout from a stage that has passed to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -42,12 +42,12 @@ pub struct StartRequest {
         example = "6d4f9.7"
     )]
     pub key: String,
-    /// Selects the control. Replaces the pipeline's own.
+    /// Selects the control. Laid over the pipeline's own, label by label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub control: Option<Population>,
-    /// Selects the canary. Replaces the pipeline's own.
+    pub control: Option<PopulationOverlay>,
+    /// Selects the canary. Laid over the pipeline's own, label by label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub canary: Option<Population>,
+    pub canary: Option<PopulationOverlay>,
     /// The stage to begin with; the first when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "stage_1")]

@@ -7,17 +7,16 @@ use std::{fs, str};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serinus_analysis::data::Purpose;
-use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::pipeline::{self, Pipeline, Stage, nearest_name};
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::Verdict;
-use serinus_openapi::population::Population;
+use serinus_openapi::population::{LabelText, PopulationError, PopulationOverlay};
 
 use super::output::{self, Format};
 use super::{Failure, table};
 use crate::boot;
 use crate::config::{LogArguments, SourceArguments};
-use crate::engine::AnalysisInput;
+use crate::engine::{AnalysisInput, Overlay, populations_of};
 use crate::pipelines::Folder;
 use crate::wire;
 
@@ -50,13 +49,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "STAGE")]
     stage: Option<String>,
 
-    /// Selects the control in place of the pipeline's own; may be given more than once
-    #[arg(long, value_name = "LABEL=VALUE", value_parser = matcher)]
-    control: Vec<Matcher>,
+    /// Selects the control, laid over the pipeline's own label by label: =, !=, =~ and !~; job!=
+    /// takes a label away; may be given more than once
+    #[arg(long, value_name = "LABEL=VALUE")]
+    control: Vec<LabelText>,
 
-    /// Selects the canary in place of the pipeline's own: =, !=, =~ and !~
-    #[arg(long, value_name = "LABEL=VALUE", value_parser = matcher)]
-    canary: Vec<Matcher>,
+    /// Selects the canary, in the same way
+    #[arg(long, value_name = "LABEL=VALUE")]
+    canary: Vec<LabelText>,
 
     /// Start of the window (RFC 3339) [default: the stage's duration before the end]
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -85,13 +85,14 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     boot::start_log_of_a_command(&arguments.log)?;
     let pipeline = find_pipeline(&arguments.pipeline, arguments.pipelines.as_deref())?;
     let stage = find_stage(&pipeline, arguments.stage.as_deref())?;
+    let given = Populations {
+        control: overlay("control", arguments.control)?,
+        canary: overlay("canary", arguments.canary)?,
+    };
     let input = AnalysisInput {
         pipeline: &pipeline,
         stage,
-        populations: Populations {
-            control: population("control", arguments.control, &pipeline.control)?,
-            canary: population("canary", arguments.canary, &pipeline.canary)?,
-        },
+        populations: populations_of(&pipeline, &given),
         start_ms: arguments.start.as_ref().map(DateTime::timestamp_millis),
         end_ms: arguments.end.as_ref().map(DateTime::timestamp_millis),
         source: arguments.source.as_deref(),
@@ -177,69 +178,16 @@ pub(super) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>)
     nearest_name(name, known).map_or(String::new(), |near| format!(", did you mean {near:?}?"))
 }
 
-/// The given matchers, or the pipeline's own when there are none.
-pub(super) fn population(
-    name: &str,
-    given: Vec<Matcher>,
-    own: &Matchers,
-) -> Result<Matchers, Failure> {
-    if given.is_empty() {
-        return Ok(own.clone());
-    }
-    let matchers: Matchers = given.into_iter().collect();
-    Population::from(&matchers)
-        .to_matchers()
-        .map_err(|error| Failure(format!("--{name}: {error}")))
-}
-
-/// Reads `track=stable`, `pod=~web-.*`, `pod!=web-0`, `pod!~web-.*`.
-pub(super) fn matcher(text: &str) -> Result<Matcher, String> {
-    let example = "write it like track=stable or pod=~web-.*";
-    let at = text.find(['=', '!']).ok_or(example)?;
-    let (label, rest) = text.split_at(at);
-    let operators = [
-        ("=~", MatchOperator::Regex),
-        ("!~", MatchOperator::NotRegex),
-        ("!=", MatchOperator::NotEqual),
-        ("=", MatchOperator::Equal),
-    ];
-    let found = operators
-        .into_iter()
-        .find_map(|(sign, operator)| Some((operator, rest.strip_prefix(sign)?)));
-    let (operator, value) = found.ok_or(example)?;
-    if label.is_empty() {
-        return Err(format!("the label is missing: {example}"));
-    }
-    Ok(Matcher {
-        label: label.to_owned(),
-        operator,
-        value: value.to_owned(),
-    })
+/// What flags lay over a population of the pipeline.
+pub(super) fn overlay(name: &str, given: Vec<LabelText>) -> Result<Overlay, Failure> {
+    let unusable = |error: PopulationError| Failure(format!("--{name}: {error}"));
+    let given = PopulationOverlay::of_texts(given).map_err(unusable)?;
+    let labels = given.map(|given| given.to_matchers()).transpose();
+    Ok(labels.map_err(unusable)?.unwrap_or_default().into())
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.with_timezone(&Utc))
         .map_err(|error| format!("{error}: write it like 2026-11-22T09:00:00Z"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_operator_is_read() {
-        for (text, expected) in [
-            ("track=stable", "track=\"stable\""),
-            ("pod=~web-.*", "pod=~\"web-.*\""),
-            ("pod!=a=b", "pod!=\"a=b\""),
-            ("pod!~x", "pod!~\"x\""),
-            ("track=", "track=\"\""),
-        ] {
-            assert_eq!(matcher(text).unwrap().to_string(), expected);
-        }
-        for text in ["track", "=x", "a!b", ""] {
-            assert!(matcher(text).is_err(), "{text}");
-        }
-    }
 }

@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use serinus_analysis::matchers::{Matcher, Matchers};
+use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
+use serinus_analysis::series::Populations;
+use serinus_openapi::population::LabelText;
 use tokio::runtime::Runtime;
 
 use super::Failure;
-use super::analyze::{did_you_mean, find_pipeline, matcher, population};
+use super::analyze::{did_you_mean, find_pipeline, overlay};
 use crate::boot;
 use crate::config::{LogArguments, SourceArguments};
-use crate::engine::{Engine, PastInput, PastReading};
+use crate::engine::{Engine, Overlay, PastInput, PastReading, populations_of};
 
 /// Which service, and where its past is read.
 #[derive(Debug, Args)]
@@ -31,10 +33,10 @@ pub(super) struct PastArguments {
     #[arg(long, value_name = "STAGE")]
     stage: Option<String>,
 
-    /// Selects the service in place of the pipeline's own control: =, !=, =~ and !~; may be given
-    /// more than once
-    #[arg(long, value_name = "LABEL=VALUE", value_parser = matcher)]
-    control: Vec<Matcher>,
+    /// Selects the service, laid over the pipeline's own control label by label: =, !=, =~ and !~;
+    /// job!= takes a label away; may be given more than once
+    #[arg(long, value_name = "LABEL=VALUE")]
+    control: Vec<LabelText>,
 
     /// The source to ask [default: the pipeline's, else the default one]
     #[arg(long, value_name = "NAME")]
@@ -68,7 +70,11 @@ impl PastArguments {
     pub(super) fn open(self) -> Result<Subject, Failure> {
         boot::start_log_of_a_command(&self.log)?;
         let pipeline = find_pipeline(&self.pipeline, self.pipelines.as_deref())?;
-        let control = population("control", self.control, &pipeline.control)?;
+        let given = Populations {
+            control: overlay("control", self.control)?,
+            canary: Overlay::default(),
+        };
+        let control = populations_of(&pipeline, &given).control;
         let ids = || pipeline.stages.iter().map(|stage| stage.id.as_str());
         if let Some(id) = &self.stage
             && !ids().any(|known| known == id)

@@ -15,6 +15,7 @@ mod pieces;
 mod reading;
 mod window;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serinus_analysis::data::{Purpose, StageData};
@@ -23,6 +24,7 @@ use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
 use serinus_analysis::questions::QuestionError;
 use serinus_analysis::series::{Grid, Populations};
+use serinus_openapi::population::MAX_LABELS;
 
 use crate::aside::aside;
 use crate::clock::SharedClock;
@@ -32,7 +34,7 @@ use apart::check_apart;
 use asked::Asked;
 use budget::read_error_budget;
 pub(crate) use digest::digest;
-pub(crate) use given::populations_of;
+pub(crate) use given::{Overlay, populations_of};
 use history::Histories;
 pub(crate) use past::{PastInput, PastReading};
 use reading::Reader;
@@ -45,7 +47,7 @@ pub(crate) struct AnalysisInput<'a> {
     pub pipeline: &'a Pipeline,
     /// One of its stages.
     pub stage: &'a Stage,
-    /// The populations: the caller's, or the pipeline's own.
+    /// The populations: what the caller gives, laid over the pipeline's own.
     pub populations: Populations<Matchers>,
     /// Start of the window in milliseconds since 1970; the stage's duration before the end when
     /// absent.
@@ -228,6 +230,16 @@ impl Engine {
 pub(crate) fn check_populations(input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
     let Populations { control, canary } = &input.populations;
     let wrong = |message: &str| Err(AnalysisError::Populations(message.to_owned()));
+    for (name, matchers) in [("control", control), ("canary", canary)] {
+        let labels: BTreeSet<&str> = matchers.iter().map(|one| one.label.as_str()).collect();
+        if labels.len() > MAX_LABELS {
+            return wrong(&format!(
+                "the {name} names {} labels, the pipeline's own included, more than {MAX_LABELS}: \
+                 name fewer",
+                labels.len()
+            ));
+        }
+    }
     if canary.is_empty() {
         return wrong(
             "nothing selects the canary, so everything would be judged: give `canary`, such as \

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use serinus_analysis::pipeline::nearest_name;
 use serinus_openapi::ProblemType;
-use serinus_openapi::population::Population;
+use serinus_openapi::population::{LabelText, PopulationOverlay};
 use serinus_openapi::rollout::GateRequest;
 
 use super::ApiError;
@@ -25,7 +25,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Reads a call. An empty body is none; a field in both has to say the same.
+    /// Reads a call. Without a body the query is read in its place; a field in both has to say the
+    /// same.
     ///
     /// # Errors
     ///
@@ -90,20 +91,24 @@ fn invalid(detail: &str) -> ApiError {
 
 fn from_query(query: &str) -> Result<GateRequest, ApiError> {
     let mut request = GateRequest::default();
-    let mut control = Map::new();
-    let mut canary = Map::new();
+    let mut control = Vec::new();
+    let mut canary = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decoded(name)?, decoded(value)?);
-        let is_new = match name.as_str() {
-            "key" => request.key.replace(value).is_none(),
-            "start" => request.start.replace(read_time(&value)?).is_none(),
-            "dry_run" => request.dry_run.replace(read_flag(&value)?).is_none(),
-            other => match other.split_once('.') {
-                Some(("control", label)) => insert(&mut control, label, value),
-                Some(("canary", label)) => insert(&mut canary, label, value),
-                _ => return Err(unknown(other)),
-            },
+        let pair = decoded(pair)?;
+        if let Some(label) = pair.strip_prefix("control.") {
+            control.push(label.parse());
+            continue;
+        }
+        if let Some(label) = pair.strip_prefix("canary.") {
+            canary.push(label.parse());
+            continue;
+        }
+        let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
+        let is_new = match name {
+            "key" => request.key.replace(value.to_owned()).is_none(),
+            "start" => request.start.replace(read_time(value)?).is_none(),
+            "dry_run" => request.dry_run.replace(read_flag(value)?).is_none(),
+            other => return Err(unknown(other)),
         };
         if !is_new {
             return Err(invalid(&format!(
@@ -116,23 +121,14 @@ fn from_query(query: &str) -> Result<GateRequest, ApiError> {
     Ok(request)
 }
 
-fn insert(labels: &mut Map<String, Value>, label: &str, value: String) -> bool {
-    labels
-        .insert(label.to_owned(), Value::String(value))
-        .is_none()
-}
-
-/// Reads a population of labels that were sent one by one; none when no label was.
+/// Puts what was sent of a population label by label together; none when no label was.
 pub(super) fn population(
     name: &str,
-    labels: Map<String, Value>,
-) -> Result<Option<Population>, ApiError> {
-    if labels.is_empty() {
-        return Ok(None);
-    }
-    serde_json::from_value(Value::Object(labels))
-        .map(Some)
-        .map_err(|error| unusable_population(name, &error))
+    labels: impl IntoIterator<Item = Result<LabelText, String>>,
+) -> Result<Option<PopulationOverlay>, ApiError> {
+    let labels: Result<Vec<_>, _> = labels.into_iter().collect();
+    let labels = labels.map_err(|error| unusable_population(name, &error))?;
+    PopulationOverlay::of_texts(labels).map_err(|error| unusable_population(name, &error))
 }
 
 fn unknown(name: &str) -> ApiError {
@@ -144,7 +140,7 @@ fn unknown(name: &str) -> ApiError {
     ))
 }
 
-/// A value of a query: `+` is a space, `%2B` a plus.
+/// A part of a query: `+` is a space, `%2B` a plus.
 fn decoded(text: &str) -> Result<String, ApiError> {
     if !text.contains(['+', '%']) {
         return Ok(text.to_owned());
@@ -190,9 +186,11 @@ mod tests {
     #[test]
     fn a_query_says_the_same_as_a_body() {
         let query = "key=6d4f9.7&control.track=stable&canary.track=canary&canary.zone=a%20b\
+                     &canary.pod=~web-.*&canary.pod%21=web-0&canary.job!=\
                      &start=2026-11-22T09:00:00Z&dry_run=true";
         let body = r#"{"key": "6d4f9.7", "control": {"track": "stable"},
-            "canary": {"track": "canary", "zone": "a b"},
+            "canary": {"track": "canary", "zone": {"=": "a b"}, "job": null,
+                "pod": {"=~": "web-.*", "!=": "web-0"}},
             "start": "2026-11-22T10:00:00+01:00", "dry_run": true}"#;
         let asked = Asked::read(query, "").unwrap();
         assert_eq!(asked, Asked::read("", body).unwrap());
@@ -210,5 +208,11 @@ mod tests {
         assert!(detail("key=a%0Ab", "").contains("control character"));
         assert!(detail(&format!("key={}", "a".repeat(257)), "").contains("257 characters"));
         assert!(detail("key=%ff", "").contains("not UTF-8"));
+        assert!(detail("key=a&canary.track", "").contains("canary: write it like track=stable"));
+        assert!(detail("key=a&canary.=x", "").contains("the label is missing"));
+        let twice = detail("key=a&canary.job!=&canary.job=x", "");
+        assert!(twice.contains("canary: label \"job\": it is given twice"));
+        let differ = detail("key=a&canary.job!=", r#"{"canary": {"job": "x"}}"#);
+        assert!(differ.contains("`canary` is given in the query and in the body"));
     }
 }

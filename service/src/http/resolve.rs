@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{self, Diagnostic, Pipeline, Stage, nearest_name};
 use serinus_analysis::series::Populations;
 use serinus_openapi::ProblemType;
 use serinus_openapi::pipeline::{PipelineReference, PipelineSource};
-use serinus_openapi::population::Population;
+use serinus_openapi::population::PopulationOverlay;
 
 use super::{ApiError, App};
+use crate::engine::Overlay;
 use crate::pipelines::{Known, KnownPipeline};
 use crate::rollouts::RolloutError;
 
@@ -216,32 +216,24 @@ fn unknown_stage(pipeline: &Pipeline, id: &str) -> String {
     )
 }
 
-/// Reads the populations that were sent.
+/// Reads what was sent of the populations.
 ///
 /// # Errors
 ///
-/// 400 for one that cannot be used.
+/// 400 for what cannot be used.
 pub(super) fn given(
-    control: Option<&Population>,
-    canary: Option<&Population>,
-) -> Result<Populations<Option<Matchers>>, ApiError> {
+    control: Option<&PopulationOverlay>,
+    canary: Option<&PopulationOverlay>,
+) -> Result<Populations<Overlay>, ApiError> {
+    let overlay = |name: &str, sent: Option<&PopulationOverlay>| {
+        let read = sent.map(PopulationOverlay::to_matchers).transpose();
+        let read = read.map_err(|error| unusable_population(name, &error))?;
+        Ok::<_, ApiError>(Overlay::from(read.unwrap_or_default()))
+    };
     Ok(Populations {
-        control: matchers("control", control)?,
-        canary: matchers("canary", canary)?,
+        control: overlay("control", control)?,
+        canary: overlay("canary", canary)?,
     })
-}
-
-/// Reads a population that was sent.
-///
-/// # Errors
-///
-/// 400 when it cannot be used.
-pub(super) fn matchers(
-    name: &str,
-    given: Option<&Population>,
-) -> Result<Option<Matchers>, ApiError> {
-    let read = given.map(Population::to_matchers).transpose();
-    read.map_err(|error| unusable_population(name, &error))
 }
 
 /// A population cannot be used.

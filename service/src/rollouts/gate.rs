@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::series::Populations;
 use serinus_openapi::rollout::AdvanceMode;
@@ -15,6 +14,7 @@ use super::standing::{Visit, may_start};
 use super::start::NewStart;
 use super::telling::Told;
 use super::{RolloutError, Rollouts, telling};
+use crate::engine::Overlay;
 use crate::pipelines::{Catalogue, KnownPipeline};
 use crate::store::{RolloutKey, RolloutState, StoreError};
 use crate::time::UnixMillis;
@@ -28,8 +28,8 @@ pub(crate) struct GateCall<'a> {
     pub stage: &'a str,
     /// The rollout's key.
     pub key: &'a RolloutKey,
-    /// The populations, where they are given.
-    pub given: &'a Populations<Option<Matchers>>,
+    /// What the caller lays over the pipeline's populations.
+    pub given: &'a Populations<Overlay>,
     /// When the stage began; now when absent.
     pub start: Option<UnixMillis>,
     /// Judge without acting.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::RolloutError;
 use super::document::{Document, stage_of};
 use super::judgement::Judgement;
+use crate::engine::Overlay;
 use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
 use crate::time::UnixMillis;
 
@@ -191,28 +192,28 @@ impl Live {
         self.due_ms.store(due.get(), Ordering::Relaxed);
     }
 
-    /// Refuses populations that differ from its own.
+    /// Refuses populations that differ from its own, which are fixed: what is given, laid over
+    /// them, has to change nothing. So a call may name all labels, some or none.
     ///
     /// # Errors
     ///
     /// [`RolloutError::PopulationsDiffer`] names the population.
     pub(super) fn check_populations(
         &self,
-        given: &Populations<Option<Matchers>>,
+        given: &Populations<Overlay>,
     ) -> Result<(), RolloutError> {
         let pairs = [
             ("control", &given.control, &self.populations.control),
             ("canary", &given.canary, &self.populations.canary),
         ];
         for (name, given, known) in pairs {
-            if let Some(given) = given
-                && given != known
-            {
+            let would_be = given.over(known);
+            if would_be != *known {
                 return Err(RolloutError::PopulationsDiffer(format!(
-                    "the {name} of this key is {{{}}}, and {{{}}} is given: leave it out, or use \
-                     another key",
+                    "the {name} of this key is {{{}}}, and with what is given it would be {{{}}}: \
+                     leave it out, or use another key",
                     shown(known),
-                    shown(given)
+                    shown(&would_be)
                 )));
             }
         }

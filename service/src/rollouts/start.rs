@@ -16,7 +16,7 @@ use super::standing::left_by;
 use super::trail::TrailEntry;
 use super::transition::{End, Refused};
 use super::{RolloutError, Rollouts, recorded, telling};
-use crate::engine::{self, AnalysisInput};
+use crate::engine::{self, AnalysisInput, Overlay};
 use crate::store::{NewRollout, RolloutKey, RolloutState, Started};
 use crate::time::UnixMillis;
 
@@ -31,8 +31,8 @@ pub(crate) struct NewStart<'a> {
     pub stage: &'a Stage,
     /// The rollout's key.
     pub key: &'a RolloutKey,
-    /// The populations that the caller gives; the pipeline's own when absent.
-    pub given: &'a Populations<Option<Matchers>>,
+    /// What the caller lays over the pipeline's populations.
+    pub given: &'a Populations<Overlay>,
     /// When the stage began; now when absent.
     pub start: Option<UnixMillis>,
     /// The name of the source.

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::Verdict;
@@ -17,6 +16,7 @@ use super::telling::Told;
 use super::transition::{End, GoingOn};
 use super::weight::{self, Allowed};
 use super::{RolloutError, Rollouts};
+use crate::engine::Overlay;
 use crate::pipelines::Catalogue;
 use crate::store::{RolloutKey, RolloutState};
 
@@ -39,8 +39,8 @@ pub(crate) struct StepCall<'a> {
     pub family: Family<'a>,
     /// The stage that is told, where one is named.
     pub named: Option<&'a str>,
-    /// The populations, where they are given.
-    pub given: &'a Populations<Option<Matchers>>,
+    /// What the caller lays over the pipeline's populations.
+    pub given: &'a Populations<Overlay>,
     /// Who calls.
     pub caller: &'a str,
 }

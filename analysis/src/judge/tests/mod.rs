@@ -179,6 +179,7 @@ pub(crate) fn pipeline(checks: Vec<Check>) -> Pipeline {
         source: None,
         control: BTreeSet::new(),
         canary: BTreeSet::new(),
+        written: Populations::default(),
         region_label: "region".to_owned(),
         metrics: metrics(),
         analysis: settings(),

@@ -9,6 +9,7 @@ use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use serinus_openapi::population::PopulationOverlay;
 use serinus_openapi::rollout::{GateAnswer, MAX_GATE_ANSWER_BYTES};
 
 use super::super::Failure;
@@ -44,8 +45,10 @@ impl Client {
             ("control", &arguments.control),
             ("canary", &arguments.canary),
         ] {
-            if let Some(population) = population(name, given)? {
-                body.insert(name.to_owned(), population);
+            let overlay = PopulationOverlay::of_texts(given.iter().cloned())
+                .map_err(|error| Failure(format!("--{name}: {error}")))?;
+            if let Some(overlay) = overlay {
+                body.insert(name.to_owned(), json!(overlay));
             }
         }
         if arguments.key.is_empty() {
@@ -162,20 +165,6 @@ fn gate_url(arguments: &Arguments) -> Result<Url, Failure> {
             "gate",
         ]);
     Ok(url)
-}
-
-fn population(name: &str, given: &[String]) -> Result<Option<Value>, Failure> {
-    let mut labels = Map::new();
-    for text in given {
-        let pair = text.split_once('=').filter(|(label, _)| !label.is_empty());
-        let Some((label, value)) = pair else {
-            return Err(Failure(format!(
-                "cannot use --{name} {text:?}: write it like track=stable"
-            )));
-        };
-        labels.insert(label.to_owned(), Value::String(value.to_owned()));
-    }
-    Ok((!labels.is_empty()).then_some(Value::Object(labels)))
 }
 
 /// The header that carries the token. No message repeats it.

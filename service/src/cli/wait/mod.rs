@@ -10,6 +10,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde::Serialize;
 use serinus_openapi::analysis::{Gate, Verdict};
+use serinus_openapi::population::LabelText;
 use serinus_openapi::rollout::GateAnswer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -70,13 +71,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "KEY")]
     key: String,
 
-    /// Selects the control, in place of the pipeline's own
+    /// Selects the control, laid over the pipeline's own label by label: =, !=, =~ and !~; job!=
+    /// takes a label away; may be given more than once
     #[arg(long, value_name = "LABEL=VALUE")]
-    control: Vec<String>,
+    control: Vec<LabelText>,
 
-    /// Selects the canary, in place of the pipeline's own
+    /// Selects the canary, in the same way
     #[arg(long, value_name = "LABEL=VALUE")]
-    canary: Vec<String>,
+    canary: Vec<LabelText>,
 
     /// How long to wait: 90s, 30m, 4h50m
     #[arg(long, value_name = "TIME", default_value = "5h", value_parser = parse_duration)]

@@ -12,14 +12,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value};
-use serinus_analysis::matchers::Matchers;
 use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::Verdict;
 use serinus_openapi::flagger::FlaggerCall;
+use serinus_openapi::population::LabelText;
 use serinus_openapi::rollout::GateAnswer;
 use serinus_openapi::{ProblemType, examples};
 
+use crate::engine::Overlay;
 use crate::http::body::{self, SentBody};
 use crate::http::no_store::no_store;
 use crate::http::path::PipelinePath;
@@ -269,7 +269,7 @@ struct Hook {
     phase: String,
     stage: Option<String>,
     message: Option<String>,
-    given: Populations<Option<Matchers>>,
+    given: Populations<Overlay>,
 }
 
 impl Hook {
@@ -294,27 +294,19 @@ impl Hook {
         let sent: FlaggerCall = body::json(text)?;
         let key = RolloutKey::new(sent.key())?;
         let metadata = sent.metadata.clone().unwrap_or_default();
-        let labels = |prefix: &str| -> Map<String, Value> {
-            metadata
-                .iter()
-                .filter_map(|(name, value)| {
-                    let label = name.strip_prefix(prefix)?;
-                    Some((label.to_owned(), Value::String(value.clone())))
-                })
-                .collect()
+        let population = |name: &str| {
+            let labels = metadata.iter().filter_map(|(key, value)| {
+                let label = key.strip_prefix(name)?.strip_prefix('.')?;
+                Some(LabelText::of_parts(label, value))
+            });
+            gate_query::population(name, labels)
         };
-        let population = |name: &str| -> Result<Option<Matchers>, ApiError> {
-            let sent = gate_query::population(name, labels(&format!("{name}.")))?;
-            resolve::matchers(name, sent.as_ref())
-        };
+        let (control, canary) = (population("control")?, population("canary")?);
         Ok(Self {
             key,
             family: sent.family(),
             message: metadata.get("eventMessage").cloned(),
-            given: Populations {
-                control: population("control")?,
-                canary: population("canary")?,
-            },
+            given: resolve::given(control.as_ref(), canary.as_ref())?,
             stage: metadata
                 .get("stage")
                 .filter(|stage| !stage.is_empty())
@@ -326,21 +318,35 @@ impl Hook {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use serinus_analysis::matchers::{Matcher, Matchers};
+    use serinus_openapi::population::Population;
+
     use super::*;
+
+    fn own() -> Matchers {
+        [Matcher::equal("job", "checkout")].into()
+    }
 
     #[test]
     fn metadata_names_populations_and_the_stage_and_the_rest_is_ignored() {
         let hook = Hook::read(
             r#"{"name": "checkout", "namespace": "shop", "phase": "Progressing", "checksum": "6d4f9",
-                "metadata": {"control.track": "stable", "canary.a": "b", "canary.c": "d", "stage": "s2", "token": "x"}}"#,
+                "metadata": {"control.track": "stable", "canary.a": "b",
+                    "canary.c": "~d.*", "canary.e!": "f", "canary.job!": "", "stage": "s2", "token": "x"}}"#,
         )
         .unwrap();
         assert_eq!(hook.key.as_str(), "shop/checkout@6d4f9");
         assert_eq!(hook.stage.as_deref(), Some("s2"));
-        assert!(hook.given.control.is_some());
-        assert!(hook.given.canary.is_some());
+        let shown = |overlay: &Overlay| Population::from(&overlay.over(&own()));
+        let json = |overlay| serde_json::to_value(shown(overlay)).unwrap();
+        let control = json!({"job": "checkout", "track": "stable"});
+        assert_eq!(json(&hook.given.control), control);
+        let canary = json!({"a": "b", "c": {"=~": "d.*"}, "e": {"!=": "f"}});
+        assert_eq!(json(&hook.given.canary), canary);
         let bare = Hook::read(r#"{"name": "a", "namespace": "b", "checksum": "c"}"#).unwrap();
-        assert!(bare.given.control.is_none() && bare.stage.is_none());
+        assert_eq!(bare.given.control, Overlay::default());
+        assert_eq!(bare.stage, None);
     }
 
     #[test]

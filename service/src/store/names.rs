@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serinus_openapi::population::is_unfilled_template;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::time::UnixMillis;
@@ -72,6 +73,15 @@ pub(crate) enum InvalidKey {
     /// A log or a terminal would not show it as it is.
     #[error("the key has a line break or another control character: take it out")]
     ControlCharacter,
+    /// All rollouts of its caller would share it.
+    #[error(
+        "the key {key:?} is a template that was not filled in: correct the expression where the \
+         call is written"
+    )]
+    UnfilledTemplate {
+        /// What was sent.
+        key: String,
+    },
 }
 
 impl RolloutKey {
@@ -94,6 +104,9 @@ impl RolloutKey {
         }
         if text.chars().any(char::is_control) {
             return Err(InvalidKey::ControlCharacter);
+        }
+        if is_unfilled_template(&text) {
+            return Err(InvalidKey::UnfilledTemplate { key: text });
         }
         Ok(Self(text))
     }
@@ -132,6 +145,15 @@ mod tests {
         );
         for bad in ["a\n", "\t", "a\u{7f}b", "\u{85}"] {
             assert_eq!(RolloutKey::new(bad), Err(InvalidKey::ControlCharacter));
+        }
+        for bad in ["${execution.id}", "a-{{args.hash}}", "{{ key }}"] {
+            let key = bad.to_owned();
+            assert_eq!(
+                RolloutKey::new(bad),
+                Err(InvalidKey::UnfilledTemplate { key })
+            );
+            // One that an earlier version took can still be read.
+            assert_eq!(RolloutKey::kept(bad.to_owned()).as_str(), bad);
         }
     }
 

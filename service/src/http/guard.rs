@@ -14,7 +14,7 @@ use tracing::Span;
 use super::admission::{Class, Payer};
 use super::foreign::is_of_another_site;
 use super::layers::RouteSlot;
-use super::routing::{Rule, Rules};
+use super::routing::{Effect, Rule, Rules};
 use super::{ApiError, App, error};
 use crate::access::{Identity, Principal, Scope, Scopes};
 
@@ -49,9 +49,9 @@ pub(super) async fn admit(
         request.extensions_mut().insert(anonymous);
         return next.run(request).await;
     }
-    let scope = match rule {
-        Some(Rule::Needs(scope)) => Some(scope),
-        Some(Rule::Open) | None => None,
+    let (scope, effect) = match rule {
+        Some(Rule::Needs(scope, effect)) => (Some(scope), effect),
+        Some(Rule::Open) | None => (None, Effect::Moves),
     };
     let class = scope.map_or(Class::Other, Class::of);
     if let Identity::Known(principal) = &identity {
@@ -70,7 +70,7 @@ pub(super) async fn admit(
     {
         return forbidden(&principal, scope);
     }
-    if is_of_another_site(&request, app.public_url()) {
+    if effect == Effect::Moves && is_of_another_site(&request, app.public_url()) {
         return ApiError::new(
             ProblemType::Forbidden,
             "a page of another site sent this through a browser: ask from a program, or from \

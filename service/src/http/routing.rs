@@ -1,8 +1,9 @@
 //! Collecting the routes, each with what it needs.
 //!
-//! A route cannot be added without saying who may ask it: the router behind is private to this
-//! module. The same word goes into the document (`security` of the operation) and into the rules
-//! by which the [guard](super::guard) lets requests through.
+//! A route cannot be added without saying who may ask it, and whether it can start, move or change
+//! anything: the router behind is private to this module. The same words go into the document
+//! (`security` of the operation) and into the rules by which the [guard](super::guard) lets requests
+//! through.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +29,18 @@ pub(super) enum Rule {
     /// Everybody, always: probes of health have no token and must not be turned away.
     Open,
     /// Whoever has the scope.
-    Needs(Scope),
+    Needs(Scope, Effect),
+}
+
+/// What asking an operation does, whatever its method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It moves nothing. A page of another site may have a browser ask for it: the page cannot read
+    /// the answer.
+    Looks,
+    /// It can start, move or change something, or makes the server work: not for pages of other
+    /// sites.
+    Moves,
 }
 
 /// The rules of one path.
@@ -104,19 +116,25 @@ impl Routes {
         self.add(Rule::Open, routes)
     }
 
-    /// Adds operations for those who have the scope.
-    pub(super) fn needs(self, scope: Scope, routes: UtoipaMethodRouter<Arc<App>>) -> Self {
-        self.add(Rule::Needs(scope), routes)
+    /// Adds operations that move nothing, for those who have the scope.
+    pub(super) fn looks(self, scope: Scope, routes: UtoipaMethodRouter<Arc<App>>) -> Self {
+        self.add(Rule::Needs(scope, Effect::Looks), routes)
     }
 
-    /// Adds a page that is got and not in the document.
+    /// Adds operations that can start, move or change something, for those who have the scope.
+    pub(super) fn moves(self, scope: Scope, routes: UtoipaMethodRouter<Arc<App>>) -> Self {
+        self.add(Rule::Needs(scope, Effect::Moves), routes)
+    }
+
+    /// Adds a page that is got, moves nothing, and is not in the document.
     pub(super) fn page(
         mut self,
         scope: Scope,
         path: &'static str,
         handler: MethodRouter<Arc<App>>,
     ) -> Self {
-        self.rules.add(path, Method::GET, Rule::Needs(scope));
+        let rule = Rule::Needs(scope, Effect::Looks);
+        self.rules.add(path, Method::GET, rule);
         self.pages = self.pages.route(path, handler);
         self
     }
@@ -159,7 +177,7 @@ pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
 }
 
 fn say_in_document(operation: &mut Operation, rule: Rule) {
-    let Rule::Needs(scope) = rule else {
+    let Rule::Needs(scope, _effect) = rule else {
         // Said, and empty: else a reader would have to guess.
         operation.security = Some(Vec::new());
         return;

@@ -16,31 +16,31 @@ use super::adapters::flagger;
 use super::routing::Routes;
 use crate::access::Scope;
 
-/// All routes, each with the scope that it needs.
+/// All routes, each with the scope that it needs and with what it does.
 pub(super) fn all() -> Routes {
     let routes = Routes::new()
-        .needs(Scope::Read, routes!(analyses::analyse))
-        .needs(Scope::Read, routes!(pipelines::validate))
-        .needs(Scope::Read, routes!(pipelines::list))
-        .needs(Scope::Read, routes!(pipelines::show))
-        .needs(Scope::Operate, routes!(pipelines::put, pipelines::delete))
-        .needs(Scope::Gate, routes!(gate::ask, gate::post))
-        .needs(Scope::Gate, routes!(rollouts::start))
-        .needs(Scope::Read, routes!(rollouts::list))
-        .needs(Scope::Read, routes!(rollouts::show))
-        .needs(Scope::Read, routes!(events::events))
-        .needs(Scope::Gate, routes!(rollouts::advance))
-        .needs(Scope::Operate, routes!(rollouts::decide))
-        .needs(Scope::Operate, routes!(rollouts::cancel))
-        .needs(Scope::Gate, routes!(cancel::by_key))
-        .needs(Scope::Gate, routes!(flagger::advance))
-        .needs(Scope::Gate, routes!(flagger::rollback))
-        .needs(Scope::Gate, routes!(flagger::promotion))
-        .needs(Scope::Gate, routes!(flagger::event))
-        .needs(Scope::Gate, routes!(flagger::finished))
+        .moves(Scope::Read, routes!(analyses::analyse))
+        .moves(Scope::Read, routes!(pipelines::validate))
+        .looks(Scope::Read, routes!(pipelines::list))
+        .looks(Scope::Read, routes!(pipelines::show))
+        .moves(Scope::Operate, routes!(pipelines::put, pipelines::delete))
+        .moves(Scope::Gate, routes!(gate::ask, gate::post))
+        .moves(Scope::Gate, routes!(rollouts::start))
+        .looks(Scope::Read, routes!(rollouts::list))
+        .looks(Scope::Read, routes!(rollouts::show))
+        .looks(Scope::Read, routes!(events::events))
+        .moves(Scope::Gate, routes!(rollouts::advance))
+        .moves(Scope::Operate, routes!(rollouts::decide))
+        .moves(Scope::Operate, routes!(rollouts::cancel))
+        .moves(Scope::Gate, routes!(cancel::by_key))
+        .moves(Scope::Gate, routes!(flagger::advance))
+        .moves(Scope::Gate, routes!(flagger::rollback))
+        .moves(Scope::Gate, routes!(flagger::promotion))
+        .moves(Scope::Gate, routes!(flagger::event))
+        .moves(Scope::Gate, routes!(flagger::finished))
         .open(routes!(operations::healthz))
         .open(routes!(operations::readyz))
-        .needs(Scope::Read, routes!(operations::metrics))
-        .needs(Scope::Read, routes!(operations::openapi));
+        .looks(Scope::Read, routes!(operations::metrics))
+        .looks(Scope::Read, routes!(operations::openapi));
     docs::add_to(routes)
 }

@@ -254,7 +254,7 @@ async fn who(
 
 /// A server with one route that is no operation of Serinus, asked by the guard like any.
 fn with_route(server: &TestServer, scope: Scope) -> axum::Router {
-    let Parts { router, rules, .. } = Routes::new().needs(scope, routes!(who)).into_parts();
+    let Parts { router, rules, .. } = Routes::new().looks(scope, routes!(who)).into_parts();
     let guard = Arc::new(Guard {
         app: server.app.clone(),
         rules,

@@ -21,8 +21,9 @@ COPY pipelines/*.yaml /etc/serinus/pipelines/
 # Where rollouts are remembered: mount a volume here to keep them longer than the container.
 COPY --from=builder --chown=65532:65532 /build/store /var/lib/serinus
 # Listening for everybody needs SERINUS_TOKENS_FILE, or SERINUS_INSECURE=true where something else
-# guards the port.
+# guards the port. Without tokens it is asked by these names; other ones have to be said.
 ENV SERINUS_LISTEN=0.0.0.0:8080 \
+    SERINUS_ALLOWED_HOSTS=localhost,serinus \
     SERINUS_PIPELINES=/etc/serinus/pipelines \
     SERINUS_STORE=sqlite:/var/lib/serinus/serinus.db
 # The user `nonroot` of the distroless images, by number, so that Kubernetes can check it.

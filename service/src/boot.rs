@@ -14,6 +14,7 @@ use crate::access::Access;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ConfigError, LogArguments, LogFormat, SourceArguments, load_sources};
 use crate::engine::Engine;
+use crate::host::KnownHosts;
 use crate::http::server::{self, ServerLimits, Stop};
 use crate::http::{App, CheckFunction, Limits, router};
 use crate::metrics::Metrics;
@@ -45,6 +46,8 @@ pub(crate) struct Parts {
     pub(crate) first_ids: Vec<RolloutId>,
     /// Who may ask.
     pub(crate) access: Access,
+    /// The hosts by which everybody may ask, where no tokens are needed.
+    pub(crate) hosts: KnownHosts,
     /// What may be asked.
     pub(crate) limits: Limits,
     /// Where clients reach the service, when it is not where it listens.
@@ -81,6 +84,7 @@ impl Parts {
             },
             first_ids: Vec::new(),
             access: Access::Everybody,
+            hosts: KnownHosts::default(),
             limits: Limits::default(),
             public_url: None,
         }
@@ -102,6 +106,7 @@ impl Parts {
         let (pipelines, rollouts) = (Arc::new(self.pipelines), Arc::new(rollouts));
         let app = App::new(engine, pipelines, rollouts, self.limits, self.public_url)
             .with_access(self.access)
+            .with_hosts(self.hosts)
             .with_metrics(metrics)
             // Not required: with a store that fails gates hold, and a load balancer that took the
             // process away would make callers fail instead.

@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod demo;
 mod engine;
+mod host;
 mod http;
 mod metrics;
 mod packed;

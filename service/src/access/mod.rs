@@ -112,6 +112,11 @@ impl Access {
         }
     }
 
+    /// Whether everybody may ask everything.
+    pub(crate) fn is_for_everybody(&self) -> bool {
+        matches!(self, Self::Everybody)
+    }
+
     /// Why the newest form of the tokens is not the one that counts. Names no secret.
     pub(crate) fn problem(&self) -> Option<String> {
         match self {

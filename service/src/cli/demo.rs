@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::{FAILED, Failure};
 use crate::boot;
-use crate::config::check_exposure;
+use crate::config::{AllowedHosts, Openness, check_exposure};
 use crate::demo::{DemoOptions, run as run_demo};
+use crate::host::KnownHosts;
 
 const AFTER_HELP: &str = "\
 Two services roll out a new version through the seed's pipeline: checkout a good one, payments a
@@ -38,14 +39,28 @@ pub(super) struct Arguments {
     /// Listen for everybody, also beyond this machine
     #[arg(long)]
     insecure: bool,
+    /// Names by which it may be asked then, beside its address and localhost; '*' is any
+    #[arg(long, value_name = "HOST,..")]
+    allowed_hosts: Option<AllowedHosts>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    check_exposure(arguments.listen, !arguments.insecure)?;
+    let openness = Openness {
+        has_tokens: false,
+        is_insecure: arguments.insecure,
+        names_hosts: arguments.allowed_hosts.is_some(),
+    };
+    check_exposure(arguments.listen, openness)?;
+    let known = KnownHosts::default().and_address(arguments.listen.ip());
+    let hosts = match &arguments.allowed_hosts {
+        Some(allowed) => allowed.add_to(known),
+        None => known,
+    };
     let options = DemoOptions {
         once: arguments.once,
         seed: arguments.seed,
         listen: arguments.listen,
+        hosts,
     };
     let is_as_expected = boot::run_serving(run_demo(options, || Box::new(std::io::stdout())))?;
     Ok(if is_as_expected { 0 } else { FAILED })

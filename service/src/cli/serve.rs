@@ -40,8 +40,9 @@ The file says the same things, and what a flag cannot:
     us: {url: https://mimir.us/prometheus, headers: {X-Scope-OrgID: team}, bearer_token_file: /run/token}
 
 The tokens file is a list of {name, sha256, scopes}, and is read again when it changes; `serinus
-token` makes the entries. Without it everybody may ask everything, and only addresses of this machine
-are listened on unless --insecure is given.
+token` makes the entries. Without it everybody may ask everything who asks by a name that the server
+knows (its address, localhost, --public-url, --allowed-hosts), and only addresses of this machine are
+listened on unless --insecure and --allowed-hosts are given.
 
 A flag counts before a variable, a variable before the file, the file before the default.
 SIGTERM: /readyz answers 503, requests are served for the drain time, running answers are finished.
@@ -111,6 +112,7 @@ fn parts(config: &Config) -> Result<Parts, Failure> {
             most_closed: MOST_CLOSED,
         },
         access,
+        hosts: config.known_hosts(),
         limits: Limits {
             body_bytes: settings.max_body_bytes,
             requests_per_second: settings.rate_limit_per_second,

@@ -4,16 +4,34 @@ use std::net::SocketAddr;
 
 use super::ConfigError;
 
-/// Refuses an address beyond this machine for a server that everybody may ask. `is_open` when no
-/// tokens are configured and nobody said that this is meant.
+/// What a server is told of who may ask.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Openness {
+    /// Only those who have a token.
+    pub(crate) has_tokens: bool,
+    /// Somebody said that everybody may.
+    pub(crate) is_insecure: bool,
+    /// Somebody said by which names.
+    pub(crate) names_hosts: bool,
+}
+
+/// Refuses an address beyond this machine for a server that everybody may ask, unless somebody said
+/// that this is meant, and by which names it is asked: without them any page on the internet could
+/// ask it through the browser of somebody inside (DNS rebinding).
 ///
 /// # Errors
 ///
-/// [`ConfigError::Exposed`] says what to do instead.
-pub(crate) fn check_exposure(listen: SocketAddr, is_open: bool) -> Result<(), ConfigError> {
+/// [`ConfigError::Exposed`] and [`ConfigError::NoHosts`] say what to do instead.
+pub(crate) fn check_exposure(listen: SocketAddr, openness: Openness) -> Result<(), ConfigError> {
     // ::ffff:127.0.0.1 is a loopback address as well.
-    if is_open && !listen.ip().to_canonical().is_loopback() {
+    if openness.has_tokens || listen.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    if !openness.is_insecure {
         return Err(ConfigError::Exposed { listen });
+    }
+    if !openness.names_hosts {
+        return Err(ConfigError::NoHosts { listen });
     }
     Ok(())
 }
@@ -21,6 +39,15 @@ pub(crate) fn check_exposure(listen: SocketAddr, is_open: bool) -> Result<(), Co
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_fine(listen: &str, has_tokens: bool, is_insecure: bool, names_hosts: bool) -> bool {
+        let openness = Openness {
+            has_tokens,
+            is_insecure,
+            names_hosts,
+        };
+        check_exposure(listen.parse().unwrap(), openness).is_ok()
+    }
 
     #[test]
     fn only_this_machine_may_ask_an_open_server() {
@@ -33,13 +60,15 @@ mod tests {
             ("[::]:8080", false),
             ("10.0.0.1:8080", false),
         ] {
-            let listen = listen.parse().unwrap();
             assert_eq!(
-                check_exposure(listen, true).is_ok(),
+                is_fine(listen, false, false, false),
                 is_loopback,
                 "{listen}"
             );
-            assert!(check_exposure(listen, false).is_ok());
+            assert_eq!(is_fine(listen, false, false, true), is_loopback, "{listen}");
+            assert_eq!(is_fine(listen, false, true, false), is_loopback, "{listen}");
+            assert!(is_fine(listen, false, true, true), "{listen}");
+            assert!(is_fine(listen, true, false, false), "{listen}");
         }
     }
 }

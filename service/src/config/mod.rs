@@ -6,6 +6,7 @@
 mod arguments;
 mod exposure;
 mod file;
+mod hosts;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub(crate) use arguments::{LogArguments, ServeArguments, SourceArguments};
-pub(crate) use exposure::check_exposure;
+pub(crate) use exposure::{Openness, check_exposure};
+pub(crate) use hosts::AllowedHosts;
 use serde::Deserialize;
 pub(crate) use settings::{ConfigFile, DEFAULT_LISTEN, DEFAULT_STORE, Settings};
 
+use crate::host::{Host, KnownHosts};
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
 use crate::store::{StoreError, StoreUrl};
 
@@ -86,6 +89,16 @@ pub(crate) enum ConfigError {
         /// Where it should listen.
         listen: SocketAddr,
     },
+    /// Nobody said by which names everybody may ask.
+    #[error(
+        "cannot listen on {listen} for everybody: say with --allowed-hosts by which names it is \
+         asked, such as --allowed-hosts serinus.example (or '*' for any: then a page on the internet \
+         can ask it through the browser of somebody inside), or name a file of tokens with --tokens"
+    )]
+    NoHosts {
+        /// Where it should listen.
+        listen: SocketAddr,
+    },
     /// The sources cannot be used.
     #[error(transparent)]
     Sources(#[from] SourcesError),
@@ -131,8 +144,12 @@ impl Config {
         at_least_one("max_body_bytes", settings.max_body_bytes)?;
         at_least_one("max_connections", settings.max_connections)?;
         at_least_one("max_requests_in_flight", settings.max_requests_in_flight)?;
-        let is_open = settings.tokens_file.is_none() && !settings.is_insecure();
-        check_exposure(settings.listen, is_open)?;
+        let openness = Openness {
+            has_tokens: settings.tokens_file.is_some(),
+            is_insecure: settings.is_insecure(),
+            names_hosts: settings.allowed_hosts.is_some(),
+        };
+        check_exposure(settings.listen, openness)?;
         settings.public_url = settings
             .public_url
             .map(|url| checked_public_url(&url))
@@ -144,6 +161,22 @@ impl Config {
             default_source,
             store,
         })
+    }
+
+    /// The hosts by which it may be asked where it has no tokens.
+    pub(crate) fn known_hosts(&self) -> KnownHosts {
+        let public_url = self.settings.public_url.as_deref();
+        let public = public_url.and_then(|url| {
+            let url = reqwest::Url::parse(url).ok()?;
+            Host::read(url.host_str()?)
+        });
+        let known = KnownHosts::default()
+            .and_address(self.settings.listen.ip())
+            .and(public);
+        match &self.settings.allowed_hosts {
+            Some(allowed) => allowed.add_to(known),
+            None => known,
+        }
     }
 }
 

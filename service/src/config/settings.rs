@@ -15,6 +15,7 @@ use std::str::FromStr;
 use clap::Args;
 use serde::Deserialize;
 
+use super::hosts::AllowedHosts;
 use super::{ConfigError, LogFormat};
 use crate::prometheus::{SourceConfig, SourceUrl};
 use crate::store::{StoreError, StoreUrl};
@@ -120,6 +121,10 @@ settings! {
             hide_possible_values = true
         )]
         insecure: bool, "BOOL", "SERINUS_INSECURE";
+
+        /// Names by which a server without tokens may be asked, beside its address, localhost and
+        /// that of --public-url; '*' is any. --insecure needs them beyond this machine
+        allowed_hosts: AllowedHosts, "HOST,..", "SERINUS_ALLOWED_HOSTS";
     }
     file only {
         /// The address of the default source: short for `sources: {default: {url: ..}}`

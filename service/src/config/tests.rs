@@ -56,6 +56,7 @@ fn everything_has_a_default() {
 const FILE: &str = "\
 listen: 0.0.0.0:9000
 tokens_file: /etc/serinus/tokens.yaml
+allowed_hosts: [serinus.example, 10.0.0.5]
 sources:
   default: {url: 'http://file:9090', bearer_token: secret}
   eu: {url: 'http://eu:9090'}
@@ -82,6 +83,7 @@ fn the_file_says_everything_that_flags_say() {
         "--default-source=eu",
         "--pipelines=/etc/serinus",
         "--tokens=/etc/serinus/tokens.yaml",
+        "--allowed-hosts=serinus.example,10.0.0.5",
         "--max-body-bytes=5",
         "--max-connections=6",
         "--max-requests-in-flight=7",
@@ -127,12 +129,38 @@ fn an_open_server_listens_beyond_this_machine_only_when_it_is_meant() {
         error.contains("--tokens") && error.contains("--insecure"),
         "{error}"
     );
-    for meant in ["--insecure", "--insecure=true", "--tokens=/a/file"] {
-        assert!(load(&[everywhere, meant], None).is_ok(), "{meant}");
+    assert!(load(&[everywhere, "--tokens=/a/file"], None).is_ok());
+    for meant in ["--insecure", "--insecure=true"] {
+        let error = load(&[everywhere, meant], None).unwrap_err();
+        assert!(error.contains("--allowed-hosts"), "{error}");
+        for hosts in ["--allowed-hosts=serinus", "--allowed-hosts=*"] {
+            assert!(load(&[everywhere, meant, hosts], None).is_ok(), "{meant}");
+        }
     }
-    let file = "listen: 0.0.0.0:8080\ninsecure: true\n";
+    let file = "listen: 0.0.0.0:8080\ninsecure: true\nallowed_hosts: ['*']\n";
     assert!(load(&[], Some(file)).is_ok());
     assert!(load(&["--insecure=false"], Some(file)).is_err());
+}
+
+#[test]
+fn an_open_server_is_known_by_its_address_and_the_names_that_were_given() {
+    let flags = [
+        "--listen=127.0.0.1:1",
+        "--public-url=https://public.example:8443/serinus",
+    ];
+    let flags = [&flags[..], &["--allowed-hosts=a.example,b"]].concat();
+    let known = load(&flags, None).unwrap().known_hosts();
+    let knows = |host: &str| known.contains(&Host::read(host).unwrap(), None);
+    for host in [
+        "127.0.0.1:1",
+        "localhost:9",
+        "public.example",
+        "a.example:8080",
+        "b",
+    ] {
+        assert!(knows(host), "{host}");
+    }
+    assert!(!knows("c"));
 }
 
 #[test]
@@ -198,6 +226,17 @@ fn mistakes_are_told_with_what_to_change() {
             "max_requests_in_flight",
         ),
         (vec!["--insecure=maybe"], None, "--insecure"),
+        (
+            vec!["--allowed-hosts=http://a"],
+            None,
+            "without a scheme or a port",
+        ),
+        (
+            vec![],
+            Some("allowed_hosts: ['a:80']"),
+            "without a scheme or a port",
+        ),
+        (vec![], Some("allowed_hosts: []"), "no host is named"),
         (
             vec!["--public-url=serinus.example"],
             None,

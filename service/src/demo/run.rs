@@ -20,6 +20,7 @@ use super::play::{Ending, PlayError, Stageplay};
 use super::table::Table;
 use crate::boot::{BootError, Parts, Service};
 use crate::clock::SharedClock;
+use crate::host::KnownHosts;
 use crate::http::server::{ServerLimits, Stop, stop_signal};
 use crate::pipelines::{Folder, FolderError};
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
@@ -58,6 +59,8 @@ pub(crate) struct DemoOptions {
     pub(crate) seed: u64,
     /// Where Serinus listens; a free port instead when it is taken.
     pub(crate) listen: SocketAddr,
+    /// The hosts that it is known by.
+    pub(crate) hosts: KnownHosts,
 }
 
 /// Why the demo cannot run.
@@ -173,6 +176,7 @@ impl Stage {
         let service = Service::start(Parts {
             pipelines: Folder::open(&folder.pipelines())?,
             first_ids: ROLLOUT_IDS.to_vec(),
+            hosts: options.hosts.clone(),
             ..Parts::new(
                 Arc::clone(&clock) as SharedClock,
                 sources,

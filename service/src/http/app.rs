@@ -12,6 +12,7 @@ use super::checks::{CheckFunction, RegisteredCheck};
 use super::limits::Limits;
 use crate::access::Access;
 use crate::engine::Engine;
+use crate::host::KnownHosts;
 use crate::metrics::Metrics;
 use crate::pipelines::{Catalogue, Folder};
 use crate::rollouts::Rollouts;
@@ -26,6 +27,7 @@ pub(crate) struct App {
     analysis_turns: Semaphore,
     is_draining: AtomicBool,
     access: Access,
+    hosts: KnownHosts,
     admission: Admission,
     metrics: Arc<Metrics>,
     checks: Vec<RegisteredCheck>,
@@ -64,6 +66,7 @@ impl App {
             public_url,
             is_draining: AtomicBool::new(false),
             access: Access::Everybody,
+            hosts: KnownHosts::default(),
             metrics: Arc::new(Metrics::new()),
             checks: Vec::new(),
         }
@@ -73,6 +76,13 @@ impl App {
     #[must_use]
     pub(crate) fn with_access(mut self, access: Access) -> Self {
         self.access = access;
+        self
+    }
+
+    /// Says by which hosts everybody may ask, where no tokens are needed.
+    #[must_use]
+    pub(crate) fn with_hosts(mut self, hosts: KnownHosts) -> Self {
+        self.hosts = hosts;
         self
     }
 
@@ -99,6 +109,11 @@ impl App {
     /// Who may ask.
     pub(crate) fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// The hosts by which everybody may ask.
+    pub(super) fn hosts(&self) -> &KnownHosts {
+        &self.hosts
     }
 
     /// What happened.

@@ -12,6 +12,7 @@ use serinus_openapi::ProblemType;
 use tracing::Span;
 
 use super::admission::{Class, Payer};
+use super::asked_host;
 use super::foreign::is_of_another_site;
 use super::layers::RouteSlot;
 use super::routing::{Effect, Rule, Rules};
@@ -48,6 +49,9 @@ pub(super) async fn admit(
         let anonymous = Principal::anonymous(Scopes::NONE);
         request.extensions_mut().insert(anonymous);
         return next.run(request).await;
+    }
+    if let Err(error) = asked_host::check(&request, app) {
+        return error.into_response();
     }
     let (scope, effect) = match rule {
         Some(Rule::Needs(scope, effect)) => (Some(scope), effect),

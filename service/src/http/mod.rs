@@ -6,6 +6,7 @@
 mod adapters;
 mod admission;
 mod app;
+mod asked_host;
 mod body;
 mod checks;
 mod document;

@@ -8,5 +8,6 @@ mod moving;
 mod operations;
 mod pipelines;
 mod problems;
+mod refused;
 mod sockets;
 mod store_down;

@@ -17,6 +17,7 @@ use tower::ServiceExt;
 
 use super::ServerLimits;
 use super::header_clock::{HeaderClock, Timed};
+use crate::http::asked_host::CameInAt;
 
 /// hyper's least buffer. It never reads more of a request than that at once.
 const MIN_BUFFER_BYTES: usize = 64 * 1024;
@@ -33,6 +34,7 @@ pub(super) async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
+    let came_in_at = stream.local_addr().ok().map(CameInAt);
     let clock = HeaderClock::default();
     let service_clock = clock.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -42,6 +44,9 @@ pub(super) async fn serve(
         async move {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
+            if let Some(came_in_at) = came_in_at {
+                request.extensions_mut().insert(came_in_at);
+            }
             let response: Result<Response, Infallible> = router.oneshot(request).await;
             clock.answered();
             response

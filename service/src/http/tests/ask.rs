@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -107,7 +108,16 @@ impl TestServer {
         self.router.clone()
     }
 
-    pub(super) async fn ask(&self, request: Request<Body>) -> Answered {
+    /// Asks localhost, unless the request names another host.
+    pub(super) async fn ask(&self, mut request: Request<Body>) -> Answered {
+        let headers = request.headers_mut();
+        headers
+            .entry(HOST)
+            .or_insert(HeaderValue::from_static("localhost"));
+        self.ask_as_it_is(request).await
+    }
+
+    pub(super) async fn ask_as_it_is(&self, request: Request<Body>) -> Answered {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

@@ -164,7 +164,7 @@ async fn a_busy_client_is_waited_for_but_not_for_ever() {
     let running = run(limits(), Duration::ZERO).await;
     let mut busy = TcpStream::connect(running.address).await.unwrap();
     // A body that never comes: the handler waits for it.
-    busy.write_all(b"POST /v1/analyses HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    busy.write_all(b"POST /v1/analyses HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -211,4 +211,63 @@ async fn more_connections_than_places_wait_their_turn() {
     assert!(early.is_err(), "served beyond the limit");
     first.clear();
     assert!(answer(&mut waiting).await.starts_with("HTTP/1.1 200"));
+}
+
+/// As Orca sends it: a payload in chunks, or none.
+#[tokio::test]
+async fn a_post_in_chunks_is_read_with_and_without_a_payload() {
+    let running = run(limits(), Duration::ZERO).await;
+    let gate = "/v1/pipelines/checkout/stages/first/gate";
+    let payload = "{\"key\":\"a\"}";
+    let start = "{\"pipeline\":\"checkout\",\"key\":\"b\"}";
+    for (path, payload, expected) in [
+        (format!("{gate}?key=a"), "", "HTTP/1.1 200"),
+        (gate.to_owned(), payload, "HTTP/1.1 200"),
+        (format!("{gate}?dry_run=false"), payload, "HTTP/1.1 200"),
+        ("/v1/rollouts".to_owned(), start, "HTTP/1.1 201"),
+    ] {
+        let mut client = TcpStream::connect(running.address).await.unwrap();
+        let chunk = match payload {
+            "" => String::new(),
+            payload => format!("{:x}\r\n{payload}\r\n", payload.len()),
+        };
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
+             {chunk}0\r\n\r\n"
+        );
+        client.write_all(request.as_bytes()).await.unwrap();
+        let answered = answer(&mut client).await;
+        assert!(answered.starts_with(expected), "{path}: {answered}");
+    }
+}
+
+/// The address at which a connection comes in is one of the server's own.
+#[tokio::test]
+async fn a_host_is_needed_in_every_version_of_http_and_not_for_health() {
+    let running = run(limits(), Duration::ZERO).await;
+    for (request, expected) in [
+        (
+            "GET /v1/pipelines HTTP/1.1\r\nHost: 127.0.0.1",
+            "HTTP/1.1 200",
+        ),
+        ("GET /v1/pipelines HTTP/1.0", "HTTP/1.0 400"),
+        ("GET /v1/pipelines HTTP/1.1", "HTTP/1.1 400"),
+        (
+            "GET http://evil.example/v1/pipelines HTTP/1.1\r\nHost: localhost",
+            "HTTP/1.1 403",
+        ),
+        ("GET /healthz HTTP/1.0", "HTTP/1.0 200"),
+        (
+            "GET /readyz HTTP/1.1\r\nHost: 10.1.2.3:8080",
+            "HTTP/1.1 200",
+        ),
+    ] {
+        let mut client = TcpStream::connect(running.address).await.unwrap();
+        client
+            .write_all(format!("{request}\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let answered = answer(&mut client).await;
+        assert!(answered.starts_with(expected), "{request}: {answered}");
+    }
 }

@@ -4,6 +4,7 @@ mod access;
 mod ask;
 mod behaviour;
 mod document;
+mod laid_over;
 mod moving;
 mod operations;
 mod pipelines;

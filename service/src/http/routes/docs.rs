@@ -51,6 +51,10 @@ pub(super) fn add_to(routes: Routes) -> Routes {
         )
 }
 
+/// Without it a telephone shows the page as a small picture of a large screen.
+const VIEWPORT: &str =
+    "<head>\n    <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">";
+
 fn page(name: &str, config: &Arc<Config<'static>>) -> Response {
     let file = match utoipa_swagger_ui::serve(name, Arc::clone(config)) {
         Ok(Some(file)) => file,
@@ -67,5 +71,14 @@ fn page(name: &str, config: &Arc<Config<'static>>) -> Response {
         header(header::REFERRER_POLICY, "no-referrer"),
     ];
     let content_type = [(header::CONTENT_TYPE, file.content_type)];
-    (fixed, content_type, file.bytes.into_owned()).into_response()
+    let bytes = match name {
+        "index.html" => with_viewport(&file.bytes),
+        _ => file.bytes.into_owned(),
+    };
+    (fixed, content_type, bytes).into_response()
+}
+
+fn with_viewport(page: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(page);
+    text.replacen("<head>", VIEWPORT, 1).into_bytes()
 }

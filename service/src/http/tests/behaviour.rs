@@ -259,6 +259,12 @@ async fn the_pages_are_there_with_their_policy() {
         let policy = answered.header("content-security-policy");
         assert!(policy.contains("script-src 'self';"), "{policy}");
     }
+    let viewport = "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">";
+    for page in ["", "index.html"] {
+        let index = server.get(&format!("/docs/{page}")).await.body;
+        assert!(index.contains(viewport), "{index}");
+        assert!(index.contains("swagger-ui-bundle.js"), "{index}");
+    }
     let initializer = server.get("/docs/swagger-initializer.js").await.body;
     assert!(initializer.contains("../openapi.json"), "{initializer}");
     assert!(initializer.contains("\"tryItOutEnabled\": true"));

@@ -109,6 +109,10 @@ measure: tools ## Measures start, memory and size when idle, and an analysis aga
 openapi: ## Writes openapi/openapi.json from the code
 	@$(CARGO) run $(LOCKED) --quiet --package serinus -- openapi --write
 
+.PHONY: reference
+reference: ## Writes docs/reason-codes.md, docs/problems.md and docs/configuration.md from the code
+	@UPDATE_DOCS=1 $(CARGO) test $(LOCKED) --quiet --package serinus --lib reference::
+
 .PHONY: image
 image: ## Builds the container image
 	@$(CONTAINER_TOOL) build --tag $(TAG) .

@@ -7,6 +7,7 @@
 
 pub mod analysis;
 pub mod examples;
+pub mod explained;
 pub mod flagger;
 pub mod number;
 pub mod operations;
@@ -16,6 +17,7 @@ pub mod problem;
 pub mod rollout;
 mod word;
 
+pub use explained::Explained;
 pub use number::Number;
 pub use problem::{Problem, ProblemType};
 pub use word::Word;

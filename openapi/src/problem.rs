@@ -2,19 +2,25 @@
 
 use serde::{Serialize, Serializer};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::explained::{self, Explained, one_line};
 use crate::pipeline::Diagnostic;
 
 /// The media type of a problem document.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 macro_rules! problem_types {
-    ($($(#[$doc:meta])* $variant:ident = ($token:literal, $status:literal, $title:literal),)*) => {
+    (
+        $(
+            $(#[doc = $meaning:literal])+
+            $variant:ident = ($token:literal, $status:literal, $title:literal, $advice:literal),
+        )*
+    ) => {
         /// The kinds of problem. Tokens are stable: callers may compare them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum ProblemType { $($(#[$doc])* $variant,)* }
+        pub enum ProblemType { $($(#[doc = $meaning])+ $variant,)* }
 
         impl ProblemType {
             /// Every type, in the order of declaration.
@@ -35,60 +41,105 @@ macro_rules! problem_types {
                 match self { $(Self::$variant => $title,)* }
             }
         }
+
+        impl Explained for ProblemType {
+            fn all() -> Vec<Self> {
+                Self::ALL.to_vec()
+            }
+
+            fn word(&self) -> &str {
+                self.uri()
+            }
+
+            fn meaning(&self) -> String {
+                one_line(match self { $(Self::$variant => &[$($meaning),+],)* })
+            }
+
+            fn advice(&self) -> &str {
+                match self { $(Self::$variant => $advice,)* }
+            }
+        }
     };
 }
 
 problem_types! {
     /// The body is not JSON.
-    MalformedJson = ("malformed-json", 400, "The body is not valid JSON"),
+    MalformedJson = ("malformed-json", 400, "The body is not valid JSON",
+        "Correct the body at the line and column of the detail."),
     /// The body is JSON, but not what the operation takes.
-    InvalidRequest = ("invalid-request", 400, "The request is not what the operation takes"),
+    InvalidRequest = ("invalid-request", 400, "The request is not what the operation takes",
+        "Change what the detail names; /docs shows what each operation takes."),
     /// Control or canary cannot be used.
-    InvalidPopulation = ("invalid-population", 400, "A population cannot be used"),
+    InvalidPopulation = ("invalid-population", 400, "A population cannot be used",
+        "Change the labels that the detail names. What is sent is laid over the pipeline's own, label by \
+         label; control and canary have to differ."),
     /// The window cannot be judged.
-    InvalidWindow = ("invalid-window", 400, "The window cannot be judged"),
+    InvalidWindow = ("invalid-window", 400, "The window cannot be judged",
+        "Correct `start` or `end`, or leave them out."),
     /// No token was shown, or none that is known.
-    Unauthorized = ("unauthorized", 401, "A token is needed"),
-    /// The token is not good for this.
-    Forbidden = ("forbidden", 403, "This is not allowed"),
+    Unauthorized = ("unauthorized", 401, "A token is needed",
+        "Send a token as `Authorization: Bearer TOKEN`; `serinus token` makes one."),
+    /// The token is not good for this, or the host or the page that asks is not one that may.
+    Forbidden = ("forbidden", 403, "This is not allowed",
+        "Use a token with the scope that the detail names. Without tokens: ask by a name that the server \
+         knows (`--allowed-hosts`), and not from a page of another site."),
     /// No resource at this path.
-    NotFound = ("not-found", 404, "Nothing is here"),
+    NotFound = ("not-found", 404, "Nothing is here",
+        "Correct the path; /docs shows all that there are."),
     /// No pipeline of this name.
-    UnknownPipeline = ("unknown-pipeline", 404, "No pipeline has this name"),
+    UnknownPipeline = ("unknown-pipeline", 404, "No pipeline has this name",
+        "Correct the name, or put the pipeline into the folder or by `PUT /v1/pipelines/NAME`."),
     /// The pipeline of the path has no stage of this name.
-    NoSuchStage = ("no-such-stage", 404, "The pipeline has no such stage"),
+    NoSuchStage = ("no-such-stage", 404, "The pipeline has no such stage",
+        "Correct the stage in the path; the detail has the stages that there are."),
     /// No rollout has this key, and this call starts none.
-    NoSuchRollout = ("no-such-rollout", 404, "No rollout has this key"),
+    NoSuchRollout = ("no-such-rollout", 404, "No rollout has this key",
+        "Correct the key, or start the rollout: by its first stage, or by `POST` to this one."),
     /// No rollout of this id.
-    UnknownRollout = ("unknown-rollout", 404, "No rollout has this id"),
+    UnknownRollout = ("unknown-rollout", 404, "No rollout has this id",
+        "Correct the id, or look in `GET /v1/rollouts`: those that are over are removed after a time."),
     /// The resource does not answer to this method.
-    MethodNotAllowed = ("method-not-allowed", 405, "The method is not allowed here"),
+    MethodNotAllowed = ("method-not-allowed", 405, "The method is not allowed here",
+        "Use one of the methods of the header `Allow`."),
     /// The client took too long to send its request.
-    RequestTimeout = ("request-timeout", 408, "The request took too long to arrive"),
+    RequestTimeout = ("request-timeout", 408, "The request took too long to arrive",
+        "Send the request at once."),
     /// A rollout with this key has other populations.
-    PopulationsDiffer = ("populations-differ", 409, "The key has other populations"),
+    PopulationsDiffer = ("populations-differ", 409, "The key has other populations",
+        "Leave the populations out, send the same as before, or use another key."),
     /// The rollout cannot be changed as it was asked for.
-    RolloutConflict = ("rollout-conflict", 409, "The rollout cannot be changed like that"),
+    RolloutConflict = ("rollout-conflict", 409, "The rollout cannot be changed like that",
+        "Look at the rollout first: it is over, or not where the request takes it to be."),
     /// The pipeline is not for this operation to change.
-    PipelineConflict = ("pipeline-conflict", 409, "The pipeline cannot be changed like that"),
+    PipelineConflict = ("pipeline-conflict", 409, "The pipeline cannot be changed like that",
+        "Change the file in the folder that defines it, or delete pipelines that nobody uses."),
     /// The body is larger than the limit.
-    BodyTooLarge = ("body-too-large", 413, "The body is too large"),
+    BodyTooLarge = ("body-too-large", 413, "The body is too large",
+        "Send less, or raise `max_body_bytes`."),
     /// The body's media type is not read here.
-    UnsupportedMediaType = ("unsupported-media-type", 415, "The media type is not supported"),
+    UnsupportedMediaType = ("unsupported-media-type", 415, "The media type is not supported",
+        "Send the `Content-Type` that the detail names."),
     /// The pipeline has mistakes; `diagnostics` tells them all.
-    InvalidPipeline = ("invalid-pipeline", 422, "The pipeline has mistakes"),
+    InvalidPipeline = ("invalid-pipeline", 422, "The pipeline has mistakes",
+        "Correct the mistakes at their lines; `serinus lint` tells the same."),
     /// The pipeline has no stage of this name.
-    UnknownStage = ("unknown-stage", 422, "The pipeline has no such stage"),
+    UnknownStage = ("unknown-stage", 422, "The pipeline has no such stage",
+        "Correct `stage`; the detail has the stages that there are."),
     /// No source of this name is configured.
-    UnknownSource = ("unknown-source", 422, "No source has this name"),
+    UnknownSource = ("unknown-source", 422, "No source has this name",
+        "Correct `source`, or add it to the configuration."),
     /// The limits allow no more requests for now.
-    TooManyRequests = ("too-many-requests", 429, "Too many requests"),
+    TooManyRequests = ("too-many-requests", 429, "Too many requests",
+        "Ask again after `Retry-After`, or raise `rate_limit_per_second` or `max_requests_in_flight`."),
     /// Serinus failed. Never used for what a Prometheus does: that is a `hold`.
-    InternalError = ("internal-error", 500, "Serinus failed"),
+    InternalError = ("internal-error", 500, "Serinus failed",
+        "Look at the log of Serinus under the `x-request-id` of the answer, and report it."),
     /// What happens cannot be recorded now. Never answered by a gate: it holds.
-    StoreUnavailable = ("store-unavailable", 503, "Nothing can be recorded now"),
+    StoreUnavailable = ("store-unavailable", 503, "Nothing can be recorded now",
+        "Make room on the disk of the store, or repair it, and ask again: asking twice is safe."),
     /// Too many other requests are being answered.
-    Overloaded = ("overloaded", 503, "Too many requests at the same time"),
+    Overloaded = ("overloaded", 503, "Too many requests at the same time",
+        "Ask again in a second, or raise `max_requests_in_flight`."),
 }
 
 impl Serialize for ProblemType {
@@ -99,11 +150,7 @@ impl Serialize for ProblemType {
 
 impl PartialSchema for ProblemType {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("The kind of problem, a stable URI."))
-            .enum_values(Some(Self::ALL.iter().map(|kind| kind.uri())))
-            .into()
+        explained::schema::<Self>("The kind of problem, a stable URI.")
     }
 }
 

@@ -18,6 +18,8 @@ mod metrics;
 mod packed;
 mod pipelines;
 mod prometheus;
+#[cfg(test)]
+mod reference;
 mod rollouts;
 mod store;
 mod telemetry;

@@ -52,11 +52,13 @@ impl Outcome {
     }
 }
 
+/// A code has its token, its comment, which says what it means, and what to do about it: the document
+/// and the reference pages are made of them.
 macro_rules! reason_codes {
-    ($($(#[$doc:meta])* $variant:ident = $token:literal,)*) => {
+    ($($(#[doc = $meaning:literal])+ $variant:ident = ($token:literal, $advice:literal),)*) => {
         /// Why a verdict is what it is, as a stable token.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum ReasonCode { $($(#[$doc])* $variant,)* }
+        pub enum ReasonCode { $($(#[doc = $meaning])+ $variant,)* }
 
         impl ReasonCode {
             /// Every code, in the order of declaration.
@@ -66,57 +68,144 @@ macro_rules! reason_codes {
             pub fn token(self) -> &'static str {
                 match self { $(Self::$variant => $token,)* }
             }
+
+            /// What it means, as lines.
+            pub fn meaning(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => &[$($meaning),+],)* }
+            }
+
+            /// What to do about it.
+            pub fn advice(self) -> &'static str {
+                match self { $(Self::$variant => $advice,)* }
+            }
         }
     };
 }
 
 reason_codes! {
     /// Every critical check has shown what it must.
-    Passed = "passed",
+    Passed = (
+        "passed",
+        "Go on to the next stage."
+    ),
     /// A check is shown to be beyond its limit.
-    CheckFailed = "check_failed",
+    CheckFailed = (
+        "check_failed",
+        "Roll back. The checks of the answer say which limit is broken, and by how much."
+    ),
     /// A kill switch fired.
-    KillSwitch = "kill_switch",
-    /// Neither shown.
-    Undecided = "undecided",
+    KillSwitch = (
+        "kill_switch",
+        "Roll back at once. The answer names the kill switch."
+    ),
+    /// A check is neither shown to keep its limit nor to be beyond it.
+    Undecided = (
+        "undecided",
+        "Wait: `needs` of a check says for what. Where the stage ends before, give it more traffic or \
+         time, or the check a wider limit."
+    ),
     /// The stage has more intervals than are kept: only its kill switches are looked at.
-    StageTooOld = "stage_too_old",
+    StageTooOld = (
+        "stage_too_old",
+        "Override it or cancel the rollout; give the next one a stage of fewer intervals, or \
+         `analysis.interval` a larger value."
+    ),
     /// The stage's shortest duration is not over.
-    WarmingUp = "warming_up",
+    WarmingUp = (
+        "warming_up",
+        "Wait until it is over."
+    ),
     /// The control breaks the same limit: the environment is to blame.
-    Environment = "environment",
+    Environment = (
+        "environment",
+        "Look at what both versions share, such as a dependency; the canary is judged on as soon as \
+         the control keeps the limit."
+    ),
     /// Relative checks only, and no control to compare with.
-    NoControl = "no_control",
+    NoControl = (
+        "no_control",
+        "Let the control have traffic in the same place, correct its matchers, or give the stage an \
+         absolute check."
+    ),
     /// The traffic is not split as configured.
-    SplitMismatch = "split_mismatch",
+    SplitMismatch = (
+        "split_mismatch",
+        "Correct the share that the router gives the canary, `traffic_percent`, or the matchers; \
+         `split_check: warn` where requests do not tell the share."
+    ),
     /// The whole service has spent its error budget.
-    ErrorBudget = "error_budget",
+    ErrorBudget = (
+        "error_budget",
+        "Move no more traffic until the service has recovered, or set `minimum_remaining` lower."
+    ),
     /// No series, or no samples in the window.
-    NoData = "no_data",
+    NoData = (
+        "no_data",
+        "Look whether traffic reaches the pods, then at the matchers and the selectors: the queries of \
+         the answer can be asked of the Prometheus as they stand."
+    ),
     /// The source said that its answer is not complete.
-    PartialData = "partial_data",
+    PartialData = (
+        "partial_data",
+        "Look which part of the source does not answer."
+    ),
     /// All samples are NaN or infinite.
-    NotFinite = "not_finite",
+    NotFinite = (
+        "not_finite",
+        "Correct the expression: it most likely divides by 0."
+    ),
     /// The answer was not ready in time.
-    StillCollecting = "still_collecting",
+    StillCollecting = (
+        "still_collecting",
+        "Ask again. Where it stays so, the Prometheus is slow: give it more room, or narrow the \
+         selectors."
+    ),
     /// The source cannot be reached.
-    SourceUnavailable = "source_unavailable",
+    SourceUnavailable = (
+        "source_unavailable",
+        "Look whether the Prometheus runs, and at `url` of the source in the configuration."
+    ),
     /// The source did not answer in time.
-    SourceSlow = "source_slow",
+    SourceSlow = (
+        "source_slow",
+        "Give the Prometheus more room, record heavy expressions by rules, or raise `timeout_seconds` of \
+         the source."
+    ),
     /// The source refused the query (4xx).
-    SourceRejectedQuery = "source_rejected_query",
+    SourceRejectedQuery = (
+        "source_rejected_query",
+        "Correct the expression of the metric; the reason has what the Prometheus says."
+    ),
     /// The source refused the credentials (401, 403).
-    SourceRefusedCredentials = "source_refused_credentials",
+    SourceRefusedCredentials = (
+        "source_refused_credentials",
+        "Correct the credentials of the source in the configuration."
+    ),
     /// The source failed (5xx).
-    SourceFailed = "source_failed",
+    SourceFailed = (
+        "source_failed",
+        "Look at the log of the Prometheus."
+    ),
     /// What answers is no Prometheus: HTML, or no JSON.
-    SourceNotPrometheus = "source_not_prometheus",
+    SourceNotPrometheus = (
+        "source_not_prometheus",
+        "Correct `url` of the source: a login page or a proxy answers in its place."
+    ),
     /// The answer broke off.
-    SourceAnswerCut = "source_answer_cut",
+    SourceAnswerCut = (
+        "source_answer_cut",
+        "Look at what ends connections on the way, such as a proxy with a limit."
+    ),
     /// More series than the limit.
-    TooManySeries = "too_many_series",
+    TooManySeries = (
+        "too_many_series",
+        "Narrow the selector, or raise `max_series` of the source."
+    ),
     /// More bytes than the limit.
-    AnswerTooLarge = "answer_too_large",
+    AnswerTooLarge = (
+        "answer_too_large",
+        "Narrow the selector, or raise `max_bytes` of the source."
+    ),
 }
 
 impl From<FaultCode> for ReasonCode {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::reason::ReasonCode;
+use crate::explained::explained_words;
 use crate::number::Number;
 use crate::pipeline::Method;
 use crate::word::Word;
@@ -47,14 +48,15 @@ pub enum Classification {
     Neutral,
 }
 
-/// What the dispersion of a check began with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NoiseSource {
-    /// The noise between pods of the control before the rollout.
-    History,
-    /// Nothing was measured.
-    Assumed,
+explained_words! {
+    /// What the dispersion of a check began with.
+    pub enum NoiseSource {
+        /// The noise between pods of the control before the rollout.
+        History = "history", "Nothing is to do.";
+        /// Nothing was measured, so a variation of 60 % is believed until the rollout tells.
+        Assumed = "assumed",
+            "Let the source keep a day of the control's past: the first judgements then need less.";
+    }
 }
 
 /// The small object that callers read: at most 512 bytes.
@@ -317,28 +319,37 @@ pub struct History {
     pub absent: Option<String>,
 }
 
-/// What there is to know, as a stable token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WarningCode {
-    /// The source said that its answer is not complete.
-    PartialData,
-    /// The noise is assumed, because the source does not tell the history.
-    NoHistory,
-    /// A check that only warns is shown to be beyond its limit.
-    CheckFailed,
-    /// Without a start every answer looks at another window.
-    SlidingWindow,
-    /// A method that is valid for a single look decides.
-    SingleLook,
-    /// Neither population has a series of the events.
-    NoEventSeries,
-    /// What was counted just before a restart may be lost.
-    MissedScrapes,
-    /// The traffic is not split as configured.
-    SplitMismatch,
-    /// The whole service has spent its error budget, or nobody can tell.
-    ErrorBudget,
+explained_words! {
+    /// What there is to know, as a stable token.
+    pub enum WarningCode {
+        /// The source said that its answer is not complete.
+        PartialData = "partial_data",
+            "Look which part of the source does not answer; the message names it.";
+        /// The noise is assumed, because the source does not tell the history.
+        NoHistory = "no_history",
+            "Wait somewhat longer for a verdict, or let the source keep a day of the control.";
+        /// A check that only warns is shown to be beyond its limit.
+        CheckFailed = "check_failed",
+            "Look at the check; it does not act, because it is not critical or only warns.";
+        /// Without a start every answer looks at another window.
+        SlidingWindow = "sliding_window",
+            "Give `start`, or ask a rollout's gate, which knows when its stage began.";
+        /// A method that is valid for a single look decides.
+        SingleLook = "single_look",
+            "Judge once, at the end of the window, or use the method `sequential`.";
+        /// Neither population has a series of the events.
+        NoEventSeries = "no_event_series",
+            "Look whether the selector of the events is right; when it is, nothing has failed yet.";
+        /// What was counted just before a restart may be lost.
+        MissedScrapes = "missed_scrapes",
+            "Scrape more often than pods restart; what was lost is counted for neither side.";
+        /// The traffic is not split as configured.
+        SplitMismatch = "split_mismatch",
+            "Correct the share that the router gives the canary, or `traffic_percent`.";
+        /// The whole service has spent its error budget, or nobody can tell.
+        ErrorBudget = "error_budget",
+            "Look at the service before more traffic is moved.";
+    }
 }
 
 /// Something to know that does not decide.

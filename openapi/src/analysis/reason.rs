@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serinus_analysis::judge;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::explained::{self, Explained, explained_words, one_line};
 
 /// Why a verdict or an outcome is what it is, as a stable token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,51 +22,29 @@ pub enum ReasonCode {
     Other(String),
 }
 
-/// Why a rollout is where it is, when no judge has said so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RolloutReason {
-    /// A human decided.
-    Override,
-    /// What happens cannot be recorded, so nothing is decided.
-    StoreUnavailable,
-    /// The rollout was cancelled, or it is over and its caller has said so.
-    Cancelled,
-    /// Another rollout of the same caller began in its place.
-    Superseded,
-    /// The rollout has not come to this stage.
-    NotReached,
-    /// The caller went on without this stage.
-    Left,
-    /// A shadow stage: it is judged, and its caller goes on when its duration is over.
-    ShadowStage,
-    /// A dry run: every stage is judged, and its caller goes on when its duration is over.
-    DryRun,
-}
-
-impl RolloutReason {
-    /// Every reason, in the order of declaration.
-    const ALL: [Self; 8] = [
-        Self::Override,
-        Self::StoreUnavailable,
-        Self::Cancelled,
-        Self::Superseded,
-        Self::NotReached,
-        Self::Left,
-        Self::ShadowStage,
-        Self::DryRun,
-    ];
-
-    fn token(self) -> &'static str {
-        match self {
-            Self::Override => "override",
-            Self::StoreUnavailable => "store_unavailable",
-            Self::Cancelled => "cancelled",
-            Self::Superseded => "superseded",
-            Self::NotReached => "not_reached",
-            Self::Left => "left",
-            Self::ShadowStage => "shadow_stage",
-            Self::DryRun => "dry_run",
-        }
+explained_words! {
+    /// Why a rollout is where it is, when no judge has said so.
+    pub enum RolloutReason {
+        /// A human decided.
+        Override = "override", "Follow the verdict; the trail says who decided, and why.";
+        /// What happens cannot be recorded, so nothing is decided.
+        StoreUnavailable = "store_unavailable",
+            "Make room on the disk of the store, or repair it: it goes on by itself then.";
+        /// The rollout was cancelled, or it is over and its caller has said so.
+        Cancelled = "cancelled", "Nothing is to do: the next call that may start begins a new one.";
+        /// Another rollout of the same caller began in its place.
+        Superseded = "superseded", "Look at the other one; this one is judged no more.";
+        /// The rollout has not come to this stage.
+        NotReached = "not_reached",
+            "Wait until the stages before have passed. `POST` to the same address, or `advance`, goes on \
+             without them.";
+        /// The caller went on without this stage.
+        Left = "left", "Ask the stage that the rollout is at.";
+        /// A shadow stage: it is judged, and its caller goes on when its duration is over.
+        ShadowStage = "shadow_stage",
+            "Wait until it is over; `true_verdict` says what was found meanwhile.";
+        /// A dry run: every stage is judged, and its caller goes on when its duration is over.
+        DryRun = "dry_run", "Wait until it is over; `true_verdict` says what a real one would do.";
     }
 }
 
@@ -93,16 +73,16 @@ impl ReasonCode {
     pub const NO_DATA: Self = Self::Judge(judge::ReasonCode::NoData);
 
     /// Every code that this version gives.
-    fn all() -> impl Iterator<Item = Self> {
+    fn known() -> impl Iterator<Item = Self> {
         let judged = judge::ReasonCode::ALL.iter().copied().map(Self::Judge);
-        judged.chain(RolloutReason::ALL.map(Self::Rollout))
+        judged.chain(RolloutReason::all().into_iter().map(Self::Rollout))
     }
 
     /// The token.
     pub fn token(&self) -> &str {
         match self {
             Self::Judge(code) => code.token(),
-            Self::Rollout(reason) => reason.token(),
+            Self::Rollout(reason) => reason.word(),
             Self::Other(token) => token,
         }
     }
@@ -123,20 +103,40 @@ impl Serialize for ReasonCode {
 impl<'de> Deserialize<'de> for ReasonCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let token = String::deserialize(deserializer)?;
-        let known = Self::all().find(|code| code.token() == token);
+        let known = Self::known().find(|code| code.token() == token);
         Ok(known.unwrap_or(Self::Other(token)))
+    }
+}
+
+impl Explained for ReasonCode {
+    fn all() -> Vec<Self> {
+        Self::known().collect()
+    }
+
+    fn word(&self) -> &str {
+        self.token()
+    }
+
+    fn meaning(&self) -> String {
+        match self {
+            Self::Judge(code) => one_line(code.meaning()),
+            Self::Rollout(reason) => reason.meaning(),
+            Self::Other(_) => "Another version of Serinus gives it.".to_owned(),
+        }
+    }
+
+    fn advice(&self) -> &str {
+        match self {
+            Self::Judge(code) => code.advice(),
+            Self::Rollout(reason) => reason.advice(),
+            Self::Other(_) => "Look at the documents of that version.",
+        }
     }
 }
 
 impl PartialSchema for ReasonCode {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some(
-                "Why a verdict or an outcome is what it is, as a stable token.",
-            ))
-            .enum_values(Some(Self::all().map(|code| code.token().to_owned())))
-            .into()
+        explained::schema::<Self>("Why a verdict or an outcome is what it is, as a stable token.")
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_code_is_read_back_and_a_later_one_is_kept() {
-        for code in ReasonCode::all() {
+        for code in ReasonCode::known() {
             let json = serde_json::to_string(&code).unwrap();
             assert_eq!(serde_json::from_str::<ReasonCode>(&json).unwrap(), code);
         }

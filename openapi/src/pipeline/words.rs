@@ -4,16 +4,18 @@ use serde::{Deserialize, Serialize};
 use serinus_analysis::pipeline as domain;
 use utoipa::ToSchema;
 
-/// Which test decides a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// Evidence over time, valid however often one looks.
-    Sequential,
-    /// Wilson intervals, valid for a single look.
-    Wilson,
-    /// Mann-Whitney over the intervals' averages, valid for a single look.
-    Kayenta,
+use crate::explained::explained_words;
+
+explained_words! {
+    /// Which test decides a check.
+    pub enum Method {
+        /// Evidence over time, valid however often one looks.
+        Sequential = "sequential", "Ask as often as you like; it is the default.";
+        /// Wilson intervals, valid for a single look.
+        Wilson = "wilson", "Ask once, at the end of the stage: every further look adds its own risk.";
+        /// Mann-Whitney over the intervals' averages, valid for a single look.
+        Kayenta = "kayenta", "Ask once, at the end of the stage; use it where Kayenta is to be followed.";
+    }
 }
 
 impl From<domain::Method> for Method {

@@ -25,33 +25,33 @@ fn ways(rollout: &str) -> Vec<Way> {
     let hook = json!({"name": "a", "namespace": "b", "checksum": "c"}).to_string();
     let flagger = |hook: &str| format!("/adapters/flagger/checkout/{hook}");
     let none = String::new;
+    let by_key = "/v1/pipelines/checkout/cancel?key=there".to_owned();
+    let post = |name, path: String, body: String| (name, "POST", path, body);
     vec![
         ("gate by GET", "GET", format!("{GATE}?key=new"), none()),
         ("gate by HEAD", "HEAD", format!("{GATE}?key=new"), none()),
-        (
-            "gate by POST, in the query",
-            "POST",
-            format!("{GATE}?key=new"),
-            none(),
-        ),
-        (
+        post("gate by an empty POST", format!("{GATE}?key=new"), none()),
+        post(
             "gate by POST",
-            "POST",
             GATE.to_owned(),
             json!({"key": "new"}).to_string(),
         ),
-        ("start", "POST", "/v1/rollouts".to_owned(), start),
-        ("advance", "POST", by_id("advance"), none()),
-        ("override", "POST", by_id("override"), decide),
-        ("cancel", "POST", by_id("cancel"), none()),
-        ("Flagger advance", "POST", flagger("advance"), hook.clone()),
-        (
-            "Flagger rollback",
-            "POST",
-            flagger("rollback"),
-            hook.clone(),
+        post("start", "/v1/rollouts".to_owned(), start),
+        post("advance", by_id("advance"), none()),
+        post("override", by_id("override"), decide),
+        post("cancel", by_id("cancel"), none()),
+        post("cancel by key", by_key, none()),
+        post("Flagger advance", flagger("advance"), hook.clone()),
+        post("Flagger rollback", flagger("rollback"), hook.clone()),
+        post("Flagger promotion", flagger("promotion"), hook.clone()),
+        post("Flagger event", flagger("event"), hook.clone()),
+        post("Flagger finished", flagger("finished"), hook),
+        post("analysis", "/v1/analyses".to_owned(), analysis()),
+        post(
+            "validation",
+            "/v1/pipelines/validate".to_owned(),
+            pipeline(),
         ),
-        ("Flagger finished", "POST", flagger("finished"), hook),
         (
             "put a pipeline",
             "PUT",
@@ -63,13 +63,6 @@ fn ways(rollout: &str) -> Vec<Way> {
             "DELETE",
             "/v1/pipelines/put".to_owned(),
             none(),
-        ),
-        ("analysis", "POST", "/v1/analyses".to_owned(), analysis()),
-        (
-            "validation",
-            "POST",
-            "/v1/pipelines/validate".to_owned(),
-            pipeline(),
         ),
     ]
 }

@@ -1,0 +1,240 @@
+//! The reference pages of docs/, written from the lists and the table that the code has. A test holds
+//! them; `make reference` writes them anew.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use clap::{Arg, Args, Command};
+use serinus_openapi::analysis::{NoiseSource, ReasonCode, WarningCode};
+use serinus_openapi::pipeline::Method;
+use serinus_openapi::{Explained, ProblemType};
+
+use crate::config::{ConfigFile, ServeArguments};
+use crate::prometheus::SourceConfig;
+
+const WRITTEN: &str = "<!-- Written by `make reference` from the code: change it there. -->";
+
+/// Holds a page against what the code says, or writes it where `UPDATE_DOCS` is set.
+fn holds(name: &str, text: &str) {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name);
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let page = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        page == text,
+        "docs/{name} is not what the code says: run `make reference`, and look at what it changes"
+    );
+}
+
+/// A table with what each word means and what to do about it.
+fn table<T: Explained>(head: &str, row: impl Fn(&T) -> String) -> String {
+    let columns = head.matches('|').count() + 1;
+    let mut text = format!(
+        "| {head} | what it means | what to do |\n{}|\n",
+        "|---".repeat(columns + 2)
+    );
+    for word in T::all() {
+        let (row, meaning, advice) = (row(&word), word.meaning(), word.advice().to_owned());
+        let _ = writeln!(text, "| {row} | {meaning} | {advice} |");
+    }
+    text
+}
+
+fn words<T: Explained>(head: &str) -> String {
+    table::<T>(head, |word| format!("`{}`", word.word()))
+}
+
+#[test]
+fn the_page_of_reason_codes_is_what_the_code_says() {
+    let text = format!(
+        "# Reason codes\n\n{WRITTEN}\n\n\
+         `reason_code` says why a verdict or an outcome is what it is. The tokens are stable: a program \
+         may compare\nthem. A later version may add some, so a program takes one that it does not know \
+         for what its verdict\nsays.\n\n\
+         {}\n## Warnings\n\n\
+         `warnings` of an analysis: what there is to know beside the verdict.\n\n\
+         {}\n## Methods\n\n\
+         `method` of a check: which test decides it. See [statistics](statistics.md).\n\n\
+         {}\n## Where the noise is from\n\n\
+         `dispersion_from` of a check: what is believed about the noise before the rollout's own data \
+         tells.\n\n{}",
+        words::<ReasonCode>("`reason_code`"),
+        words::<WarningCode>("`code`"),
+        words::<Method>("`method`"),
+        words::<NoiseSource>("`dispersion_from`"),
+    );
+    holds("reason-codes.md", &text);
+}
+
+#[test]
+fn the_page_of_problems_is_what_the_code_says() {
+    let rows = table::<ProblemType>("`type` | status | `title`", |kind| {
+        format!("`{}` | {} | {}", kind.uri(), kind.status(), kind.title())
+    });
+    let text = format!(
+        "# Problems\n\n{WRITTEN}\n\n\
+         What a caller has to change is told as a problem document (RFC 9457, \
+         `application/problem+json`). `type` is\nstable, `detail` says what is wrong with this request \
+         and what to change. What a Prometheus does wrong is\nno problem but a `hold`, see [reason \
+         codes](reason-codes.md).\n\n{rows}"
+    );
+    holds("problems.md", &text);
+}
+
+#[test]
+fn the_page_of_settings_is_what_the_code_says() {
+    let command = ServeArguments::augment_args(Command::new("serve"));
+    let mut rows = String::new();
+    for argument in command.get_arguments() {
+        rows += &setting(argument);
+    }
+    let sources: String = SOURCE_KEYS
+        .iter()
+        .map(|(key, about, default)| format!("| `{key}` | {about} | {default} |\n"))
+        .collect();
+    let text = format!(
+        "# Configuration\n\n{WRITTEN}\n\n\
+         Every setting can be given as a flag of `serinus serve`, as a variable, or in a YAML file that \
+         `--config` names.\nA flag counts before a variable, a variable before the file, the file before \
+         the default. How tokens, limits\nand hosts work together is in [operations](operations.md).\n\n\
+         | in the file | flag | variable | what it is | default |\n|---|---|---|---|---|\n{rows}\n\
+         ## Sources in the file\n\n\
+         `sources` is a mapping of names. A source that a flag or a variable gives takes the place of the \
+         file's of the\nsame name, with all its settings.\n\n\
+         ```yaml\nsources:\n  default: {{url: http://prometheus:9090}}\n  eu: {{url: \
+         https://mimir.eu/prometheus, headers: {{X-Scope-OrgID: team}}, bearer_token_file: \
+         /run/secrets/token}}\n```\n\n\
+         | key | what it is | default |\n|---|---|---|\n{sources}"
+    );
+    for key in keys_of::<ConfigFile>("nonsense: 1") {
+        assert!(text.contains(&format!("`{key}`")), "`{key}` is not told");
+    }
+    holds("configuration.md", &text);
+}
+
+/// One row: the help has the default at its end.
+fn setting(argument: &Arg) -> String {
+    let help = argument.get_help().map(ToString::to_string);
+    let help = help.unwrap_or_default().replace('|', "\\|");
+    let (about, default) = help
+        .strip_suffix(']')
+        .and_then(|help| help.rsplit_once(" [default: "))
+        .map_or((help.as_str(), ""), |(about, default)| (about, default));
+    let key = match argument.get_id().as_str() {
+        // It names the file itself.
+        "config" => String::new(),
+        key => format!("`{key}`"),
+    };
+    let flag = argument.get_long().unwrap_or_default();
+    let value = argument.get_value_names().unwrap_or_default().join(" ");
+    let variable = argument.get_env().unwrap_or_default().to_string_lossy();
+    let default = match default.trim_matches('`') {
+        "" => String::new(),
+        default => format!("`{default}`"),
+    };
+    let is_switch = argument
+        .get_num_args()
+        .is_some_and(|count| count.min_values() == 0);
+    let value = if is_switch {
+        String::new()
+    } else {
+        format!(" {value}")
+    };
+    format!("| {key} | `--{flag}{value}` | `{variable}` | {about} | {default} |\n")
+}
+
+/// What can be said of a source, with its default.
+const SOURCE_KEYS: [(&str, &str, &str); 13] = [
+    (
+        "url",
+        "where the API is, less `/api/v1`: `http://prometheus:9090`, with a path where there is one",
+        "",
+    ),
+    (
+        "timeout_seconds",
+        "longest time for one query, retries and queueing included",
+        "`6`",
+    ),
+    (
+        "max_concurrent",
+        "most queries that run at the same time",
+        "`16`",
+    ),
+    (
+        "max_bytes",
+        "most bytes of one answer, after decompression",
+        "`67108864`",
+    ),
+    ("max_series", "most series of one answer", "`5000`"),
+    (
+        "headers",
+        "headers sent with every query, such as `X-Scope-OrgID`",
+        "",
+    ),
+    (
+        "header_files",
+        "headers whose value is the content of a file, read again when it changes",
+        "",
+    ),
+    (
+        "basic_auth",
+        "`username`, and `password` or `password_file`",
+        "",
+    ),
+    ("bearer_token", "the token itself", ""),
+    (
+        "bearer_token_file",
+        "a file with the token, read again when it changes",
+        "",
+    ),
+    (
+        "ca_file",
+        "certificate authorities to trust in place of the system's, as PEM",
+        "",
+    ),
+    (
+        "client_certificate_file",
+        "the client's certificate with its chain, as PEM",
+        "",
+    ),
+    ("client_key_file", "the client's private key, as PEM", ""),
+];
+
+/// The keys that a part of the file may have, as the message for a wrong one names them.
+fn keys_of<T: serde::de::DeserializeOwned>(wrong: &str) -> Vec<String> {
+    let value: serde_json::Value = serde_saphyr::from_str(wrong).unwrap();
+    let Err(error) = serde_json::from_value::<T>(value) else {
+        panic!("{wrong} is right");
+    };
+    let message = error.to_string();
+    let keys: Vec<String> = message
+        .split('`')
+        .skip(3)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    assert!(keys.len() > 5, "{message}");
+    keys
+}
+
+#[test]
+fn every_setting_of_a_source_is_told_with_its_default() {
+    let told: Vec<&str> = SOURCE_KEYS.iter().map(|(key, ..)| *key).collect();
+    assert_eq!(keys_of::<SourceConfig>("nonsense: 1"), told);
+    let source = SourceConfig::new("http://a".parse().unwrap());
+    let default = |key: &str| {
+        let found = SOURCE_KEYS.iter().find(|(known, ..)| *known == key);
+        found.unwrap().2.trim_matches('`').to_owned()
+    };
+    assert_eq!(
+        default("timeout_seconds"),
+        source.timeout_seconds.to_string()
+    );
+    assert_eq!(default("max_concurrent"), source.max_concurrent.to_string());
+    assert_eq!(default("max_bytes"), source.max_bytes.to_string());
+    assert_eq!(default("max_series"), source.max_series.to_string());
+}

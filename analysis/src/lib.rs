@@ -24,3 +24,4 @@ pub mod sequential;
 pub mod series;
 pub mod simulate;
 pub mod special;
+mod text;

@@ -3,14 +3,16 @@
 use crate::interval::{
     Confidence, Count, classify, newcombe_difference, proportion_ratio, rate_ratio,
 };
-use crate::pipeline::{Better, Check, Limit, Method, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Better, Check, Limit, Method, MetricKind, Pipeline, Stage, untestable};
 use crate::sequential::{
     Dispersion, ErrorRate, IntervalCounts, NoiseHistory, NoiseState, on_every_interval,
     ratio_interval,
 };
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
-use super::conclude::{conclude, empty_report, undecided, with_sentence, without_data};
+use super::conclude::{
+    conclude, empty_report, undecided, values_text, with_sentence, without_data,
+};
 use super::evidence::{self, Budget, Held, Proof};
 use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Plannable, Scale, Shown, estimate};
@@ -21,9 +23,10 @@ use super::model::{
 use super::needs::{self, Outlook};
 use super::votes::share_of_votes;
 use super::warm_up::LookedAt;
-use super::{gauge, kayenta, text};
+use super::{gauge, kayenta};
 use crate::data::History;
 use crate::data::{DataFault, MetricData, StageData};
+use crate::text;
 
 /// What is the same for all checks of one judgement.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +95,7 @@ impl From<CheckReport> for Evaluated {
 /// Judges one check.
 pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) -> Evaluated {
     let mut report = empty_report(check, check.method, check.may_roll_back);
-    if check.is_relative() && situation.stage.traffic_percent >= 100.0 {
+    if !check.counts_at(situation.stage.traffic_percent) {
         report.counts = false;
         let reason = "at 100 % traffic there is no control to compare with; it stopped counting";
         return without_data(report, ReasonCode::NoControl, reason).into();
@@ -180,6 +183,9 @@ fn on_counts(
     if let Some((code, why)) = nothing_seen(check, totals.map(|arm| arm.exposure)) {
         return without_data(report, code, why).into();
     }
+    if let Some(why) = untestable(check) {
+        return undecided(report, &why).into();
+    }
     let claims = Claims {
         scale,
         violation: Some(Claim {
@@ -194,7 +200,7 @@ fn on_counts(
     match report.method {
         Method::Kayenta => {
             let points = kayenta::count_points(counts);
-            kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into()
+            kayenta::conclude(report, check, &points, situation.is_stage_over).into()
         }
         Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),
         Method::Sequential => {
@@ -277,7 +283,7 @@ fn on_histogram(
     match report.method {
         Method::Kayenta => {
             let points = kayenta::latency_points(histogram, quantile, looked_at);
-            kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into()
+            kayenta::conclude(report, check, &points, situation.is_stage_over).into()
         }
         Method::Sequential | Method::Wilson => {
             at_the_bounds(report, check, &latency, situation, levels)
@@ -370,7 +376,7 @@ fn on_gauge(
     match report.method {
         Method::Kayenta => {
             let points = kayenta::gauge_points(&warm);
-            kayenta::conclude(report, check.limit, &points, situation.is_stage_over).into()
+            kayenta::conclude(report, check, &points, situation.is_stage_over).into()
         }
         Method::Sequential | Method::Wilson => {
             on_differences(report, check, &warm, situation, levels)
@@ -388,22 +394,21 @@ fn on_differences(
 ) -> Evaluated {
     let (violation, compliance) = (check.limit, check.promotion_limit);
     let usable = gauge::usable_intervals(values, violation.needs_control());
-    if usable < gauge::FEWEST_INTERVALS {
+    let fewest = check.fewest_intervals().decided;
+    if usable < fewest {
         let grid = situation.data.grid;
-        let missing = gauge::FEWEST_INTERVALS - usable;
+        let missing = fewest - usable;
         let intervals = (grid.intervals() + missing) as f64;
         report.needs = Some(NeedsReport {
-            canary_total: gauge::FEWEST_INTERVALS as f64,
+            canary_total: fewest as f64,
             ..needs::projected(&report, intervals, grid)
         });
-        let why = format!(
-            "{usable} of {} intervals that a gauge needs",
-            gauge::FEWEST_INTERVALS
-        );
+        let values = values_text(&report, check.measured.dimension);
+        let why = format!("undecided, {values}; {usable} of {fewest} intervals that a gauge needs");
         return undecided(report, &why).into();
     }
     if report.method.is_valid_at_any_time() {
-        let known_from = gauge::usable_from(values, violation.needs_control());
+        let known_from = gauge::usable_from(values, violation.needs_control(), fewest);
         let proof = evidence::of_gauge(values, violation, compliance, situation.budget)
             .known_from(known_from);
         return conclude_proof(report, check, proof, Plannable::default(), situation);

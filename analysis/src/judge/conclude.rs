@@ -4,7 +4,7 @@ use crate::pipeline::{Check, Dimension, Limit, Method};
 
 use super::limit::Shown;
 use super::model::{ArmReport, CheckReport, Outcome, ReasonCode};
-use super::text;
+use crate::text;
 
 /// A report before anything is known.
 pub(super) fn empty_report(check: &Check, method: Method, may_roll_back: bool) -> CheckReport {

@@ -10,8 +10,8 @@
 use crate::pipeline::{Better, Dimension, ErrorBudget, Pipeline, Stage};
 
 use super::model::{ReasonCode, StageVerdict, Verdict, Warning, WarningCode};
-use super::text;
 use crate::data::{BudgetData, DataFault, FaultCode, StageData};
+use crate::text;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
 

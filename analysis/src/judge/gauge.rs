@@ -11,8 +11,6 @@ use super::model::ArmReport;
 
 /// Fewest blocks of which a spread is taken.
 const FEWEST_BLOCKS: usize = 4;
-/// Intervals with data below which a gauge cannot be decided: four of the shortest blocks.
-pub(crate) const FEWEST_INTERVALS: usize = 40;
 /// Newest intervals whose values must all be beyond a kill switch: one spike kills nothing.
 const NEWEST_INTERVALS: usize = 3;
 
@@ -30,9 +28,9 @@ pub(crate) fn usable_intervals(gauge: &PairedGauge, needs_control: bool) -> usiz
 }
 
 /// The interval that brings the fewest intervals with which a gauge can be decided.
-pub(crate) fn usable_from(gauge: &PairedGauge, needs_control: bool) -> usize {
+pub(crate) fn usable_from(gauge: &PairedGauge, needs_control: bool, fewest: usize) -> usize {
     usable(gauge, needs_control)
-        .nth(FEWEST_INTERVALS - 1)
+        .nth(fewest.saturating_sub(1))
         .unwrap_or(gauge.intervals.len())
 }
 
@@ -230,6 +228,7 @@ mod tests {
     use super::*;
     use crate::judge::tests::metric;
     use crate::pipeline::{Better, Dimension, Method, MetricKind, is_worth_a_failure};
+    use crate::sequential::FEWEST_GAUGE_INTERVALS;
 
     fn gauge(pairs: impl Iterator<Item = (f64, f64)>) -> PairedGauge {
         let intervals = pairs
@@ -303,7 +302,7 @@ mod tests {
     #[test]
     fn fewer_than_forty_intervals_decide_nothing() {
         let limit = Limit::absolute(true, 0.7);
-        let count = u32::try_from(FEWEST_INTERVALS).unwrap();
+        let count = u32::try_from(FEWEST_GAUGE_INTERVALS).unwrap();
         let short = gauge(wave(0.1, 0.0, count - 1).zip(wave(9.0, 0.0, count - 1)));
         assert_eq!(both(&short, limit, limit), Shown::Open);
         let enough = gauge(wave(0.1, 0.0, count).zip(wave(9.0, 0.0, count)));

@@ -1,7 +1,7 @@
 //! Kayenta's way of judging, for parity: Mann-Whitney over the intervals' averages, one look at
 //! the end of the stage.
 
-use crate::pipeline::Limit;
+use crate::pipeline::{Check, Limit};
 use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
@@ -9,10 +9,6 @@ use super::conclude::{undecided, with_sentence};
 use super::limit::estimate;
 use super::model::{CheckReport, Outcome, ReasonCode};
 use super::warm_up::LookedAt;
-
-/// With fewer points a side the test has no real interval. Source: docs/design/statistics.md, "3.4
-/// Mann-Whitney as Kayenta does it".
-const FEWEST_POINTS: usize = 5;
 
 /// One number for each interval, as Kayenta sees a metric: traffic is not weighed.
 pub(super) type Points = Populations<Vec<f64>>;
@@ -85,10 +81,11 @@ pub(super) fn gauge_points(gauge: &PairedGauge) -> Points {
 /// below; the check's ratio is the allowed increase or decrease of the means.
 pub(super) fn conclude(
     mut report: CheckReport,
-    limit: Limit,
+    check: &Check,
     points: &Points,
     is_stage_over: bool,
 ) -> CheckReport {
+    let limit = check.limit;
     if !is_stage_over {
         return undecided(
             report,
@@ -96,8 +93,9 @@ pub(super) fn conclude(
         );
     }
     let fewest = points.control.len().min(points.canary.len());
-    if (1..FEWEST_POINTS).contains(&fewest) {
-        let why = format!("{fewest} of {FEWEST_POINTS} points that kayenta's test needs");
+    let needed = check.fewest_intervals().decided;
+    if (1..needed).contains(&fewest) {
+        let why = format!("{fewest} of {needed} points that kayenta's test needs");
         return undecided(report, &why);
     }
     let (allowed_increase, allowed_decrease, breaks_high, breaks_low) = match limit {

@@ -14,9 +14,9 @@ use super::gauge::{self, Newest};
 use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{CheckReport, Outcome, ReasonCode};
-use super::text;
 use super::warm_up::LookedAt;
 use crate::data::MetricData;
+use crate::text;
 
 /// The newest intervals that a kill switch looks at: five minutes of the usual 30 s.
 const NEWEST_INTERVALS: usize = 10;
@@ -38,7 +38,7 @@ pub(super) enum KillSwitch {
 
 /// Looks at one kill switch.
 pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
-    if switch.is_relative() && situation.stage.traffic_percent >= 100.0 {
+    if !switch.counts_at(situation.stage.traffic_percent) {
         // An impact compares with a control, of which none is left.
         return KillSwitch::Quiet;
     }

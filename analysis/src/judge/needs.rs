@@ -8,7 +8,7 @@ use super::conclude::{undecided, values_text};
 use super::growth::{Claimed, growth};
 use super::limit::{Claim, Plannable, Scale, estimate};
 use super::model::{CheckReport, NeedsReport};
-use super::text;
+use crate::text;
 
 /// Tells an open check what it needs, given the intervals until it is decided at today's traffic;
 /// nothing when no amount would do.
@@ -39,12 +39,7 @@ pub(super) fn told(
     let needs = projected(&report, intervals, grid);
     let needed = needs.canary_total;
     report.needs = Some(needs);
-    let unit = match check.measured.kind {
-        MetricKind::EventRate { .. } => "units of exposure of the canary",
-        MetricKind::Proportion { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
-            "canary requests"
-        }
-    };
+    let unit = unit_of(check);
     let why = if seen > 0.0 && needed > seen {
         let (seen, needed) = (text::count(seen), text::about(needed));
         format!("undecided, {seen} of about {needed} {unit}; {values}")
@@ -52,6 +47,16 @@ pub(super) fn told(
         format!("undecided, {values}")
     };
     undecided(report, &why)
+}
+
+/// What the canary of a check is counted against.
+pub(super) fn unit_of(check: &Check) -> &'static str {
+    match check.measured.kind {
+        MetricKind::EventRate { .. } => "units of exposure of the canary",
+        MetricKind::Proportion { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
+            "canary requests"
+        }
+    }
 }
 
 /// What the canary was counted against so far.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::pipeline::{Dimension, OnInconclusive, Pipeline, SplitCheck, Stage};
-use crate::sequential::ErrorRate;
+use crate::sequential::{ErrorRate, FEWEST_STAGE_INTERVALS};
 
 use super::check::Situation;
 use super::error_budget;
@@ -14,14 +14,14 @@ use super::model::{
     CheckReport, NeedsReport, Outcome, ReasonCode, StageVerdict, Verdict, Warning, WarningCode,
 };
 use super::split::{self, Mismatch};
-use super::{silence, text, warm_up, watching};
+use super::{silence, warm_up, watching};
 use crate::data::{History, MetricData, Purpose, StageData};
 use crate::series::Grid;
+use crate::text;
 
 pub(crate) const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
-/// No stage promotes before this many intervals, nor before this time unless it is shorter. Source:
+/// No stage promotes before [`FEWEST_STAGE_INTERVALS`], nor before this time unless it is shorter. Source:
 /// docs/design/statistics.md, "11. The verdict of a stage".
-const FEWEST_INTERVALS: usize = 8;
 pub(crate) const LEAST_MINUTES: f64 = 5.0;
 /// Starts of a regression beyond this many intervals gain nothing and cost time.
 const LONGEST_INTERVALS: usize = 960;
@@ -133,7 +133,11 @@ impl Age {
         } else {
             let first = silence::first_canary_interval(data).unwrap_or(grid.intervals());
             // The canary's first request need not fall into the window's first interval.
-            if first <= FEWEST_INTERVALS { 0 } else { first }
+            if first <= FEWEST_STAGE_INTERVALS {
+                0
+            } else {
+                first
+            }
         };
         Self::since(grid.boundary_ms(first), stage, grid)
     }
@@ -263,9 +267,9 @@ fn decide(
         return Decision::hold(ReasonCode::WarmingUp, reason);
     }
     let least_minutes = LEAST_MINUTES.min(stage.duration_minutes);
-    if situation.data.grid.intervals() < FEWEST_INTERVALS || age.minutes < least_minutes {
+    if situation.data.grid.intervals() < FEWEST_STAGE_INTERVALS || age.minutes < least_minutes {
         let reason = format!(
-            "no stage is promoted before {FEWEST_INTERVALS} intervals and {} are over",
+            "no stage is promoted before {FEWEST_STAGE_INTERVALS} intervals and {} are over",
             text::minutes(least_minutes)
         );
         return Decision::hold(ReasonCode::WarmingUp, reason);

@@ -5,8 +5,8 @@ use super::check::Situation;
 use super::kill_switch::KillSwitch;
 use super::model::{CheckReport, ReasonCode, Verdict};
 use super::stage::{Decision, position, rollback};
-use super::text;
 use crate::pipeline::{MOST_INTERVALS, Pipeline, Stage};
+use crate::text;
 
 /// Of a stage that has passed: its kill switches and the proof of its checks still roll back.
 ///

@@ -11,13 +11,39 @@ use super::yaml::{Node, Position, Value};
 /// The most mistakes that are told of one file; more help nobody.
 const MAX_PROBLEMS: usize = 200;
 
+/// The rules that a file is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// All of this version.
+    Today,
+    /// Those of every version: a file that was accepted once, and is in use.
+    Ever,
+}
+
 /// The mistakes found so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Problems {
+    rules: Rules,
     list: Vec<Diagnostic>,
 }
 
 impl Problems {
+    /// None yet.
+    pub(super) fn by(rules: Rules) -> Self {
+        Self {
+            rules,
+            list: Vec::new(),
+        }
+    }
+
+    /// Adds a mistake by a rule that earlier versions did not have.
+    pub(super) fn add_later(&mut self, position: Position, path: &str, message: impl Into<String>) {
+        match self.rules {
+            Rules::Today => self.add(position, path, message),
+            Rules::Ever => {}
+        }
+    }
+
     /// Adds a mistake.
     pub(super) fn add(&mut self, position: Position, path: &str, message: impl Into<String>) {
         if self.list.len() < MAX_PROBLEMS {
@@ -127,6 +153,11 @@ impl<'a> Cursor<'a> {
     /// Tells a mistake of this node.
     pub(super) fn problem(&self, problems: &mut Problems, message: impl Into<String>) {
         problems.add(self.position(), &self.path, message);
+    }
+
+    /// Tells a mistake of this node by a rule that earlier versions did not have.
+    pub(super) fn later_problem(&self, problems: &mut Problems, message: impl Into<String>) {
+        problems.add_later(self.position(), &self.path, message);
     }
 
     /// Tells that something else was expected here.
@@ -367,6 +398,17 @@ impl<'a> Cursor<'a> {
                 None
             }
         }
+    }
+
+    /// A time in minutes: `90`, or a text with units such as `1h30m`.
+    pub(super) fn minutes(&self, expected: &str, problems: &mut Problems) -> Option<f64> {
+        const SECONDS_PER_MINUTE: f64 = 60.0;
+        if let Value::Text(text) = self.value()
+            && let Some(seconds) = parse_duration(text)
+        {
+            return Some(seconds / SECONDS_PER_MINUTE);
+        }
+        self.number(expected, problems)
     }
 
     /// One of some words.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::check::read_kill_condition;
-use super::cursor::{Cursor, Fields, Problems, shortened};
+use super::cursor::{Cursor, Fields, Problems, Rules, shortened};
 use super::error_budget::read_error_budget;
 use super::metrics::{Definition, KnownMetrics};
 use super::model::{AnalysisSettings, Check, Diagnostic, Pipeline};
@@ -64,8 +64,34 @@ const MAX_KILL_CONDITIONS: usize = 50;
 /// );
 /// ```
 pub fn parse(text: &str, default_name: &str) -> Result<Pipeline, Vec<Diagnostic>> {
+    read_by(Rules::Today, text, default_name)
+}
+
+/// Reads the file of a rollout that runs. It was accepted when the rollout began, and keeps its
+/// meaning: what this version refuses and earlier ones did not is no mistake here.
+///
+/// # Errors
+///
+/// Every mistake that was one in every version.
+///
+/// ```
+/// use serinus_analysis::pipeline::{parse, parse_of_a_rollout};
+///
+/// let text = "
+/// canary_pipeline:
+///   stage_1: {traffic_percent: 5, duration_minutes: 30, metrics: [latency_p99 < 0.2]}
+/// ";
+/// assert!(parse(text, "checkout").is_err());
+/// let pipeline = parse_of_a_rollout(text, "checkout").unwrap();
+/// assert_eq!(pipeline.stages[0].checks[0].limit.absolute_value(), Some(0.2));
+/// ```
+pub fn parse_of_a_rollout(text: &str, default_name: &str) -> Result<Pipeline, Vec<Diagnostic>> {
+    read_by(Rules::Ever, text, default_name)
+}
+
+fn read_by(rules: Rules, text: &str, default_name: &str) -> Result<Pipeline, Vec<Diagnostic>> {
     let root = yaml::read(text).map_err(|diagnostic| vec![diagnostic])?;
-    let mut problems = Problems::default();
+    let mut problems = Problems::by(rules);
     let pipeline = read_file(&Cursor::root(&root), default_name, &mut problems);
     let diagnostics = problems.into_sorted();
     match pipeline {

@@ -7,7 +7,7 @@ use crate::query::{
     QueryError, check_counter_selector, check_gauge_expression, check_native_histogram_selector,
 };
 
-use super::cursor::{Cursor, Field, Fields, Problems, checked, shortened};
+use super::cursor::{Cursor, Field, Fields, Problems, Rules, checked, shortened};
 use super::model::{Better, Dimension, Exposure, Metric, MetricKind};
 use super::names::suggestion;
 use super::resolve::Subject;
@@ -388,7 +388,7 @@ fn read_events(
 ) -> Option<(MetricKind, Natural)> {
     if key == "errors"
         && let Some(cursor) = fields.get("better")
-        && cursor.choice(BETTER, &mut Problems::default()) == Some(Better::Higher)
+        && cursor.choice(BETTER, &mut Problems::by(Rules::Today)) == Some(Better::Higher)
     {
         cursor.problem(
             problems,

@@ -5,32 +5,40 @@
 //! right name.
 
 mod check;
+mod condition;
 mod cursor;
 mod duration;
 mod error_budget;
 mod expression;
+mod fewest;
 mod file;
 mod limit;
+mod meaningless;
 mod metrics;
 mod model;
 mod names;
 mod population;
 mod presets;
 mod quantity;
+mod remarks;
 mod resolve;
 mod schedule;
 mod settings;
 mod stages;
+mod understood;
 mod yaml;
 
 pub use duration::parse_duration;
-pub use file::parse;
+pub use fewest::FewestIntervals;
+pub use file::{parse, parse_of_a_rollout};
 pub use limit::Limit;
+pub(crate) use meaningless::untestable;
 pub use model::*;
 #[cfg(test)]
 pub(crate) use model::{Comparison, Condition};
 pub use names::nearest_name;
 pub use presets::{DEFAULT_PRESET, PRESET_NAMES, preset_metrics};
+pub use remarks::{Remark, RemarkCode};
 #[cfg(test)]
 pub(crate) use resolve::{Subject, WrittenCheck, deciding_method, is_worth_a_failure};
 pub use schedule::MOST_INTERVALS;

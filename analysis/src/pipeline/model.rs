@@ -325,6 +325,12 @@ impl Check {
         self.limit.needs_control()
     }
 
+    /// Whether it counts in a stage with this share of the traffic: at 100 % there is no control to
+    /// compare with.
+    pub fn counts_at(&self, traffic_percent: f64) -> bool {
+        !self.is_relative() || traffic_percent < 100.0
+    }
+
     /// Whether it is of an impact, which is measured as another metric.
     pub fn is_of_impact(&self) -> bool {
         self.metric != self.measured.name

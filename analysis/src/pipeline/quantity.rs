@@ -96,6 +96,11 @@ impl Quantity {
         shifted(&self.digits, shift) * factor
     }
 
+    /// The number as it was written.
+    pub(super) fn digits(&self) -> &str {
+        &self.digits
+    }
+
     /// The number without regard to its unit.
     pub(super) fn bare_number(&self) -> f64 {
         shifted(&self.digits, 0)
@@ -140,8 +145,8 @@ impl Quantity {
 pub(super) fn units_of(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Fraction => "%, bps or no unit",
-        Dimension::Seconds => "us, ms, s, min, h or no unit for seconds",
-        Dimension::Bytes => "B, KB, MB, GB, KiB, MiB, GiB or no unit for bytes",
+        Dimension::Seconds => "us, ms, s, min or h",
+        Dimension::Bytes => "B, KB, MB, GB, KiB, MiB or GiB",
         Dimension::Number => "any unit or none",
     }
 }

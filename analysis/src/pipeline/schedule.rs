@@ -225,8 +225,8 @@ fn read_traffic(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
 fn read_minutes(value: &Cursor<'_>, problems: &mut Problems) -> Option<f64> {
     // A year: a grid of intervals must be finite, and so must the patience of its readers.
     const MAX_MINUTES: f64 = 525_600.0;
-    const MINUTES: &str = "a number of minutes above 0 and up to 525600";
-    let minutes = value.number(MINUTES, problems)?;
+    const MINUTES: &str = "minutes above 0 and up to 525600, or a time such as 1h30m";
+    let minutes = value.minutes(MINUTES, problems)?;
     checked(
         value,
         minutes,

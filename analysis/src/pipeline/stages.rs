@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::check::read_check;
 use super::cursor::{Cursor, Field, Fields, Problems, shortened};
+use super::fewest::undecidable;
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Stage};
 use super::schedule::{MAX_STAGES, Step, read_schedule};
@@ -115,9 +116,9 @@ impl StageReader<'_> {
             );
         }
         let inherits_checks = own_checks.is_none();
-        let checks = if let Some(checks) = own_checks {
+        let (checks, places) = if let Some((checks, places)) = own_checks {
             self.remember(&checks);
-            checks
+            (checks, places)
         } else {
             if self.inherited.len() > MAX_CHECKS {
                 let message = format!(
@@ -126,10 +127,11 @@ impl StageReader<'_> {
                 );
                 problems.add(entry.key_position, entry.value.path(), message);
             }
-            self.inherited.clone()
+            (self.inherited.clone(), Vec::new())
         };
         let steps = read_schedule(entry, &fields, self.settings, problems);
         self.check_traffic(&steps, problems);
+        self.check_length(entry, &steps, &checks, &places, problems);
         for step in &steps {
             let id = match step.number {
                 Some(number) => format!("{}.{number}", entry.key),
@@ -163,12 +165,17 @@ impl StageReader<'_> {
         }
     }
 
-    /// The stage's own checks; nothing when it has no key for them.
-    fn read_checks(&self, fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<Check>> {
+    /// The stage's own checks, each with its place; nothing when it has no key for them.
+    fn read_checks<'a>(
+        &self,
+        fields: &Fields<'a>,
+        problems: &mut Problems,
+    ) -> Option<(Vec<Check>, Vec<Cursor<'a>>)> {
         let list = fields.get_either("metrics", "checks", problems)?;
         let mut checks: Vec<Check> = Vec::new();
+        let mut places = Vec::new();
         let Some(items) = list.items("a list of checks", problems) else {
-            return Some(checks);
+            return Some((checks, places));
         };
         if items.is_empty() {
             list.problem(
@@ -192,8 +199,37 @@ impl StageReader<'_> {
                 continue;
             }
             checks.push(check);
+            places.push(item.clone());
         }
-        Some(checks)
+        Some((checks, places))
+    }
+
+    /// Tells the checks of which nothing could be decided before their stage ends, each once: at
+    /// its own place, or at the stage that takes it over.
+    fn check_length(
+        &self,
+        entry: &Field<'_>,
+        steps: &[Step<'_>],
+        checks: &[Check],
+        places: &[Cursor<'_>],
+        problems: &mut Problems,
+    ) {
+        let interval_seconds = self.settings.interval_seconds;
+        for (index, check) in checks.iter().enumerate() {
+            let why = steps
+                .iter()
+                // A duration that is wrong has been told already.
+                .filter(|step| step.max_duration_minutes > 0.0)
+                .filter(|step| check.counts_at(step.traffic_percent))
+                .find_map(|step| undecidable(check, step.max_duration_minutes, interval_seconds));
+            let Some(why) = why else {
+                continue;
+            };
+            match places.get(index) {
+                Some(place) => place.later_problem(problems, why),
+                None => problems.add_later(entry.key_position, entry.value.path(), why),
+            }
+        }
     }
 
     /// Adds a stage's checks to those that later stages take over. A check that was there

@@ -12,6 +12,8 @@ pub const BLOCK_LENGTHS: [usize; 3] = [10, 20, 40];
 
 /// Fewest blocks with evidence.
 const FEWEST_BLOCKS: usize = 4;
+/// Fewest intervals with evidence: the fewest of the shortest blocks.
+pub const FEWEST_GAUGE_INTERVALS: usize = FEWEST_BLOCKS * BLOCK_LENGTHS[0];
 /// A relative limit at least this wide, or its inverse where more is better, lets a gauge vote.
 const LEAST_VOTING_RATIO: f64 = 1.25;
 

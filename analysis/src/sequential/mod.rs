@@ -49,7 +49,7 @@ pub use counts::{IntervalCounts, on_every_interval};
 pub use dispersion::Dispersion;
 pub use evidence::{AbsoluteEvidence, EvidenceConfig, RelativeEvidence, first_crossing};
 pub use gauge::{
-    BLOCK_LENGTHS, block_means, gauge_log_evidence, gauge_may_roll_back,
+    BLOCK_LENGTHS, FEWEST_GAUGE_INTERVALS, block_means, gauge_log_evidence, gauge_may_roll_back,
     integrated_autocorrelation_time, mean_margin, normal_mixture_log_evidence,
     smallest_gauge_log_evidence,
 };

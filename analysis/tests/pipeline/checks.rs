@@ -11,15 +11,14 @@ fn limits_are_converted_to_base_units() {
         ("error_rate < 0.001", absolute(Less, 0.001)),
         ("error_rate < 0.1%", absolute(Less, 0.001)),
         ("error_rate <= 10bps", absolute(LessOrEqual, 0.001)),
-        ("error_rate <= 0", absolute(LessOrEqual, 0.0)),
         ("latency_p99 < 200ms", absolute(Less, 0.2)),
-        ("latency_p99 < 0.2", absolute(Less, 0.2)),
         ("latency_p99 < 2 min", absolute(Less, 120.0)),
         ("memory_usage < 512MiB", absolute(Less, 536_870_912.0)),
         ("memory_usage < 1.5GB", absolute(Less, 1.5e9)),
         ("cpu_usage < 70%", absolute(Less, 0.7)),
         ("queue_depth < 1e4", absolute(Less, 10_000.0)),
-        ("conversion >= 100%", absolute(GreaterOrEqual, 1.0)),
+        ("conversion >= 99.99%", absolute(GreaterOrEqual, 0.9999)),
+        ("queue_depth <= 0", absolute(LessOrEqual, 0.0)),
         ("throughput > 100", absolute(Greater, 100.0)),
         // The part of the conversion that is lost: a limit relative to the control's.
         ("business_kpi_impact < -1%", relative(Greater, 1.01, 0.0)),
@@ -83,7 +82,7 @@ fn a_check_of_another_name_is_the_metric_it_names() {
 canary_pipeline:
   stage:
     traffic_percent: 5
-    duration_minutes: 5
+    duration_minutes: 60
     metrics: [response_time_p95 < legacy_p95]
 ";
     assert_eq!(read(text).stages[0].checks[0].metric, "latency_p95");
@@ -99,7 +98,7 @@ fn a_check_may_be_a_mapping() {
 canary_pipeline:
   stage:
     traffic_percent: 5%
-    duration_minutes: 0.5
+    duration_minutes: 60.5
     checks:
       - error_rate < 1%
       - {check: error_rate < baseline * 1.1, weight: 2, method: kayenta, promote_ratio: 1.5}
@@ -113,7 +112,7 @@ canary_pipeline:
     let below_control = |ratio| Limit::relative(true, ratio, 0.0);
     let above_control = |ratio| Limit::relative(false, ratio, 0.0);
     let stage = &pipeline.stages[0];
-    assert_eq!((stage.traffic_percent, stage.duration_minutes), (5.0, 0.5));
+    assert_eq!((stage.traffic_percent, stage.duration_minutes), (5.0, 60.5));
     let flags: Vec<_> = stage
         .checks
         .iter()
@@ -174,7 +173,7 @@ fn what_proof_does_is_as_the_file_says_and_else_holds_for_gauges_with_a_tight_li
         ("{check: cpu_usage within 30% of baseline}", false, false),
     ] {
         let text = format!(
-            "canary_pipeline: {{a: {{traffic_percent: 5, duration_minutes: 5, checks: [{written}]}}}}"
+            "canary_pipeline: {{a: {{traffic_percent: 5, duration_minutes: 60, checks: [{written}]}}}}"
         );
         let pipeline = read(&text);
         let check = &pipeline.stages[0].checks[0];

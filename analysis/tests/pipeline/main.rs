@@ -2,6 +2,7 @@
 
 mod checks;
 mod diagnostics;
+mod meaning;
 mod properties;
 mod sections;
 mod shipped;

@@ -171,7 +171,7 @@ fn no_number_of_a_check_may_be_nan_or_infinite() {
 
 fn stage_with(check: &str) -> String {
     format!(
-        "canary_pipeline:\n  a: {{traffic_percent: 5, duration_minutes: 5, metrics: ['{check}']}}"
+        "canary_pipeline:\n  a: {{traffic_percent: 5, duration_minutes: 60, metrics: ['{check}']}}"
     )
 }
 

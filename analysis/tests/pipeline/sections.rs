@@ -24,7 +24,7 @@ metrics:
   depth: {gauge: depth}
   lost_hits: {impact_of: hits}
 canary_pipeline:
-  stage: {traffic_percent: 5, duration_minutes: 5, metrics: [lost_hits < 1%, heap < 80%, size_p50 < 10KiB, depth < 5min]}
+  stage: {traffic_percent: 5, duration_minutes: 60, metrics: [lost_hits < 1%, heap < 80%, size_p50 < 10KiB, depth < 5min]}
 "#,
     );
     let metric = |name: &str| pipeline.metrics[name].clone();

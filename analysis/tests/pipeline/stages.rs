@@ -221,7 +221,7 @@ fn json_is_read_as_yaml_is() {
         "metrics": {"depth": {"gauge": "queue_depth{job=\"a\"}"}},
         "canary_pipeline": {
             "a": {"traffic_percent": [5, 10.5], "duration_minutes": 1e1, "metrics": ["depth < 5"]},
-            "b": {"traffic_percent": 100, "duration_minutes": 5, "shadow": false},
+            "b": {"traffic_percent": 100, "duration_minutes": 10, "shadow": false},
         }
     });
     let short = read(&value.to_string());

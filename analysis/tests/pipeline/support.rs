@@ -40,7 +40,7 @@ pub(crate) fn must_hold(check: &Check) -> MustHold {
 #[expect(clippy::indexing_slicing, reason = "a helper of tests")]
 pub(crate) fn condition(check: &str) -> MustHold {
     let text = format!(
-        "canary_pipeline:\n  stage: {{traffic_percent: 5, duration_minutes: 5, metrics: ['{check}']}}"
+        "canary_pipeline:\n  stage: {{traffic_percent: 5, duration_minutes: 60, metrics: ['{check}']}}"
     );
     must_hold(&read(&text).stages[0].checks[0])
 }

@@ -9,7 +9,6 @@ use super::subject::{Line, LineNoise, Subject, Truth};
 use super::{Noise, OutlookStatus, Past};
 use crate::data::MetricData;
 use crate::judge::evidence::{Budget, Held};
-use crate::judge::gauge;
 use crate::judge::latency::{CONTROL_TAIL_NEEDED, Latency};
 use crate::judge::limit::{Scale, estimate};
 use crate::judge::stage::budget;
@@ -99,7 +98,7 @@ impl<'a> Setting<'a> {
     }
 
     fn gauge(&self, check: &Check) -> NotPlanned {
-        let least = gauge::FEWEST_INTERVALS as f64 + self.warm_up_intervals;
+        let least = check.fewest_intervals().decided as f64 + self.warm_up_intervals;
         let power = if check.may_roll_back {
             ""
         } else {

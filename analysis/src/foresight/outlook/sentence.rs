@@ -3,7 +3,7 @@
 use crate::pipeline::{Check, Limit, Stage};
 
 use super::{CheckOutlook, FactorsOf, OutlookStatus, PromotionOutlook};
-use crate::judge::text;
+use crate::text;
 
 /// `at 1 % of the traffic this stage sees x5 in 9 minutes, x2 in 4 hours; it lasts 60 minutes`.
 pub(super) fn of_check(outlook: &CheckOutlook, stage: &Stage, check: &Check) -> String {

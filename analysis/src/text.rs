@@ -6,10 +6,43 @@ use crate::pipeline::Dimension;
 pub(crate) fn value(number: f64, dimension: Dimension) -> String {
     match dimension {
         Dimension::Fraction => format!("{} %", percent(number * 100.0)),
-        Dimension::Seconds if number.abs() < 1.0 => format!("{} ms", digits(number * 1e3)),
-        Dimension::Seconds => format!("{} s", digits(number)),
-        Dimension::Bytes => bytes(number),
-        Dimension::Number => digits(number),
+        other => with_unit(number, other, digits),
+    }
+}
+
+/// Writes a value that somebody chose, such as a limit: with all the digits that it has.
+pub(crate) fn exact_value(number: f64, dimension: Dimension) -> String {
+    match dimension {
+        Dimension::Fraction => format!("{} %", exact(number * 100.0)),
+        other => with_unit(number, other, exact),
+    }
+}
+
+fn with_unit(number: f64, dimension: Dimension, written: fn(f64) -> String) -> String {
+    match dimension {
+        Dimension::Fraction | Dimension::Number => written(number),
+        Dimension::Seconds if number.abs() < 1.0 => format!("{} ms", written(number * 1e3)),
+        Dimension::Seconds => format!("{} s", written(number)),
+        Dimension::Bytes => bytes(number, written),
+    }
+}
+
+/// All digits of a number that somebody wrote, without what a change of units adds to them: 0.07 as
+/// a part of 100 is 7, not 7.000000000000001.
+pub(crate) fn exact(number: f64) -> String {
+    const SIGNIFICANT: f64 = 12.0;
+    if number == 0.0 || !number.is_finite() {
+        return digits(number);
+    }
+    let unit = libm::pow(
+        10.0,
+        SIGNIFICANT - 1.0 - libm::floor(libm::log10(number.abs())),
+    );
+    let rounded = libm::round(number * unit) / unit;
+    if rounded.is_finite() {
+        rounded.to_string()
+    } else {
+        number.to_string()
     }
 }
 
@@ -65,15 +98,29 @@ pub(crate) fn about(number: f64) -> String {
     count(libm::ceil(number / unit) * unit)
 }
 
+/// From 48 hours on people count days.
+const MINUTES_TOLD_IN_DAYS: f64 = 48.0 * 60.0;
+
 /// Writes a time span given in minutes.
 pub fn minutes(number: f64) -> String {
-    if number < 180.0 {
-        format!("{} minutes", digits(libm::ceil(number * 10.0) / 10.0))
-    } else if number < 72.0 * 60.0 {
-        format!("{} hours", digits(number / 60.0))
+    let (count, unit) = if number < 180.0 {
+        (digits(libm::ceil(number * 10.0) / 10.0), "minute")
+    } else if number < MINUTES_TOLD_IN_DAYS {
+        (digits(number / 60.0), "hour")
     } else {
-        format!("{} days", digits(number / 1_440.0))
-    }
+        (digits(number / 1_440.0), "day")
+    };
+    counted_text(&count, unit)
+}
+
+/// `1 check`, `2 checks`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    counted_text(&count.to_string(), noun)
+}
+
+fn counted_text(count: &str, noun: &str) -> String {
+    let ending = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 /// Three significant digits, without trailing zeros, never in exponents between 1e-6 and 1e15.
@@ -103,7 +150,7 @@ pub(crate) fn digits(number: f64) -> String {
     }
 }
 
-fn bytes(number: f64) -> String {
+fn bytes(number: f64, written: fn(f64) -> String) -> String {
     const UNITS: [(&str, f64); 3] = [
         ("GiB", 1_073_741_824.0),
         ("MiB", 1_048_576.0),
@@ -111,10 +158,10 @@ fn bytes(number: f64) -> String {
     ];
     for (unit, size) in UNITS {
         if number.abs() >= size {
-            return format!("{} {unit}", digits(number / size));
+            return format!("{} {unit}", written(number / size));
         }
     }
-    format!("{} bytes", digits(number))
+    format!("{} bytes", written(number))
 }
 
 /// Longest reason in characters: callers keep it in small places.
@@ -163,7 +210,32 @@ mod tests {
     fn spans_of_time_are_told_in_the_unit_that_suits() {
         assert_eq!(minutes(41.0), "41 minutes");
         assert_eq!(minutes(240.0), "4 hours");
+        assert_eq!(minutes(47.0 * 60.0), "47 hours");
+        assert_eq!(minutes(48.0 * 60.0), "2 days");
         assert_eq!(minutes(10_000.0), "6.94 days");
+        assert_eq!(minutes(1.0), "1 minute");
+        assert_eq!(minutes(0.5), "0.5 minutes");
+    }
+
+    #[test]
+    fn what_somebody_wrote_keeps_its_digits_and_gets_no_more() {
+        assert_eq!(exact_value(0.07, Dimension::Fraction), "7 %");
+        assert_eq!(exact_value(0.000_123_45, Dimension::Fraction), "0.012345 %");
+        assert_eq!(exact_value(0.2, Dimension::Seconds), "200 ms");
+        assert_eq!(exact_value(1.2345, Dimension::Seconds), "1.2345 s");
+        assert_eq!(
+            exact_value(1.7 * 1_073_741_824.0, Dimension::Bytes),
+            "1.7 GiB"
+        );
+        assert_eq!(exact_value(12_345.678, Dimension::Number), "12345.678");
+        assert_eq!(exact_value(0.0, Dimension::Number), "0");
+    }
+
+    #[test]
+    fn one_thing_is_told_as_one() {
+        assert_eq!(counted(1, "check"), "1 check");
+        assert_eq!(counted(2, "check"), "2 checks");
+        assert_eq!(counted(0, "check"), "0 checks");
     }
 
     #[test]

@@ -1,0 +1,95 @@
+//! How many intervals a check takes at the least, whatever the traffic. Lint refuses what its stage
+//! is too short for, and the judge waits for as many: one rule.
+
+use crate::sequential::{FEWEST_GAUGE_INTERVALS, FEWEST_STAGE_INTERVALS};
+
+use super::model::{Check, Method, MetricKind, Stage};
+
+/// With fewer points a side Kayenta's test has no real interval. Source: docs/design/statistics.md,
+/// "3.4 Mann-Whitney as Kayenta does it".
+const FEWEST_KAYENTA_POINTS: usize = 5;
+
+const SECONDS_PER_MINUTE: f64 = 60.0;
+
+/// Intervals with data that a check takes at the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FewestIntervals {
+    /// Until anything can be decided, be it good or bad.
+    pub decided: usize,
+    /// Until it can pass.
+    pub passed: usize,
+}
+
+impl Check {
+    /// How many intervals with data this check takes at the least. Source:
+    /// docs/design/statistics.md, "8. Gauges" and "11. The verdict of a stage".
+    pub fn fewest_intervals(&self) -> FewestIntervals {
+        let decided = match (self.method, &self.measured.kind) {
+            (Method::Kayenta, _) => FEWEST_KAYENTA_POINTS,
+            (Method::Sequential | Method::Wilson, MetricKind::Gauge { .. }) => {
+                FEWEST_GAUGE_INTERVALS
+            }
+            (
+                Method::Sequential | Method::Wilson,
+                MetricKind::Proportion { .. }
+                | MetricKind::EventRate { .. }
+                | MetricKind::Quantile { .. },
+            ) => 1,
+        };
+        FewestIntervals {
+            decided,
+            passed: decided.max(FEWEST_STAGE_INTERVALS),
+        }
+    }
+}
+
+/// Intervals of a grid after which a stage reaches its longest duration.
+pub(super) fn intervals_of(max_duration_minutes: f64, interval_seconds: u32) -> f64 {
+    (max_duration_minutes * SECONDS_PER_MINUTE / f64::from(interval_seconds)).ceil()
+}
+
+/// The shortest `max_duration_minutes` that holds so many intervals.
+pub(super) fn minutes_of(intervals: usize, interval_seconds: u32) -> f64 {
+    intervals as f64 * f64::from(interval_seconds) / SECONDS_PER_MINUTE
+}
+
+/// What is wrong with a check in a stage that ends before anything of it can be decided; nothing
+/// where something can.
+pub(super) fn undecidable(
+    check: &Check,
+    max_duration_minutes: f64,
+    interval_seconds: u32,
+) -> Option<String> {
+    let fewest = check.fewest_intervals().decided;
+    if intervals_of(max_duration_minutes, interval_seconds) >= fewest as f64 {
+        return None;
+    }
+    Some(format!(
+        "{} cannot be decided: it takes {fewest} intervals of {interval_seconds} s with data, and \
+         the stage lasts at most {max_duration_minutes} minutes: set max_duration_minutes to {} or \
+         more, or a shorter interval",
+        check.metric,
+        minutes_of(fewest, interval_seconds)
+    ))
+}
+
+/// Why a stage that can roll back cannot be promoted before it ends; nothing where it can.
+pub(super) fn unpromotable(stage: &Stage, interval_seconds: u32) -> Option<String> {
+    let needed = stage
+        .checks
+        .iter()
+        .filter(|check| check.critical && !check.warn_only)
+        .filter(|check| check.counts_at(stage.traffic_percent))
+        .map(|check| check.fewest_intervals().passed)
+        .max()?;
+    let longest = stage.max_duration_minutes;
+    if intervals_of(longest, interval_seconds) >= needed as f64 {
+        return None;
+    }
+    Some(format!(
+        "it can roll back, but not pass in its time: that takes {needed} intervals of \
+         {interval_seconds} s, and it lasts at most {longest} minutes: set max_duration_minutes to \
+         {} or more, or a shorter interval",
+        minutes_of(needed, interval_seconds)
+    ))
+}

@@ -1,0 +1,474 @@
+//! What makes a pipeline harmless or strange, and what will surprise its author: said before a
+//! rollout begins, by everything that shows a pipeline.
+//!
+//! Source: docs/design/gate.md, "9. Lint tells what a file means".
+
+use super::fewest::unpromotable;
+use super::model::{Check, Method, Metric, MetricKind, Pipeline, SplitCheck, Stage};
+use crate::matchers::Matchers;
+use crate::text;
+
+/// Labels that tell a version or a pod from another, but not a service from another.
+const LABELS_OF_A_VERSION: &[&str] = &[
+    "track",
+    "version",
+    "app_version",
+    "service_version",
+    "destination_version",
+    "pod_template_hash",
+    "rollouts_pod_template_hash",
+    "pod",
+    "instance",
+    "node",
+    "role",
+    "slot",
+    "color",
+    "canary",
+    "release_track",
+    "revision",
+];
+
+/// Labels that name a service where a metric's own selector has them.
+const LABELS_OF_A_SERVICE: &[&str] = &[
+    "job",
+    "service",
+    "app",
+    "service_name",
+    "application",
+    "component",
+    "container",
+    "deployment",
+    "workload",
+    "destination_workload",
+    "destination_service",
+    "destination_service_name",
+    "destination_app",
+    "exported_service",
+    "ingress",
+    "backend",
+    "envoy_cluster_name",
+    "name",
+];
+
+/// What a remark is about, as a stable token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RemarkCode {
+    /// The pipeline judges and never acts.
+    DryRun,
+    /// A stage judges and never acts.
+    ShadowStage,
+    /// A check warns and neither holds nor rolls back.
+    WarnOnly,
+    /// No promotion waits for a check.
+    NotCritical,
+    /// Proof against a check does not roll back.
+    NoRollback,
+    /// Another test than the sequential one decides.
+    Method,
+    /// Nobody looks whether the traffic is split as the stage says.
+    SplitCheck,
+    /// No matcher names the service.
+    ServiceNotNamed,
+    /// A stage is too short to pass in its time.
+    TooFewIntervals,
+}
+
+impl RemarkCode {
+    /// The token used in answers.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::DryRun => "dry_run",
+            Self::ShadowStage => "shadow_stage",
+            Self::WarnOnly => "warn_only",
+            Self::NotCritical => "not_critical",
+            Self::NoRollback => "no_rollback",
+            Self::Method => "method",
+            Self::SplitCheck => "split_check",
+            Self::ServiceNotNamed => "service_not_named",
+            Self::TooFewIntervals => "too_few_intervals",
+        }
+    }
+
+    /// Whether it is probably a mistake, and not only worth to be known.
+    pub fn is_warning(self) -> bool {
+        match self {
+            Self::ServiceNotNamed | Self::TooFewIntervals => true,
+            Self::DryRun
+            | Self::ShadowStage
+            | Self::WarnOnly
+            | Self::NotCritical
+            | Self::NoRollback
+            | Self::Method
+            | Self::SplitCheck => false,
+        }
+    }
+}
+
+/// One thing to know of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// What it is about.
+    pub code: RemarkCode,
+    /// The ids of the stages that it is about; all of them when empty.
+    pub stages: Vec<String>,
+    /// One sentence.
+    pub message: String,
+}
+
+impl Pipeline {
+    /// What makes this pipeline harmless or strange, what makes it harmless first.
+    pub fn remarks(&self) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        if self.dry_run {
+            let message = "DRY RUN: every stage is judged, and nothing is ever done about it";
+            remarks.push(remark(RemarkCode::DryRun, message));
+        }
+        remarks.extend(self.shadow_stages());
+        remarks.extend(self.flags());
+        remarks.extend(self.methods());
+        remarks.extend(self.split_check());
+        remarks.extend(self.service());
+        remarks.extend(self.short_stages());
+        remarks
+    }
+
+    fn shadow_stages(&self) -> Option<Remark> {
+        let stages = ids(self.stages.iter().filter(|stage| stage.shadow));
+        if stages.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "SHADOW: {} judged, and nothing is done about it",
+            match stages.as_slice() {
+                [only] => format!("the stage {only} is"),
+                several => format!("the stages {} are", several.join(", ")),
+            }
+        );
+        Some(Remark {
+            code: RemarkCode::ShadowStage,
+            stages,
+            message,
+        })
+    }
+
+    /// The flags of the checks, each check once with its stages.
+    fn flags(&self) -> Vec<Remark> {
+        type Flag = (RemarkCode, fn(&Check) -> bool, &'static str);
+        const FLAGS: &[Flag] = &[
+            (
+                RemarkCode::WarnOnly,
+                |check| check.warn_only,
+                "warns only: broken, it neither holds nor rolls back",
+            ),
+            (
+                RemarkCode::NotCritical,
+                |check| !check.critical && !check.warn_only,
+                "is not critical: a promotion does not wait for it",
+            ),
+            (
+                RemarkCode::NoRollback,
+                |check| check.may_fail && !check.may_roll_back && !check.warn_only,
+                "does not roll back",
+            ),
+        ];
+        let mut remarks = Vec::new();
+        for (code, has_flag, what) in FLAGS {
+            for (condition, stages) in self.stages_by_check(*has_flag) {
+                let message = format!("{condition} {what}{}", self.in_stages(&stages));
+                remarks.push(Remark {
+                    code: *code,
+                    stages,
+                    message,
+                });
+            }
+        }
+        remarks
+    }
+
+    /// The checks of which something is true, in the order of the file, with the stages in which it is.
+    fn stages_by_check(&self, is_so: impl Fn(&Check) -> bool) -> Vec<(String, Vec<String>)> {
+        let mut found: Vec<(String, Vec<String>)> = Vec::new();
+        for stage in &self.stages {
+            for check in stage.checks.iter().filter(|check| is_so(check)) {
+                let condition = check.understood();
+                match found.iter_mut().find(|(known, _)| *known == condition) {
+                    Some((_, stages)) => stages.push(stage.id.clone()),
+                    None => found.push((condition, vec![stage.id.clone()])),
+                }
+            }
+        }
+        found
+    }
+
+    /// ` (in stage_1, stage_2)`; nothing when these are all.
+    fn in_stages(&self, stages: &[String]) -> String {
+        if stages.len() == self.stages.len() {
+            String::new()
+        } else {
+            format!(" (in {})", stages.join(", "))
+        }
+    }
+
+    fn methods(&self) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        let general = self.analysis.method;
+        if let Some(warning) = single_look(general) {
+            let message = format!("the method is {}: {warning}", general.name());
+            remarks.push(remark(RemarkCode::Method, message));
+        }
+        for method in [Method::Wilson, Method::Kayenta] {
+            let Some(warning) = single_look(method).filter(|_| method != general) else {
+                continue;
+            };
+            let is_decided_so = |check: &Check| check.method == method;
+            for (condition, stages) in self.stages_by_check(is_decided_so) {
+                let message = format!(
+                    "{condition} is decided by {}: {warning}{}",
+                    method.name(),
+                    self.in_stages(&stages)
+                );
+                remarks.push(Remark {
+                    code: RemarkCode::Method,
+                    stages,
+                    message,
+                });
+            }
+        }
+        remarks
+    }
+
+    fn split_check(&self) -> Option<Remark> {
+        let message = match self.analysis.split_check {
+            SplitCheck::Hold => return None,
+            SplitCheck::Warn => {
+                "split_check is warn: traffic that is not split as the stage says does not hold"
+            }
+            SplitCheck::Off => {
+                "split_check is off: nobody looks whether the traffic is split as the stage says"
+            }
+        };
+        Some(remark(RemarkCode::SplitCheck, message))
+    }
+
+    /// The metrics that count every service of the source, because nothing names one.
+    fn service(&self) -> Option<Remark> {
+        if [&self.control, &self.canary]
+            .into_iter()
+            .any(names_a_service)
+        {
+            return None;
+        }
+        let checks = self.stages.iter().flat_map(|stage| &stage.checks);
+        let mut unnamed: Vec<&str> = Vec::new();
+        for check in checks.chain(&self.kill_switch) {
+            let name = check.measured.name.as_str();
+            if !selects_a_service(&check.measured) && !unnamed.contains(&name) {
+                unnamed.push(name);
+            }
+        }
+        if unnamed.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "no matcher names the service: {} {} every service that has these labels; add for \
+             example job or app to control and canary",
+            unnamed.join(", "),
+            if unnamed.len() == 1 {
+                "counts"
+            } else {
+                "count"
+            }
+        );
+        Some(remark(RemarkCode::ServiceNotNamed, message))
+    }
+
+    fn short_stages(&self) -> Vec<Remark> {
+        let interval_seconds = self.analysis.interval_seconds;
+        let too_short = self.stages.iter().filter_map(|stage| {
+            let why = unpromotable(stage, interval_seconds)?;
+            Some(Remark {
+                code: RemarkCode::TooFewIntervals,
+                stages: vec![stage.id.clone()],
+                message: format!("the stage {} is too short: {why}", stage.id),
+            })
+        });
+        too_short.collect()
+    }
+}
+
+impl Check {
+    /// What is unusual about it, in the words of the file.
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        if self.warn_only {
+            flags.push("warn_only".to_owned());
+        } else {
+            if !self.critical {
+                flags.push("critical: false".to_owned());
+            }
+            if !self.may_roll_back {
+                flags.push("rollback: false".to_owned());
+            }
+        }
+        if self.method != Method::Sequential {
+            flags.push(format!("method: {}", self.method.name()));
+        }
+        if (self.weight - 1.0).abs() > 0.0 {
+            flags.push(format!("weight: {}", text::exact(self.weight)));
+        }
+        flags
+    }
+}
+
+fn remark(code: RemarkCode, message: impl Into<String>) -> Remark {
+    Remark {
+        code,
+        stages: Vec::new(),
+        message: message.into(),
+    }
+}
+
+fn ids<'a>(stages: impl Iterator<Item = &'a Stage>) -> Vec<String> {
+    stages.map(|stage| stage.id.clone()).collect()
+}
+
+fn single_look(method: Method) -> Option<&'static str> {
+    match method {
+        Method::Sequential => None,
+        Method::Wilson | Method::Kayenta => {
+            Some("right for a single look; asked often, it rolls back good versions")
+        }
+    }
+}
+
+fn names_a_service(matchers: &Matchers) -> bool {
+    matchers.iter().any(|matcher| {
+        let label = matcher.label.replace('-', "_");
+        !LABELS_OF_A_VERSION.contains(&label.as_str())
+    })
+}
+
+/// Whether the metric's own selectors name a service, all of them.
+fn selects_a_service(metric: &Metric) -> bool {
+    let selects = |promql: &String| {
+        LABELS_OF_A_SERVICE
+            .iter()
+            .any(|label| has_matcher(promql, label))
+    };
+    match &metric.kind {
+        MetricKind::Proportion { events, total } => selects(events) && selects(total),
+        MetricKind::EventRate { events, .. } => selects(events),
+        MetricKind::Quantile { histogram, .. } => selects(histogram),
+        MetricKind::Gauge { expression } => selects(expression),
+    }
+}
+
+/// Whether a text of PromQL has a matcher of the label that asks for something.
+fn has_matcher(promql: &str, label: &str) -> bool {
+    promql.match_indices(label).any(|(at, _)| {
+        let is_whole = promql
+            .get(..at)
+            .is_some_and(|before| before.trim_end().ends_with(['{', ',']));
+        let after = promql.get(at + label.len()..).unwrap_or_default();
+        is_whole && after.trim_start().starts_with('=')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::parse;
+
+    fn read(text: &str) -> Pipeline {
+        parse(text, "test").unwrap()
+    }
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        let remarks = read(text).remarks();
+        remarks.iter().map(|remark| remark.code.token()).collect()
+    }
+
+    const PLAIN: &str = "
+control: {app: shop, track: stable}
+canary: {app: shop, track: canary}
+canary_pipeline:
+  a: {traffic_percent: 5, duration_minutes: 60, metrics: [error_rate < baseline * 1.1]}
+  b: {traffic_percent: 10, duration_minutes: 60}
+";
+
+    #[test]
+    fn an_ordinary_pipeline_needs_no_remark() {
+        assert_eq!(codes(PLAIN), [""; 0]);
+    }
+
+    #[test]
+    fn what_makes_a_pipeline_harmless_comes_first() {
+        let text = format!("dry_run: true\nanalysis: {{split_check: off}}\n{PLAIN}")
+            .replace("b: {", "b: {shadow: true, ");
+        assert_eq!(codes(&text), ["dry_run", "shadow_stage", "split_check"]);
+        assert_eq!(
+            read(&text).remarks()[1].message,
+            "SHADOW: the stage b is judged, and nothing is done about it"
+        );
+    }
+
+    #[test]
+    fn every_flag_of_a_check_is_told_once_with_its_stages() {
+        let with = |check: &str| PLAIN.replace("error_rate < baseline * 1.1", check);
+        for (check, code) in [
+            ("{check: error_rate < 1%, warn_only: true}", "warn_only"),
+            ("{check: error_rate < 1%, critical: false}", "not_critical"),
+            ("{check: error_rate < 1%, rollback: false}", "no_rollback"),
+            ("{check: error_rate < 1%, method: wilson}", "method"),
+        ] {
+            assert_eq!(codes(&with(check)), [code], "{check}");
+        }
+        let later = PLAIN.replace(
+            "b: {",
+            "b: {metrics: [{check: latency_p99 < 200ms, warn_only: true}], ",
+        );
+        assert_eq!(
+            read(&later).remarks()[0].message,
+            "latency_p99 < 200 ms warns only: broken, it neither holds nor rolls back (in b)"
+        );
+    }
+
+    #[test]
+    fn the_methods_of_a_single_look_are_told() {
+        for method in ["wilson", "kayenta"] {
+            let text = format!("analysis: {{method: {method}}}\n{PLAIN}");
+            assert_eq!(codes(&text), ["method"]);
+        }
+    }
+
+    #[test]
+    fn a_service_is_named_by_a_population_or_by_the_metrics() {
+        let nameless = PLAIN.replace("app: shop, ", "");
+        assert_eq!(codes(&nameless), ["service_not_named"]);
+        let by_hash = PLAIN
+            .replace("app: shop, track: stable", "rollouts_pod_template_hash: a1")
+            .replace("app: shop, track: canary", "rollouts_pod_template_hash: b2");
+        assert_eq!(codes(&by_hash), ["service_not_named"]);
+        let own = "metrics: {error_rate: {errors: 'e_total{job=\"shop\"}', total: 't_total{job=\"shop\"}'}}";
+        assert_eq!(codes(&format!("{own}\n{nameless}")), [""; 0]);
+        let half = own.replace("t_total{job=\"shop\"}", "t_total{other_job=\"shop\"}");
+        assert_eq!(codes(&format!("{half}\n{nameless}")), ["service_not_named"]);
+    }
+
+    #[test]
+    fn a_stage_that_is_too_short_to_pass_says_which_would_not_be() {
+        let short = PLAIN.replace(
+            "b: {traffic_percent: 10, duration_minutes: 60",
+            "b: {traffic_percent: 10, duration_minutes: 1",
+        );
+        let remarks = read(&short).remarks();
+        assert_eq!(remarks.len(), 1);
+        assert_eq!(remarks[0].stages, ["b"]);
+        assert_eq!(
+            remarks[0].message,
+            "the stage b is too short: it can roll back, but not pass in its time: that takes 8 \
+             intervals of 30 s, and it lasts at most 2 minutes: set max_duration_minutes to 4 or \
+             more, or a shorter interval"
+        );
+    }
+}

@@ -120,7 +120,10 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         Some(MetricData::Fault(fault)) => {
             return without_data(report, fault.code.into(), &fault.message).into();
         }
-        Some(MetricData::Counts(counts)) => on_counts(report, check, counts, situation, levels),
+        Some(MetricData::Counts(counts)) => match untestable(check) {
+            Some(why) => undecided(report, &why).into(),
+            None => on_counts(report, check, counts, situation, levels),
+        },
         Some(MetricData::Histogram(histogram)) => {
             on_histogram(report, check, histogram, situation, levels)
         }
@@ -182,9 +185,6 @@ fn on_counts(
     }
     if let Some((code, why)) = nothing_seen(check, totals.map(|arm| arm.exposure)) {
         return without_data(report, code, why).into();
-    }
-    if let Some(why) = untestable(check) {
-        return undecided(report, &why).into();
     }
     let claims = Claims {
         scale,

@@ -36,6 +36,16 @@ pub(super) enum KillSwitch {
     Quiet,
 }
 
+impl KillSwitch {
+    /// What it reports, unless it is quiet.
+    pub(super) fn into_report(self) -> Option<CheckReport> {
+        match self {
+            Self::Fired(report) | Self::Environment(report) | Self::Blind(report) => Some(report),
+            Self::Quiet => None,
+        }
+    }
+}
+
 /// Looks at one kill switch.
 pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
     if !switch.counts_at(situation.stage.traffic_percent) {

@@ -3,8 +3,11 @@
 //! The verdict is a pure function of the pipeline, the stage and the data on its grid. It knows
 //! no poll, no clock and no earlier verdict: who asks, and how often, changes nothing.
 
+mod advice;
+pub(crate) mod age;
 mod check;
 mod conclude;
+mod decide;
 mod error_budget;
 pub(crate) mod evidence;
 pub(crate) mod gauge;
@@ -22,7 +25,9 @@ mod split;
 pub(crate) mod stage;
 pub(crate) mod votes;
 pub(crate) mod warm_up;
+mod warnings;
 mod watching;
+mod worst;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -30,5 +35,6 @@ pub(crate) mod tests;
 pub use error_budget::{BudgetReport, guard, remaining_share};
 pub use measuring::measure_noise;
 pub use model::*;
-pub use stage::{is_stage_over, judge, rollback_to_percent};
+pub use age::is_stage_over;
+pub use stage::{judge, rollback_to_percent};
 pub use crate::text::minutes as duration_text;

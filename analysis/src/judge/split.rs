@@ -7,9 +7,10 @@
 //! newest intervals are still outside of what is tolerated: once the routing is put right, the
 //! stage goes on.
 
-use crate::pipeline::{MetricKind, Pipeline};
+use crate::pipeline::{Dimension, MetricKind, Pipeline};
 use crate::sequential::SplitEvidence;
 use crate::series::{Grid, Populations};
+use crate::text;
 
 use super::check::Situation;
 use super::silence::{self, Exposures};
@@ -31,6 +32,20 @@ pub(super) struct Mismatch {
     pub(super) seen: f64,
     /// The share that the stage says.
     pub(super) configured: f64,
+}
+
+impl Mismatch {
+    /// `the canary serves 4.8 % of the requests where 1 % is configured`, and what to change.
+    pub(super) fn sentence(self) -> String {
+        let share = |share| text::value(share, Dimension::Fraction);
+        format!(
+            "the canary serves {} of the requests where {} is configured: correct the routing or the \
+             stage's traffic_percent; if the control is not all of the other traffic, set \
+             analysis.split_check to off",
+            share(self.seen),
+            share(self.configured)
+        )
+    }
 }
 
 /// Returns the mismatch, if there is proof of one.

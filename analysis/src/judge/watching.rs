@@ -4,7 +4,8 @@
 use super::check::Situation;
 use super::kill_switch::KillSwitch;
 use super::model::{CheckReport, ReasonCode, Verdict};
-use super::stage::{Decision, position, rollback};
+use super::age::position;
+use super::decide::{Decision, rollback};
 use crate::pipeline::{MOST_INTERVALS, Pipeline, Stage};
 use crate::text;
 
@@ -19,6 +20,7 @@ pub(super) fn after_passing(checks: &[CheckReport], switches: &[KillSwitch]) -> 
         verdict: Verdict::Promote,
         code: ReasonCode::Passed,
         reason: "nothing was found wrong since the stage has passed".to_owned(),
+        may_end_by_clock: false,
     })
 }
 

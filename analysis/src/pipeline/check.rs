@@ -1,10 +1,10 @@
 //! Checks: a condition with what a mapping carries beside it, and whether it can be judged at all.
 
-use super::condition::{Use, condition_of};
+use super::condition::condition_of;
 use super::cursor::{Cursor, Problems, checked};
 use super::meaningless::untestable;
 use super::metrics::KnownMetrics;
-use super::model::{AnalysisSettings, Check, Condition, Method};
+use super::model::{AnalysisSettings, Check, Condition, Method, Use};
 use super::resolve::{Subject, WrittenCheck};
 use super::settings::read_method;
 use super::yaml::Value;

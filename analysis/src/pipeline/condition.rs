@@ -4,21 +4,12 @@ use super::cursor::shortened;
 use super::expression::{Claim, Expression, Term, parse_expression};
 use super::meaningless::{edge, without_unit};
 use super::metrics::{DefinedKind, Definition, KnownMetrics};
-use super::model::{Better, Comparison, Condition, Dimension, MetricKind};
+use super::model::{Better, Comparison, Condition, Dimension, MetricKind, Use};
 use super::names::suggestion;
 use super::quantity::{Quantity, dimension_name, units_of};
 
 /// Names of the control in a limit.
 const CONTROL_NAMES: &[&str] = &["baseline", "control", "legacy"];
-
-/// Whether a condition must hold or must not become true.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// It must hold.
-    Check,
-    /// It must not become true.
-    KillSwitch,
-}
 
 /// What a text says.
 #[derive(Debug)]

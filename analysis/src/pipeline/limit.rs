@@ -76,6 +76,38 @@ impl Limit {
         }
     }
 
+    /// How many times as far as the limit allows a canary is: more than 1 is beyond it. Nothing
+    /// without the control that the limit needs.
+    pub(crate) fn times_the_limit(self, canary: f64, control: Option<f64>) -> Option<f64> {
+        let (ratio, offset, most) = match self {
+            Self::AtMost { ratio, offset } => (ratio, offset, true),
+            Self::AtLeast { ratio, offset } => (ratio, offset, false),
+            Self::Within { tolerance } => {
+                let sides =
+                    Self::sides_of(tolerance).map(|side| side.times_the_limit(canary, control));
+                return sides.into_iter().flatten().reduce(f64::max);
+            }
+        };
+        let base = match ratio {
+            Some(ratio) => ratio * control?,
+            None => 0.0,
+        };
+        let allowed = base + offset;
+        let (value, against) = if most {
+            (canary, allowed)
+        } else {
+            (allowed, canary)
+        };
+        // A ratio says nothing of values below 0, nor of none against none.
+        if value <= against {
+            Some(1.0)
+        } else if against > 0.0 {
+            Some(value / against)
+        } else {
+            Some(f64::INFINITY)
+        }
+    }
+
     /// Whether the limit is the control's value times a factor and nothing else.
     pub fn is_plain_ratio(self) -> bool {
         match self {

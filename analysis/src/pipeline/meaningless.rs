@@ -6,11 +6,10 @@ use crate::sequential::{
     Side, TwoSidedEvidence,
 };
 
-use super::condition::Use;
 use super::expression::{Claim, Expression};
 use super::limit::Limit;
 use super::metrics::{DefinedKind, Definition};
-use super::model::{Check, Comparison, Condition, Dimension, Method, MetricKind};
+use super::model::{Check, Comparison, Condition, Dimension, Method, MetricKind, Use};
 use super::quantity::{Quantity, dimension_name};
 
 /// From this many bytes on nobody means mebibytes.
@@ -18,8 +17,6 @@ const MANY_BYTES: f64 = 1e6;
 
 /// What is wrong with an absolute limit on the edge of what a share or a rate can be: no number of
 /// requests shows that a share is 0 or 1, and beyond them there is nothing to show.
-///
-/// Source: docs/design/gate.md, "9. Lint tells what a file means".
 pub(super) fn edge(metric: &Definition, condition: Condition, used_as: Use) -> Option<String> {
     let Condition::Absolute { comparison, limit } = condition else {
         return None;

@@ -390,6 +390,15 @@ pub(crate) enum Condition {
     },
 }
 
+/// Whether a condition must hold or must not become true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It must hold.
+    Check,
+    /// It must not become true.
+    KillSwitch,
+}
+
 /// One mistake in a pipeline file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnostic {

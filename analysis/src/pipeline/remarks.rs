@@ -1,7 +1,5 @@
 //! What makes a pipeline harmless or strange, and what will surprise its author: said before a
 //! rollout begins, by everything that shows a pipeline.
-//!
-//! Source: docs/design/gate.md, "9. Lint tells what a file means".
 
 use super::fewest::unpromotable;
 use super::model::{Check, Method, Metric, MetricKind, Pipeline, SplitCheck, Stage};
@@ -74,21 +72,6 @@ pub enum RemarkCode {
 }
 
 impl RemarkCode {
-    /// The token used in answers.
-    pub fn token(self) -> &'static str {
-        match self {
-            Self::DryRun => "dry_run",
-            Self::ShadowStage => "shadow_stage",
-            Self::WarnOnly => "warn_only",
-            Self::NotCritical => "not_critical",
-            Self::NoRollback => "no_rollback",
-            Self::Method => "method",
-            Self::SplitCheck => "split_check",
-            Self::ServiceNotNamed => "service_not_named",
-            Self::TooFewIntervals => "too_few_intervals",
-        }
-    }
-
     /// Whether it is probably a mistake, and not only worth to be known.
     pub fn is_warning(self) -> bool {
         match self {
@@ -301,7 +284,7 @@ impl Check {
     pub fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         if self.warn_only {
-            flags.push("warn_only".to_owned());
+            flags.push("warn_only: true".to_owned());
         } else {
             if !self.critical {
                 flags.push("critical: false".to_owned());
@@ -383,9 +366,9 @@ mod tests {
         parse(text, "test").unwrap()
     }
 
-    fn codes(text: &str) -> Vec<&'static str> {
+    fn codes(text: &str) -> Vec<RemarkCode> {
         let remarks = read(text).remarks();
-        remarks.iter().map(|remark| remark.code.token()).collect()
+        remarks.iter().map(|remark| remark.code).collect()
     }
 
     const PLAIN: &str = "
@@ -398,14 +381,21 @@ canary_pipeline:
 
     #[test]
     fn an_ordinary_pipeline_needs_no_remark() {
-        assert_eq!(codes(PLAIN), [""; 0]);
+        assert_eq!(codes(PLAIN), []);
     }
 
     #[test]
     fn what_makes_a_pipeline_harmless_comes_first() {
         let text = format!("dry_run: true\nanalysis: {{split_check: off}}\n{PLAIN}")
             .replace("b: {", "b: {shadow: true, ");
-        assert_eq!(codes(&text), ["dry_run", "shadow_stage", "split_check"]);
+        assert_eq!(
+            codes(&text),
+            [
+                RemarkCode::DryRun,
+                RemarkCode::ShadowStage,
+                RemarkCode::SplitCheck
+            ]
+        );
         assert_eq!(
             read(&text).remarks()[1].message,
             "SHADOW: the stage b is judged, and nothing is done about it"
@@ -416,10 +406,22 @@ canary_pipeline:
     fn every_flag_of_a_check_is_told_once_with_its_stages() {
         let with = |check: &str| PLAIN.replace("error_rate < baseline * 1.1", check);
         for (check, code) in [
-            ("{check: error_rate < 1%, warn_only: true}", "warn_only"),
-            ("{check: error_rate < 1%, critical: false}", "not_critical"),
-            ("{check: error_rate < 1%, rollback: false}", "no_rollback"),
-            ("{check: error_rate < 1%, method: wilson}", "method"),
+            (
+                "{check: error_rate < 1%, warn_only: true}",
+                RemarkCode::WarnOnly,
+            ),
+            (
+                "{check: error_rate < 1%, critical: false}",
+                RemarkCode::NotCritical,
+            ),
+            (
+                "{check: error_rate < 1%, rollback: false}",
+                RemarkCode::NoRollback,
+            ),
+            (
+                "{check: error_rate < 1%, method: wilson}",
+                RemarkCode::Method,
+            ),
         ] {
             assert_eq!(codes(&with(check)), [code], "{check}");
         }
@@ -437,22 +439,25 @@ canary_pipeline:
     fn the_methods_of_a_single_look_are_told() {
         for method in ["wilson", "kayenta"] {
             let text = format!("analysis: {{method: {method}}}\n{PLAIN}");
-            assert_eq!(codes(&text), ["method"]);
+            assert_eq!(codes(&text), [RemarkCode::Method]);
         }
     }
 
     #[test]
     fn a_service_is_named_by_a_population_or_by_the_metrics() {
         let nameless = PLAIN.replace("app: shop, ", "");
-        assert_eq!(codes(&nameless), ["service_not_named"]);
+        assert_eq!(codes(&nameless), [RemarkCode::ServiceNotNamed]);
         let by_hash = PLAIN
             .replace("app: shop, track: stable", "rollouts_pod_template_hash: a1")
             .replace("app: shop, track: canary", "rollouts_pod_template_hash: b2");
-        assert_eq!(codes(&by_hash), ["service_not_named"]);
+        assert_eq!(codes(&by_hash), [RemarkCode::ServiceNotNamed]);
         let own = "metrics: {error_rate: {errors: 'e_total{job=\"shop\"}', total: 't_total{job=\"shop\"}'}}";
-        assert_eq!(codes(&format!("{own}\n{nameless}")), [""; 0]);
+        assert_eq!(codes(&format!("{own}\n{nameless}")), []);
         let half = own.replace("t_total{job=\"shop\"}", "t_total{other_job=\"shop\"}");
-        assert_eq!(codes(&format!("{half}\n{nameless}")), ["service_not_named"]);
+        assert_eq!(
+            codes(&format!("{half}\n{nameless}")),
+            [RemarkCode::ServiceNotNamed]
+        );
     }
 
     #[test]

@@ -90,10 +90,9 @@ impl StageReader<'_> {
         ) else {
             return;
         };
-        let name = match fields.get("name") {
-            Some(value) => value.text("a name", problems),
-            None => Some(entry.key),
-        };
+        let name = fields
+            .get("name")
+            .map_or(Some(entry.key), |value| value.text("a name", problems));
         let regions = read_regions(&fields, problems);
         let flag = |key: &str, problems: &mut Problems| match fields.get(key) {
             Some(value) => value.boolean(problems).unwrap_or(false),
@@ -116,9 +115,9 @@ impl StageReader<'_> {
             );
         }
         let inherits_checks = own_checks.is_none();
-        let (checks, places) = if let Some((checks, places)) = own_checks {
-            self.remember(&checks);
-            (checks, places)
+        let (checks, places) = if let Some(own) = own_checks {
+            self.remember(&own.0);
+            own
         } else {
             if self.inherited.len() > MAX_CHECKS {
                 let message = format!(

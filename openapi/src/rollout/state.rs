@@ -127,7 +127,8 @@ pub struct Rollout {
     /// The stage it is at.
     #[schema(example = "stage_2")]
     pub stage: String,
-    /// The share to go back to on a rollback, in percent.
+    /// The share to go back to on a rollback, in percent: that of the last earlier stage that passed
+    /// and is marked `rollback_point: true`, else 0. Never the share of the stage that failed.
     pub rollback_to_percent: Number,
     /// Every stage of the pipeline.
     pub stages: Vec<RolloutStage>,

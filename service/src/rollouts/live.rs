@@ -118,8 +118,13 @@ impl Live {
 
     /// The share of the traffic to go back to from a stage, in percent.
     pub(crate) fn rollback_to_percent(&self, stage: &str) -> f64 {
+        let present = self.present();
+        let has_passed = |id: &str| {
+            let record = present.document.record_of(id);
+            record.is_some_and(|record| record.passed().is_some())
+        };
         stage_of(&self.pipeline, stage).map_or(0.0, |(_, stage)| {
-            serinus_analysis::judge::rollback_to_percent(&self.pipeline, stage)
+            serinus_analysis::judge::rollback_to_percent(&self.pipeline, stage, has_passed)
         })
     }
 

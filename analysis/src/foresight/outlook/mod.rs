@@ -16,7 +16,7 @@ use crate::sequential::FEWEST_STAGE_INTERVALS;
 
 use crate::data::MeasuredHistory;
 use crate::data::StageData;
-use crate::judge::stage::{LEAST_MINUTES, MILLISECONDS_PER_MINUTE};
+use crate::judge::age::{LEAST_MINUTES, MILLISECONDS_PER_MINUTE};
 use crate::text;
 use past::{NotPlanned, Planned, Setting};
 use subject::{LineNoise, Subject};

@@ -26,6 +26,8 @@ mod sequential;
 mod split;
 mod stage;
 mod warm_up;
+mod words;
+mod worst;
 
 pub(crate) const INTERVAL_MS: i64 = 30_000;
 /// The stage of these tests lasts an hour.

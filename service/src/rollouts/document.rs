@@ -310,13 +310,15 @@ impl Document {
         self
     }
 
-    /// Reads the pipeline again.
+    /// Reads the pipeline again. What this version refuses and the one that began the rollout did
+    /// not is kept as it was meant: a rollout that runs must go on.
     ///
     /// # Errors
     ///
-    /// The mistakes, when a newer Serinus no longer accepts what an older one did.
+    /// The mistakes, when a newer Serinus can no longer read what an older one did.
     pub(crate) fn pipeline(&self, name: &str) -> Result<Pipeline, Vec<Diagnostic>> {
-        let mut pipeline = serinus_analysis::pipeline::parse(&self.pipeline_yaml, name)?;
+        let mut pipeline =
+            serinus_analysis::pipeline::parse_of_a_rollout(&self.pipeline_yaml, name)?;
         name.clone_into(&mut pipeline.name);
         Ok(pipeline)
     }
@@ -360,5 +362,36 @@ mod tests {
         assert_eq!(begun.iter().count(), 2);
         assert_eq!(serde_json::to_string(&begun).unwrap(), text);
         assert!(serde_json::from_str::<Begun>("[]").is_err());
+    }
+
+    /// Earlier versions accepted these checks: a rollout that they began goes on as it was meant.
+    #[test]
+    fn a_pipeline_that_this_version_refuses_is_kept_by_its_rollout() {
+        let yaml = "canary_pipeline: {one: {traffic_percent: 1, duration_minutes: 2, metrics: \
+                    [latency_p99 < 200, error_rate <= 0, cpu_usage < 2, throughput > 0]}}";
+        assert_eq!(
+            serinus_analysis::pipeline::parse(yaml, "shop")
+                .unwrap_err()
+                .len(),
+            4
+        );
+        let document = Document {
+            pipeline_yaml: yaml.to_owned(),
+            control: Population::default(),
+            canary: Population::default(),
+            source: None,
+            dry_run: false,
+            advance: AdvanceMode::Automatic,
+            stages: serde_json::from_str(r#"[{"stage":"one","started_ms":5,"passed_ms":null}]"#)
+                .unwrap(),
+            decision: None,
+        };
+        let pipeline = document.pipeline("shop").unwrap();
+        let limits: Vec<_> = pipeline.stages[0]
+            .checks
+            .iter()
+            .map(|check| check.limit.absolute_value())
+            .collect();
+        assert_eq!(limits, [Some(200.0), Some(0.0), Some(2.0), Some(0.0)]);
     }
 }

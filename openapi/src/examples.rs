@@ -94,7 +94,7 @@ pub fn hold_answer() -> Value {
         "stage": "stage_2",
         "dry_run": false,
         "traffic_percent": 0.1,
-        "rollback_to_percent": 0.01,
+        "rollback_to_percent": 0,
         "window": {
             "start": "2026-11-22T09:00:00Z",
             "end": "2026-11-22T09:41:00Z",

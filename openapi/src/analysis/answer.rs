@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::gate::Gate;
 use super::reason::ReasonCode;
 use crate::explained::explained_words;
 use crate::number::Number;
@@ -57,19 +58,6 @@ explained_words! {
         Assumed = "assumed",
             "Let the source keep a day of the control's past: the first judgements then need less.";
     }
-}
-
-/// The small object that callers read: at most 512 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Gate {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Why, in one line of at most 300 characters.
-    #[schema(
-        max_length = 300,
-        example = "error_rate undecided: 1,140 of about 5,200 canary requests"
-    )]
-    pub reason: String,
 }
 
 /// The window that was judged: whole intervals of a grid that is fixed to the clock.
@@ -416,8 +404,9 @@ pub struct AnalysisAnswer {
     /// The canary's share of the traffic in this stage, in percent.
     #[schema(example = 0.1)]
     pub traffic_percent: Number,
-    /// The share to go back to on a rollback, in percent.
-    #[schema(example = 0.01)]
+    /// The share to go back to on a rollback, in percent: that of the last stage before this one that
+    /// is marked `rollback_point: true`, else 0. Of an analysis the stages before it count as passed.
+    #[schema(example = 0)]
     pub rollback_to_percent: Number,
     /// The window judged.
     pub window: Window,

@@ -6,19 +6,13 @@ use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Grid;
 use serinus_analysis::{data, judge};
 
+use super::gate::one_line;
 use super::{
     AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Evidence, Gate, History, Inputs,
     Needs, NoiseSource, Outcome, Ratio, Verdict, Warning, WarningCode, Wilson, Window,
 };
 use crate::number::Number;
 use crate::pipeline::Method;
-
-/// Longest reason, in characters.
-const MAX_REASON_CHARACTERS: usize = 300;
-
-/// Longest reason, in bytes of its JSON: the gate has 512 bytes, and its two names and the
-/// verdict take 38 of them.
-const MAX_REASON_JSON_BYTES: usize = 470;
 
 /// What was analysed, for the answer.
 #[derive(Debug, Clone, Copy)]
@@ -304,79 +298,9 @@ pub fn timestamp(milliseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(milliseconds).unwrap_or(nearest)
 }
 
-impl Gate {
-    /// Returns the gate, its reason cut to what callers can keep.
-    pub fn new(verdict: Verdict, reason: &str) -> Self {
-        Self {
-            verdict,
-            reason: one_line(reason),
-        }
-    }
-}
-
-/// One line without control characters, within the limits of the gate. A text that is cut ends
-/// in an ellipsis.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    let mut json_bytes = 0;
-    let mut characters = text.chars().map(|character| {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            ' '
-        } else {
-            character
-        }
-    });
-    for count in 1.. {
-        let Some(character) = characters.next() else {
-            return line;
-        };
-        // serde_json escapes these two and the control characters, which are gone.
-        let escape = usize::from(matches!(character, '"' | '\\'));
-        json_bytes += character.len_utf8() + escape;
-        if count >= MAX_REASON_CHARACTERS || json_bytes > MAX_REASON_JSON_BYTES - '…'.len_utf8() {
-            let is_last = characters.next().is_none() && json_bytes <= MAX_REASON_JSON_BYTES;
-            line.push(if is_last { character } else { '…' });
-            return line;
-        }
-        line.push(character);
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_gate_stays_small_whatever_the_reason() {
-        for reason in [
-            "x".repeat(10_000),
-            "é".repeat(400),
-            "\u{1F600}".repeat(400),
-            "\"".repeat(400),
-            "\n\u{1}\u{7f}".repeat(400),
-            "short".to_owned(),
-            "x".repeat(300),
-        ] {
-            let gate = Gate {
-                verdict: Verdict::Rollback,
-                reason: one_line(&reason),
-            };
-            let json = serde_json::to_string(&gate).unwrap();
-            assert!(json.len() <= 512, "{} bytes: {json}", json.len());
-            assert!(gate.reason.chars().count() <= MAX_REASON_CHARACTERS);
-            assert!(!gate.reason.chars().any(char::is_control));
-        }
-    }
-
-    #[test]
-    fn a_reason_within_the_limits_is_not_touched() {
-        for text in ["", "short", &"x".repeat(300)] {
-            assert_eq!(one_line(text), text);
-        }
-        assert_eq!(one_line(&"x".repeat(301)), format!("{}…", "x".repeat(299)));
-        assert_eq!(one_line("a\nb"), "a b");
-    }
 
     #[test]
     fn what_is_not_finite_is_absent() {

@@ -2,10 +2,12 @@
 
 mod convert;
 mod reference;
+mod remark;
 mod words;
 
 use chrono::{DateTime, Utc};
 pub use reference::{PipelineReference, PipelineSource};
+pub use remark::{Remark, RemarkCode, RemarkLevel};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 pub use words::{Method, OnInconclusive, SplitCheck};
@@ -36,6 +38,10 @@ pub struct ValidateAnswer {
     pub valid: bool,
     /// Every mistake, in the order of the lines. Empty when the pipeline is valid.
     pub diagnostics: Vec<Diagnostic>,
+    /// What makes a valid pipeline harmless or strange, and what is probably a mistake. What makes
+    /// it harmless comes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
     /// What the pipeline expands to, when it is valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

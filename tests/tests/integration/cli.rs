@@ -40,13 +40,13 @@ async fn lint_prints_the_nine_stages_that_the_seed_expands_to() -> anyhow::Resul
         rest = after;
     }
     for check in [
-        "error_rate < 0.001",
-        "latency_p99 < 200ms",
+        "error_rate < 0.1 %",
+        "latency_p99 < 200 ms",
         "cpu_usage < 0.7",
         "error_rate < baseline * 1.1",
         "latency_p99 < baseline * 1.2",
         "memory_usage < baseline * 1.3",
-        "business_kpi_impact < 0.01",
+        "business_kpi_impact: conversion > baseline * 0.99",
         "customer_complaints < baseline",
     ] {
         assert!(

@@ -74,11 +74,13 @@ pub(super) async fn validate(
         Found::Pipeline(pipeline) => ValidateAnswer {
             valid: true,
             diagnostics: Vec::new(),
+            remarks: pipeline.remarks().iter().map(Into::into).collect(),
             pipeline: Some((&*pipeline).into()),
         },
         Found::Mistakes(diagnostics) => ValidateAnswer {
             valid: false,
             diagnostics: diagnostics.iter().map(Into::into).collect(),
+            remarks: Vec::new(),
             pipeline: None,
         },
     };

@@ -1,22 +1,26 @@
 //! `serinus lint`.
 
+mod tree;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use serinus_analysis::pipeline::{self, Diagnostic, ErrorBudget, Pipeline, Stage};
+use serinus_analysis::pipeline::{self, Diagnostic, Pipeline};
 use serinus_openapi::pipeline as wire;
 
 use super::output::{self, Format};
 use super::{FAILED, Failure};
+use tree::tree;
 
 const AFTER_HELP: &str = "\
 Examples:
   serinus lint pipelines/*.yaml
   serinus lint --output json checkout.yaml | jq '.[0].pipeline.stages[].id'
 
-Prints every stage that a pipeline expands to with its checks, or every mistake as
+Prints what makes a pipeline harmless or strange, its populations, and every stage that it expands
+to with its checks as they were understood; or every mistake as
   FILE:LINE:COLUMN: PATH: what is wrong and what to change
 
 Exit codes: 0 no mistakes, 1 mistakes or a file that cannot be read, 2 usage.";
@@ -42,6 +46,8 @@ struct Linted {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     diagnostics: Vec<wire::Diagnostic>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<wire::Remark>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pipeline: Option<wire::Pipeline>,
 }
@@ -104,11 +110,13 @@ fn for_programs((file, outcome): &(String, Outcome)) -> Linted {
         valid: false,
         error: None,
         diagnostics: Vec::new(),
+        remarks: Vec::new(),
         pipeline: None,
     };
     match outcome {
         Outcome::Good(pipeline) => {
             linted.valid = true;
+            linted.remarks = pipeline.remarks().iter().map(Into::into).collect();
             linted.pipeline = Some((&**pipeline).into());
         }
         Outcome::Mistakes { all, .. } => {
@@ -145,95 +153,4 @@ fn shown(file: &str, text: &str, mistake: &Diagnostic) -> String {
         .collect();
     let margin = " ".repeat(line.to_string().len());
     format!("{head}\n {line} | {source}\n {margin} | {indent}^")
-}
-
-/// A pipeline with every stage that it expands to.
-fn tree(file: &str, pipeline: &Pipeline) -> String {
-    let stages = &pipeline.stages;
-    let minutes: f64 = stages.iter().map(|stage| stage.duration_minutes).sum();
-    let mut lines = vec![format!(
-        "{file}: pipeline {:?}, {} stage{}, at least {}",
-        pipeline.name,
-        stages.len(),
-        if stages.len() == 1 { "" } else { "s" },
-        duration(minutes)
-    )];
-    let width = stages
-        .iter()
-        .map(|stage| stage.id.chars().count())
-        .max()
-        .unwrap_or(0);
-    for (index, stage) in stages.iter().enumerate() {
-        let is_last = index + 1 == stages.len()
-            && pipeline.kill_switch.is_empty()
-            && pipeline.error_budget.is_none();
-        let (branch, trunk) = if is_last {
-            ("└─", "  ")
-        } else {
-            ("├─", "│ ")
-        };
-        lines.push(format!("{branch} {:width$}  {}", stage.id, headline(stage)));
-        for check in &stage.checks {
-            lines.push(format!("{trunk}   {}", check.text));
-        }
-    }
-    if let Some(budget) = &pipeline.error_budget {
-        let branch = if pipeline.kill_switch.is_empty() {
-            "└─"
-        } else {
-            "├─"
-        };
-        lines.push(format!("{branch} {}", error_budget(budget)));
-    }
-    if !pipeline.kill_switch.is_empty() {
-        lines.push("└─ kill switch, in every stage".to_owned());
-        for check in &pipeline.kill_switch {
-            lines.push(format!("     {}", check.text));
-        }
-    }
-    lines.join("\n")
-}
-
-fn error_budget(budget: &ErrorBudget) -> String {
-    const SECONDS_PER_HOUR: f64 = 3_600.0;
-    format!(
-        "error budget: {} keeps {} % over {} hours; no more traffic with less than {} % of it left",
-        budget.metric,
-        // Rounded: 0.999 * 100 is not 99.9.
-        (budget.objective * 1e8).round() / 1e6,
-        f64::from(budget.window_seconds) / SECONDS_PER_HOUR,
-        (budget.minimum_remaining * 1e8).round() / 1e6,
-    )
-}
-
-fn headline(stage: &Stage) -> String {
-    let mut parts = vec![
-        format!("{} % of the traffic", stage.traffic_percent),
-        format!("for {}", duration(stage.duration_minutes)),
-    ];
-    if !stage.regions.is_empty() {
-        parts.push(format!("in {}", stage.regions.join(", ")));
-    }
-    if stage.shadow {
-        parts.push("judging without acting".to_owned());
-    }
-    let origin = if stage.inherits_checks {
-        ", with the checks of the stages before"
-    } else {
-        ""
-    };
-    format!("{}: {}{origin}", stage.name, parts.join(" "))
-}
-
-/// `4 h`, `1 h 30 min`, `45 min`.
-fn duration(minutes: f64) -> String {
-    let hours = (minutes / 60.0).floor();
-    let rest = minutes - hours * 60.0;
-    if hours < 1.0 {
-        format!("{minutes} min")
-    } else if rest == 0.0 {
-        format!("{hours} h")
-    } else {
-        format!("{hours} h {rest} min")
-    }
 }

@@ -1,0 +1,236 @@
+//! A pipeline for people: what there is to know of it first, then everything that it expands to.
+
+use serinus_analysis::matchers::Matchers;
+use serinus_analysis::pipeline::{Check, ErrorBudget, Pipeline, Remark, Stage};
+
+/// Columns of a terminal that nobody has made wider.
+const COLUMNS: usize = 80;
+
+/// A pipeline with every stage that it expands to.
+pub(super) fn tree(file: &str, pipeline: &Pipeline) -> String {
+    let stages = &pipeline.stages;
+    let minutes: f64 = stages.iter().map(|stage| stage.duration_minutes).sum();
+    let mut lines = vec![format!(
+        "{file}: pipeline {:?}, {} stage{}, at least {}",
+        pipeline.name,
+        stages.len(),
+        if stages.len() == 1 { "" } else { "s" },
+        duration(minutes)
+    )];
+    lines.extend(pipeline.remarks().iter().flat_map(remark));
+    lines.push(population("control", &pipeline.control));
+    lines.push(population("canary", &pipeline.canary));
+    lines.extend(parts(pipeline));
+    lines.join("\n")
+}
+
+fn remark(remark: &Remark) -> Vec<String> {
+    let head = if remark.code.is_warning() {
+        "warning: "
+    } else {
+        "! "
+    };
+    wrapped(head, &remark.message)
+}
+
+/// A text in lines that a terminal shows whole, the later ones indented.
+fn wrapped(head: &str, text: &str) -> Vec<String> {
+    let indent = " ".repeat(head.chars().count());
+    let mut lines = Vec::new();
+    let mut line = head.to_owned();
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        let length = line.chars().count() + 1 + word.chars().count();
+        if !is_empty && length > COLUMNS {
+            lines.push(std::mem::replace(&mut line, indent.clone()));
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    lines.push(line);
+    lines
+}
+
+fn population(name: &str, matchers: &Matchers) -> String {
+    if matchers.is_empty() {
+        return format!("{name:<7}  everything");
+    }
+    let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+    format!("{name:<7}  {{{}}}", texts.join(", "))
+}
+
+/// The stages, the error budget and the kill switch, as the branches of a tree.
+fn parts(pipeline: &Pipeline) -> Vec<String> {
+    let width = pipeline
+        .stages
+        .iter()
+        .map(|stage| stage.id.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut parts: Vec<(String, Vec<String>)> = pipeline
+        .stages
+        .iter()
+        .map(|stage| {
+            let head = format!("{:width$}  {}", stage.id, headline(stage));
+            (head, aligned(&stage.checks, Check::understood))
+        })
+        .collect();
+    if let Some(budget) = &pipeline.error_budget {
+        parts.push((error_budget(budget), Vec::new()));
+    }
+    if !pipeline.kill_switch.is_empty() {
+        let conditions = aligned(&pipeline.kill_switch, Check::understood_as_kill_switch);
+        parts.push(("kill switch, in every stage".to_owned(), conditions));
+    }
+    let count = parts.len();
+    let branch = |(index, (head, leaves)): (usize, (String, Vec<String>))| {
+        let (branch, trunk) = if index + 1 == count {
+            ("└─", "  ")
+        } else {
+            ("├─", "│ ")
+        };
+        let leaves = leaves
+            .into_iter()
+            .map(move |leaf| format!("{trunk}   {leaf}"));
+        std::iter::once(format!("{branch} {head}")).chain(leaves)
+    };
+    parts.into_iter().enumerate().flat_map(branch).collect()
+}
+
+/// Conditions as they were understood, their flags in a column behind them.
+fn aligned(checks: &[Check], understood: fn(&Check) -> String) -> Vec<String> {
+    let texts: Vec<(String, String)> = checks
+        .iter()
+        .map(|check| (understood(check), check.flags().join(", ")))
+        .collect();
+    let width = texts
+        .iter()
+        .filter(|(_, flags)| !flags.is_empty())
+        .map(|(text, _)| text.chars().count())
+        .max()
+        .unwrap_or(0);
+    texts
+        .into_iter()
+        .map(|(text, flags)| {
+            if flags.is_empty() {
+                text
+            } else {
+                format!("{text:width$}  [{flags}]")
+            }
+        })
+        .collect()
+}
+
+fn error_budget(budget: &ErrorBudget) -> String {
+    const SECONDS_PER_HOUR: f64 = 3_600.0;
+    format!(
+        "error budget: {} keeps {} % over {} hours; no more traffic with less than {} % of it left",
+        budget.metric,
+        // Rounded: 0.999 * 100 is not 99.9.
+        (budget.objective * 1e8).round() / 1e6,
+        f64::from(budget.window_seconds) / SECONDS_PER_HOUR,
+        (budget.minimum_remaining * 1e8).round() / 1e6,
+    )
+}
+
+fn headline(stage: &Stage) -> String {
+    let mut parts = vec![
+        format!("{} % of the traffic", stage.traffic_percent),
+        format!("for {}", duration(stage.duration_minutes)),
+    ];
+    if !stage.regions.is_empty() {
+        parts.push(format!("in {}", stage.regions.join(", ")));
+    }
+    if stage.shadow {
+        parts.push("judging without acting".to_owned());
+    }
+    let origin = if stage.inherits_checks {
+        ", with the checks of the stages before"
+    } else {
+        ""
+    };
+    format!("{}: {}{origin}", stage.name, parts.join(" "))
+}
+
+/// `4 h`, `1 h 30 min`, `45 min`; days from 48 hours on.
+fn duration(minutes: f64) -> String {
+    const MINUTES_PER_DAY: f64 = 1_440.0;
+    let part = |size: f64| (minutes / size).floor();
+    let (days, hours) = (part(MINUTES_PER_DAY), part(60.0));
+    if days >= 2.0 {
+        let rest = ((minutes - days * MINUTES_PER_DAY) / 60.0).round();
+        return if rest > 0.0 {
+            format!("{days} days {rest} h")
+        } else {
+            format!("{days} days")
+        };
+    }
+    let rest = minutes - hours * 60.0;
+    if hours < 1.0 {
+        format!("{minutes} min")
+    } else if rest == 0.0 {
+        format!("{hours} h")
+    } else {
+        format!("{hours} h {rest} min")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serinus_analysis::pipeline::parse;
+
+    use super::*;
+
+    const STRANGE: &str = "\
+dry_run: true
+analysis: {split_check: off, method: wilson}
+control: {track: stable}
+canary: {track: canary, pod: {\"=~\": \"shop-6d4.*\"}}
+kill_switch: [error_rate > 5%, latency_p99 > 2s]
+error_budget: {metric: error_rate, objective: 99.9%}
+canary_pipeline:
+  one:
+    traffic_percent: 1
+    duration_minutes: 1
+    shadow: true
+    metrics:
+      - error_rate<baseline * 110%
+      - {check: latency_p99 < 0.2s, warn_only: true}
+      - {check: error_rate < 1%, critical: false, weight: 2}
+  two: {traffic_percent: 5, duration_minutes: 72h}
+";
+
+    #[test]
+    fn a_strange_pipeline_is_told_as_it_is() {
+        let text = tree("strange.yaml", &parse(STRANGE, "strange").unwrap());
+        insta::assert_snapshot!("a_strange_pipeline", text);
+    }
+
+    #[test]
+    fn a_remark_fits_into_a_terminal() {
+        let lines = wrapped("warning: ", &"some words ".repeat(30));
+        assert!(lines.len() > 3);
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS));
+        assert!(lines.iter().skip(1).all(|line| line.starts_with("         some") || line.starts_with("         words")));
+        let long = "x".repeat(100);
+        assert_eq!(wrapped("! ", &long), [format!("! {long}")]);
+    }
+
+    #[test]
+    fn durations_are_told_in_the_units_that_people_count_in() {
+        for (minutes, text) in [
+            (45.0, "45 min"),
+            (90.0, "1 h 30 min"),
+            (240.0, "4 h"),
+            (47.0 * 60.0, "47 h"),
+            (48.0 * 60.0, "2 days"),
+            (75.0 * 60.0, "3 days 3 h"),
+        ] {
+            assert_eq!(duration(minutes), text);
+        }
+    }
+}

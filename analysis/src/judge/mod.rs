@@ -32,9 +32,9 @@ mod worst;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use crate::text::minutes as duration_text;
+pub use age::is_stage_over;
 pub use error_budget::{BudgetReport, guard, remaining_share};
 pub use measuring::measure_noise;
 pub use model::*;
-pub use age::is_stage_over;
 pub use stage::{judge, rollback_to_percent};
-pub use crate::text::minutes as duration_text;

@@ -1,11 +1,11 @@
 //! A stage that is watched, and no longer judged: nobody looks away from its traffic while the
 //! caller has not gone on. Source: docs/design/gate.md, "Between stages" and "Old stages".
 
+use super::age::position;
 use super::check::Situation;
+use super::decide::{Decision, rollback};
 use super::kill_switch::KillSwitch;
 use super::model::{CheckReport, ReasonCode, Verdict};
-use super::age::position;
-use super::decide::{Decision, rollback};
 use crate::pipeline::{MOST_INTERVALS, Pipeline, Stage};
 use crate::text;
 

@@ -385,6 +385,9 @@ mod tests {
             stages: serde_json::from_str(r#"[{"stage":"one","started_ms":5,"passed_ms":null}]"#)
                 .unwrap(),
             decision: None,
+            ended_as: None,
+            superseded_ms: None,
+            steps: Steps::default(),
         };
         let pipeline = document.pipeline("shop").unwrap();
         let limits: Vec<_> = pipeline.stages[0]

@@ -8,7 +8,7 @@ use super::steps::{Family, StepTold};
 use super::telling::Told;
 use super::transition::End;
 use super::{RolloutError, Rollouts, weight};
-use crate::store::{RolloutKey, RolloutState};
+use crate::store::{Filter, MOST_ON_A_PAGE, Page, RolloutKey, RolloutState};
 
 /// Something that a caller tells.
 #[derive(Debug, Clone, Copy)]
@@ -84,18 +84,56 @@ impl Rollouts {
         caller: &str,
     ) -> Result<(), RolloutError> {
         let reason = format!("another revision began: {by}");
-        for live in self.memory.all() {
-            let is_of_family =
-                live.pipeline_name == pipeline && live.key.as_str().starts_with(family.0);
-            if is_of_family
-                && spared != Some(&live.key)
-                && live.present().state == RolloutState::Open
-            {
+        for live in self.open_of(pipeline, family).await? {
+            if spared != Some(&live.key) {
                 self.end(&live, End::Superseded, Some(&reason), caller)
                     .await?;
             }
         }
         Ok(())
+    }
+
+    /// What is open of a caller's canary.
+    async fn open_of(
+        &self,
+        pipeline: &str,
+        family: Family<'_>,
+    ) -> Result<Vec<Arc<Live>>, RolloutError> {
+        if self.settings.is_store_shared {
+            self.adopt_open_of(pipeline, family).await?;
+        }
+        let all = self.memory.all().into_iter();
+        let of_family = all.filter(|live| {
+            live.pipeline_name == pipeline
+                && live.key.as_str().starts_with(family.0)
+                && live.present().state == RolloutState::Open
+        });
+        Ok(of_family.collect())
+    }
+
+    /// Those that another process has begun within the last seconds are not in memory yet.
+    async fn adopt_open_of(&self, pipeline: &str, family: Family<'_>) -> Result<(), RolloutError> {
+        let filter = Filter {
+            pipeline: Some(pipeline.to_owned()),
+            state: Some(RolloutState::Open),
+            ..Filter::default()
+        };
+        let mut after = None;
+        loop {
+            let page = Page {
+                limit: MOST_ON_A_PAGE,
+                after,
+            };
+            let found = self.store.list(&filter, page).await?;
+            let of_family = found.rollouts.iter();
+            for stored in of_family.filter(|one| one.key.as_str().starts_with(family.0)) {
+                self.memory.adopt(stored)?;
+            }
+            after = found.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// A caller says that its rollout is over: it is closed, so that the same key can be rolled out

@@ -3,7 +3,7 @@
 
 use crate::sequential::{FEWEST_GAUGE_INTERVALS, FEWEST_STAGE_INTERVALS};
 
-use super::model::{Check, Method, MetricKind, Stage};
+use super::model::{Check, Method, MetricKind, OnInconclusive, Stage};
 
 /// With fewer points a side Kayenta's test has no real interval. Source: docs/design/statistics.md,
 /// "3.4 Mann-Whitney as Kayenta does it".
@@ -53,8 +53,8 @@ pub(super) fn minutes_of(intervals: usize, interval_seconds: u32) -> f64 {
     intervals as f64 * f64::from(interval_seconds) / SECONDS_PER_MINUTE
 }
 
-/// What is wrong with a check in a stage that ends before anything of it can be decided; nothing
-/// where something can.
+/// Why nothing of a check can be decided in a stage of this length, whatever the traffic; nothing
+/// where something can be.
 pub(super) fn undecidable(
     check: &Check,
     max_duration_minutes: f64,
@@ -73,23 +73,34 @@ pub(super) fn undecidable(
     ))
 }
 
-/// Why a stage that can roll back cannot be promoted before it ends; nothing where it can.
-pub(super) fn unpromotable(stage: &Stage, interval_seconds: u32) -> Option<String> {
-    let needed = stage
-        .checks
-        .iter()
-        .filter(|check| check.critical && !check.warn_only)
-        .filter(|check| check.counts_at(stage.traffic_percent))
-        .map(|check| check.fewest_intervals().passed)
-        .max()?;
+/// Whether a stage waits for a check for ever that it ends before: then nothing could ever be decided,
+/// which is refused. Elsewhere the stage goes on without the check, which is only strange.
+pub(super) fn is_waited_for(check: &Check, on_inconclusive: OnInconclusive) -> bool {
+    check.critical && !check.warn_only && on_inconclusive == OnInconclusive::Hold
+}
+
+/// Why a stage is too short for its checks, where it is not refused: those of which nothing can be
+/// decided in its time, and that none can pass in it.
+pub(super) fn shortcomings(stage: &Stage, interval_seconds: u32) -> Vec<String> {
     let longest = stage.max_duration_minutes;
-    if intervals_of(longest, interval_seconds) >= needed as f64 {
-        return None;
+    let counting = || {
+        let checks = stage.checks.iter();
+        checks.filter(|check| check.counts_at(stage.traffic_percent))
+    };
+    let mut told: Vec<String> = counting()
+        .filter_map(|check| undecidable(check, longest, interval_seconds))
+        .collect();
+    let needed = counting()
+        .map(|check| check.fewest_intervals().passed)
+        .min()
+        .filter(|needed| intervals_of(longest, interval_seconds) < *needed as f64);
+    if let (Some(needed), true) = (needed, told.is_empty()) {
+        told.push(format!(
+            "it can roll back, but not pass in its time: that takes {needed} intervals of \
+             {interval_seconds} s, and it lasts at most {longest} minutes: set \
+             max_duration_minutes to {} or more, or a shorter interval",
+            minutes_of(needed, interval_seconds)
+        ));
     }
-    Some(format!(
-        "it can roll back, but not pass in its time: that takes {needed} intervals of \
-         {interval_seconds} s, and it lasts at most {longest} minutes: set max_duration_minutes to \
-         {} or more, or a shorter interval",
-        minutes_of(needed, interval_seconds)
-    ))
+    told
 }

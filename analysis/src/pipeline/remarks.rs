@@ -1,7 +1,7 @@
 //! What makes a pipeline harmless or strange, and what will surprise its author: said before a
 //! rollout begins, by everything that shows a pipeline.
 
-use super::fewest::unpromotable;
+use super::fewest::shortcomings;
 use super::model::{Check, Method, Metric, MetricKind, Pipeline, SplitCheck, Stage};
 use crate::matchers::Matchers;
 use crate::text;
@@ -67,7 +67,7 @@ pub enum RemarkCode {
     SplitCheck,
     /// No matcher names the service.
     ServiceNotNamed,
-    /// A stage is too short to pass in its time.
+    /// A stage is too short for a check to be decided, or to pass in its time.
     TooFewIntervals,
 }
 
@@ -254,7 +254,7 @@ impl Pipeline {
         }
         let message = format!(
             "no matcher names the service: {} {} every service that has these labels; add for \
-             example job or app to control and canary",
+             example job or app to control and canary, unless every caller sends it",
             unnamed.join(", "),
             if unnamed.len() == 1 {
                 "counts"
@@ -267,21 +267,23 @@ impl Pipeline {
 
     fn short_stages(&self) -> Vec<Remark> {
         let interval_seconds = self.analysis.interval_seconds;
-        let too_short = self.stages.iter().filter_map(|stage| {
-            let why = unpromotable(stage, interval_seconds)?;
-            Some(Remark {
+        let too_short = self.stages.iter().flat_map(|stage| {
+            let remark = |why| Remark {
                 code: RemarkCode::TooFewIntervals,
                 stages: vec![stage.id.clone()],
                 message: format!("the stage {} is too short: {why}", stage.id),
-            })
+            };
+            shortcomings(stage, interval_seconds)
+                .into_iter()
+                .map(remark)
         });
         too_short.collect()
     }
 }
 
 impl Check {
-    /// What is unusual about it, in the words of the file.
-    pub fn flags(&self) -> Vec<String> {
+    /// What is unusual about it in a pipeline whose method is `general`, in the words of the file.
+    pub fn flags(&self, general: Method) -> Vec<String> {
         let mut flags = Vec::new();
         if self.warn_only {
             flags.push("warn_only: true".to_owned());
@@ -293,7 +295,7 @@ impl Check {
                 flags.push("rollback: false".to_owned());
             }
         }
-        if self.method != Method::Sequential {
+        if self.method != general {
             flags.push(format!("method: {}", self.method.name()));
         }
         if (self.weight - 1.0).abs() > 0.0 {

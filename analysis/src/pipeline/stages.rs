@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::check::read_check;
 use super::cursor::{Cursor, Field, Fields, Problems, shortened};
-use super::fewest::undecidable;
+use super::fewest::{is_waited_for, undecidable};
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Stage};
 use super::schedule::{MAX_STAGES, Step, read_schedule};
@@ -203,8 +203,8 @@ impl StageReader<'_> {
         Some((checks, places))
     }
 
-    /// Tells the checks of which nothing could be decided before their stage ends, each once: at
-    /// its own place, or at the stage that takes it over.
+    /// Tells the checks that a stage waits for, and of which nothing could be decided before it ends,
+    /// each once: at its own place, or at the stage that takes it over.
     fn check_length(
         &self,
         entry: &Field<'_>,
@@ -215,6 +215,9 @@ impl StageReader<'_> {
     ) {
         let interval_seconds = self.settings.interval_seconds;
         for (index, check) in checks.iter().enumerate() {
+            if !is_waited_for(check, self.settings.on_inconclusive) {
+                continue;
+            }
             let why = steps
                 .iter()
                 // A duration that is wrong has been told already.

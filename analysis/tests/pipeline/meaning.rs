@@ -1,6 +1,6 @@
 //! What can be written and means nothing, and what a file that was accepted once goes on meaning.
 
-use serinus_analysis::pipeline::{Pipeline, parse, parse_of_a_rollout};
+use serinus_analysis::pipeline::{Pipeline, RemarkCode, Stage, parse, parse_of_a_rollout};
 
 use crate::support::read;
 
@@ -17,6 +17,7 @@ fn switch_file(switch: &str) -> String {
 }
 
 /// The one mistake of a file that earlier versions accepted.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn refusal(text: &str) -> String {
     let mistakes = parse(text, "test").unwrap_err();
     assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
@@ -145,6 +146,23 @@ fn a_check_that_its_stage_ends_before_is_refused_with_the_least_stage() {
         "{check: error_rate < baseline * 1.1, method: kayenta}",
     ));
     assert!(message.contains("5 intervals"), "{message}");
+    // A stage that goes on without it is only strange.
+    for (settings, check) in [
+        (
+            "analysis: {on_inconclusive: promote}\n",
+            "cpu_usage < baseline * 1.5",
+        ),
+        ("", "{check: cpu_usage < baseline * 1.5, critical: false}"),
+    ] {
+        let remarks = read(&format!("{settings}{}", stage_of("5", check))).remarks();
+        assert!(
+            remarks
+                .iter()
+                .any(|remark| remark.code == RemarkCode::TooFewIntervals
+                    && remark.message.contains("cpu_usage cannot be decided")),
+            "{remarks:?}"
+        );
+    }
     // Counts may roll back at the first interval.
     read(&stage_of("0.5", "error_rate < baseline * 1.1"));
 }
@@ -194,11 +212,11 @@ fn every_duration_may_be_written_as_prometheus_writes_it() {
          max_duration_minutes: 4h50m, metrics: [error_rate < 1%]}}",
     )
     .stages;
-    assert_eq!(
-        (stage[0].duration_minutes, stage[0].max_duration_minutes),
-        (90.0, 290.0)
-    );
-    assert_eq!(stage[1].duration_minutes, 1.5);
+    let minutes = |index: usize| {
+        let stage: &Stage = &stage[index];
+        format!("{} {}", stage.duration_minutes, stage.max_duration_minutes)
+    };
+    assert_eq!([minutes(0), minutes(1)], ["90 290", "1.5 290"]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub enum RemarkCode {
     SplitCheck,
     /// No matcher names the service.
     ServiceNotNamed,
-    /// A stage is too short to pass in its time.
+    /// A stage is too short for a check to be decided, or to pass in its time.
     TooFewIntervals,
 }
 

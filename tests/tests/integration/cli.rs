@@ -42,7 +42,7 @@ async fn lint_prints_the_nine_stages_that_the_seed_expands_to() -> anyhow::Resul
     for check in [
         "error_rate < 0.1 %",
         "latency_p99 < 200 ms",
-        "cpu_usage < 0.7",
+        "cpu_usage < 70 %",
         "error_rate < baseline * 1.1",
         "latency_p99 < baseline * 1.2",
         "memory_usage < baseline * 1.3",

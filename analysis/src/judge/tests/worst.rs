@@ -1,6 +1,7 @@
 //! The worst is told first: one test for each rung, and what is told beside it.
 
 use super::*;
+use crate::judge::worst::Severity::{Leaning, Missing};
 use crate::judge::worst::{Finding, told};
 
 const LEANING: ((f64, f64), (f64, f64)) = ((90.0, 90_000.0), (13.0, 10_000.0));
@@ -180,7 +181,6 @@ fn a_second_thing_is_told_only_where_there_is_room() {
         report.reason = about.repeat(length);
         Finding::of(severity, &report)
     };
-    use crate::judge::worst::Severity::{Leaning, Missing};
     let sentence = |found: &[Finding]| told(found).unwrap().1;
     let [a, b] = [finding(Missing, "a", 10), finding(Leaning, "b", 10)];
     assert_eq!(sentence(&[a.clone(), b.clone()]), "bbbbbbbbbb; aaaaaaaaaa");

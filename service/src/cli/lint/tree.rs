@@ -1,7 +1,7 @@
 //! A pipeline for people: what there is to know of it first, then everything that it expands to.
 
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Check, ErrorBudget, Pipeline, Remark, Stage};
+use serinus_analysis::pipeline::{Check, ErrorBudget, Method, Pipeline, Remark, Stage};
 
 /// Columns of a terminal that nobody has made wider.
 const COLUMNS: usize = 80;
@@ -76,14 +76,16 @@ fn parts(pipeline: &Pipeline) -> Vec<String> {
         .iter()
         .map(|stage| {
             let head = format!("{:width$}  {}", stage.id, headline(stage));
-            (head, aligned(&stage.checks, Check::understood))
+            (head, aligned(&stage.checks, pipeline.analysis.method))
         })
         .collect();
     if let Some(budget) = &pipeline.error_budget {
-        parts.push((error_budget(budget), Vec::new()));
+        parts.push(error_budget(budget));
     }
     if !pipeline.kill_switch.is_empty() {
-        let conditions = aligned(&pipeline.kill_switch, Check::understood_as_kill_switch);
+        // Always the same test, and always to roll back: there are no flags.
+        let conditions = pipeline.kill_switch.iter();
+        let conditions = conditions.map(Check::understood_as_kill_switch).collect();
         parts.push(("kill switch, in every stage".to_owned(), conditions));
     }
     let count = parts.len();
@@ -102,10 +104,10 @@ fn parts(pipeline: &Pipeline) -> Vec<String> {
 }
 
 /// Conditions as they were understood, their flags in a column behind them.
-fn aligned(checks: &[Check], understood: fn(&Check) -> String) -> Vec<String> {
+fn aligned(checks: &[Check], general: Method) -> Vec<String> {
     let texts: Vec<(String, String)> = checks
         .iter()
-        .map(|check| (understood(check), check.flags().join(", ")))
+        .map(|check| (check.understood(), check.flags(general).join(", ")))
         .collect();
     let width = texts
         .iter()
@@ -125,16 +127,21 @@ fn aligned(checks: &[Check], understood: fn(&Check) -> String) -> Vec<String> {
         .collect()
 }
 
-fn error_budget(budget: &ErrorBudget) -> String {
-    const SECONDS_PER_HOUR: f64 = 3_600.0;
-    format!(
-        "error budget: {} keeps {} % over {} hours; no more traffic with less than {} % of it left",
+fn error_budget(budget: &ErrorBudget) -> (String, Vec<String>) {
+    const SECONDS_PER_MINUTE: f64 = 60.0;
+    // Rounded: 0.999 * 100 is not 99.9.
+    let percent = |share: f64| (share * 1e8).round() / 1e6;
+    let head = format!(
+        "error budget: {} keeps {} % over {}",
         budget.metric,
-        // Rounded: 0.999 * 100 is not 99.9.
-        (budget.objective * 1e8).round() / 1e6,
-        f64::from(budget.window_seconds) / SECONDS_PER_HOUR,
-        (budget.minimum_remaining * 1e8).round() / 1e6,
-    )
+        percent(budget.objective),
+        duration(f64::from(budget.window_seconds) / SECONDS_PER_MINUTE),
+    );
+    let rule = format!(
+        "no more traffic with less than {} % of it left",
+        percent(budget.minimum_remaining)
+    );
+    (head, vec![rule])
 }
 
 fn headline(stage: &Stage) -> String {
@@ -146,10 +153,10 @@ fn headline(stage: &Stage) -> String {
         parts.push(format!("in {}", stage.regions.join(", ")));
     }
     if stage.shadow {
-        parts.push("judging without acting".to_owned());
+        parts.push("without acting".to_owned());
     }
     let origin = if stage.inherits_checks {
-        ", with the checks of the stages before"
+        ", checks as before"
     } else {
         ""
     };

@@ -91,6 +91,19 @@ async fn a_pipeline_is_put_in_every_form_that_is_validated() {
 }
 
 #[tokio::test]
+async fn a_good_pipeline_is_told_with_what_makes_it_harmless() {
+    let server = TestServer::new().await;
+    let text = format!("dry_run: true\n{PIPELINE}");
+    let validated = server
+        .post_as("application/yaml", "/v1/pipelines/validate", &text)
+        .await;
+    let first = &validated.json()["remarks"][0];
+    assert_eq!(first["code"], "dry_run");
+    assert_eq!(first["level"], "note");
+    assert!(first.get("stages").is_none(), "it is about all of them");
+}
+
+#[tokio::test]
 async fn mistakes_are_told_as_the_validation_tells_them_and_nothing_is_kept() {
     let server = TestServer::new().await;
     let text = "canary_pipeline:\n  first: {trafic_percent: 5}\n";

@@ -95,7 +95,7 @@ async fn a_good_pipeline_is_told_with_what_makes_it_harmless() {
     let server = TestServer::new().await;
     let text = format!("dry_run: true\n{PIPELINE}");
     let validated = server
-        .post_as("application/yaml", "/v1/pipelines/validate", &text)
+        .post_as("application/yaml", "/v1/pipelines/validate", text)
         .await;
     let first = &validated.json()["remarks"][0];
     assert_eq!(first["code"], "dry_run");

@@ -85,9 +85,10 @@ impl fmt::Display for Host {
 
 /// The host and the port behind it; no port is empty.
 fn split_port(text: &str) -> Option<(&str, &str)> {
-    let end_of_host = match text.starts_with('[') {
-        true => text.find(']')? + 1,
-        false => text.find(':').unwrap_or(text.len()),
+    let end_of_host = if text.starts_with('[') {
+        text.find(']')? + 1
+    } else {
+        text.find(':').unwrap_or(text.len())
     };
     let (host, rest) = text.split_at_checked(end_of_host)?;
     match rest.strip_prefix(':') {

@@ -92,10 +92,10 @@ fn the_page_of_settings_is_what_the_code_says() {
     for argument in command.get_arguments() {
         rows += &setting(argument);
     }
-    let sources: String = SOURCE_KEYS
-        .iter()
-        .map(|(key, about, default)| format!("| `{key}` | {about} | {default} |\n"))
-        .collect();
+    let mut sources = String::new();
+    for (key, about, default) in SOURCE_KEYS {
+        let _ = writeln!(sources, "| `{key}` | {about} | {default} |");
+    }
     let text = format!(
         "# Configuration\n\n{WRITTEN}\n\n\
          Every setting can be given as a flag of `serinus serve`, as a variable, or in a YAML file that \

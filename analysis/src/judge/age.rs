@@ -11,7 +11,7 @@ use super::silence;
 pub(crate) const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 /// No stage promotes before [`FEWEST_STAGE_INTERVALS`], nor before this time unless it is shorter.
 /// Source: docs/design/statistics.md, "11. The verdict of a stage".
-pub(crate) const LEAST_MINUTES: f64 = 5.0;
+const LEAST_MINUTES: f64 = 5.0;
 /// How old the stage is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
@@ -49,12 +49,23 @@ impl Age {
             is_over: minutes(elapsed_ms + grid.interval_ms()) >= stage.duration_minutes,
         }
     }
+
+    /// Whether it is older than what no stage promotes before.
+    pub(super) fn has_the_least(self, stage: &Stage, grid: Grid) -> bool {
+        grid.intervals() >= FEWEST_STAGE_INTERVALS && self.minutes >= least_minutes(stage)
+    }
+}
+
+/// The time that a stage does not promote before.
+pub(crate) fn least_minutes(stage: &Stage) -> f64 {
+    LEAST_MINUTES.min(stage.duration_minutes)
 }
 
 /// Whether a stage that began with a grid is over at its end: the same rule that lets the judge
 /// promote it.
 pub fn is_stage_over(stage: &Stage, grid: Grid) -> bool {
-    Age::since(grid.start_ms(), stage, grid).is_over
+    let age = Age::since(grid.start_ms(), stage, grid);
+    age.is_over && age.has_the_least(stage, grid)
 }
 
 /// `stage 2 of 4`.

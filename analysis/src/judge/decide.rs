@@ -9,7 +9,7 @@ use crate::pipeline::{OnInconclusive, SplitCheck, Stage};
 use crate::sequential::FEWEST_STAGE_INTERVALS;
 use crate::text;
 
-use super::age::{Age, LEAST_MINUTES};
+use super::age::{Age, least_minutes};
 use super::check::Situation;
 use super::kill_switch::KillSwitch;
 use super::levels::rolls_back;
@@ -98,14 +98,12 @@ fn too_early(situation: Situation<'_>, age: Age) -> Option<Decision> {
         );
         return Some(Decision::hold(ReasonCode::WarmingUp, reason));
     }
-    let least_minutes = LEAST_MINUTES.min(stage.duration_minutes);
-    let intervals = situation.data.grid.intervals();
-    if intervals >= FEWEST_STAGE_INTERVALS && age.minutes >= least_minutes {
+    if age.has_the_least(stage, situation.data.grid) {
         return None;
     }
     let reason = format!(
         "no stage is promoted before {FEWEST_STAGE_INTERVALS} intervals and {} are over",
-        text::minutes(least_minutes)
+        text::minutes(least_minutes(stage))
     );
     Some(Decision::hold(ReasonCode::WarmingUp, reason))
 }

@@ -16,7 +16,7 @@ use crate::sequential::FEWEST_STAGE_INTERVALS;
 
 use crate::data::MeasuredHistory;
 use crate::data::StageData;
-use crate::judge::age::{LEAST_MINUTES, MILLISECONDS_PER_MINUTE};
+use crate::judge::age::{self, MILLISECONDS_PER_MINUTE};
 use crate::text;
 use past::{NotPlanned, Planned, Setting};
 use subject::{LineNoise, Subject};
@@ -334,7 +334,7 @@ impl View<'_> {
         let counts =
             |check: &&CheckOutlook| !check.warn_only && check.status != OutlookStatus::DoesNotCount;
         let shortest = if stage.promote_early {
-            LEAST_MINUTES.min(stage.duration_minutes)
+            age::least_minutes(stage)
         } else {
             stage.duration_minutes
         };

@@ -1,7 +1,7 @@
 //! From checks to a verdict.
 
 use super::*;
-use crate::judge::WarningCode;
+use crate::judge::{WarningCode, is_stage_over};
 
 #[test]
 fn promote_when_the_stage_is_over_and_every_check_has_passed() {
@@ -25,6 +25,30 @@ fn hold_while_the_stage_lasts_although_every_check_passes() {
         "nothing is broken and all that is needed is shown; the stage lasts 60 minutes, \
          30 minutes are over"
     );
+}
+
+/// A dry run passes a stage by this rule: earlier than the judge, it would say of every good canary
+/// that it would have been held.
+#[test]
+fn a_stage_is_over_when_it_may_promote_and_not_before() {
+    for minutes in [2.0, 4.0, 5.0, 6.0] {
+        let mut pipeline = pipeline(error_rate_checks());
+        pipeline.stages[1].duration_minutes = minutes;
+        for intervals in 1..=14 {
+            let data = errors(intervals, GOOD);
+            let is_over = is_stage_over(&pipeline.stages[1], data.grid);
+            let verdict = second_stage(&pipeline, &data);
+            let told = format!(
+                "{intervals} intervals of {minutes} minutes: {}",
+                verdict.reason
+            );
+            if is_over {
+                assert_ne!(verdict.reason_code, ReasonCode::WarmingUp, "{told}");
+            } else {
+                assert_ne!(verdict.verdict, Verdict::Promote, "{told}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -107,7 +107,9 @@ impl Rollouts {
             },
             Some(live) => {
                 let told = self.went_on(&live, &gate_call, wait).await;
-                (Some(live), told.or_else(GateError::held)?)
+                let told = told.or_else(GateError::held)?;
+                // The call may have begun the next stage.
+                return Ok(StepTold::at_its_stage(live, told));
             }
         };
         Ok(StepTold { live, stage, told })

@@ -21,8 +21,8 @@ const FUTURE_SECONDS: i64 = 240;
 /// Requests a second and track.
 const RATE: i64 = 1_000;
 
-/// How long a stage lasts that is over in a test.
-pub(super) const STAGE: Duration = Duration::from_millis(7_800);
+/// How long a stage lasts that is over in a test, but for the interval in which it began.
+pub(super) const STAGE: Duration = Duration::from_millis(6_800);
 
 /// How long to wait for what comes within seconds.
 const SOON: Duration = Duration::from_secs(30);

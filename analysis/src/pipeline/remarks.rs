@@ -65,6 +65,8 @@ pub enum RemarkCode {
     Method,
     /// Nobody looks whether the traffic is split as the stage says.
     SplitCheck,
+    /// Control and canary are written alike.
+    SamePopulations,
     /// No matcher names the service.
     ServiceNotNamed,
     /// A stage is too short for a check to be decided, or to pass in its time.
@@ -75,7 +77,7 @@ impl RemarkCode {
     /// Whether it is probably a mistake, and not only worth to be known.
     pub fn is_warning(self) -> bool {
         match self {
-            Self::ServiceNotNamed | Self::TooFewIntervals => true,
+            Self::SamePopulations | Self::ServiceNotNamed | Self::TooFewIntervals => true,
             Self::DryRun
             | Self::ShadowStage
             | Self::WarnOnly
@@ -110,6 +112,7 @@ impl Pipeline {
         remarks.extend(self.flags());
         remarks.extend(self.methods());
         remarks.extend(self.split_check());
+        remarks.extend(self.populations());
         remarks.extend(self.service());
         remarks.extend(self.short_stages());
         remarks
@@ -231,6 +234,15 @@ impl Pipeline {
             }
         };
         Some(remark(RemarkCode::SplitCheck, message))
+    }
+
+    fn populations(&self) -> Option<Remark> {
+        if self.control != self.canary {
+            return None;
+        }
+        let message = "control and canary select the same: every caller has to tell them apart, else \
+                       its rollout is refused";
+        Some(remark(RemarkCode::SamePopulations, message))
     }
 
     /// The metrics that count every service of the source, because nothing names one.
@@ -384,6 +396,15 @@ canary_pipeline:
     #[test]
     fn an_ordinary_pipeline_needs_no_remark() {
         assert_eq!(codes(PLAIN), []);
+    }
+
+    #[test]
+    fn populations_that_only_a_caller_tells_apart_are_told() {
+        let alike = PLAIN
+            .replace(", track: stable", "")
+            .replace(", track: canary", "");
+        assert_eq!(codes(&alike), [RemarkCode::SamePopulations]);
+        assert!(RemarkCode::SamePopulations.is_warning());
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum RemarkCode {
     Method,
     /// Nobody looks whether the traffic is split as the stage says.
     SplitCheck,
+    /// Control and canary are written alike.
+    SamePopulations,
     /// No matcher names the service.
     ServiceNotNamed,
     /// A stage is too short for a check to be decided, or to pass in its time.
@@ -64,6 +66,7 @@ impl From<domain::RemarkCode> for RemarkCode {
             domain::RemarkCode::NoRollback => Self::NoRollback,
             domain::RemarkCode::Method => Self::Method,
             domain::RemarkCode::SplitCheck => Self::SplitCheck,
+            domain::RemarkCode::SamePopulations => Self::SamePopulations,
             domain::RemarkCode::ServiceNotNamed => Self::ServiceNotNamed,
             domain::RemarkCode::TooFewIntervals => Self::TooFewIntervals,
         }

@@ -23,6 +23,7 @@ mod quantity;
 mod remarks;
 mod resolve;
 mod schedule;
+mod service;
 mod settings;
 mod stages;
 mod understood;

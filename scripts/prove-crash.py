@@ -3,14 +3,14 @@
 
 A real Prometheus scrapes a fleet of good canaries, bad ones and ones that turn bad; about 20
 rollouts of them run at any time, each polled every second (gate, state, trail), some of them
-overridden, advanced, taken past a stage or cancelled, some of them dry runs, some through a pipeline
-whose second stage is a shadow stage, and new ones started as others end. Meanwhile Serinus is killed
-with SIGKILL: at random moments, while it starts, right after it acknowledged a change, and right
-after a gate told a promote or a rollback for the first time. It is started again at once on the
-same file. Fails when an accepted rollout is lost, an event is lost or changed, an answer
-contradicts an earlier one (`rollout_model.py` says which do), a request is not answered though the
-process was up, a decision is not the same when it is computed again, SQLite finds the file damaged,
-or when too little happened to show anything.
+overridden, advanced, taken past a stage or cancelled, some of them dry runs, some through a
+pipeline whose second stage is a shadow stage, and new ones started as others end. Meanwhile
+Serinus is killed with SIGKILL: at random moments, while it starts, right after it acknowledged a
+change, and right after a gate told a promote or a rollback for the first time. It is started again
+at once on the same file. Fails when an accepted rollout is lost, an event is lost or changed, an
+answer contradicts an earlier one (`rollout_model.py` says which do), a request is not answered
+though the process was up, a decision is not the same when it is computed again, SQLite finds the
+file damaged, or when too little happened to show anything.
 
     scripts/prove-crash.py [--kills 50] [--rollouts 20] [--seed N] [--binary target/release/serinus]
 """

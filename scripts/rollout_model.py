@@ -125,7 +125,7 @@ class Model:
             self.owe("a rollback was told", lambda event: event["kind"] == "rolled_back")
             self.state = "rolled_back"
         if verdict == ROLLBACK and self.verdicts.get(stage) == PROMOTE:
-            # Then it was found at its own traffic before the next stage began, at a later one, or we.
+            # Then it was found at its own traffic before the next began, at a later one, or we.
             self.owe(
                 f"{stage} was promoted, and then rolled back for an earlier stage",
                 lambda event: (
@@ -253,7 +253,9 @@ class Model:
                 self.require(self.at(stage) > place, f"event {number} goes back to {stage}")
                 place = self.at(stage)
             elif kind == "stage_left":
-                self.require(stage not in passed, f"event {number} leaves {stage}, which has passed")
+                self.require(
+                    stage not in passed, f"event {number} leaves {stage}, which has passed"
+                )
             elif kind == "decided":
                 self.require(
                     stage not in passed or event["verdict"] == ROLLBACK,

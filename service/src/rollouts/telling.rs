@@ -142,9 +142,8 @@ impl Shown<'_> {
         let id = &self.stage.id;
         match self.standing {
             Standing::Open(record) if self.acting.acts() => self.open(record),
-            Standing::Open(record) => self.without_acting(record),
             Standing::Passed(record) if self.acting.acts() => self.passed(record),
-            Standing::Passed(record) => self.without_acting(record),
+            Standing::Open(record) | Standing::Passed(record) => self.without_acting(record),
             Standing::Overridden(_, sentence) => {
                 self.with(Verdict::Promote, ReasonCode::OVERRIDE, sentence.to_owned())
             }

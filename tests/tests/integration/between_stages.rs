@@ -94,7 +94,8 @@ impl World {
             .serinus
             .get(&format!("/v1/rollouts/{rollout}/events"))
             .await?;
-        Ok(reply.body["events"].as_array().cloned().unwrap_or_default())
+        let events = reply.body.pointer("/events").and_then(Value::as_array);
+        Ok(events.cloned().unwrap_or_default())
     }
 }
 

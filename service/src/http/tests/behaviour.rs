@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
-use chrono::Utc;
 use hyper::body::Frame;
 use serde_json::json;
+use serinus_openapi::analysis::timestamp;
 
 use super::ask::{PIPELINE, TestServer};
+use crate::clock::{Clock, SystemClock};
 use crate::http::{Limits, layers};
 
 /// A body that never says anything.
@@ -231,7 +232,7 @@ async fn a_pipeline_that_does_not_act_goes_by_the_clock_and_tells_the_truth_besi
     let server = TestServer::new().await;
     let yaml = format!("dry_run: true\n{PIPELINE}");
     for (hours, verdict) in [(2, "promote"), (0, "hold")] {
-        let start = Utc::now() - chrono::TimeDelta::minutes(hours * 60 + 10);
+        let start = timestamp(SystemClock.now_ms()) - chrono::TimeDelta::minutes(hours * 60 + 10);
         let body = json!({"pipeline_yaml": yaml, "stage": "first", "start": start});
         let answer = server.post("/v1/analyses", body.to_string()).await.json();
         assert_eq!(answer["verdict"], verdict, "{answer}");

@@ -3,8 +3,10 @@
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use serinus_openapi::analysis::timestamp;
 
 use super::ask::{Answered, TestServer};
+use crate::clock::{Clock, SystemClock};
 
 const GATE: &str = "/v1/pipelines/checkout/stages";
 
@@ -33,7 +35,7 @@ async fn rollouts(server: &TestServer) -> Vec<Value> {
 }
 
 fn in_time(delta: TimeDelta) -> DateTime<Utc> {
-    Utc::now() + delta
+    timestamp(SystemClock.now_ms()) + delta
 }
 
 #[tokio::test]

@@ -37,13 +37,18 @@ impl Acting {
         let record = document.record_of(&stage.id);
         if record.is_some_and(|record| record.overriding().is_some()) {
             Self::Decided
-        } else if document.dry_run || pipeline.dry_run {
+        } else if Self::is_dry_run(document, pipeline) {
             Self::DryRun
         } else if stage.shadow {
             Self::Shadow
         } else {
             Self::Acts
         }
+    }
+
+    /// Whether a rollout is a dry run.
+    pub(super) fn is_dry_run(document: &Document, pipeline: &Pipeline) -> bool {
+        document.dry_run || pipeline.dry_run
     }
 
     /// Whether a verdict changes the rollout.

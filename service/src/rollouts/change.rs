@@ -10,6 +10,7 @@ use super::acting::Acting;
 use super::beginning::StageStart;
 use super::document::{Decision, Document, Found, StageId, StageRecord, Steps, stage_of};
 use super::judgement::{JUDGE, Judgement};
+use super::live::Present;
 use super::trail::TrailEntry;
 use super::wording;
 use crate::store::RolloutState;
@@ -52,6 +53,16 @@ impl Change {
             is_current: true,
             document: document.clone(),
             trail,
+        }
+    }
+
+    /// The same again: only the time of its newest record is another one.
+    pub(super) fn unchanged(present: &Present) -> Self {
+        Self {
+            state: present.state,
+            is_current: present.is_current,
+            document: present.document.clone(),
+            trail: Vec::new(),
         }
     }
 

@@ -29,14 +29,18 @@ impl Rollouts {
         start: Option<UnixMillis>,
         caused_by: &str,
     ) -> Result<Vec<StageId>, RolloutError> {
-        let going = GoingOn {
-            stage,
-            start,
-            caused_by,
-            now: self.now(),
-        };
+        let now = self.now();
         let made = self.change(live, |present| {
             let (document, state) = (&present.document, present.state);
+            let judged = present.judgement.as_ref();
+            let judged = judged.filter(|judgement| judgement.is_of(document.current()));
+            let going = GoingOn {
+                stage,
+                start,
+                judged_until: judged.map(|judgement| judgement.end_ms),
+                caused_by,
+                now,
+            };
             transition::advanced(document, state, &live.pipeline, going).map(Some)
         });
         let made = made.await?;
@@ -103,10 +107,14 @@ impl Rollouts {
             Some(live) => Some(live),
             None => self.newest(pipeline, key).await?,
         };
-        if let Some(live) = &live
-            && live.present().state == RolloutState::Open
-        {
-            self.end(live, End::Cancelled, reason, caused_by).await?;
+        if let Some(live) = &live {
+            let now = self.now();
+            self.change(live, |present| {
+                let is_open = present.state == RolloutState::Open;
+                let ended = || transition::ended(present, End::Cancelled, reason, caused_by, now);
+                Ok(is_open.then(ended).flatten())
+            })
+            .await?;
         }
         Ok(live)
     }

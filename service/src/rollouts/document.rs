@@ -285,6 +285,13 @@ impl Document {
         self.stages.current()
     }
 
+    /// Whether the stage it is at was allowed its first traffic by a caller that tells its events, and
+    /// has not told that yet: then there is nothing to pass by.
+    pub(crate) fn awaits_its_traffic(&self) -> bool {
+        let is_awaited = self.steps.tells_events && self.steps.allowed_ms.is_some();
+        is_awaited && self.current().passed().is_none()
+    }
+
     /// The newest record of a stage that has begun.
     pub(crate) fn record_of(&self, stage: &str) -> Option<&StageRecord> {
         let mut newest_first = self.stages.iter().rev();

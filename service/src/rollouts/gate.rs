@@ -176,7 +176,7 @@ impl Rollouts {
         }
         self.judge_within(live, wait).await;
         let told = live.present().told(&live.pipeline, Some(call.stage));
-        Ok(told.after(news.as_deref()))
+        Ok(told.with_news(news.as_deref()))
     }
 
     /// The first call with a key: it starts the rollout.
@@ -210,7 +210,7 @@ impl Rollouts {
         self.judge_within(&live, wait).await;
         let told = live.present().told(&live.pipeline, Some(call.stage));
         let news = new.news().filter(|_| is_new);
-        Ok((live, told.after(news.as_deref())))
+        Ok((live, told.with_news(news.as_deref())))
     }
 }
 

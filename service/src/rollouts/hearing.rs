@@ -47,6 +47,12 @@ impl Rollouts {
         self: &Arc<Self>,
         event: &Event<'_>,
     ) -> Result<Option<Arc<Live>>, RolloutError> {
+        let known = self.current(event.pipeline, event.key).await?;
+        let is_late = known.is_some_and(|live| live.present().state == RolloutState::Superseded);
+        if is_late && !event.is_new_revision {
+            // Of a revision whose place was taken: it takes the place of none.
+            return self.current(event.pipeline, event.key).await;
+        }
         let spared = (!event.is_new_revision).then_some(event.key);
         self.supersede(
             event.pipeline,
@@ -73,8 +79,8 @@ impl Rollouts {
         Ok(Some(live))
     }
 
-    /// Ends what is open of a caller's canary, but for one key: another revision has taken its
-    /// place.
+    /// Ends what is open of a caller's canary, and what was promoted, but for one key: another
+    /// revision has taken its place.
     pub(super) async fn supersede(
         &self,
         pipeline: &str,
@@ -84,17 +90,26 @@ impl Rollouts {
         caller: &str,
     ) -> Result<(), RolloutError> {
         let reason = format!("another revision began: {by}");
-        for live in self.open_of(pipeline, family).await? {
-            if spared != Some(&live.key) {
-                self.end(&live, End::Superseded, Some(&reason), caller)
-                    .await?;
+        for live in self.of_family(pipeline, family).await? {
+            if spared == Some(&live.key) {
+                continue;
             }
+            let end = match live.present().state {
+                RolloutState::Open => End::Superseded,
+                // When its version comes again it is another attempt.
+                RolloutState::Promoted => End::Closed,
+                RolloutState::RolledBack
+                | RolloutState::Cancelled
+                | RolloutState::Superseded
+                | RolloutState::Closed => continue,
+            };
+            self.end(&live, end, Some(&reason), caller).await?;
         }
         Ok(())
     }
 
-    /// What is open of a caller's canary.
-    async fn open_of(
+    /// The rollouts of a caller's canary that are in memory, with all that are open.
+    async fn of_family(
         &self,
         pipeline: &str,
         family: Family<'_>,
@@ -104,9 +119,7 @@ impl Rollouts {
         }
         let all = self.memory.all().into_iter();
         let of_family = all.filter(|live| {
-            live.pipeline_name == pipeline
-                && live.key.as_str().starts_with(family.0)
-                && live.present().state == RolloutState::Open
+            live.pipeline_name == pipeline && live.key.as_str().starts_with(family.0)
         });
         Ok(of_family.collect())
     }

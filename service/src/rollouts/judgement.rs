@@ -3,7 +3,7 @@
 use serinus_analysis::data::Purpose;
 use serinus_openapi::analysis::{AnalysisAnswer, ReasonCode, Verdict};
 
-use super::document::StageId;
+use super::document::{StageId, StageRecord};
 use crate::time::UnixMillis;
 
 /// The name under which the judge's decisions stand in the trail.
@@ -14,6 +14,8 @@ pub(crate) const JUDGE: &str = "judge";
 pub(crate) struct Judgement {
     /// The stage judged.
     pub stage: StageId,
+    /// When that began.
+    pub started: UnixMillis,
     /// What for.
     pub purpose: Purpose,
     /// The true verdict, also of a pipeline that does not act.
@@ -30,4 +32,12 @@ pub(crate) struct Judgement {
     pub made_ms: UnixMillis,
     /// The evidence, where any data could be asked for.
     pub answer: Option<Box<AnalysisAnswer>>,
+}
+
+impl Judgement {
+    /// Whether it is about a stage as it has begun: not about one that was left, nor about the time
+    /// before it began again.
+    pub(super) fn is_of(&self, record: &StageRecord) -> bool {
+        self.stage == *record.stage() && self.started == record.started()
+    }
 }

@@ -23,13 +23,14 @@ use crate::wire;
 /// A judgement that says nothing about the canary: what it is made from is not there.
 fn failed(
     live: &Live,
-    stage: &Stage,
+    (stage, started): (&Stage, UnixMillis),
     (end_ms, made_ms): (UnixMillis, UnixMillis),
     code: ReasonCode,
     reason: String,
 ) -> Judgement {
     Judgement {
         stage: StageId::of(stage),
+        started,
         purpose: Purpose::Decide,
         verdict: Verdict::Hold,
         reason_code: code,
@@ -53,10 +54,10 @@ fn hold_unrecorded(live: &Live, error: &RolloutError, now: UnixMillis) {
             "the rollout {} of {} holds: {error}", live.key, live.pipeline_name
         );
     }
-    if let Some(Watched { stage, .. }) = present.watched(&live.pipeline) {
+    if let Some(Watched { stage, started, .. }) = present.watched(&live.pipeline) {
         let reason = wording::unrecorded(error);
         let end = sealed_end(&live.pipeline, now);
-        live.note(failed(live, stage, (end, now), code, reason));
+        live.note(failed(live, (stage, started), (end, now), code, reason));
     }
 }
 
@@ -141,6 +142,7 @@ impl Rollouts {
             Ok(analysis) => {
                 let judgement = Judgement {
                     stage: StageId::of(stage),
+                    started: watched.started,
                     purpose: input.purpose,
                     verdict: analysis.verdict.verdict.into(),
                     reason_code: analysis.verdict.reason_code.into(),
@@ -155,7 +157,8 @@ impl Rollouts {
             Err(error) => {
                 let code = ReasonCode::NO_DATA;
                 let times = (end, self.now());
-                (failed(live, stage, times, code, error.to_string()), None)
+                let watched = (stage, watched.started);
+                (failed(live, watched, times, code, error.to_string()), None)
             }
         };
         let has_failed = may_be_over_soon(&judgement.reason_code);

@@ -38,8 +38,6 @@ pub(crate) struct Live {
     pub(super) is_judging: AtomicBool,
     /// When it is judged next, in milliseconds since 1970: see [`Live::due`].
     due_ms: AtomicI64,
-    /// When a caller that counts steps asked last: see [`Live::asked`].
-    asked_ms: AtomicI64,
     present: RwLock<Arc<Present>>,
     changes: watch::Sender<u64>,
 }
@@ -103,7 +101,6 @@ impl Live {
             writing: tokio::sync::Mutex::default(),
             is_judging: AtomicBool::new(false),
             due_ms: AtomicI64::new(UnixMillis::EARLIEST.get()),
-            asked_ms: AtomicI64::new(UnixMillis::EARLIEST.get()),
             present: RwLock::new(Arc::new(Present {
                 version: stored.version,
                 state: stored.state,
@@ -154,7 +151,7 @@ impl Live {
     /// Takes over a judgement that changes nothing of what is remembered.
     pub(super) fn note(&self, judgement: Judgement) {
         let present = self.present();
-        if *present.document.current().stage() == judgement.stage {
+        if judgement.is_of(present.document.current()) {
             self.publish(Present {
                 judgement: Some(judgement),
                 ..(*present).clone()
@@ -180,16 +177,6 @@ impl Live {
     /// When it is judged next.
     pub(super) fn due(&self) -> UnixMillis {
         UnixMillis::new(self.due_ms.load(Ordering::Relaxed))
-    }
-
-    /// When a caller that counts steps asked last, in this process.
-    pub(super) fn asked(&self) -> UnixMillis {
-        UnixMillis::new(self.asked_ms.load(Ordering::Relaxed))
-    }
-
-    /// Such a caller asks.
-    pub(super) fn is_asked(&self, now: UnixMillis) {
-        self.asked_ms.store(now.get(), Ordering::Relaxed);
     }
 
     /// Says when it is judged next.
@@ -246,8 +233,8 @@ pub(crate) struct Watched<'a> {
     pub stage: &'a Stage,
     /// When it began.
     pub started: UnixMillis,
-    /// Whether it has passed: then only what is found wrong counts.
-    pub has_passed: bool,
+    /// Whether only what is found wrong counts: it has passed, or its traffic has not begun.
+    pub counts_only_what_is_wrong: bool,
 }
 
 impl Present {
@@ -262,7 +249,8 @@ impl Present {
         Some(Watched {
             stage,
             started: current.started(),
-            has_passed: current.passed().is_some(),
+            counts_only_what_is_wrong: current.passed().is_some()
+                || self.document.awaits_its_traffic(),
         })
     }
 }

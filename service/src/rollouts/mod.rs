@@ -122,8 +122,6 @@ pub(crate) struct Rollouts {
     turns: Turns,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
-    /// When this process began to ask and to be asked.
-    began: UnixMillis,
     /// The ids of the first rollouts that are started here.
     first_ids: Mutex<VecDeque<RolloutId>>,
 }
@@ -132,9 +130,7 @@ impl Rollouts {
     /// Returns the rollouts of a store. Those that are open are judged when the worker runs.
     pub(crate) fn new(store: Store, engine: Arc<Engine>, settings: Settings) -> Self {
         let turns = Turns::new(settings.concurrent_judgements);
-        let began = UnixMillis::new(engine.clock().now_ms());
         Self {
-            began,
             store,
             engine,
             settings,

@@ -70,7 +70,7 @@ pub(super) fn looked_at(
             purpose: Purpose::KillSwitches,
         };
     }
-    let purpose = if watched.has_passed {
+    let purpose = if watched.counts_only_what_is_wrong {
         Purpose::AfterPassing
     } else {
         Purpose::Decide

@@ -53,6 +53,25 @@ impl NewStart<'_> {
     }
 }
 
+impl NewStart<'_> {
+    /// What is remembered of it first.
+    fn document(&self, populations: &Populations<Matchers>, first: StageRecord) -> Document {
+        Document {
+            pipeline_yaml: self.pipeline_yaml.to_owned(),
+            control: Population::from(&populations.control),
+            canary: Population::from(&populations.canary),
+            source: self.source.map(str::to_owned),
+            dry_run: self.dry_run,
+            advance: self.advance,
+            stages: Begun::first(first),
+            decision: None,
+            ended_as: None,
+            superseded_ms: None,
+            steps: Steps::default(),
+        }
+    }
+}
+
 impl Rollouts {
     /// Starts a rollout, or finds the one of this pipeline and key. Says whether it is new.
     ///
@@ -65,21 +84,16 @@ impl Rollouts {
         &self,
         new: &NewStart<'_>,
     ) -> Result<(Arc<Live>, bool), RolloutError> {
+        // Sent again it finds the same rollout, whatever its start says by then.
+        if let Some(live) = self.current(&new.pipeline.name, new.key).await?
+            && live.present().state != RolloutState::Superseded
+        {
+            live.check_populations(new.given)?;
+            return Ok((live, false));
+        }
         let now = self.now();
         let populations = engine::populations_of(new.pipeline, new.given);
-        let document = Document {
-            pipeline_yaml: new.pipeline_yaml.to_owned(),
-            control: Population::from(&populations.control),
-            canary: Population::from(&populations.canary),
-            source: new.source.map(str::to_owned),
-            dry_run: new.dry_run,
-            advance: new.advance,
-            stages: Begun::first(self.first_stage(new, populations, now)?),
-            decision: None,
-            ended_as: None,
-            superseded_ms: None,
-            steps: Steps::default(),
-        };
+        let document = new.document(&populations, self.first_stage(new, &populations, now)?);
         let stage = document.current().stage();
         let mut first = TrailEntry::new(EventKind::Started, stage, new.caused_by);
         first.reason = new.news();
@@ -126,13 +140,13 @@ impl Rollouts {
     fn first_stage(
         &self,
         new: &NewStart<'_>,
-        populations: Populations<Matchers>,
+        populations: &Populations<Matchers>,
         now: UnixMillis,
     ) -> Result<StageRecord, RolloutError> {
         let input = AnalysisInput {
             pipeline: new.pipeline,
             stage: new.stage,
-            populations,
+            populations: populations.clone(),
             start_ms: None,
             end_ms: None,
             source: new.source,

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::series::Populations;
-use serinus_openapi::analysis::Verdict;
+use serinus_openapi::analysis::{ReasonCode, Verdict};
 
+use super::change::Change;
 use super::gate::{GateCall, GateError};
 use super::live::Live;
 use super::standing::Visit;
@@ -23,6 +24,9 @@ use crate::store::{RolloutKey, RolloutState};
 /// How long a rollout that was promoted still answers its caller: who asks later has begun anew, with
 /// a version that was rolled out before.
 const STILL_THE_SAME_MS: i64 = 10 * 60 * 1_000;
+
+/// How often that is recorded.
+const SAID_AGAIN_MS: i64 = 60 * 1_000;
 
 /// What the keys of all rollouts of one caller's canary begin with.
 #[derive(Debug, Clone, Copy)]
@@ -158,6 +162,7 @@ impl Rollouts {
         GoingOn {
             stage: None,
             start: None,
+            judged_until: None,
             caused_by,
             now: self.now(),
         }
@@ -185,7 +190,7 @@ impl Rollouts {
                 self.end(known, End::Closed, reason, call.caller).await?;
                 live = None;
             } else {
-                known.is_asked(self.now());
+                self.is_asked(known).await?;
             }
         }
         if let Some(named) = call.named {
@@ -208,11 +213,19 @@ impl Rollouts {
         match present.state {
             RolloutState::Open | RolloutState::RolledBack => false,
             RolloutState::Superseded | RolloutState::Cancelled | RolloutState::Closed => true,
-            RolloutState::Promoted => {
-                let asked = live.asked().max(present.updated_ms).max(self.began);
-                self.now().since(asked) >= STILL_THE_SAME_MS
-            }
+            RolloutState::Promoted => self.now().since(present.updated_ms) >= STILL_THE_SAME_MS,
         }
+    }
+
+    /// Remembers that a rollout that was promoted is still asked about, for every process.
+    async fn is_asked(&self, live: &Arc<Live>) -> Result<(), RolloutError> {
+        let now = self.now();
+        let made = self.change(live, |present| {
+            let is_new = present.state == RolloutState::Promoted
+                && now.since(present.updated_ms) >= SAID_AGAIN_MS;
+            Ok(is_new.then(|| Change::unchanged(present)))
+        });
+        made.await.map(drop)
     }
 
     /// The first call with a key: at weight 0 there is nothing to judge, and a hold would wait for
@@ -251,6 +264,10 @@ impl Rollouts {
         match weight::allowed(&present.document, self.now()) {
             Allowed::Awaited => {
                 let told = present.told(&live.pipeline, None);
+                if told.reason_code == ReasonCode::STORE_UNAVAILABLE {
+                    // What was found cannot be recorded: but it was found.
+                    return Ok(told);
+                }
                 let stage = present.document.current().stage();
                 return Ok(told.may_go(format!(
                     "the step that {stage} allows was not told to be taken yet"

@@ -49,12 +49,12 @@ impl Told {
         }
     }
 
-    /// The same, after what this call itself has changed.
-    pub(super) fn after(self, news: Option<&str>) -> Self {
+    /// The same, and what this call itself has changed. That comes last: nothing is to hide why.
+    pub(super) fn with_news(self, news: Option<&str>) -> Self {
         match news {
             None => self,
             Some(news) => Self {
-                reason: format!("{news}; {}", self.reason),
+                reason: format!("{}; {news}", self.reason),
                 ..self
             },
         }
@@ -111,6 +111,9 @@ impl Present {
 impl Shown<'_> {
     fn told(&self) -> Told {
         match self.present.state {
+            RolloutState::RolledBack if self.was_rolled_back_without_acting() => {
+                self.rolled_back_without_acting()
+            }
             RolloutState::RolledBack => self.rolled_back(),
             RolloutState::Cancelled | RolloutState::Closed => {
                 self.hold(ReasonCode::CANCELLED, self.over())
@@ -144,9 +147,7 @@ impl Shown<'_> {
             Standing::Open(record) if self.acting.acts() => self.open(record),
             Standing::Passed(record) if self.acting.acts() => self.passed(record),
             Standing::Open(record) | Standing::Passed(record) => self.without_acting(record),
-            Standing::Overridden(_, sentence) => {
-                self.with(Verdict::Promote, ReasonCode::OVERRIDE, sentence.to_owned())
-            }
+            Standing::Overridden(record, sentence) => self.overridden(record, sentence),
             Standing::Left(next) => self.hold(ReasonCode::LEFT, wording::left(id, next)),
             Standing::Waiting => self.hold(
                 ReasonCode::NOT_REACHED,
@@ -168,11 +169,46 @@ impl Shown<'_> {
         }
     }
 
+    /// An earlier version rolled back what was judged without acting, and told `promote` of it.
+    fn was_rolled_back_without_acting(&self) -> bool {
+        let decision = self.present.document.decision.as_ref();
+        self.acting.without_acting().is_some()
+            && decision.is_some_and(|decision| decision.reason_code != ReasonCode::OVERRIDE)
+    }
+
+    fn rolled_back_without_acting(&self) -> Told {
+        let (code, name) = self.name_of_acting();
+        let decision = self.present.document.decision.as_ref();
+        let truth = decision.map(|decision| (Verdict::Rollback, decision.reason.clone()));
+        let why = decision.map_or("", |decision| decision.reason.as_str());
+        let reason = format!("{name}, over: its checks say rollback: {why}");
+        Told {
+            truth,
+            ..self.with(Verdict::Promote, code, reason)
+        }
+    }
+
+    /// What a person has decided, and what was found at its traffic since.
+    fn overridden(&self, record: &StageRecord, sentence: &str) -> Told {
+        let decision = self.present.document.decision.as_ref();
+        let found = decision.filter(|decision| {
+            decision.stage == *record.stage() && decision.reason_code != ReasonCode::OVERRIDE
+        });
+        let told = self.with(Verdict::Promote, ReasonCode::OVERRIDE, sentence.to_owned());
+        let Some(found) = found else {
+            return told;
+        };
+        let says = found.verdict.name();
+        Told {
+            reason: format!("{sentence}; since then its checks say {says}"),
+            truth: Some((found.verdict, found.reason.clone())),
+            ..told
+        }
+    }
+
     fn open(&self, record: &StageRecord) -> Told {
         match &self.present.judgement {
-            Some(judgement)
-                if judgement.stage == *record.stage() && judgement.verdict == Verdict::Hold =>
-            {
+            Some(judgement) if judgement.is_of(record) && judgement.verdict == Verdict::Hold => {
                 Told {
                     progress: judgement.progress.clone(),
                     ..self.hold(judgement.reason_code.clone(), judgement.reason.clone())
@@ -189,8 +225,7 @@ impl Shown<'_> {
     fn passed(&self, record: &StageRecord) -> Told {
         let judged = self.present.judgement.as_ref();
         let unrecorded = judged.filter(|judgement| {
-            judgement.stage == *record.stage()
-                && judgement.reason_code == ReasonCode::STORE_UNAVAILABLE
+            judgement.is_of(record) && judgement.reason_code == ReasonCode::STORE_UNAVAILABLE
         });
         if let Some(judgement) = unrecorded {
             // What was found since cannot be recorded, and so not be told: but it was found.
@@ -216,17 +251,14 @@ impl Shown<'_> {
     /// Of a stage that is judged without acting: `hold` for its duration, then `promote`, and the
     /// truth beside it.
     fn without_acting(&self, record: &StageRecord) -> Told {
-        let (code, name) = self
-            .acting
-            .without_acting()
-            .unwrap_or((ReasonCode::DRY_RUN, "dry run"));
+        let (code, name) = self.name_of_acting();
         let truth = self.truth(record);
         let lasts = wording::duration(self.stage.duration_minutes);
         let (verdict, how_far) = if record.passed().is_some() {
             (Verdict::Promote, format!("{name}, its {lasts} are over"))
         } else {
             let judged = self.present.judgement.as_ref();
-            let judged = judged.filter(|judgement| judgement.stage == *record.stage());
+            let judged = judged.filter(|judgement| judgement.is_of(record));
             let until = judged.map_or(record.started(), |judgement| judgement.end_ms);
             let over = minutes_of(until.since(record.started()));
             let all = self.stage.duration_minutes;
@@ -242,6 +274,11 @@ impl Shown<'_> {
         }
     }
 
+    fn name_of_acting(&self) -> (ReasonCode, &'static str) {
+        let name = self.acting.without_acting();
+        name.unwrap_or((ReasonCode::DRY_RUN, "dry run"))
+    }
+
     /// What the checks of a stage say that does not act: what would have ended it, else the newest.
     fn truth(&self, record: &StageRecord) -> Option<(Verdict, String)> {
         let of = |found: &Found| (found.verdict, found.reason.clone());
@@ -250,7 +287,7 @@ impl Shown<'_> {
             return found.map(of);
         }
         let judged = self.present.judgement.as_ref();
-        let judged = judged.filter(|judgement| judgement.stage == *record.stage());
+        let judged = judged.filter(|judgement| judgement.is_of(record));
         judged
             .map(|judgement| (judgement.verdict, judgement.reason.clone()))
             .or_else(|| found.map(of))
@@ -292,7 +329,8 @@ impl Shown<'_> {
             reason_code,
             reason,
             progress: self.progress(),
-            is_without_acting: self.acting.without_acting().is_some(),
+            is_without_acting: self.acting.without_acting().is_some()
+                || Acting::is_dry_run(&self.present.document, self.pipeline),
             truth: None,
         }
     }
@@ -316,6 +354,12 @@ impl Shown<'_> {
 
 /// What the answer of a call says once: that it left stages.
 pub(super) fn news(left: &[StageId], to: &str) -> Option<String> {
-    let names: Vec<&str> = left.iter().map(StageId::as_str).collect();
-    (!names.is_empty()).then(|| format!("{to} begins without {}", names.join(", ")))
+    /// As many as a sentence bears.
+    const NAMED: usize = 3;
+    let names: Vec<&str> = left.iter().take(NAMED).map(StageId::as_str).collect();
+    let more = match left.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!names.is_empty()).then(|| format!("{to} begins without {}{more}", names.join(", ")))
 }

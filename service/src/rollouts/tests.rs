@@ -75,6 +75,7 @@ fn document(advance: AdvanceMode) -> Document {
 fn judgement(stage: &str, verdict: Verdict) -> Judgement {
     Judgement {
         stage: id(stage),
+        started: at(0),
         purpose: Purpose::Decide,
         verdict,
         reason_code: match verdict {
@@ -90,7 +91,10 @@ fn judgement(stage: &str, verdict: Verdict) -> Judgement {
 }
 
 fn judged(document: &Document, stage: &str, verdict: Verdict) -> Option<Change> {
-    let judgement = judgement(stage, verdict);
+    let judgement = Judgement {
+        started: document.current().started(),
+        ..judgement(stage, verdict)
+    };
     transition::judged(document, &pipeline(), &judgement, at(3_700_000))
 }
 
@@ -98,6 +102,7 @@ fn judged(document: &Document, stage: &str, verdict: Verdict) -> Option<Change> 
 fn judged_after(document: &Document, stage: &str, verdict: Verdict) -> Option<Change> {
     let judgement = Judgement {
         purpose: Purpose::AfterPassing,
+        started: document.current().started(),
         ..judgement(stage, verdict)
     };
     transition::judged(document, &pipeline(), &judgement, at(3_800_000))
@@ -118,6 +123,7 @@ fn going(stage: Option<&str>) -> GoingOn<'_> {
     GoingOn {
         stage,
         start: None,
+        judged_until: None,
         caused_by: "argo",
         now: at(4_000_000),
     }
@@ -157,6 +163,16 @@ fn a_stage_that_passed_waits_for_its_caller() {
     assert_eq!(change.document().stages.iter().count(), 1);
     // A judgement that was under way when it passed changes nothing.
     assert_eq!(judged(change.document(), "one", Verdict::Rollback), None);
+}
+
+/// Its answer came after the stage had begun again, and passed it within a second.
+#[test]
+fn a_judgement_of_the_time_before_a_stage_began_is_of_no_use() {
+    let mut begun_again = document(AdvanceMode::Caller);
+    let under_way = judgement("one", Verdict::Promote);
+    begun_again.stages.begin_again(StageStart::now(at(9)));
+    let change = transition::judged(&begun_again, &pipeline(), &under_way, at(10));
+    assert_eq!(change, None);
 }
 
 /// A canary that failed 90 % of its requests was told `promote` for minutes.
@@ -210,6 +226,21 @@ fn a_rollback_is_final_until_a_human_decides() {
     assert_eq!(reopened.state(), RolloutState::Open);
     assert_eq!(*reopened.document().current().stage(), *"two");
     assert_eq!(reopened.trail()[0].caused_by, "ada");
+}
+
+/// A person cannot make a rollback of what changes nothing.
+#[test]
+fn a_dry_run_is_not_rolled_back_by_a_person_either() {
+    let mut dry = document(AdvanceMode::Caller);
+    dry.dry_run = true;
+    let by = Overriding {
+        verdict: OverrideVerdict::Rollback,
+        reason: "it fails",
+        caused_by: "ada",
+        now: at(9),
+    };
+    let refused = transition::overridden(&present(&dry, RolloutState::Open), &pipeline(), by);
+    assert!(matches!(refused, Err(Refused::Stage(_))));
 }
 
 #[test]
@@ -342,11 +373,11 @@ fn a_stage_is_judged_to_an_end_only_when_a_whole_interval_of_it_is_sealed() {
     assert_eq!(end(120_000), None);
 }
 
-fn watched(pipeline: &Pipeline, started: i64, has_passed: bool) -> Watched<'_> {
+fn watched(pipeline: &Pipeline, started: i64, counts_only_what_is_wrong: bool) -> Watched<'_> {
     Watched {
         stage: &pipeline.stages[0],
         started: at(started),
-        has_passed,
+        counts_only_what_is_wrong,
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) enum Refused {
     #[error("the rollout is over ({state}): start another one, with another key")]
     Over {
         /// Its state.
-        state: &'static str,
+        state: String,
     },
     /// It cannot go there.
     #[error("{0}")]
@@ -55,6 +55,8 @@ pub(super) struct GoingOn<'a> {
     pub stage: Option<&'a str>,
     /// When it began; now when absent.
     pub start: Option<UnixMillis>,
+    /// Until when the stage that it leaves was judged, where that is known.
+    pub judged_until: Option<UnixMillis>,
     /// Who says so.
     pub caused_by: &'a str,
     /// Now.
@@ -83,7 +85,7 @@ pub(super) fn judged(
     at: UnixMillis,
 ) -> Option<Change> {
     let current = document.current();
-    if judgement.stage != *current.stage() || !is_of_use(current, judgement) {
+    if !judgement.is_of(current) || !is_of_use(document, judgement) {
         return None;
     }
     let (_, stage) = stage_of(pipeline, judgement.stage.as_str())?;
@@ -111,10 +113,11 @@ pub(super) fn judged(
 }
 
 /// Of a stage that has passed only what is found wrong afterwards counts: a judgement from before
-/// may still come in, and what it says of a stage that is undecided is over.
-fn is_of_use(current: &StageRecord, judgement: &Judgement) -> bool {
-    current.passed().is_none()
-        || (judgement.verdict == Verdict::Rollback && judgement.purpose != Purpose::Decide)
+/// may still come in, and what it says of a stage that is undecided is over. Of one whose traffic
+/// has not begun, too.
+fn is_of_use(document: &Document, judgement: &Judgement) -> bool {
+    let is_judged = document.current().passed().is_none() && !document.awaits_its_traffic();
+    is_judged || (judgement.verdict == Verdict::Rollback && judgement.purpose != Purpose::Decide)
 }
 
 fn is_news(document: &Document, judgement: &Judgement) -> bool {
@@ -156,7 +159,7 @@ pub(super) fn advanced(
 ) -> Result<Change, Refused> {
     if state != RolloutState::Open {
         return Err(Refused::Over {
-            state: state.as_str(),
+            state: state.in_words(),
         });
     }
     let place_of = |id: &str| stage_of(pipeline, id).map(|(place, _)| place);
@@ -187,7 +190,11 @@ pub(super) fn advanced(
             next.id
         ));
     }
-    let start = check_start(going.start, next, &document.stages.earlier(), going.now)?;
+    let mut earlier = document.stages.earlier();
+    if let (Some(before), Some(until)) = (earlier.last_mut(), going.judged_until) {
+        before.judged_until = before.judged_until.max(until);
+    }
+    let start = check_start(going.start, next, &earlier, going.now)?;
     let mut change = Change::open(document, Vec::new());
     let left = left_by(pipeline, Some((here, current)), to);
     change.leave(&left, next, going.caused_by);
@@ -209,8 +216,12 @@ pub(super) fn overridden(
     let (document, state) = (&present.document, present.state);
     if !matches!(state, RolloutState::Open | RolloutState::RolledBack) {
         return Err(Refused::Over {
-            state: state.as_str(),
+            state: state.in_words(),
         });
+    }
+    if by.verdict == OverrideVerdict::Rollback && Acting::is_dry_run(document, pipeline) {
+        let reason = "the rollout is a dry run, which rolls nothing back: cancel it";
+        return Err(Refused::Stage(reason.to_owned()));
     }
     let stage = document.current().stage();
     let verdict = match by.verdict {

@@ -2,7 +2,7 @@
 //! functions to what is remembered next.
 //! Source: docs/design/callers.md, "Flagger".
 
-use serinus_analysis::pipeline::Pipeline;
+use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_openapi::rollout::EventKind;
 
 use super::beginning::StageStart;
@@ -76,6 +76,23 @@ pub(super) fn guessed(
     Ok(change)
 }
 
+/// The last stage whose share is at most a weight; of several with the same share the first that has
+/// not passed.
+fn stage_at<'a>(pipeline: &'a Pipeline, document: &Document, weight: f64) -> Option<&'a Stage> {
+    let mut stages = pipeline.stages.iter();
+    let last = stages.rfind(|stage| stage.traffic_percent <= weight)?;
+    let (here, _) = stage_of(pipeline, document.current().stage().as_str())?;
+    let from = here + usize::from(document.current().passed().is_some());
+    let mut to_come = pipeline.stages.iter().skip(from);
+    let same = to_come.find(|stage| {
+        stage
+            .traffic_percent
+            .total_cmp(&last.traffic_percent)
+            .is_eq()
+    });
+    Some(same.unwrap_or(last))
+}
+
 /// An event of the caller, and the weight that it tells, in percent. Nothing when that is no news.
 pub(super) fn told_event(
     document: &Document,
@@ -87,10 +104,7 @@ pub(super) fn told_event(
     let here = place(document.current().stage().as_str());
     let mut change = Change::open(document, Vec::new());
     change.steps().tells_events = true;
-    let at_weight = weight_percent.and_then(|weight| {
-        let mut stages = pipeline.stages.iter();
-        stages.rfind(|stage| stage.traffic_percent <= weight)
-    });
+    let at_weight = weight_percent.and_then(|weight| stage_at(pipeline, document, weight));
     if let Some(stage) = at_weight {
         let there = place(&stage.id);
         if there > here {

@@ -72,17 +72,21 @@ pub(super) fn not_reached(at: &StageRecord, pipeline: &Pipeline, asked: &Stage) 
 
 /// Of a rollout that is over because somebody said so.
 pub(super) fn over(state: RolloutState, ended_as: Option<rollout::RolloutState>) -> String {
+    let state = state.in_words();
     match ended_as {
         Some(ended) => format!(
             "the rollout is over ({state}, it was {})",
-            word_of(ended).replace('_', " ")
+            RolloutState::from(ended).in_words()
         ),
         None => format!("the rollout is over ({state})"),
     }
 }
 
-fn word_of(state: rollout::RolloutState) -> &'static str {
-    RolloutState::from(state).as_str()
+impl RolloutState {
+    /// Its name in a sentence.
+    pub(super) fn in_words(self) -> String {
+        self.as_str().replace('_', " ")
+    }
 }
 
 /// Of a rollout in whose place another one began.
@@ -157,14 +161,36 @@ pub(super) fn stages_over(present: &Present, pipeline: &Pipeline) -> String {
 /// Why a rollout is promoted.
 pub(super) fn promoted(present: &Present, pipeline: &Pipeline) -> String {
     let passed = in_state(present, pipeline, StageState::Passed).len();
+    let without_acting = found_without_acting(present, pipeline);
     if passed == pipeline.stages.len() {
-        return format!("every stage of {} has passed", pipeline.name);
+        return format!(
+            "every stage of {} has passed{without_acting}",
+            pipeline.name
+        );
     }
     let last = present.document.current().stage();
     format!(
-        "{last}, the last stage of {}, has passed; {}",
+        "{last}, the last stage of {}, has passed; {}{without_acting}",
         pipeline.name,
         stages_over(present, pipeline)
+    )
+}
+
+/// What shadow stages found that would have ended the rollout.
+fn found_without_acting(present: &Present, pipeline: &Pipeline) -> String {
+    let stages = pipeline.stages.iter();
+    let found = stages.filter(|stage| {
+        let record = present.document.record_of(&stage.id);
+        let found = record.and_then(StageRecord::found);
+        found.is_some_and(|found| found.verdict == Verdict::Rollback)
+    });
+    let names: Vec<&str> = found.map(|stage| stage.id.as_str()).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; judged without acting, {} would have rolled back",
+        names.join(", ")
     )
 }
 

@@ -178,7 +178,8 @@ fn duration(minutes: f64) -> String {
     }
     let rest = minutes - hours * 60.0;
     if hours < 1.0 {
-        format!("{minutes} min")
+        // A sum of durations need not be a round number.
+        format!("{} min", (minutes * 100.0).round() / 100.0)
     } else if rest == 0.0 {
         format!("{hours} h")
     } else {
@@ -231,6 +232,7 @@ canary_pipeline:
     fn durations_are_told_in_the_units_that_people_count_in() {
         for (minutes, text) in [
             (45.0, "45 min"),
+            (0.3 + 0.3 + 0.3, "0.9 min"),
             (90.0, "1 h 30 min"),
             (240.0, "4 h"),
             (47.0 * 60.0, "47 h"),

@@ -4,9 +4,11 @@ use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::analysis::Verdict;
 use serinus_openapi::rollout::AdvanceMode;
 
-use super::{at, document, judged, pipeline};
+use super::{at, document, going, judged, pipeline};
 use crate::rollouts::beginning::{StageStart, check_start};
 use crate::rollouts::document::Document;
+use crate::rollouts::transition::{self, GoingOn, Refused};
+use crate::store::RolloutState;
 use crate::time::UnixMillis;
 
 const MINUTE_MS: i64 = 60_000;
@@ -74,6 +76,22 @@ fn a_later_stage_begins_after_what_the_one_before_was_judged_by() {
         "{told}"
     );
     assert_eq!(refused(&pipeline, first.plus(1), before), None);
+}
+
+/// It was promoted at once by what the stage that it left had been judged by.
+#[test]
+fn what_a_stage_that_is_left_was_judged_by_belongs_to_no_other_either() {
+    let began = document(AdvanceMode::Caller);
+    let to_second = |start| {
+        let going = GoingOn {
+            start: Some(start),
+            judged_until: Some(at(3_000_000)),
+            ..going(Some("two"))
+        };
+        transition::advanced(&began, RolloutState::Open, &pipeline(), going)
+    };
+    assert!(matches!(to_second(at(2_999_999)), Err(Refused::Start(_))));
+    assert!(to_second(at(3_000_000)).is_ok());
 }
 
 #[test]

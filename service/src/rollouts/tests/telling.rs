@@ -4,7 +4,9 @@ use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::analysis::{ReasonCode, Verdict};
 use serinus_openapi::rollout::{AdvanceMode, OverrideVerdict};
 
-use super::{YAML, advanced, at, document, judged, judgement, live, overridden, pipeline};
+use super::{
+    YAML, advanced, at, document, judged, judged_after, judgement, live, overridden, pipeline,
+};
 use crate::rollouts::Told;
 use crate::rollouts::change::Change;
 use crate::rollouts::document::Document;
@@ -248,6 +250,7 @@ fn a_dry_run_that_is_over_says_what_it_would_have_done_and_when() {
     for (stage, verdict) in found {
         end_ms += 3_600_000;
         let judgement = Judgement {
+            started: document.current().started(),
             end_ms: at(end_ms),
             ..judgement(stage, verdict)
         };
@@ -269,6 +272,41 @@ fn a_dry_run_that_is_over_says_what_it_would_have_done_and_when() {
     let told = closed.present().told(&pipeline, None);
     assert_eq!(told.verdict, Verdict::Hold);
     assert!(told.reason.ends_with(summary), "{}", told.reason);
+}
+
+/// An earlier version rolled it back for good, and told `promote`: an update must not send its caller
+/// back.
+#[test]
+fn what_was_rolled_back_without_acting_by_an_earlier_version_goes_on_telling_promote() {
+    for word in ["shadow stage", "dry run"] {
+        let (mut document, pipeline) = without_acting(word);
+        let acted = judged(&document, "one", Verdict::Rollback).unwrap();
+        document.decision.clone_from(&acted.document().decision);
+        let live = live(&document, RolloutState::RolledBack);
+        let told = live.present().told(&pipeline, Some("one"));
+        assert_eq!(told.verdict, Verdict::Promote, "{word}");
+        assert_eq!(
+            told.truth,
+            Some((Verdict::Rollback, "one was judged".to_owned()))
+        );
+    }
+}
+
+#[test]
+fn what_is_found_after_an_override_is_told_beside_it() {
+    let open = document(AdvanceMode::Caller);
+    let decided = overridden(&open, RolloutState::Open, OverrideVerdict::Promote);
+    let found = judged_after(decided.document(), "one", Verdict::Rollback).unwrap();
+    let told = told_of(&found, Some("one"));
+    assert_eq!(told.verdict, Verdict::Promote);
+    assert_eq!(
+        told.truth,
+        Some((Verdict::Rollback, "one was judged".to_owned()))
+    );
+    assert!(
+        told.reason
+            .ends_with("; since then its checks say rollback")
+    );
 }
 
 #[test]

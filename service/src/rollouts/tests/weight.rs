@@ -3,7 +3,7 @@
 use serinus_openapi::analysis::Verdict;
 use serinus_openapi::rollout::{AdvanceMode, EventKind};
 
-use super::{at, document, going, judged, judgement, kinds, pipeline};
+use super::{at, document, going, judged, judged_after, judgement, kinds, pipeline};
 use crate::rollouts::change::Change;
 use crate::rollouts::document::Document;
 use crate::rollouts::transition;
@@ -101,6 +101,30 @@ fn a_weight_between_two_stages_is_that_of_the_lower() {
     );
     let jumped = told(&allowed(false, true), 99.0).unwrap();
     assert_eq!(*jumped.document().current().stage(), *"three");
+}
+
+/// Load tests reach a canary at weight 0: what they show passes no stage, and proof still counts.
+#[test]
+fn a_stage_whose_traffic_has_not_begun_cannot_pass() {
+    let awaited = allowed(false, true);
+    assert_eq!(judged(&awaited, "one", Verdict::Promote), None);
+    let failed = judged_after(&awaited, "one", Verdict::Rollback).unwrap();
+    assert_eq!(kinds(&failed), [EventKind::Decided, EventKind::RolledBack]);
+    let begun = told(&awaited, 1.0).unwrap();
+    assert!(judged(begun.document(), "one", Verdict::Promote).is_some());
+}
+
+/// The first of them was left, and never judged.
+#[test]
+fn of_stages_with_the_same_share_the_first_that_has_not_passed_begins() {
+    let mut equal = pipeline();
+    equal.stages[1].traffic_percent = 1.0;
+    let at_one = |document: &Document| {
+        let change = weight::told_event(document, &equal, Some(1.0), going(None));
+        change.unwrap().document().current().stage().to_string()
+    };
+    assert_eq!(at_one(&allowed(false, true)), "one");
+    assert_eq!(at_one(&allowed(true, true)), "two");
 }
 
 #[test]

@@ -18,5 +18,7 @@ if "$cargo" nextest --version >/dev/null 2>&1; then
   "$cargo" nextest run --locked --workspace ${CI:+--profile ci}
 else
   echo "cargo-nextest is not installed: running the tests with cargo test"
-  "$cargo" test --locked --workspace --lib --bins --tests
+  "$cargo" test --locked --workspace --lib --bins
+  # These mostly wait for scrapes and intervals, so more of them run than there are cores.
+  RUST_TEST_THREADS=6 "$cargo" test --locked --workspace --test '*'
 fi

@@ -32,12 +32,10 @@ impl Rollouts {
         let now = self.now();
         let made = self.change(live, |present| {
             let (document, state) = (&present.document, present.state);
-            let judged = present.judgement.as_ref();
-            let judged = judged.filter(|judgement| judgement.is_of(document.current()));
             let going = GoingOn {
                 stage,
                 start,
-                judged_until: judged.map(|judgement| judgement.end_ms),
+                judged_until: present.judged_until(),
                 caused_by,
                 now,
             };

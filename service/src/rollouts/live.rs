@@ -238,6 +238,15 @@ pub(crate) struct Watched<'a> {
 }
 
 impl Present {
+    /// Until when the stage was judged that it is at and that has not passed. What was looked at
+    /// since a stage has passed may belong to the next one, whose traffic was moved meanwhile.
+    pub(super) fn judged_until(&self) -> Option<UnixMillis> {
+        let current = self.document.current();
+        let judged = self.judgement.as_ref();
+        let judged = judged.filter(|one| one.is_of(current) && current.passed().is_none());
+        judged.map(|judgement| judgement.end_ms)
+    }
+
     /// The stage whose traffic is looked at, as long as the rollout is open: from the moment that
     /// it has passed until the next one begins, too.
     pub(crate) fn watched<'a>(&self, pipeline: &'a Pipeline) -> Option<Watched<'a>> {

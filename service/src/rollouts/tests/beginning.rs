@@ -4,7 +4,7 @@ use serinus_analysis::pipeline::Pipeline;
 use serinus_openapi::analysis::Verdict;
 use serinus_openapi::rollout::AdvanceMode;
 
-use super::{at, document, going, judged, pipeline};
+use super::{at, document, going, judged, judgement, pipeline, present};
 use crate::rollouts::beginning::{StageStart, check_start};
 use crate::rollouts::document::Document;
 use crate::rollouts::transition::{self, GoingOn, Refused};
@@ -92,6 +92,17 @@ fn what_a_stage_that_is_left_was_judged_by_belongs_to_no_other_either() {
     };
     assert!(matches!(to_second(at(2_999_999)), Err(Refused::Start(_))));
     assert!(to_second(at(3_000_000)).is_ok());
+}
+
+/// The caller moves the traffic of a stage that has passed, and says so a little later.
+#[test]
+fn what_was_looked_at_since_a_stage_passed_may_belong_to_the_next() {
+    let mut began = present(&document(AdvanceMode::Caller), RolloutState::Open);
+    began.judgement = Some(judgement("one", Verdict::Hold));
+    assert_eq!(began.judged_until(), Some(at(3_600_000)));
+    let passed = judged(&began.document, "one", Verdict::Promote).unwrap();
+    began.document = passed.document().clone();
+    assert_eq!(began.judged_until(), None);
 }
 
 #[test]

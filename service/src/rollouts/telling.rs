@@ -169,11 +169,20 @@ impl Shown<'_> {
         }
     }
 
-    /// An earlier version rolled back what was judged without acting, and told `promote` of it.
+    /// An earlier version rolled back what was judged without acting, and told `promote` of it: of
+    /// every stage of a dry run, and of the shadow stage in which that was found.
     fn was_rolled_back_without_acting(&self) -> bool {
-        let decision = self.present.document.decision.as_ref();
-        self.acting.without_acting().is_some()
-            && decision.is_some_and(|decision| decision.reason_code != ReasonCode::OVERRIDE)
+        let document = &self.present.document;
+        let by_checks = document
+            .decision
+            .as_ref()
+            .is_some_and(|decision| decision.reason_code != ReasonCode::OVERRIDE);
+        by_checks
+            && match self.acting {
+                Acting::DryRun => true,
+                Acting::Shadow => self.is_of_rollout,
+                Acting::Acts | Acting::Decided => false,
+            }
     }
 
     fn rolled_back_without_acting(&self) -> Told {

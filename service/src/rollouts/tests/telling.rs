@@ -292,6 +292,19 @@ fn what_was_rolled_back_without_acting_by_an_earlier_version_goes_on_telling_pro
     }
 }
 
+/// The shadow stage before it goes on telling what every other call is told.
+#[test]
+fn a_rollback_after_a_shadow_stage_is_told_of_that_stage_too() {
+    let (document, pipeline) = without_acting("shadow stage");
+    let second = advanced(&document, Some("two")).unwrap();
+    let failed = judged(second.document(), "two", Verdict::Rollback).unwrap();
+    let live = live(failed.document(), failed.state());
+    for stage in [None, Some("one"), Some("two"), Some("three")] {
+        let told = live.present().told(&pipeline, stage);
+        assert_eq!(told.verdict, Verdict::Rollback, "{stage:?}");
+    }
+}
+
 #[test]
 fn what_is_found_after_an_override_is_told_beside_it() {
     let open = document(AdvanceMode::Caller);

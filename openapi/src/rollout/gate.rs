@@ -86,7 +86,8 @@ pub struct GateAnswer {
     pub reason_code: ReasonCode,
     /// Whether the stage is judged without acting: a dry run, or a shadow stage.
     pub dry_run: bool,
-    /// What the checks say. Only where it does not act: in a dry run and in a shadow stage.
+    /// What the checks say. Only where it does not act: in a dry run, in a shadow stage, and after a
+    /// person has decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub true_verdict: Option<Verdict>,

@@ -116,7 +116,8 @@ pub struct Rollout {
     pub ended_as: Option<RolloutState>,
     /// Whether the stage it is at is judged without acting: a dry run, or a shadow stage.
     pub dry_run: bool,
-    /// What the checks say. Only where it does not act: in a dry run and in a shadow stage.
+    /// What the checks say. Only where it does not act: in a dry run, in a shadow stage, and after a
+    /// person has decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub true_verdict: Option<Verdict>,

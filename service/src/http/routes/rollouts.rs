@@ -249,7 +249,7 @@ pub(super) async fn advance(
 /// Decide as a human
 ///
 /// With a reason, which the trail keeps. `promote` lets the stage pass and reopens a rollout that
-/// was rolled back; `rollback` rolls it back.
+/// was rolled back; `rollback` rolls it back, but for a dry run, which is cancelled.
 #[utoipa::path(
     post,
     path = "/v1/rollouts/{id}/override",

@@ -150,6 +150,12 @@ pub struct Rollout {
 /// A rollout in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RolloutSummary {
+    /// Its verdict: what its gate tells of the stage that it is at.
+    pub verdict: Verdict,
+    /// Why, as a token.
+    pub reason_code: ReasonCode,
+    /// Why, in one sentence.
+    pub reason: String,
     /// Its id.
     pub rollout: String,
     /// Where its state is, as an absolute URL.

@@ -1,11 +1,13 @@
 //! A rollout as it is shown.
 
+use std::sync::Arc;
+
 use serinus_openapi::Number;
 use serinus_openapi::analysis::{Gate, timestamp};
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{Rollout, RolloutStage, RolloutSummary};
 
-use crate::rollouts::{Document, Live, Present, StageRecord};
+use crate::rollouts::{Live, Present, RolloutError, StageRecord, Told};
 use crate::store::StoredRollout;
 use crate::time::UnixMillis;
 
@@ -70,21 +72,32 @@ fn stages(live: &Live, present: &Present) -> Vec<RolloutStage> {
         .collect()
 }
 
-/// A rollout in a list.
-pub(super) fn summary(stored: &StoredRollout, status_url: String) -> RolloutSummary {
-    // A document of another version is listed all the same.
-    let document = serde_json::from_str::<Document>(&stored.document).ok();
+/// A rollout in a list. One that this version cannot read is listed all the same.
+pub(super) fn summary(
+    stored: &StoredRollout,
+    listed: Result<Arc<Live>, RolloutError>,
+    status_url: String,
+) -> RolloutSummary {
+    let (told, stage) = match listed {
+        Ok(live) => {
+            let present = live.present();
+            let stage = present.document.current().stage().to_string();
+            (present.told(&live.pipeline, None), stage)
+        }
+        Err(error) => (Told::unrecorded(&error), String::new()),
+    };
     RolloutSummary {
+        verdict: told.verdict,
+        reason_code: told.reason_code,
+        reason: told.reason,
         rollout: stored.id.to_string(),
         status_url,
         pipeline: stored.pipeline.clone(),
         key: stored.key.to_string(),
         attempt: stored.attempt,
         state: stored.state.into(),
-        stage: document.as_ref().map_or_else(String::new, |document| {
-            document.current().stage().to_string()
-        }),
-        dry_run: document.is_some_and(|document| document.dry_run),
+        stage,
+        dry_run: told.is_without_acting,
         created: timestamp(stored.created_ms.get()),
         updated: timestamp(stored.updated_ms.get()),
     }

@@ -54,7 +54,9 @@ pub(crate) use transition::{End, Refused};
 
 use crate::engine::{AnalysisError, Engine};
 use crate::metrics::{GateGauge, Metrics};
-use crate::store::{Filter, Page, RolloutId, RolloutKey, RolloutState, Store, StoreError};
+use crate::store::{
+    Filter, Page, RolloutId, RolloutKey, RolloutState, Store, StoreError, StoredRollout,
+};
 use crate::time::UnixMillis;
 use crate::turns::Turns;
 
@@ -242,6 +244,19 @@ impl Rollouts {
         match self.store.rollout(id).await? {
             Some(stored) => Ok(Some(self.memory.adopt(&stored)?)),
             None => Ok(None),
+        }
+    }
+
+    /// One that a list of the store holds, with what was judged of it here. A list brings none into
+    /// memory.
+    ///
+    /// # Errors
+    ///
+    /// [`RolloutError::Unreadable`] for a document of another version.
+    pub(crate) fn listed(&self, stored: &StoredRollout) -> Result<Arc<Live>, RolloutError> {
+        match self.memory.by_id(stored.id) {
+            Some(live) if live.present().version == stored.version => Ok(live),
+            _ => Ok(Arc::new(Live::read(stored)?)),
         }
     }
 

@@ -123,7 +123,7 @@ pub(super) struct ListQuery {
 
 /// List rollouts
 ///
-/// Newest first, in pages.
+/// Newest first, in pages, each with its verdict and why.
 #[utoipa::path(
     get,
     path = "/v1/rollouts",
@@ -166,8 +166,8 @@ pub(super) async fn list(
         state: query.state.map(Into::into),
         since_ms: query.since.map(UnixMillis::from),
     };
-    let page = app
-        .rollouts()
+    let known = app.rollouts();
+    let page = known
         .store()
         .list(&filter, Page { limit, after })
         .await
@@ -176,7 +176,7 @@ pub(super) async fn list(
     let rollouts = page.rollouts.iter();
     Ok(no_store(Json(RolloutList {
         rollouts: rollouts
-            .map(|stored| rollout_view::summary(stored, url(stored.id)))
+            .map(|stored| rollout_view::summary(stored, known.listed(stored), url(stored.id)))
             .collect(),
         next: page.next.map(|cursor| cursor.to_string()),
     })))

@@ -213,3 +213,37 @@ async fn a_key_is_cancelled_by_name_and_nothing_that_is_over_changes() {
         .json();
     assert_eq!(again["verdict"], "rollback");
 }
+
+/// Whoever looks for the one that was rolled back would have to open every one.
+#[tokio::test]
+async fn a_list_tells_of_each_what_its_own_state_tells() {
+    let server = TestServer::new().await;
+    let mut started = Vec::new();
+    for key in ["open", "decided", "cancelled", "dry"] {
+        let body = json!({"key": key, "dry_run": key == "dry"});
+        let answered = post_gate(&server, "first", body).await.json();
+        started.push(answered["rollout"].as_str().unwrap().to_owned());
+    }
+    let decision = json!({"verdict": "rollback", "reason": "its pages are blank"});
+    let path = |at: usize, action: &str| format!("/v1/rollouts/{}/{action}", started[at]);
+    let json = "application/json";
+    let decided = server.post_as(json, &path(1, "override"), decision.to_string());
+    assert_eq!(decided.await.status, StatusCode::OK);
+    assert_eq!(
+        server.post(&path(2, "cancel"), "").await.status,
+        StatusCode::OK
+    );
+    let list = rollouts(&server).await;
+    assert_eq!(list.len(), 4);
+    for listed in &list {
+        let id = listed["rollout"].as_str().unwrap();
+        let shown = server.get(&format!("/v1/rollouts/{id}")).await.json();
+        for field in ["verdict", "reason_code", "state", "stage", "dry_run"] {
+            assert_eq!(listed[field], shown[field], "{field}: {listed}");
+        }
+        let gate_says = shown["gate"]["reason"].as_str().unwrap();
+        assert_eq!(listed["reason"], gate_says, "{listed}");
+    }
+    assert_eq!(list[2]["verdict"], "rollback");
+    assert_eq!(list[2]["reason_code"], "override");
+}

@@ -17,6 +17,7 @@ use secrecy::ExposeSecret as _;
 pub(crate) use credentials::Shown;
 pub(crate) use file::TokensFile;
 pub(crate) use scope::{Scope, Scopes, UnknownScope};
+use tokens::TokenDigest;
 pub(crate) use tokens::is_name;
 pub(crate) use tokens::{Tokens, digest_hex};
 
@@ -28,6 +29,8 @@ pub(crate) const ANONYMOUS: &str = "anonymous";
 pub(crate) struct Principal {
     name: Arc<str>,
     scopes: Scopes,
+    /// Of the token that was shown.
+    digest: Option<TokenDigest>,
 }
 
 impl Principal {
@@ -36,7 +39,14 @@ impl Principal {
         Self {
             name: name.into(),
             scopes,
+            digest: None,
         }
+    }
+
+    /// Says by which token they are known.
+    fn known_by(mut self, digest: TokenDigest) -> Self {
+        self.digest = Some(digest);
+        self
     }
 
     /// Returns somebody who showed no token.
@@ -91,6 +101,16 @@ pub(crate) enum Identity {
     Unknown,
 }
 
+impl Identity {
+    /// Who it is, where that is known.
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        match self {
+            Self::Known(principal) => Some(principal),
+            Self::Nobody | Self::Unknown => None,
+        }
+    }
+}
+
 impl Access {
     /// Says who asks. The credentials are taken out of the headers, so that nothing behind can
     /// print or store them.
@@ -110,6 +130,21 @@ impl Access {
                     Identity::Known(principal.clone())
                 }),
         }
+    }
+
+    /// Whether who was identified a while ago may ask for that now: the token may have been taken
+    /// out of the file since, or may be good for less.
+    pub(crate) async fn still_lets(&self, principal: &Principal, scope: Scope) -> bool {
+        let Self::Tokens(file) = self else {
+            return true;
+        };
+        let Some(digest) = &principal.digest else {
+            return false;
+        };
+        let tokens = file.tokens().await;
+        tokens
+            .holder_of(digest)
+            .is_some_and(|holder| holder.may(scope))
     }
 
     /// Whether everybody may ask everything.

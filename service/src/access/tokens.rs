@@ -1,7 +1,7 @@
 //! The digests of the tokens, and finding the one that a caller shows.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -25,9 +25,22 @@ pub(crate) struct Tokens {
     entries: Vec<Entry>,
 }
 
+/// The digest of a token.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TokenDigest([u8; DIGEST_BYTES]);
+
+/// Not even a digest belongs into a log.
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TokenDigest")
+            .finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    digest: [u8; DIGEST_BYTES],
+    digest: TokenDigest,
     principal: Principal,
 }
 
@@ -98,7 +111,7 @@ impl Tokens {
             }
             entries.push(Entry {
                 digest,
-                principal: Principal::new(name, scopes),
+                principal: Principal::new(name, scopes).known_by(digest),
             });
         }
         Ok(Self { entries })
@@ -107,10 +120,14 @@ impl Tokens {
     /// The principal of a token. Takes the same time wherever the entry stands and however much
     /// of a digest is right.
     pub(crate) fn find(&self, token: &str) -> Option<&Principal> {
-        let digest = digest(token);
+        self.holder_of(&digest(token))
+    }
+
+    /// The principal of the token with this digest, as [`Tokens::find`].
+    pub(super) fn holder_of(&self, digest: &TokenDigest) -> Option<&Principal> {
         let mut found = u64::MAX;
         for (index, entry) in (0_u64..).zip(&self.entries) {
-            let is_equal = entry.digest.as_slice().ct_eq(digest.as_slice());
+            let is_equal = entry.digest.0.as_slice().ct_eq(digest.0.as_slice());
             found = u64::conditional_select(&found, &index, is_equal);
         }
         let entry = self.entries.get(usize::try_from(found).ok()?)?;
@@ -126,18 +143,18 @@ impl Tokens {
 /// Returns the digest of a token as the file writes it: SHA-256, in lower-case hex digits.
 pub(crate) fn digest_hex(token: &str) -> String {
     let mut text = String::with_capacity(2 * DIGEST_BYTES);
-    for byte in digest(token) {
+    for byte in digest(token).0 {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
 }
 
-fn digest(token: &str) -> [u8; DIGEST_BYTES] {
-    Sha256::digest(token.as_bytes()).into()
+fn digest(token: &str) -> TokenDigest {
+    TokenDigest(Sha256::digest(token.as_bytes()).into())
 }
 
-fn parse_digest(text: &str) -> Option<[u8; DIGEST_BYTES]> {
+fn parse_digest(text: &str) -> Option<TokenDigest> {
     let digits: Option<Vec<u8>> = text
         .chars()
         .map(|digit| {
@@ -153,7 +170,7 @@ fn parse_digest(text: &str) -> Option<[u8; DIGEST_BYTES]> {
     if text.len() != 2 * DIGEST_BYTES {
         return None;
     }
-    bytes.try_into().ok()
+    bytes.try_into().ok().map(TokenDigest)
 }
 
 /// A name goes into log lines and label values.

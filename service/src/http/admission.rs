@@ -2,17 +2,19 @@
 //!
 //! Gates have places and buckets of their own, so that nothing else can keep them waiting.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
+use axum::http::Extensions;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::limits::Limits;
-use crate::access::Scope;
+use crate::access::{Principal, Scope};
 use crate::metrics::InFlightGauge;
 
 /// How long a gate waits for a place. Its answers come from memory, so places are soon free; and
@@ -47,15 +49,33 @@ pub(super) enum Payer {
 }
 
 impl Payer {
-    /// One host of IPv6 has a whole /64 to ask from.
-    pub(super) fn peer(address: IpAddr) -> Self {
-        Self::Peer(match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = u128::from(address) & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from(network))
+    /// With tokens their holders pay, wherever they ask from; else the address does.
+    pub(super) fn of(principal: Option<&Principal>, extensions: &Extensions) -> Self {
+        match principal {
+            Some(principal) if !principal.is_anonymous() => {
+                Self::Principal(principal.shared_name())
             }
-            v4 @ IpAddr::V4(_) => v4,
-        })
+            Some(_) | None => {
+                let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+                let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+                Self::peer(peer.map_or(unspecified, |ConnectInfo(peer)| peer.ip()))
+            }
+        }
+    }
+
+    fn peer(address: IpAddr) -> Self {
+        Self::Peer(network_of(address))
+    }
+}
+
+/// What counts as one address: one host of IPv6 has a whole /64 to ask from.
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::admission::Admission;
 use super::checks::{CheckFunction, RegisteredCheck};
 use super::limits::Limits;
+use super::streams::Streams;
 use crate::access::Access;
 use crate::engine::Engine;
 use crate::host::KnownHosts;
@@ -29,6 +30,7 @@ pub(crate) struct App {
     access: Access,
     hosts: KnownHosts,
     admission: Admission,
+    streams: Streams,
     metrics: Arc<Metrics>,
     checks: Vec<RegisteredCheck>,
 }
@@ -61,6 +63,7 @@ impl App {
             pipelines: Catalogue::new(folder, rollouts.store().clone(), rollouts.is_store_shared()),
             rollouts,
             admission: Admission::new(&limits),
+            streams: Streams::default(),
             analysis_turns: Semaphore::new(limits.concurrent_analyses.max(1)),
             limits,
             public_url,
@@ -124,6 +127,11 @@ impl App {
     /// How much may be asked.
     pub(super) fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// The event streams.
+    pub(super) fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// The checks that others added to `/readyz`.

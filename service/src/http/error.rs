@@ -1,6 +1,7 @@
 //! Errors of callers become problem documents.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -51,6 +52,16 @@ impl ApiError {
     pub(crate) fn problem(&self) -> &Problem {
         &self.0
     }
+}
+
+/// Says when to ask again.
+pub(super) fn with_retry_after(mut response: Response, wait: Duration) -> Response {
+    debug_assert_ne!(response.status(), StatusCode::OK);
+    let seconds = wait.as_secs_f64().ceil().max(1.0);
+    if let Ok(seconds) = HeaderValue::from_str(&format!("{seconds:.0}")) {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
 }
 
 impl From<AnalysisError> for ApiError {

@@ -1,11 +1,10 @@
 //! What stands before every route: who asks, may they, and is there room.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serinus_openapi::ProblemType;
@@ -58,10 +57,11 @@ pub(super) async fn admit(
         Some(Rule::Open) | None => (None, Effect::Moves),
     };
     let class = scope.map_or(Class::Other, Class::of);
-    if let Identity::Known(principal) = &identity {
+    if let Some(principal) = identity.principal() {
         Span::current().record("principal.name", principal.name());
     }
-    if let Err(wait) = app.admission().count(payer(&identity, &request), class) {
+    let payer = Payer::of(identity.principal(), request.extensions());
+    if let Err(wait) = app.admission().count(payer, class) {
         return too_many(class, wait);
     }
     let principal = match identity {
@@ -75,32 +75,13 @@ pub(super) async fn admit(
         return forbidden(&principal, scope);
     }
     if effect == Effect::Moves && is_of_another_site(&request, app.public_url()) {
-        return ApiError::new(
-            ProblemType::Forbidden,
-            "a page of another site sent this through a browser: ask from a program, or from \
-             the pages of this server",
-        )
-        .into_response();
+        return of_another_site();
     }
     let Some(_place) = app.admission().place(class).await else {
         return no_place(class);
     };
     request.extensions_mut().insert(principal);
     next.run(request).await
-}
-
-/// With tokens their holders pay, wherever they ask from; else the address does.
-fn payer(identity: &Identity, request: &Request) -> Payer {
-    match identity {
-        Identity::Known(principal) if !principal.is_anonymous() => {
-            Payer::Principal(principal.shared_name())
-        }
-        Identity::Known(_) | Identity::Nobody | Identity::Unknown => {
-            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-            let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-            Payer::peer(peer.map_or(unspecified, |ConnectInfo(peer)| peer.ip()))
-        }
-    }
 }
 
 fn unauthorized(request: &Request, what: &str) -> Response {
@@ -147,6 +128,15 @@ fn forbidden(principal: &Principal, scope: Scope) -> Response {
     response
 }
 
+fn of_another_site() -> Response {
+    ApiError::new(
+        ProblemType::Forbidden,
+        "a page of another site sent this through a browser: ask from a program, or from the \
+         pages of this server",
+    )
+    .into_response()
+}
+
 fn too_many(class: Class, wait: Duration) -> Response {
     let error = ApiError::new(
         ProblemType::TooManyRequests,
@@ -175,13 +165,9 @@ fn no_place(class: Class) -> Response {
 
 /// Callers of gates and adapters have an interval of their own, and one of them obeys any
 /// `Retry-After` without a cap.
-fn with_retry_after(mut response: Response, class: Class, wait: Duration) -> Response {
-    debug_assert_ne!(response.status(), StatusCode::OK);
-    if class == Class::Other {
-        let seconds = wait.as_secs_f64().ceil().max(1.0);
-        if let Ok(seconds) = HeaderValue::from_str(&format!("{seconds:.0}")) {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
-        }
+fn with_retry_after(response: Response, class: Class, wait: Duration) -> Response {
+    match class {
+        Class::Gate => response,
+        Class::Other => error::with_retry_after(response, wait),
     }
-    response
 }

@@ -25,6 +25,7 @@ mod rollout_view;
 mod routes;
 mod routing;
 pub(crate) mod server;
+mod streams;
 #[cfg(test)]
 mod tests;
 

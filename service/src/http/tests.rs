@@ -12,3 +12,4 @@ mod problems;
 mod refused;
 mod sockets;
 mod store_down;
+mod streams;

@@ -7,8 +7,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 
-use crate::access::{ANONYMOUS, Principal};
+use crate::access::{ANONYMOUS, Principal, Scopes};
 use crate::http::App;
+use crate::http::admission::Payer;
 use crate::store::RolloutId;
 
 /// The name of whoever calls: that of the token, which the guard has looked at.
@@ -30,6 +31,27 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         Ok(Self(
             principal.map_or_else(|| ANONYMOUS.into(), Principal::shared_name),
         ))
+    }
+}
+
+/// Who calls, for what goes on after the guard has let it through.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Holder {
+    /// As the guard has found them.
+    pub(in crate::http) principal: Principal,
+    /// Whose requests theirs are counted with.
+    pub(in crate::http) payer: Payer,
+}
+
+impl<S: Sync> FromRequestParts<S> for Holder {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get::<Principal>();
+        Ok(Self {
+            payer: Payer::of(known, &parts.extensions),
+            principal: known.map_or_else(|| Principal::anonymous(Scopes::NONE), Clone::clone),
+        })
     }
 }
 

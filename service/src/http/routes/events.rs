@@ -13,8 +13,8 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
-use axum::response::Response;
 use axum::response::sse::{Event as SentEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use serinus_openapi::ProblemType;
@@ -22,8 +22,11 @@ use serinus_openapi::rollout::{Event, EventList};
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
+use super::caller::Holder;
+use crate::access::{Principal, Scope};
 use crate::http::no_store::no_store;
 use crate::http::path::RolloutPath;
+use crate::http::streams::StreamPlace;
 use crate::http::{ApiError, App, problems};
 use crate::rollouts::{Live, RolloutError, read_event};
 use crate::store::MOST_EVENTS;
@@ -31,6 +34,12 @@ use crate::store::MOST_EVENTS;
 /// How long a stream waits before it looks in the store, whatever it was told: another process
 /// may have written there.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a stream needs, also after it began.
+pub(super) const SCOPE: Scope = Scope::Read;
+
+/// The last line of a stream whose token was taken out, or may not read any more.
+const NO_LONGER_ALLOWED: &str = "the token that asked for this is no longer good for it";
 
 /// How often a silent stream says that it is there: proxies close what is silent.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -50,7 +59,8 @@ pub(super) struct EventsQuery {
 ///
 /// Every decision with its time, stage, verdict, reason, evidence, cause and the digest of its
 /// inputs, oldest first. With `Accept: text/event-stream` as server-sent events: what was, then
-/// what comes, until the client leaves; `Last-Event-ID` continues.
+/// what comes, until the client leaves or its token is good for this no longer; `Last-Event-ID`
+/// continues. Of one holder of a token, or of one address without, there are 16 streams at most.
 #[utoipa::path(
     get,
     path = "/v1/rollouts/{id}/events",
@@ -73,6 +83,7 @@ pub(super) struct EventsQuery {
 pub(super) async fn events(
     State(app): State<Arc<App>>,
     path: RolloutPath,
+    holder: Holder,
     headers: HeaderMap,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
@@ -88,7 +99,19 @@ pub(super) async fn events(
         text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream"));
     if wants_stream {
         let last = text("last-event-id").and_then(|id| id.parse().ok());
-        let sent = sent_events(app, live, last.unwrap_or(after));
+        let held = match app.streams().open(holder.payer) {
+            Ok(held) => held,
+            Err(no_stream) => return Ok(no_stream.into_response()),
+        };
+        let sent = sent_events(Place {
+            changes: live.changes(),
+            app,
+            principal: holder.principal,
+            _held: held,
+            live,
+            after: last.unwrap_or(after),
+            waiting: Vec::new().into_iter(),
+        });
         let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
         return Ok(no_store(Sse::new(sent).keep_alive(keep_alive)));
     }
@@ -132,26 +155,25 @@ async fn read(app: &App, live: &Live, mut after: i64) -> Result<Vec<Event>, ApiE
 /// Where a stream is.
 struct Place {
     app: Arc<App>,
+    principal: Principal,
+    /// Counted as long as the stream is.
+    _held: StreamPlace,
     live: Arc<Live>,
     after: i64,
     waiting: std::vec::IntoIter<Event>,
     changes: watch::Receiver<u64>,
 }
 
-fn sent_events(
-    app: Arc<App>,
-    live: Arc<Live>,
-    after: i64,
-) -> impl Stream<Item = Result<SentEvent, Infallible>> {
-    let place = Place {
-        changes: live.changes(),
-        app,
-        live,
-        after,
-        waiting: Vec::new().into_iter(),
-    };
-    stream::unfold(place, |mut place| async move {
+fn sent_events(place: Place) -> impl Stream<Item = Result<SentEvent, Infallible>> {
+    stream::unfold(Some(place), |place| async move {
+        let mut place = place?;
         loop {
+            // Before each event: a client that reads slowly is sent many in a long time.
+            let access = place.app.access();
+            if !access.still_lets(&place.principal, SCOPE).await {
+                let end = SentEvent::default().comment(NO_LONGER_ALLOWED);
+                return Some((Ok(end), None));
+            }
             if let Some(event) = place.waiting.next() {
                 place.after = event.sequence;
                 // A name with a line break cannot be sent: of a store that was tampered with.
@@ -161,7 +183,7 @@ fn sent_events(
                     .event(name)
                     .json_data(&event)
                     .unwrap_or_default();
-                return Some((Ok(sent), place));
+                return Some((Ok(sent), Some(place)));
             }
             // Nothing more will be sent: the client asks the next process.
             if place.app.is_draining() {

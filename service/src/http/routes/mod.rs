@@ -28,7 +28,7 @@ pub(super) fn all() -> Routes {
         .moves(Scope::Gate, routes!(rollouts::start))
         .looks(Scope::Read, routes!(rollouts::list))
         .looks(Scope::Read, routes!(rollouts::show))
-        .looks(Scope::Read, routes!(events::events))
+        .looks(events::SCOPE, routes!(events::events))
         .moves(Scope::Gate, routes!(rollouts::advance))
         .moves(Scope::Operate, routes!(rollouts::decide))
         .moves(Scope::Operate, routes!(rollouts::cancel))

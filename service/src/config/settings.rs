@@ -156,7 +156,7 @@ settings! {
         /// Largest accepted body, in bytes
         max_body_bytes: usize, "BYTES", "SERINUS_MAX_BODY_BYTES" = "1048576";
 
-        /// Most connections at the same time; more wait to be taken
+        /// Most connections at the same time; for one more, one that rests is closed
         max_connections: usize, "COUNT", "SERINUS_MAX_CONNECTIONS" = "4096";
 
         /// Most requests answered at the same time, and as many of gates

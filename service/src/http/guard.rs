@@ -14,6 +14,7 @@ use super::admission::{Class, Payer};
 use super::asked_host;
 use super::foreign::is_of_another_site;
 use super::layers::RouteSlot;
+use super::places::{Crowded, Place};
 use super::routing::{Effect, Rule, Rules};
 use super::{ApiError, App, error};
 use crate::access::{Identity, Principal, Scope, Scopes};
@@ -76,6 +77,10 @@ pub(super) async fn admit(
     }
     if effect == Effect::Moves && is_of_another_site(&request, app.public_url()) {
         return of_another_site();
+    }
+    let place = request.extensions().get::<Arc<Place>>();
+    if let Some(Err(crowded)) = place.map(|place| place.ask(class)) {
+        return no_connection(crowded);
     }
     let Some(_place) = app.admission().place(class).await else {
         return no_place(class);
@@ -161,6 +166,22 @@ fn no_place(class: Class) -> Response {
          max_requests_in_flight in the server's configuration",
     );
     with_retry_after(error.into_response(), class, Duration::from_secs(1))
+}
+
+/// Gates are never told this.
+fn no_connection(crowded: Crowded) -> Response {
+    let (problem_type, who) = match crowded {
+        Crowded::ByItsAddress => (ProblemType::TooManyRequests, "your address"),
+        Crowded::ByAll => (ProblemType::Overloaded, "all others"),
+    };
+    let problem = ApiError::new(
+        problem_type,
+        format!(
+            "too many connections of {who} wait for answers or read them: ask again in a second, \
+             read answers to their end, or raise max_connections in the server's configuration"
+        ),
+    );
+    error::with_retry_after(problem.into_response(), Duration::from_secs(1))
 }
 
 /// Callers of gates and adapters have an interval of their own, and one of them obeys any

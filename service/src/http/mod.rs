@@ -18,6 +18,7 @@ mod layers;
 mod limits;
 mod no_store;
 mod path;
+mod places;
 mod problems;
 mod readiness;
 mod resolve;

@@ -5,8 +5,9 @@
 //! idle keep-alive client. Only HTTP/1.1 is spoken: telling HTTP/2 apart by its first bytes is
 //! one more wait without a limit, and no caller needs it.
 
+mod clock;
 mod connection;
-mod header_clock;
+mod open_files;
 mod signals;
 
 use std::net::SocketAddr;
@@ -15,15 +16,18 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::signals::{Hurry, Stop, stop_signal};
 use super::App;
+use super::places::Places;
 
 /// How often what need not be remembered is forgotten.
 const TIDY_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long to wait before a connection is accepted again where that failed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// How connections are served and ended. All have defaults.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +37,9 @@ pub(crate) struct ServerLimits {
     /// Longest time that a connection may rest between requests. More than the interval of a
     /// usual poll, or clients would now and then write to a connection that is just being closed.
     pub idle_time: Duration,
-    /// Most connections at the same time. More wait in the system's queue.
+    /// Longest time that a client may read nothing of what is sent to it.
+    pub read_time: Duration,
+    /// Most connections at the same time: see [`places`](super::places).
     pub connections: usize,
     /// Most headers of a request. More are answered with 431.
     pub headers: usize,
@@ -48,6 +54,7 @@ impl Default for ServerLimits {
         Self {
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
+            read_time: Duration::from_secs(30),
             connections: 4_096,
             headers: 100,
             header_bytes: 32 * 1024,
@@ -70,19 +77,18 @@ pub(crate) async fn serve(
 ) {
     let connections = TaskTracker::new();
     let stopping = CancellationToken::new();
-    let places = Arc::new(Semaphore::new(limits.connections.max(1)));
+    let places = Places::new(open_files::connections(limits.connections));
     let accepting = async {
+        let mut accept = Accept::new(&listener);
         loop {
-            // Only fails when the semaphore is closed, which it never is.
-            let place = Arc::clone(&places).acquire_owned().await;
-            let Some((stream, peer)) = accept(&listener).await else {
+            let Some((stream, peer)) = accept.next(&places).await else {
                 continue;
             };
-            let served = connection::serve(stream, peer, router.clone(), limits, stopping.clone());
-            connections.spawn(async move {
-                served.await;
-                drop(place);
-            });
+            let place = Arc::new(places.enter(peer.ip()).await);
+            let (router, stopping) = (router.clone(), stopping.clone());
+            connections.spawn(connection::serve(
+                stream, peer, place, router, limits, stopping,
+            ));
         }
     };
     let mut hurry: Hurry = Box::pin(std::future::pending());
@@ -105,6 +111,7 @@ pub(crate) async fn serve(
         loop {
             tokio::time::sleep(TIDY_INTERVAL).await;
             app.tidy();
+            places.log_closed();
         }
     };
     tokio::select! {
@@ -130,24 +137,46 @@ pub(crate) async fn serve(
     tracing::info!("stopped");
 }
 
-async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
-    match listener.accept().await {
-        Ok(accepted) => Some(accepted),
-        Err(error) => {
-            use std::io::ErrorKind;
-            let is_of_the_client = matches!(
-                error.kind(),
-                ErrorKind::ConnectionAborted
-                    | ErrorKind::ConnectionReset
-                    | ErrorKind::ConnectionRefused
-                    | ErrorKind::Interrupted
-            );
-            if !is_of_the_client {
-                // Mostly out of file descriptors: wait until some are given back.
-                tracing::error!("cannot accept a connection, trying again in 1 s: {error}");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            None
+/// Takes connections from the system.
+struct Accept<'a> {
+    listener: &'a TcpListener,
+    /// The last try failed for a reason of this machine, which was logged.
+    is_failing: bool,
+}
+
+impl<'a> Accept<'a> {
+    fn new(listener: &'a TcpListener) -> Self {
+        Self {
+            listener,
+            is_failing: false,
         }
+    }
+
+    async fn next(&mut self, places: &Places) -> Option<(TcpStream, SocketAddr)> {
+        use std::io::ErrorKind;
+        match self.listener.accept().await {
+            Ok(accepted) => {
+                self.is_failing = false;
+                return Some(accepted);
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::ConnectionAborted
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionRefused
+                | ErrorKind::Interrupted => {}
+                _ => {
+                    if !self.is_failing {
+                        tracing::error!(
+                            "cannot accept a connection, trying again until it works: {error}"
+                        );
+                    }
+                    self.is_failing = true;
+                    // Mostly out of file descriptors, of which a connection that rests has one.
+                    places.close_one();
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            },
+        }
+        None
     }
 }

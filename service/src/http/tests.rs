@@ -8,6 +8,7 @@ mod laid_over;
 mod moving;
 mod operations;
 mod pipelines;
+mod places;
 mod problems;
 mod refused;
 mod sockets;

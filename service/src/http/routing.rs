@@ -26,7 +26,8 @@ pub(super) const SCHEMES: [&str; 2] = ["bearer", "basic"];
 /// Who may ask an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// Everybody, always: probes of health have no token and must not be turned away.
+    /// Everybody, always: probes of health have no token and must not be turned away, and a page
+    /// that is the same everywhere needs none.
     Open,
     /// Whoever has the scope.
     Needs(Scope, Effect),
@@ -124,6 +125,14 @@ impl Routes {
     /// Adds operations that can start, move or change something, for those who have the scope.
     pub(super) fn moves(self, scope: Scope, routes: UtoipaMethodRouter<Arc<App>>) -> Self {
         self.add(Rule::Needs(scope, Effect::Moves), routes)
+    }
+
+    /// Adds a page for everybody, which is got and not in the document. It must say nothing of this
+    /// server.
+    pub(super) fn open_page(mut self, path: &'static str, handler: MethodRouter<Arc<App>>) -> Self {
+        self.rules.add(path, Method::GET, Rule::Open);
+        self.pages = self.pages.route(path, handler);
+        self
     }
 
     /// Adds a page that is got, moves nothing, and is not in the document.

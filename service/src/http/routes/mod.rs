@@ -5,6 +5,7 @@ pub(super) mod caller;
 mod cancel;
 mod docs;
 mod events;
+mod front;
 pub(super) mod gate;
 pub(super) mod operations;
 mod pipelines;
@@ -42,5 +43,5 @@ pub(super) fn all() -> Routes {
         .open(routes!(operations::readyz))
         .looks(Scope::Read, routes!(operations::metrics))
         .looks(Scope::Read, routes!(operations::openapi));
-    docs::add_to(routes)
+    front::add_to(docs::add_to(routes))
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::body::Frame;
 use serde_json::json;
 use serinus_openapi::analysis::timestamp;
+use sha2::{Digest, Sha256};
 
 use super::ask::{PIPELINE, TestServer};
 use crate::clock::{Clock, SystemClock};
@@ -239,6 +242,37 @@ async fn a_pipeline_that_does_not_act_goes_by_the_clock_and_tells_the_truth_besi
         assert_eq!(answer["gate"]["verdict"], verdict);
         assert_eq!(answer["true_verdict"], "hold");
         assert_eq!(answer["dry_run"], true);
+    }
+}
+
+/// The one page that is open with tokens too: it is the same everywhere.
+#[tokio::test]
+async fn the_front_page_says_what_this_is_and_its_links_lead_somewhere() {
+    let server = TestServer::new().await;
+    let front = server.get("/").await;
+    assert_eq!(front.status, StatusCode::OK);
+    assert_eq!(front.header("content-type"), "text/html; charset=utf-8");
+    for expected in ["canary", "docs/operations.md", env!("CARGO_PKG_VERSION")] {
+        assert!(front.body.contains(expected), "no {expected}");
+    }
+    assert!(!front.body.contains("<script"), "{}", front.body);
+    for placeholder in ["{style}", "{version}"] {
+        assert!(!front.body.contains(placeholder), "{placeholder}");
+    }
+    let (_, style) = front.body.split_once("<style>").unwrap();
+    let (style, _) = style.split_once("</style>").unwrap();
+    let digest = STANDARD.encode(Sha256::digest(style));
+    let policy = front.header("content-security-policy");
+    assert!(
+        policy.contains(&format!("style-src 'sha256-{digest}'")),
+        "{policy}"
+    );
+    let links: Vec<_> = front.body.split("href=\"").skip(1).collect();
+    assert_eq!(links.len(), 6);
+    for link in links {
+        let (path, _) = link.split_once('"').unwrap();
+        let answered = server.get(&format!("/{path}")).await;
+        assert_eq!(answered.status, StatusCode::OK, "{path}");
     }
 }
 

@@ -74,6 +74,11 @@ prove-load: ## Runs 1,000 open rollouts with four checks each, polled meanwhile 
 	@$(CARGO) build $(LOCKED) --release --package serinus-tests --bins
 	@scripts/prove-load.py $(ARGS)
 
+.PHONY: prove-connections
+prove-connections: ## Takes up all connections, idle, slow and as event streams: health and gates are answered (2 minutes)
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/prove-connections.py $(ARGS)
+
 .PHONY: prove-gate-speed
 prove-gate-speed: tools ## Holds a gate against a bare handler that returns the same bytes
 	@$(CARGO) build $(LOCKED) --release --package serinus

@@ -31,7 +31,9 @@ explained_words! {
         StoreUnavailable = "store_unavailable",
             "Make room on the disk of the store, or repair it: it goes on by itself then.";
         /// The rollout was cancelled, or it is over and its caller has said so.
-        Cancelled = "cancelled", "Nothing is to do: the next call that may start begins a new one.";
+        Cancelled = "cancelled",
+            "Nothing, or stop the polls: the next `POST` with its key, or `GET` of the first stage's gate, \
+             begins another attempt.";
         /// Another rollout of the same caller began in its place.
         Superseded = "superseded", "Look at the other one; this one is judged no more.";
         /// The rollout has not come to this stage.

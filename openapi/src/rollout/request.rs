@@ -119,7 +119,8 @@ pub struct OverrideRequest {
     pub reason: String,
 }
 
-/// The rollout is over, whatever was measured: the next call with its key starts a new one.
+/// The rollout is over, whatever was measured: the next call with its key that may start begins another
+/// attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(
     deny_unknown_fields,

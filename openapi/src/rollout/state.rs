@@ -19,11 +19,12 @@ pub enum RolloutState {
     Promoted,
     /// It was rolled back. Final, until a human overrides or cancels it.
     RolledBack,
-    /// It was cancelled: the next call with its key starts a new one.
+    /// It was cancelled: the next call with its key that may start begins another attempt.
     Cancelled,
     /// Its caller began another one in its place. A call that may start begins a new one.
     Superseded,
-    /// It is over and its caller has said so: the next call with its key starts a new one.
+    /// It is over and its caller has said so: the next call with its key that may start begins another
+    /// attempt.
     Closed,
 }
 

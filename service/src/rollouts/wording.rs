@@ -72,13 +72,21 @@ pub(super) fn not_reached(at: &StageRecord, pipeline: &Pipeline, asked: &Stage) 
 
 /// Of a rollout that is over because somebody said so.
 pub(super) fn over(state: RolloutState, ended_as: Option<rollout::RolloutState>) -> String {
+    // What a caller that goes on polling would do without meaning to.
+    let anew = match state {
+        RolloutState::Cancelled => {
+            ": a POST with its key, or a GET of the first stage's gate, begins another attempt unless \
+             one has begun since"
+        }
+        _ => "",
+    };
     let state = state.in_words();
     match ended_as {
         Some(ended) => format!(
             "the rollout is over ({state}, it was {})",
             RolloutState::from(ended).in_words()
         ),
-        None => format!("the rollout is over ({state})"),
+        None => format!("the rollout is over ({state}){anew}"),
     }
 }
 

@@ -17,8 +17,12 @@ use crate::http::{ApiError, App, problems, rollout_view};
 
 /// Cancel the rollout of a key
 ///
-/// An open rollout is cancelled. One that is over, rolled back ones included, is answered as it is
-/// and **nothing changes**: a caller says this after a rollback too, and must not free the key by it.
+/// An open rollout is cancelled, and its key is free. **The next call with the key begins another
+/// attempt** if it may start one: `POST` to the gate of any stage or to `/v1/rollouts`, and `GET` of the
+/// first stage's gate. So a caller that goes on polling the first stage begins anew with its next poll.
+///
+/// One that is over, rolled back ones included, is answered as it is and **nothing changes**: a caller
+/// says this after a rollback too, and must not free the key by it. Its next poll is told the same again.
 /// The key stands in the query or in the body; any other body is ignored.
 #[utoipa::path(
     post,

@@ -283,8 +283,11 @@ pub(super) async fn decide(
 
 /// Cancel a rollout
 ///
-/// It is over, whatever was measured; the next call with its key starts a new one. Cancelling it
-/// again changes nothing.
+/// It is over, whatever was measured, and its key is free, also of one that was rolled back. **The next
+/// call with its key begins another attempt** if it may start one: `POST` to the gate of any stage or to
+/// `/v1/rollouts`, and `GET` of the first stage's gate. So a caller that goes on polling the first stage
+/// begins anew with its next poll: stop it first. `GET` of a later stage's gate is a 404 then.
+/// Cancelling it again changes nothing.
 #[utoipa::path(
     post,
     path = "/v1/rollouts/{id}/cancel",

@@ -1,9 +1,10 @@
-//! Counting a query, whatever becomes of it.
+//! Counting a query, whatever becomes of it, and telling what it says of its source.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::health::Health;
 use super::{Answer, SourceFault};
 use crate::metrics::{AskOutcome, Metrics};
 
@@ -12,15 +13,21 @@ use crate::metrics::{AskOutcome, Metrics};
 #[derive(Debug)]
 pub(super) struct Asking<'a> {
     source: &'a str,
+    health: &'a Health,
     metrics: Option<&'a Arc<Metrics>>,
     started_at: Instant,
     outcome: AskOutcome,
 }
 
 impl<'a> Asking<'a> {
-    pub(super) fn new(source: &'a str, metrics: Option<&'a Arc<Metrics>>) -> Self {
+    pub(super) fn new(
+        source: &'a str,
+        health: &'a Health,
+        metrics: Option<&'a Arc<Metrics>>,
+    ) -> Self {
         Self {
             source,
+            health,
             metrics,
             started_at: Instant::now(),
             outcome: AskOutcome::Abandoned,
@@ -38,12 +45,17 @@ impl<'a> Asking<'a> {
             },
             Err(fault) => AskOutcome::Failed(fault.code),
         };
+        self.health.note(self.source, result.as_ref().err());
         result
     }
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
+        if self.outcome == AskOutcome::Abandoned {
+            self.health
+                .note_abandoned(self.source, self.started_at.elapsed());
+        }
         if let Some(metrics) = self.metrics {
             metrics.source_asked(self.source, self.started_at.elapsed(), self.outcome);
         }

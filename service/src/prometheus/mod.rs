@@ -11,6 +11,7 @@ mod credentials;
 pub(crate) mod decode;
 mod fault;
 mod files;
+mod health;
 mod in_flight;
 mod source;
 mod sources;

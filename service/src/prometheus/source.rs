@@ -17,6 +17,7 @@ use super::config::{SourceConfig, SourceConfigError, SourceUrl};
 use super::credentials::Credentials;
 use super::decode::{DecodeError, Decoded, decode};
 use super::fault::Faults;
+use super::health::Health;
 use super::in_flight::InFlight;
 use super::transport::{SendError, Transport};
 use super::{Answer, Question, SourceFault};
@@ -52,6 +53,7 @@ pub(crate) struct Source {
     transport: Transport,
     in_flight: InFlight,
     metrics: OnceLock<Arc<Metrics>>,
+    health: Health,
 }
 
 impl fmt::Debug for Source {
@@ -118,6 +120,7 @@ impl Source {
             transport,
             in_flight: InFlight::default(),
             metrics: OnceLock::new(),
+            health: Health::default(),
         })
     }
 
@@ -134,7 +137,7 @@ impl Source {
     pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, SourceFault> {
         let deadline = Instant::now() + self.timeout;
         let asking = Box::pin(async {
-            let counted = Asking::new(&self.name, self.metrics.get());
+            let counted = Asking::new(&self.name, &self.health, self.metrics.get());
             counted.ended(self.ask_alone(question, deadline).await)
         });
         self.in_flight.ask(question, asking).await

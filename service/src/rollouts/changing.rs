@@ -11,7 +11,7 @@ use super::live::{Live, Present};
 use super::reason::Reason;
 use super::trail::TrailEntry;
 use super::transition::{self, End, GoingOn, Overriding, Refused};
-use super::{RolloutError, Rollouts, recorded};
+use super::{RolloutError, Rollouts, log, recorded};
 use crate::store::{Inputs, Recorded, RolloutKey, RolloutState, RolloutUpdate};
 use crate::time::UnixMillis;
 
@@ -179,27 +179,19 @@ impl Rollouts {
             self.memory.release_key(live);
         }
         if is_done {
-            for entry in change.trail() {
-                self.tell_of(live, entry);
-            }
+            self.tell_of(live, change.trail());
         }
         Ok(is_done)
     }
 
     /// Counts and logs what was recorded.
-    fn tell_of(&self, live: &Live, entry: &TrailEntry) {
-        if entry.kind == EventKind::Decided
-            && let Some(verdict) = entry.verdict
-        {
+    fn tell_of(&self, live: &Live, trail: &[TrailEntry]) {
+        let decided = trail
+            .iter()
+            .filter(|entry| entry.kind == EventKind::Decided);
+        for verdict in decided.filter_map(|entry| entry.verdict) {
             self.metrics.verdict(verdict.into());
         }
-        let kind = entry.kind.name();
-        let reason = entry.reason.as_deref().unwrap_or_default();
-        let (pipeline, key) = (&live.pipeline_name, live.key.as_str());
-        tracing::info!(
-            rollout.id = %live.id, pipeline.name = pipeline, rollout.key = key,
-            stage.id = %entry.stage, caused_by = entry.caused_by, reason,
-            "rollout {key} of {pipeline} at {}: {kind}", entry.stage
-        );
+        log::tell(live, trail);
     }
 }

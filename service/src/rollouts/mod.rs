@@ -15,6 +15,7 @@ mod hearing;
 mod judgement;
 mod judging;
 mod live;
+mod log;
 mod memory;
 mod reason;
 mod recorded;

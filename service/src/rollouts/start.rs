@@ -15,7 +15,7 @@ use super::live::Live;
 use super::standing::left_by;
 use super::trail::TrailEntry;
 use super::transition::{End, Refused};
-use super::{RolloutError, Rollouts, recorded, telling};
+use super::{RolloutError, Rollouts, log, recorded, telling};
 use crate::engine::{self, AnalysisInput, Overlay};
 use crate::store::{NewRollout, RolloutKey, RolloutState, Started};
 use crate::time::UnixMillis;
@@ -119,12 +119,7 @@ impl Rollouts {
         match started {
             Started::Created(stored) => {
                 let live = self.memory.adopt(&stored)?;
-                let (pipeline, key) = (&new.pipeline.name, new.key.as_str());
-                tracing::info!(
-                    rollout.id = %live.id, pipeline.name = pipeline, stage.id = %stage,
-                    rollout.key = key, caused_by = new.caused_by,
-                    "rollout {key} of {pipeline} started at {stage}"
-                );
+                log::tell(&live, &[first]);
                 Ok((live, true))
             }
             Started::Existing(stored) => {

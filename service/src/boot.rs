@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::clock::{SharedClock, SystemClock};
+use crate::clock_watch;
 use crate::config::{ConfigError, LogArguments, LogFormat, SourceArguments, load_sources};
 use crate::engine::Engine;
 use crate::host::KnownHosts;
@@ -23,6 +26,7 @@ use crate::prometheus::{Sources, install_crypto_provider};
 use crate::rollouts::{self, RolloutError, Rollouts};
 use crate::store::{Retention, RolloutId, Store, StoreError, StoreUrl};
 use crate::telemetry::{self, TelemetryError};
+use crate::watched::BackgroundTask;
 
 /// How long judgements that run are given to end.
 const WORKER_GRACE: Duration = Duration::from_secs(5);
@@ -94,6 +98,7 @@ impl Parts {
     pub(crate) async fn assemble(self) -> Result<App, BootError> {
         let metrics = Arc::new(Metrics::new());
         self.sources.measured_by(&metrics);
+        self.sources.tell_the_time_to(&self.clock);
         let engine = Arc::new(Engine::new(self.clock, self.sources));
         let store = Store::open(&self.store).await.map_err(BootError::Store)?;
         let settings = rollouts::Settings {
@@ -119,7 +124,7 @@ impl Parts {
 #[derive(Debug)]
 pub(crate) struct Service {
     app: Arc<App>,
-    worker: TaskTracker,
+    background: TaskTracker,
     stop_working: CancellationToken,
 }
 
@@ -136,14 +141,12 @@ impl Service {
         let count = rollouts.resume().await.map_err(BootError::Rollouts)?;
         tracing::info!(count, %store, "going on with {count} open rollouts");
         let stop_working = CancellationToken::new();
-        let worker = TaskTracker::new();
-        worker.spawn(Arc::clone(rollouts).work(retention, stop_working.clone()));
-        worker.close();
+        let background = start_background(&app, retention, &stop_working);
         let put = app.pipelines().load().await.map_err(BootError::Pipelines)?;
         tracing::info!(pipelines.put = put, "{put} pipelines were put over HTTP");
         Ok(Self {
             app,
-            worker,
+            background,
             stop_working,
         })
     }
@@ -166,8 +169,54 @@ impl Service {
         server::serve(listener, routes, self.app, limits, stop).await;
         self.stop_working.cancel();
         // What is judged now is recorded, or judged again by the next process.
-        let _ = tokio::time::timeout(WORKER_GRACE, self.worker.wait()).await;
+        let _ = tokio::time::timeout(WORKER_GRACE, self.background.wait()).await;
         store.close().await;
+    }
+}
+
+/// Starts what runs beside the requests, each watched.
+fn start_background(app: &Arc<App>, retention: Retention, stop: &CancellationToken) -> TaskTracker {
+    let tracker = TaskTracker::new();
+    let keep = |task: BackgroundTask, start: Start| {
+        let (app, stop) = (Arc::clone(app), stop.clone());
+        tracker.spawn(async move {
+            let run = || start(Arc::clone(&app), stop.clone());
+            app.tasks().keep(task, &stop, run).await;
+        });
+    };
+    keep(
+        BackgroundTask::Worker,
+        Box::new(|app, stop| Arc::clone(app.rollouts()).work(stop).boxed()),
+    );
+    keep(
+        BackgroundTask::Housekeeping,
+        Box::new(move |app, stop| {
+            let rollouts = Arc::clone(app.rollouts());
+            rollouts.keep_house(retention, stop).boxed()
+        }),
+    );
+    keep(
+        BackgroundTask::Clock,
+        Box::new(|app, stop| {
+            let watching = clock_watch::watch(Arc::clone(app.engine()), Arc::clone(app.metrics()));
+            until(stop, watching).boxed()
+        }),
+    );
+    keep(
+        BackgroundTask::Tidying,
+        Box::new(|app, stop| until(stop, async move { app.keep_tidy().await }).boxed()),
+    );
+    tracker.close();
+    tracker
+}
+
+/// Starts a task of the background.
+type Start = Box<dyn Fn(Arc<App>, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
+
+async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = task => {}
     }
 }
 
@@ -202,7 +251,10 @@ where
     E: From<io::Error>,
 {
     install_crypto_provider();
-    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_start(server::read_date_once)
+        .build()?;
     let result = runtime.block_on(command);
     runtime.shutdown_background();
     result

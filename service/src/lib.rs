@@ -9,6 +9,7 @@ mod aside;
 mod boot;
 mod cli;
 mod clock;
+mod clock_watch;
 mod config;
 mod demo;
 mod engine;
@@ -25,6 +26,7 @@ mod store;
 mod telemetry;
 mod time;
 mod turns;
+mod watched;
 mod wire;
 
 pub use cli::main;

@@ -54,6 +54,35 @@ impl UnixMillis {
     }
 }
 
+/// A moment of the time that only grows: milliseconds since some beginning. It says nothing of the
+/// date, and differs between processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SteadyMillis(i64);
+
+impl SteadyMillis {
+    /// Before any other.
+    pub(crate) const EARLIEST: Self = Self(i64::MIN);
+
+    /// After any other.
+    pub(crate) const LATEST: Self = Self(i64::MAX);
+
+    /// The moment of a number.
+    pub(crate) const fn new(milliseconds: i64) -> Self {
+        Self(milliseconds)
+    }
+
+    /// Its number.
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The moment so much later, or the latest there is.
+    #[must_use]
+    pub(crate) const fn plus(self, milliseconds: i64) -> Self {
+        Self(self.0.saturating_add(milliseconds))
+    }
+}
+
 impl From<DateTime<Utc>> for UnixMillis {
     fn from(date: DateTime<Utc>) -> Self {
         Self(date.timestamp_millis())

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use serinus_openapi::analysis::timestamp;
 use tokio::net::TcpListener;
 
 use super::Failure;
 use crate::access::{Access, TokensFile};
 use crate::boot::{self, BootError, Parts, Service};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, KeptClock, SystemClock};
 use crate::config::{Config, ServeArguments};
 use crate::http::Limits;
 use crate::http::server::{ServerLimits, stop_signal};
@@ -18,6 +19,7 @@ use crate::pipelines::Folder;
 use crate::prometheus::Sources;
 use crate::store::{Retention, StoreClaim};
 use crate::telemetry;
+use crate::time::UnixMillis;
 
 const MILLISECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1_000;
 
@@ -61,10 +63,23 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     let config = Config::load(arguments.settings)?;
     telemetry::start(config.settings.log_format, &config.settings.log)?;
+    telemetry::log_panics();
     boot::run_serving(serve_until_stopped(config))
 }
 
+/// The HTTP server writes a date into every answer, which begin in 1970.
+fn check_clock(now: UnixMillis) -> Result<(), Failure> {
+    if now >= UnixMillis::default() {
+        return Ok(());
+    }
+    let shown = timestamp(now.get());
+    Err(Failure(format!(
+        "the clock of this machine shows {shown}, before 1970: set it right, then start again"
+    )))
+}
+
 async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
+    check_clock(SystemClock.now())?;
     let settings = &config.settings;
     let stop = stop_signal(Duration::from_secs(settings.drain_seconds))?;
     // Until the process ends, whatever ends it.
@@ -104,6 +119,7 @@ fn parts(config: &Config) -> Result<Parts, Failure> {
         Some(path) => Folder::open(path)?,
         None => Folder::none(),
     };
+    let clock = Arc::new(KeptClock::new(Arc::new(SystemClock)));
     Ok(Parts {
         pipelines,
         is_store_shared: settings.is_store_shared(),
@@ -122,7 +138,7 @@ fn parts(config: &Config) -> Result<Parts, Failure> {
             ..Limits::default()
         },
         public_url: settings.public_url.clone(),
-        ..Parts::new(Arc::new(SystemClock), sources, config.store.clone())
+        ..Parts::new(clock, sources, config.store.clone())
     })
 }
 

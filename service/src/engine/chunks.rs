@@ -172,6 +172,11 @@ impl Chunks {
         Arc::clone(&entry.counted)
     }
 
+    /// Forgets everything.
+    pub(super) fn forget(&self) {
+        *self.kept() = Kept::default();
+    }
+
     /// Notes how much is kept of a subject now, and makes room.
     pub(super) fn note(&self, subject: Subject, counted: &Counted) {
         let bytes = counted.bytes();

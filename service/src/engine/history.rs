@@ -125,6 +125,11 @@ impl Histories {
         told
     }
 
+    /// Forgets everything that was read.
+    pub(super) fn forget(&self) {
+        *self.kept() = Kept::default();
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -132,6 +132,19 @@ impl Engine {
         &self.clock
     }
 
+    /// Hears from the default source what time it is, if it answers.
+    pub(crate) async fn hear_the_time(&self) {
+        if let Some(source) = self.sources.get(None) {
+            source.hear_the_time().await;
+        }
+    }
+
+    /// Forgets what was read: it is read again where it is needed, and says the same.
+    pub(crate) fn forget(&self) {
+        self.reader.chunks.forget();
+        self.histories.forget();
+    }
+
     /// The names of the sources.
     pub(crate) fn source_names(&self) -> impl Iterator<Item = &str> {
         self.sources.names()

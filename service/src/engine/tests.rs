@@ -23,6 +23,7 @@ mod incremental;
 use super::*;
 use crate::clock::Clock;
 use crate::prometheus::{SourceConfig, install_crypto_provider};
+use crate::time::SteadyMillis;
 
 /// 20 minutes after a whole hour.
 const START_MS: i64 = 1_800_000_000_000 / 3_600_000 * 3_600_000 + 1_200_000;
@@ -34,6 +35,10 @@ struct At(i64);
 impl Clock for At {
     fn now_ms(&self) -> i64 {
         self.0
+    }
+
+    fn steady(&self) -> SteadyMillis {
+        SteadyMillis::new(self.0)
     }
 }
 

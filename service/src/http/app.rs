@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -17,6 +18,10 @@ use crate::host::KnownHosts;
 use crate::metrics::Metrics;
 use crate::pipelines::{Catalogue, Folder};
 use crate::rollouts::Rollouts;
+use crate::watched::WatchedTasks;
+
+/// How often what need not be remembered is forgotten.
+const TIDY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What the handlers share.
 pub(crate) struct App {
@@ -33,6 +38,7 @@ pub(crate) struct App {
     streams: Streams,
     metrics: Arc<Metrics>,
     checks: Vec<RegisteredCheck>,
+    tasks: WatchedTasks,
 }
 
 impl fmt::Debug for App {
@@ -58,6 +64,7 @@ impl App {
         limits: Limits,
         public_url: Option<String>,
     ) -> Self {
+        let metrics = Arc::new(Metrics::new());
         Self {
             engine,
             pipelines: Catalogue::new(folder, rollouts.store().clone(), rollouts.is_store_shared()),
@@ -70,7 +77,8 @@ impl App {
             is_draining: AtomicBool::new(false),
             access: Access::Everybody,
             hosts: KnownHosts::default(),
-            metrics: Arc::new(Metrics::new()),
+            tasks: WatchedTasks::new(Arc::clone(&metrics)),
+            metrics,
             checks: Vec::new(),
         }
     }
@@ -92,6 +100,7 @@ impl App {
     /// Counts into these figures, which others count into as well.
     #[must_use]
     pub(crate) fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.tasks = WatchedTasks::new(Arc::clone(&metrics));
         self.metrics = metrics;
         self
     }
@@ -139,13 +148,21 @@ impl App {
         &self.checks
     }
 
-    /// Forgets what need not be remembered. To be called now and then.
-    pub(super) fn tidy(&self) {
-        self.admission.forget_the_quiet();
+    /// The tasks that run as long as the service.
+    pub(crate) fn tasks(&self) -> &WatchedTasks {
+        &self.tasks
+    }
+
+    /// Forgets now and then what need not be remembered.
+    pub(crate) async fn keep_tidy(&self) {
+        loop {
+            tokio::time::sleep(TIDY_INTERVAL).await;
+            self.admission.forget_the_quiet();
+        }
     }
 
     /// Makes the analyses.
-    pub(crate) fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 

@@ -27,6 +27,8 @@ pub(super) async fn checks(app: &App) -> Vec<ReadinessCheck> {
             .to_owned()
     });
     checks.push(check("tokens", false, tokens));
+    checks.push(check("tasks", true, app.tasks().problem()));
+    checks.push(check("clock", false, app.engine().clock().doubt()));
     checks
 }
 

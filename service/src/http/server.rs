@@ -7,6 +7,7 @@
 
 mod clock;
 mod connection;
+mod date;
 mod open_files;
 mod signals;
 
@@ -19,12 +20,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::date::read_date_once;
 pub(crate) use self::signals::{Hurry, Stop, stop_signal};
 use super::App;
 use super::places::Places;
+use crate::watched::BackgroundTask;
 
-/// How often what need not be remembered is forgotten.
-const TIDY_INTERVAL: Duration = Duration::from_mins(1);
+/// How often it is told how many connections were closed to make room.
+const TELL_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long to wait before a connection is accepted again where that failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -78,7 +81,7 @@ pub(crate) async fn serve(
     let connections = TaskTracker::new();
     let stopping = CancellationToken::new();
     let places = Places::new(open_files::connections(limits.connections));
-    let accepting = async {
+    let accepting = || async {
         let mut accept = Accept::new(&listener);
         loop {
             let Some((stream, peer)) = accept.next(&places).await else {
@@ -107,16 +110,20 @@ pub(crate) async fn serve(
             () = &mut hurry => {}
         }
     };
-    let tidying = async {
+    let telling = || async {
         loop {
-            tokio::time::sleep(TIDY_INTERVAL).await;
-            app.tidy();
+            tokio::time::sleep(TELL_INTERVAL).await;
             places.log_closed();
         }
     };
+    let accepting_and_telling = || async {
+        tokio::select! {
+            () = accepting() => {}
+            () = telling() => {}
+        }
+    };
     tokio::select! {
-        () = accepting => {}
-        () = tidying => {}
+        () = app.tasks().keep(BackgroundTask::Connections, &stopping, accepting_and_telling) => {}
         () = draining => {}
     }
     drop(listener);

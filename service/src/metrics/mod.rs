@@ -21,7 +21,9 @@ use prometheus_client::registry::Registry;
 use serinus_analysis::data::FaultCode;
 use serinus_analysis::judge::{ReasonCode, Verdict};
 
-use labels::{Query, Request, RequestTime, Source, StoreCall, StoreOperation, VerdictLabel};
+use labels::{
+    Jump, Query, Request, RequestTime, Source, StoreCall, StoreOperation, Task, VerdictLabel,
+};
 pub(crate) use scrape::{GateGauge, InFlightGauge, Scrape};
 
 /// The media type of what [`Metrics::render`] writes.
@@ -61,6 +63,32 @@ pub(crate) enum AskOutcome {
     Abandoned,
 }
 
+/// Where a clock jumps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JumpDirection {
+    /// To a later time.
+    Ahead,
+    /// To an earlier time.
+    Back,
+}
+
+impl JumpDirection {
+    const ALL: [Self; 2] = [Self::Ahead, Self::Back];
+
+    /// The direction of a jump by so many milliseconds.
+    pub(crate) const fn of(by_ms: i64) -> Self {
+        if by_ms < 0 { Self::Back } else { Self::Ahead }
+    }
+
+    /// Its word in the log and as a label.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ahead => "ahead",
+            Self::Back => "back",
+        }
+    }
+}
+
 /// What happened since the start. Its methods are cheap and may be called from anywhere.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -73,6 +101,9 @@ pub(crate) struct Metrics {
     store_calls: Family<StoreCall, Counter>,
     store_seconds: Histograms<StoreOperation>,
     evaluation_lag: Histogram,
+    clock_jumps: Family<Jump, Counter>,
+    task_restarts: Family<Task, Counter>,
+    judgement_panics: Counter,
 }
 
 impl fmt::Debug for Metrics {
@@ -108,8 +139,15 @@ impl Metrics {
             store_calls: Family::default(),
             store_seconds: Family::new_with_constructor(|| Histogram::new(STORE_BUCKETS)),
             evaluation_lag: Histogram::new(LAG_BUCKETS),
+            clock_jumps: Family::default(),
+            task_restarts: Family::default(),
+            judgement_panics: Counter::default(),
             registry,
         };
+        // From 0 on, so that the first one is an increase.
+        for direction in JumpDirection::ALL.map(JumpDirection::name) {
+            drop(metrics.clock_jumps.get_or_create(&Jump { direction }));
+        }
         metrics.registered()
     }
 
@@ -159,6 +197,27 @@ impl Metrics {
             "evaluation_lag_seconds",
             "How far an evaluation was behind the newest interval that could be judged",
             self.evaluation_lag.clone(),
+        );
+        self.with_upkeep()
+    }
+
+    /// What is told of the service itself, where it had to help itself.
+    fn with_upkeep(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register(
+            "clock_jumps",
+            "Jumps of this machine's clock by more than a minute, by direction: ahead or back",
+            self.clock_jumps.clone(),
+        );
+        registry.register(
+            "task_restarts",
+            "Background tasks that ended or panicked and were started again",
+            self.task_restarts.clone(),
+        );
+        registry.register(
+            "judgement_panics",
+            "Evaluations of rollouts that panicked, which is a mistake in Serinus",
+            self.judgement_panics.clone(),
         );
         self
     }
@@ -229,6 +288,22 @@ impl Metrics {
     /// Notes how far an evaluation was behind the newest interval that could be judged.
     pub(crate) fn evaluation_lag(&self, behind: Duration) {
         self.evaluation_lag.observe(behind.as_secs_f64());
+    }
+
+    /// Counts a jump of the clock.
+    pub(crate) fn clock_jumped(&self, direction: JumpDirection) {
+        let direction = direction.name();
+        self.clock_jumps.get_or_create(&Jump { direction }).inc();
+    }
+
+    /// Counts a background task that is started again, one of a fixed few.
+    pub(crate) fn task_restarted(&self, task: &'static str) {
+        self.task_restarts.get_or_create(&Task { task }).inc();
+    }
+
+    /// Counts an evaluation that panicked.
+    pub(crate) fn judgement_panicked(&self) {
+        self.judgement_panics.inc();
     }
 
     /// Writes everything down: what was counted, and what is.

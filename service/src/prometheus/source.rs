@@ -6,8 +6,9 @@ use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use chrono::DateTime;
 use reqwest::Response;
-use reqwest::header::LOCATION;
+use reqwest::header::{AGE, DATE, HeaderMap, LOCATION};
 use serinus_analysis::data::FaultCode;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -22,7 +23,9 @@ use super::in_flight::InFlight;
 use super::transport::{SendError, Transport};
 use super::{Answer, Question, SourceFault};
 use crate::aside::aside;
+use crate::clock::SharedClock;
 use crate::metrics::Metrics;
+use crate::time::UnixMillis;
 
 /// Most tries after the first.
 const MAX_RETRIES: u32 = 2;
@@ -53,6 +56,7 @@ pub(crate) struct Source {
     transport: Transport,
     in_flight: InFlight,
     metrics: OnceLock<Arc<Metrics>>,
+    clock: OnceLock<SharedClock>,
     health: Health,
 }
 
@@ -120,6 +124,7 @@ impl Source {
             transport,
             in_flight: InFlight::default(),
             metrics: OnceLock::new(),
+            clock: OnceLock::new(),
             health: Health::default(),
         })
     }
@@ -146,6 +151,27 @@ impl Source {
     /// Counts the queries from now on. The first call counts.
     pub(super) fn measured_by(&self, metrics: &Arc<Metrics>) {
         let _ = self.metrics.set(Arc::clone(metrics));
+    }
+
+    /// Tells a clock from now on what time the source says it is. The first call counts.
+    pub(super) fn tells_the_time_to(&self, clock: &SharedClock) {
+        let _ = self.clock.set(Arc::clone(clock));
+    }
+
+    /// Asks for nothing but what time it is, which comes with whatever it answers.
+    pub(crate) async fn hear_the_time(&self) {
+        let headers = self.credentials.headers();
+        if let Ok(response) = self.transport.get_build(headers).await {
+            self.note_time(&response);
+        }
+    }
+
+    fn note_time(&self, response: &Response) {
+        if let Some(clock) = self.clock.get()
+            && let Some(told) = told_time(response.headers())
+        {
+            clock.hear(told);
+        }
     }
 
     fn faults(&self) -> Faults<'_> {
@@ -189,6 +215,7 @@ impl Source {
             .post(question, remaining.mul_f64(SERVER_SHARE), headers)
             .await
             .map_err(|error| self.not_sent(&error))?;
+        self.note_time(&response);
         if response.status().is_success() {
             self.read_answer(response).await.map_err(Failure::lasting)
         } else {
@@ -287,6 +314,14 @@ impl Source {
             other => other,
         }
     }
+}
+
+/// What time an answer says it is, unless somebody on the way has kept it for a while.
+fn told_time(headers: &HeaderMap) -> Option<UnixMillis> {
+    let date = headers.get(DATE).filter(|_| !headers.contains_key(AGE))?;
+    // An HTTP date is one of RFC 2822.
+    let date = DateTime::parse_from_rfc2822(date.to_str().ok()?).ok()?;
+    Some(UnixMillis::from(date.to_utc()))
 }
 
 /// Decodes without keeping other requests waiting.

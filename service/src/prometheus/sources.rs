@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 
 use super::{Source, SourceConfig, SourceConfigError};
@@ -103,6 +104,11 @@ impl Sources {
         for source in self.by_name.values() {
             source.measured_by(metrics);
         }
+    }
+
+    /// Tells a clock what time the default source says it is. The first call counts.
+    pub(crate) fn tell_the_time_to(&self, clock: &SharedClock) {
+        self.default.tells_the_time_to(clock);
     }
 
     /// All names, sorted.

@@ -154,6 +154,13 @@ impl Transport {
         })
     }
 
+    /// Asks which build the source is: a question that costs it nothing.
+    pub(super) async fn get_build(&self, headers: HeaderMap) -> Result<Response, SendError> {
+        let request = self.clients().http.get(self.endpoint("status/buildinfo"));
+        let sent = request.headers(headers).send().await;
+        sent.map_err(|error| send_error(&error))
+    }
+
     fn endpoint(&self, name: &str) -> Url {
         let mut url = self.url.clone();
         let path = format!("{}/api/v1/{name}", url.path().trim_end_matches('/'));

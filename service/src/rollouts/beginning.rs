@@ -75,7 +75,7 @@ pub(super) fn check_start(
             stage.id
         )))
     };
-    if given.since(now) > MOST_AHEAD_MS {
+    if is_ahead(given, now) {
         let what = format!("lies in the future, it is {} here", told(now));
         return wrong(&what);
     }
@@ -96,13 +96,20 @@ pub(super) fn check_start(
     if earlier.first().is_some_and(|first| given < first.started) {
         return wrong("lies before the rollout began");
     }
-    if let Some(before) = earlier.last().filter(|before| given < before.judged_until) {
+    // What was judged ahead of time was judged by a clock that was.
+    let judged_until = |before: &Earlier<'_>| before.judged_until.min(now);
+    if let Some(before) = earlier.last().filter(|one| given < judged_until(one)) {
         let (stage, until) = (before.stage, told(before.judged_until));
         return wrong(&format!(
             "lies within what {stage} was judged by, until {until}"
         ));
     }
     Ok(StageStart(given.min(now)))
+}
+
+/// Whether a moment lies in the future, by more than clocks differ.
+pub(super) fn is_ahead(moment: UnixMillis, now: UnixMillis) -> bool {
+    moment.since(now) > MOST_AHEAD_MS
 }
 
 fn told(at: UnixMillis) -> String {

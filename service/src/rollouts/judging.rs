@@ -1,13 +1,16 @@
 //! Judging a rollout: read, judge, record, and only then tell.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serinus_analysis::data::{FaultCode, Purpose};
 use serinus_analysis::pipeline::Stage;
 use serinus_openapi::analysis::{ReasonCode, RolloutReason, Verdict};
 
+use super::beginning::is_ahead;
 use super::document::StageId;
 use super::judgement::Judgement;
 use super::live::{Live, Present, Watched};
@@ -17,7 +20,8 @@ use super::{RolloutError, Rollouts, wording};
 use crate::engine::{Analysis, AnalysisInput};
 use crate::packed::pack;
 use crate::store::{Inputs, RolloutState};
-use crate::time::UnixMillis;
+use crate::time::{SteadyMillis, UnixMillis};
+use crate::watched::message_of;
 use crate::wire;
 
 /// A judgement that says nothing about the canary: what it is made from is not there.
@@ -61,10 +65,26 @@ fn hold_unrecorded(live: &Live, error: &RolloutError, now: UnixMillis) {
     }
 }
 
+/// Holds what could not be judged because of a mistake in Serinus.
+fn hold_unjudged(live: &Live, panic: &str, now: UnixMillis) {
+    tracing::error!(
+        rollout.id = %live.id, panic,
+        "judging the rollout {} of {} panicked, it holds and is judged again: {panic}",
+        live.key, live.pipeline_name
+    );
+    let present = live.present();
+    if let Some(Watched { stage, started, .. }) = present.watched(&live.pipeline) {
+        let reason = wording::unjudged().to_owned();
+        let end = sealed_end(&live.pipeline, now);
+        let code = ReasonCode::STILL_COLLECTING;
+        live.note(failed(live, (stage, started), (end, now), code, reason));
+    }
+}
+
 /// That a rollout is being judged. However that ends, by a panic too, it is judged again.
 struct Judging<'a> {
     live: &'a Live,
-    due: UnixMillis,
+    due: SteadyMillis,
 }
 
 impl Drop for Judging<'_> {
@@ -82,25 +102,34 @@ impl Rollouts {
         if live.is_judging.swap(true, Ordering::AcqRel) {
             return;
         }
+        let clock = self.engine.clock();
         let mut judging = Judging {
             live,
-            due: self.now().plus(RETRY_MS),
+            due: clock.steady().plus(RETRY_MS),
         };
-        let result = self.judge_alone(live).await;
+        let result = AssertUnwindSafe(self.judge_alone(live))
+            .catch_unwind()
+            .await;
         let now = self.now();
-        let has_failed = match &result {
-            Ok(has_failed) => *has_failed,
-            Err(error) => {
-                hold_unrecorded(live, error, now);
+        let has_failed = match result {
+            Ok(Ok(has_failed)) => has_failed,
+            Ok(Err(error)) => {
+                hold_unrecorded(live, &error, now);
+                true
+            }
+            Err(panic) => {
+                self.metrics.judgement_panicked();
+                hold_unjudged(live, message_of(&*panic), now);
                 true
             }
         };
-        let due = next_due(&live.pipeline, now);
-        judging.due = if has_failed {
-            due.min(now.plus(RETRY_MS))
+        let wait_ms = next_due(&live.pipeline, now).since(now);
+        let wait_ms = if has_failed {
+            wait_ms.min(RETRY_MS)
         } else {
-            due.plus(spread_ms(live, self.memory.count(), now))
+            wait_ms.saturating_add(spread_ms(live, self.memory.count(), now))
         };
+        judging.due = clock.steady().plus(wait_ms);
         drop(judging);
         // It went on to another stage meanwhile, or was changed by somebody else.
         if let Some(Watched { stage, .. }) = live.present().watched(&live.pipeline)
@@ -117,17 +146,21 @@ impl Rollouts {
             return Ok(false);
         };
         let stage = watched.stage;
-        let end = sealed_end(&live.pipeline, self.now());
+        let now = self.now();
+        let end = sealed_end(&live.pipeline, now);
+        let looked_at = looked_at(&live.pipeline, &watched, end);
         let is_up_to_date = present.judgement.as_ref().is_some_and(|judgement| {
             judgement.stage.names(stage)
-                && judgement.end_ms >= end
+                && looked_at.is_reached_by(judgement, end)
                 && judgement.answer.is_some()
                 && !may_be_over_soon(&judgement.reason_code)
         });
+        if is_ahead(watched.started, now) {
+            return self.begun_ahead(live, (stage, watched.started), now).await;
+        }
         if is_up_to_date {
             return Ok(false);
         }
-        let looked_at = looked_at(&live.pipeline, &watched, end);
         let input = AnalysisInput {
             pipeline: &live.pipeline,
             stage,
@@ -166,6 +199,27 @@ impl Rollouts {
             .evaluation_lag(behind(&live.pipeline, &judgement));
         self.take_in(live, judgement, inputs).await?;
         Ok(has_failed)
+    }
+
+    /// Lets a stage begin now that began while the clock was ahead: it would not be judged, nor its
+    /// kill switches, until that time has come. It holds where the clock may be behind now instead.
+    async fn begun_ahead(
+        &self,
+        live: &Arc<Live>,
+        watched: (&Stage, UnixMillis),
+        now: UnixMillis,
+    ) -> Result<bool, RolloutError> {
+        let _writing = live.writing.lock().await;
+        if self.engine.clock().is_confirmed()
+            && let Some(change) = transition::begun_ahead(&live.present(), now)
+        {
+            self.record(live, &change, None, None).await?;
+            return Ok(true);
+        }
+        let reason = wording::begun_ahead(watched.1);
+        let times = (sealed_end(&live.pipeline, now), now);
+        live.note(failed(live, watched, times, ReasonCode::NO_DATA, reason));
+        Ok(true)
     }
 
     /// The analysis within its time, else a `hold`.

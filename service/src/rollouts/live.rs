@@ -13,7 +13,7 @@ use super::document::{Document, stage_of};
 use super::judgement::Judgement;
 use crate::engine::Overlay;
 use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
-use crate::time::UnixMillis;
+use crate::time::{SteadyMillis, UnixMillis};
 
 /// A rollout in memory.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Live {
     pub(super) writing: tokio::sync::Mutex<()>,
     /// Whether it is being judged.
     pub(super) is_judging: AtomicBool,
-    /// When it is judged next, in milliseconds since 1970: see [`Live::due`].
+    /// When it is judged next, in milliseconds of the steady time: see [`Live::due`].
     due_ms: AtomicI64,
     present: RwLock<Arc<Present>>,
     changes: watch::Sender<u64>,
@@ -100,7 +100,7 @@ impl Live {
             populations,
             writing: tokio::sync::Mutex::default(),
             is_judging: AtomicBool::new(false),
-            due_ms: AtomicI64::new(UnixMillis::EARLIEST.get()),
+            due_ms: AtomicI64::new(SteadyMillis::EARLIEST.get()),
             present: RwLock::new(Arc::new(Present {
                 version: stored.version,
                 state: stored.state,
@@ -171,16 +171,16 @@ impl Live {
 
     /// Makes it due now.
     pub(super) fn wake(&self) {
-        self.judge_at(UnixMillis::EARLIEST);
+        self.judge_at(SteadyMillis::EARLIEST);
     }
 
-    /// When it is judged next.
-    pub(super) fn due(&self) -> UnixMillis {
-        UnixMillis::new(self.due_ms.load(Ordering::Relaxed))
+    /// When it is judged next. By the steady time: a wall clock that is set back must not put it off.
+    pub(super) fn due(&self) -> SteadyMillis {
+        SteadyMillis::new(self.due_ms.load(Ordering::Relaxed))
     }
 
     /// Says when it is judged next.
-    pub(super) fn judge_at(&self, due: UnixMillis) {
+    pub(super) fn judge_at(&self, due: SteadyMillis) {
         self.due_ms.store(due.get(), Ordering::Relaxed);
     }
 

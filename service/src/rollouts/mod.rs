@@ -181,7 +181,7 @@ impl Rollouts {
     }
 
     fn now(&self) -> UnixMillis {
-        UnixMillis::new(self.engine.clock().now_ms())
+        self.engine.clock().now()
     }
 
     /// Finds the rollout that a call with this key means.

@@ -52,6 +52,17 @@ pub(super) struct LookedAt {
     pub purpose: Purpose,
 }
 
+impl LookedAt {
+    /// Whether a judgement says all that there is to say. One that reaches further was made by a
+    /// clock that was ahead: what it saw was not all there yet.
+    pub(super) fn is_reached_by(&self, judgement: &Judgement, sealed_end: UnixMillis) -> bool {
+        match self.end {
+            Some(end) => judgement.end_ms == end,
+            None => judgement.end_ms >= sealed_end,
+        }
+    }
+}
+
 /// What is looked at of a stage up to the newest sealed interval.
 /// Source: docs/design/gate.md, "Nobody looks away".
 pub(super) fn looked_at(

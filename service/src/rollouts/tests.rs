@@ -1,8 +1,9 @@
 //! How a rollout changes, and what is remembered of it. What moves it: `moving`; when a stage begins:
-//! `beginning`; what acts: `acting`; what is told of it: `telling`; steps that are counted: `weight`.
+//! `beginning`; a clock that is set: `clock`; what acts: `acting`; what is told of it: `telling`; steps that are counted: `weight`.
 
 mod acting;
 mod beginning;
+mod clock;
 mod moving;
 mod telling;
 mod weight;

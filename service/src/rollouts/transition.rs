@@ -9,7 +9,7 @@ use serinus_openapi::analysis::{ReasonCode, Verdict};
 use serinus_openapi::rollout::{EventKind, OverrideVerdict};
 
 use super::acting::{Acting, Consequence};
-use super::beginning::{InvalidStart, StageStart, check_start};
+use super::beginning::{InvalidStart, StageStart, check_start, is_ahead};
 use super::change::{Change, found, stage_after};
 use super::document::{Decision, Document, StageRecord, stage_of};
 use super::judgement::{JUDGE, Judgement};
@@ -110,6 +110,20 @@ pub(super) fn judged(
         }
     }
     Some(change)
+}
+
+/// What it changes when the stage that it is at begins in the future, because the clock was ahead when
+/// it began: it begins now. A stage that has passed stays as it is.
+pub(super) fn begun_ahead(present: &Present, now: UnixMillis) -> Option<Change> {
+    let current = present.document.current();
+    let is_ahead = is_ahead(current.started(), now)
+        && current.passed().is_none()
+        && present.state == RolloutState::Open;
+    is_ahead.then(|| {
+        let mut change = Change::open(&present.document, Vec::new());
+        change.begin_again(JUDGE, StageStart::now(now));
+        change
+    })
 }
 
 /// Of a stage that has passed only what is found wrong afterwards counts: a judgement from before

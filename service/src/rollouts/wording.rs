@@ -39,6 +39,20 @@ pub(super) fn went_on_without(stage: &StageId, to: &Stage) -> String {
     format!("the caller went on to {} before {stage} had passed", to.id)
 }
 
+/// Of a rollout whose judging failed by a mistake of Serinus.
+pub(super) fn unjudged() -> &'static str {
+    "judging it failed by a mistake in Serinus, and is tried again: the log says what happened"
+}
+
+/// Of a stage that began later than it is now.
+pub(super) fn begun_ahead(started: UnixMillis) -> String {
+    format!(
+        "the stage began at {}, which lies in the future by the clock of this service: it is judged \
+         when that time has come, or the clock is set right and its default source confirms it",
+        moment(started)
+    )
+}
+
 /// Of a stage that was left: `next` is where the caller went.
 pub(super) fn left(stage: &str, next: &StageRecord) -> String {
     format!(

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{RolloutError, Rollouts};
 use crate::store::{Retention, RolloutState};
-use crate::time::UnixMillis;
+use crate::time::SteadyMillis;
 
 /// How often the worker looks what is due. Short, so that few become due at once: judging many at
 /// the same time keeps polls waiting.
@@ -20,6 +20,19 @@ const SWEEP: Duration = Duration::from_secs(30);
 
 /// How often the store is told to forget what is older than it keeps.
 const PRUNE: Duration = Duration::from_hours(1);
+
+/// What is kept. What is forgotten is forgotten for ever: by a clock that may be far ahead, nothing
+/// is too old.
+fn kept(retention: Retention, may_go_by_age: bool) -> Retention {
+    Retention {
+        closed_for_ms: if may_go_by_age {
+            retention.closed_for_ms
+        } else {
+            i64::MAX
+        },
+        ..retention
+    }
+}
 
 impl Rollouts {
     /// Reads the open rollouts, so that they are judged. Called once at the start.
@@ -41,32 +54,42 @@ impl Rollouts {
     }
 
     /// Judges what is due until it is told to stop, then finishes what runs.
-    pub(crate) async fn work(self: Arc<Self>, retention: Retention, stop: CancellationToken) {
+    pub(crate) async fn work(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut swept_at = Instant::now();
-        let mut pruned_at: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => {}
             }
             self.judge_what_is_due();
-            if swept_at.elapsed() >= SWEEP {
-                swept_at = Instant::now();
-                self.sweep().await;
-            }
-            if pruned_at.is_none_or(|at| at.elapsed() >= PRUNE) {
-                pruned_at = Some(Instant::now());
-                self.prune(&retention).await;
-            }
         }
         self.tasks.close();
         self.tasks.wait().await;
     }
 
+    /// Looks for rollouts of other processes and forgets old ones until it is told to stop.
+    pub(crate) async fn keep_house(self: Arc<Self>, retention: Retention, stop: CancellationToken) {
+        let mut pruned_at: Option<Instant> = None;
+        let mut went_by_age = false;
+        loop {
+            let may_go_by_age = self.engine.clock().is_confirmed();
+            let is_due = pruned_at.is_none_or(|at| at.elapsed() >= PRUNE);
+            if is_due || (may_go_by_age && !went_by_age) {
+                pruned_at = Some(Instant::now());
+                went_by_age = may_go_by_age;
+                self.prune(&kept(retention, may_go_by_age)).await;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(SWEEP) => {}
+            }
+            self.sweep().await;
+        }
+    }
+
     fn judge_what_is_due(self: &Arc<Self>) {
-        let now = self.now();
+        let now = self.engine.clock().steady();
         for live in self.memory.all() {
             let is_due = live.due() <= now;
             if is_due
@@ -74,7 +97,7 @@ impl Rollouts {
                 && live.present().state == RolloutState::Open
             {
                 // Not again before this judgement is over and says when.
-                live.judge_at(UnixMillis::LATEST);
+                live.judge_at(SteadyMillis::LATEST);
                 self.begin_judging(&live);
             }
         }
@@ -100,5 +123,24 @@ impl Rollouts {
         // older than all that is kept here.
         self.memory
             .forget_over_since(now.minus(retention.closed_for_ms.max(0)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_not_confirmed_makes_nothing_too_old() {
+        let retention = Retention {
+            closed_for_ms: 90,
+            most_closed: 5,
+        };
+        assert_eq!(kept(retention, true), retention);
+        let doubtful = kept(retention, false);
+        assert_eq!(
+            (doubtful.closed_for_ms, doubtful.most_closed),
+            (i64::MAX, 5)
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The log.
 
 use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 
@@ -40,4 +41,20 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> Result<(), TelemetryErro
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     Ok(())
+}
+
+/// Makes a panic, which is a mistake in Serinus, a line of the log like others, which whoever reads the
+/// log can parse.
+pub(crate) fn log_panics() {
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(
+        panic.location = place,
+        panic.message = message,
+        "a thread panicked, which is a mistake in Serinus: {message}"
+    );
 }

@@ -100,6 +100,8 @@ async fn readiness_ends_when_the_server_stops_and_health_does_not() {
             {"name": "store", "ok": true, "required": false},
             {"name": "pipelines", "ok": true, "required": false},
             {"name": "tokens", "ok": true, "required": false},
+            {"name": "tasks", "ok": true, "required": true},
+            {"name": "clock", "ok": true, "required": false},
         ]})
     );
     server.app.drain();

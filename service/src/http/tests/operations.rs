@@ -25,7 +25,7 @@ async fn a_required_check_that_is_not_well_makes_the_server_unready() {
     };
     let server = TestServer::built(NOWHERE, Limits::default(), |app, _| {
         app.with_check("disk", true, check("it is full: make room"))
-            .with_check("clock", false, check("it runs behind"))
+            .with_check("mirror", false, check("it runs behind"))
             .with_check("fine", true, check(""))
     })
     .await;
@@ -52,7 +52,7 @@ async fn a_required_check_that_is_not_well_makes_the_server_unready() {
     assert!(metrics.contains("serinus_ready_check{check=\"disk\"} 0\n"));
     assert!(metrics.contains("serinus_ready_check{check=\"fine\"} 1\n"));
     let warned = TestServer::built(NOWHERE, Limits::default(), |app, _| {
-        app.with_check("clock", false, check("it runs behind"))
+        app.with_check("mirror", false, check("it runs behind"))
     })
     .await;
     assert_eq!(warned.get("/readyz").await.status, StatusCode::OK);

@@ -63,6 +63,11 @@ prove-crash: tools ## Kills the service 50 times while rollouts run: nothing is 
 	@$(CARGO) build $(LOCKED) --release --package serinus
 	@scripts/prove-crash.py $(ARGS)
 
+.PHONY: prove-clock
+prove-clock: tools ## Sets the clock back and ahead while rollouts run: judging goes on
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/prove-clock.py $(ARGS)
+
 .PHONY: prove-disk-full
 prove-disk-full: tools ## Fills the disk of the store again and again while rollouts run (needs root)
 	@$(CARGO) build $(LOCKED) --release --package serinus

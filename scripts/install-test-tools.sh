@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs from the system's packages what is missing of what the tests and notebooks need: make and
-# a linker, Prometheus, Chromium with its driver, wrk, and Python with virtual environments. Does nothing
+# a linker, Prometheus, Chromium with its driver, wrk, faketime, and Python with virtual environments. Does nothing
 # when all is there.
 set -euo pipefail
 
@@ -8,7 +8,7 @@ declare -A package_of=(
   [make]=make [cc]=build-essential
   [prometheus]=prometheus [promtool]=prometheus
   [chromium]=chromium [chromedriver]=chromium-driver
-  [wrk]=wrk
+  [wrk]=wrk [faketime]=faketime
 )
 
 missing=()

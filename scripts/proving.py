@@ -131,6 +131,7 @@ class Process:
     def __init__(self, stack, name, command, port, ready_path, log):
         self.name, self.command, self.port, self.ready_path = name, command, port, ready_path
         self.log = pathlib.Path(log)
+        self.environment = {}  # beside the variables of the proof itself
         self.running = None
         stack.callback(self.stop)
 
@@ -145,7 +146,11 @@ class Process:
             sys.exit(f"there is no {program}: it is a build of cargo, which make does first")
         with open(self.log, "ab") as output:
             self.running = subprocess.Popen(
-                self.command, stdout=output, stderr=output, cwd=self.log.parent
+                self.command,
+                stdout=output,
+                stderr=output,
+                cwd=self.log.parent,
+                env={**os.environ, **self.environment},
             )
 
     def start(self):

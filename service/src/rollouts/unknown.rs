@@ -8,7 +8,7 @@ use super::wording::unrecorded;
 
 impl Told {
     /// A `hold` while nothing can be recorded: no gate answers 5xx by choice.
-    pub(super) fn unrecorded(error: &RolloutError) -> Self {
+    pub(crate) fn unrecorded(error: &RolloutError) -> Self {
         Self {
             progress: "not known while the store is unavailable".to_owned(),
             ..Self::of_none(ReasonCode::STORE_UNAVAILABLE, unrecorded(error))

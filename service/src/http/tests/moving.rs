@@ -227,8 +227,10 @@ async fn a_list_tells_of_each_what_its_own_state_tells() {
     let decision = json!({"verdict": "rollback", "reason": "its pages are blank"});
     let path = |at: usize, action: &str| format!("/v1/rollouts/{}/{action}", started[at]);
     let json = "application/json";
-    let decided = server.post_as(json, &path(1, "override"), decision.to_string());
-    assert_eq!(decided.await.status, StatusCode::OK);
+    let decided = server
+        .post_as(json, &path(1, "override"), decision.to_string())
+        .await;
+    assert_eq!(decided.status, StatusCode::OK);
     assert_eq!(
         server.post(&path(2, "cancel"), "").await.status,
         StatusCode::OK

@@ -110,16 +110,10 @@ pub(crate) async fn serve(
             () = &mut hurry => {}
         }
     };
-    let telling = || async {
-        loop {
-            tokio::time::sleep(TELL_INTERVAL).await;
-            places.log_closed();
-        }
-    };
     let accepting_and_telling = || async {
         tokio::select! {
             () = accepting() => {}
-            () = telling() => {}
+            () = tell_closed(&places) => {}
         }
     };
     tokio::select! {
@@ -128,12 +122,31 @@ pub(crate) async fn serve(
     }
     drop(listener);
     stopping.cancel();
-    connections.close();
     tokio::select! {
-        () = connections.wait() => {}
+        () = finish(&connections) => {}
         () = tokio::time::sleep(limits.grace) => {}
         () = hurry => {}
     }
+    tell_cut(&connections);
+    tracing::info!("stopped");
+}
+
+/// Tells now and then how many connections were closed to make room.
+async fn tell_closed(places: &Places) {
+    loop {
+        tokio::time::sleep(TELL_INTERVAL).await;
+        places.log_closed();
+    }
+}
+
+/// Waits until every connection has ended.
+async fn finish(connections: &TaskTracker) {
+    connections.close();
+    connections.wait().await;
+}
+
+/// Tells how many connections are cut because they have not ended.
+fn tell_cut(connections: &TaskTracker) {
     if !connections.is_empty() {
         tracing::warn!(
             connections.count = connections.len(),
@@ -141,7 +154,6 @@ pub(crate) async fn serve(
             connections.len(),
         );
     }
-    tracing::info!("stopped");
 }
 
 /// Takes connections from the system.

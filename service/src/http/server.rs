@@ -8,29 +8,24 @@
 mod clock;
 mod connection;
 mod date;
+mod door;
 mod open_files;
 mod signals;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::date::read_date_once;
+use self::door::Door;
 pub(crate) use self::signals::{Hurry, Stop, stop_signal};
 use super::App;
 use super::places::Places;
 use crate::watched::BackgroundTask;
-
-/// How often it is told how many connections were closed to make room.
-const TELL_INTERVAL: Duration = Duration::from_mins(1);
-
-/// How long to wait before a connection is accepted again where that failed.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// How connections are served and ended. All have defaults.
 #[derive(Debug, Clone, Copy)]
@@ -78,21 +73,14 @@ pub(crate) async fn serve(
     limits: ServerLimits,
     stop: impl Future<Output = Stop>,
 ) {
-    let connections = TaskTracker::new();
     let stopping = CancellationToken::new();
-    let places = Places::new(open_files::connections(limits.connections));
-    let accepting = || async {
-        let mut accept = Accept::new(&listener);
-        loop {
-            let Some((stream, peer)) = accept.next(&places).await else {
-                continue;
-            };
-            let place = Arc::new(places.enter(peer.ip()).await);
-            let (router, stopping) = (router.clone(), stopping.clone());
-            connections.spawn(connection::serve(
-                stream, peer, place, router, limits, stopping,
-            ));
-        }
+    let door = Door {
+        listener,
+        router,
+        limits,
+        places: Places::new(open_files::connections(limits.connections)),
+        connections: TaskTracker::new(),
+        stopping: stopping.clone(),
     };
     let mut hurry: Hurry = Box::pin(std::future::pending());
     let draining = async {
@@ -110,39 +98,19 @@ pub(crate) async fn serve(
             () = &mut hurry => {}
         }
     };
-    let accepting_and_telling = || async {
-        tokio::select! {
-            () = accepting() => {}
-            () = tell_closed(&places) => {}
-        }
-    };
     tokio::select! {
-        () = app.tasks().keep(BackgroundTask::Connections, &stopping, accepting_and_telling) => {}
+        () = app.tasks().keep(BackgroundTask::Connections, &stopping, || door.hold_open()) => {}
         () = draining => {}
     }
-    drop(listener);
+    let connections = door.close();
     stopping.cancel();
     tokio::select! {
-        () = finish(&connections) => {}
+        () = connections.wait() => {}
         () = tokio::time::sleep(limits.grace) => {}
         () = hurry => {}
     }
     tell_cut(&connections);
     tracing::info!("stopped");
-}
-
-/// Tells now and then how many connections were closed to make room.
-async fn tell_closed(places: &Places) {
-    loop {
-        tokio::time::sleep(TELL_INTERVAL).await;
-        places.log_closed();
-    }
-}
-
-/// Waits until every connection has ended.
-async fn finish(connections: &TaskTracker) {
-    connections.close();
-    connections.wait().await;
 }
 
 /// Tells how many connections are cut because they have not ended.
@@ -153,49 +121,5 @@ fn tell_cut(connections: &TaskTracker) {
             "{} connections are still busy and are cut",
             connections.len(),
         );
-    }
-}
-
-/// Takes connections from the system.
-struct Accept<'a> {
-    listener: &'a TcpListener,
-    /// The last try failed for a reason of this machine, which was logged.
-    is_failing: bool,
-}
-
-impl<'a> Accept<'a> {
-    fn new(listener: &'a TcpListener) -> Self {
-        Self {
-            listener,
-            is_failing: false,
-        }
-    }
-
-    async fn next(&mut self, places: &Places) -> Option<(TcpStream, SocketAddr)> {
-        use std::io::ErrorKind;
-        match self.listener.accept().await {
-            Ok(accepted) => {
-                self.is_failing = false;
-                return Some(accepted);
-            }
-            Err(error) => match error.kind() {
-                ErrorKind::ConnectionAborted
-                | ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionRefused
-                | ErrorKind::Interrupted => {}
-                _ => {
-                    if !self.is_failing {
-                        tracing::error!(
-                            "cannot accept a connection, trying again until it works: {error}"
-                        );
-                    }
-                    self.is_failing = true;
-                    // Mostly out of file descriptors, of which a connection that rests has one.
-                    places.close_one();
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                }
-            },
-        }
-        None
     }
 }

@@ -21,6 +21,7 @@ mod pipelines;
 mod prometheus;
 #[cfg(test)]
 mod reference;
+mod regular_file;
 mod rollouts;
 mod store;
 mod telemetry;

@@ -1,8 +1,8 @@
 //! `serinus analyze`: one analysis without a server.
 
 use std::path::{Path, PathBuf};
+use std::str;
 use std::sync::Arc;
-use std::{fs, str};
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -18,6 +18,7 @@ use crate::boot;
 use crate::config::{LogArguments, SourceArguments};
 use crate::engine::{AnalysisInput, Overlay, populations_of};
 use crate::pipelines::Folder;
+use crate::regular_file;
 use crate::wire;
 
 /// The exit code for everything that is not a verdict.
@@ -133,7 +134,7 @@ pub(super) fn find_pipeline(given: &str, folder: Option<&Path>) -> Result<Arc<Pi
 }
 
 fn read_pipeline(path: &Path) -> Result<Arc<Pipeline>, Failure> {
-    let text = fs::read_to_string(path)
+    let text = regular_file::read_text(path)
         .map_err(|error| Failure(format!("cannot read pipeline {}: {error}", path.display())))?;
     let stem = path
         .file_stem()

@@ -10,7 +10,6 @@ mod hosts;
 mod settings;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +21,7 @@ pub(crate) use settings::{ConfigFile, DEFAULT_LISTEN, DEFAULT_STORE, Settings};
 
 use crate::host::{Host, KnownHosts};
 use crate::prometheus::{SourceConfig, Sources, SourcesError};
+use crate::regular_file::{self, Unread};
 use crate::store::{StoreError, StoreUrl};
 
 /// What is asked when no source is configured: where a Prometheus listens by default.
@@ -29,9 +29,6 @@ pub(crate) const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
 
 /// The name of the source that `--prometheus` gives.
 const DEFAULT_SOURCE: &str = "default";
-
-/// Largest configuration file, in bytes.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
@@ -55,13 +52,13 @@ impl std::str::FromStr for LogFormat {
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// The file cannot be read.
+    /// The file is not read.
     #[error("cannot read the configuration {path:?}: {source}")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
+        /// Why.
+        source: Unread,
     },
     /// The file is no configuration.
     #[error("cannot read the configuration {path:?}: {detail}")]
@@ -221,21 +218,14 @@ fn read_file(path: Option<&Path>) -> Result<ConfigFile, ConfigError> {
     let Some(path) = path else {
         return Ok(ConfigFile::default());
     };
-    let unreadable = |source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
     let invalid = |detail: String| ConfigError::Invalid {
         path: path.to_owned(),
         detail,
     };
-    let size_bytes = fs::metadata(path).map_err(unreadable)?.len();
-    if size_bytes > MAX_FILE_BYTES {
-        return Err(invalid(format!(
-            "it has {size_bytes} bytes, more than {MAX_FILE_BYTES}"
-        )));
-    }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text = regular_file::read_text(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
     ConfigFile::parse(&text).map_err(invalid)
 }
 

@@ -5,8 +5,7 @@ use std::time::SystemTime;
 
 use secrecy::SecretString;
 
-/// Largest file of credentials or certificates: the bundle of a whole system has some 250 KB.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+use crate::regular_file;
 
 /// What tells one version of a file from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +30,7 @@ impl FileStamp {
 
 /// Reads a small file. The message names the file, never its content.
 pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, String> {
-    let shown = path.display();
-    let metadata =
-        std::fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(format!(
-            "{shown} has more than {MAX_FILE_BYTES} bytes: name the right file"
-        ));
-    }
-    std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))
+    regular_file::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 /// Reads a file that holds one secret, less the line break that editors append.

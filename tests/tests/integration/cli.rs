@@ -167,3 +167,37 @@ async fn the_checked_in_document_is_what_the_code_says() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+/// A pipe without a writer waits for ever; a file of a gigabyte takes a while and the memory.
+#[tokio::test]
+async fn a_file_that_is_no_regular_one_or_too_large_is_refused_at_once() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let made = std::process::Command::new("mkfifo")
+        .arg(path("pipe.yaml"))
+        .status()?;
+    assert!(made.success());
+    let large = std::fs::File::create(folder.path().join("large.yaml"))?;
+    large.set_len(1 << 30)?;
+    for (name, said) in [
+        ("pipe.yaml", "it is a pipe, and only regular files are read"),
+        ("large.yaml", "it has more than 1048576 bytes"),
+    ] {
+        let file = path(name);
+        for (arguments, code) in [
+            (&["lint", &file][..], 1),
+            (&["serve", "--config", &file], 1),
+            (
+                &["serve", "--tokens", &file, "--store", "sqlite::memory:"],
+                1,
+            ),
+            (&["analyze", "--pipeline", &file, "--stage", "any"], 3),
+        ] {
+            let command = serinus_binary()?;
+            let output = run_command(&command, arguments, Duration::from_secs(5)).await?;
+            assert_eq!(output.code, Some(code), "{arguments:?}: {output:?}");
+            assert!(output.stderr.contains(said), "{arguments:?}: {output:?}");
+        }
+    }
+    Ok(())
+}

@@ -2,7 +2,6 @@
 
 mod tree;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,12 +11,17 @@ use serinus_openapi::pipeline as wire;
 
 use super::output::{self, Format};
 use super::{FAILED, Failure};
+use crate::regular_file;
 use tree::tree;
+
+/// What names standard input in place of a file.
+const STANDARD_INPUT: &str = "-";
 
 const AFTER_HELP: &str = "\
 Examples:
   serinus lint pipelines/*.yaml
   serinus lint --output json checkout.yaml | jq '.[0].pipeline.stages[].id'
+  git show main:pipelines/checkout.yaml | serinus lint -
 
 Prints what makes a pipeline harmless or strange, its populations, and every stage that it expands
 to with its checks as they were understood; or every mistake as
@@ -29,7 +33,7 @@ Exit codes: 0 no mistakes, 1 mistakes or a file that cannot be read, 2 usage.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// The pipeline files
+    /// The pipeline files; - is standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
@@ -91,7 +95,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 }
 
 fn look_through(file: &Path) -> Outcome {
-    let text = match fs::read_to_string(file) {
+    let read = if file == Path::new(STANDARD_INPUT) {
+        regular_file::read_standard_input()
+    } else {
+        regular_file::read_text(file)
+    };
+    let text = match read {
         Ok(text) => text,
         Err(error) => return Outcome::Unreadable(error.to_string()),
     };

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,13 +18,14 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 pub(crate) struct Folder {
     path: Option<PathBuf>,
     good_for: Duration,
+    /// Held during a look at the disk.
+    files: Mutex<Files>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     looked_at: Instant,
-    files: Files,
     known: Arc<Known>,
 }
 
@@ -68,46 +69,49 @@ impl Folder {
             state: Mutex::new(State {
                 looked_at: Instant::now(),
                 known: Arc::new(files.known()),
-                files,
             }),
+            files: Mutex::new(files),
         }
     }
 
-    /// Returns what the folder holds, after a look at it if the last is more than a second old.
+    /// Returns what the folder holds, after a look at it if the last is more than a second old. One
+    /// caller looks, the others go on with what is known: a disk that hangs keeps one request waiting
+    /// and not all of them.
     pub(crate) async fn known(self: &Arc<Self>) -> Arc<Known> {
-        if let Some(known) = self.known_without_a_look() {
-            return known;
+        {
+            let mut state = locked(&self.state);
+            let is_good = self.path.is_none() || state.looked_at.elapsed() < self.good_for;
+            if is_good || matches!(self.files.try_lock(), Err(TryLockError::WouldBlock)) {
+                return Arc::clone(&state.known);
+            }
+            state.looked_at = Instant::now();
         }
         let folder = Arc::clone(self);
         let look = tokio::task::spawn_blocking(move || folder.look());
         // Only fails when the look panicked or the runtime stops; what was known still is.
         look.await
-            .unwrap_or_else(|_| Arc::clone(&self.locked().known))
-    }
-
-    fn known_without_a_look(&self) -> Option<Arc<Known>> {
-        let state = self.locked();
-        let is_good = self.path.is_none() || state.looked_at.elapsed() < self.good_for;
-        is_good.then(|| Arc::clone(&state.known))
+            .unwrap_or_else(|_| Arc::clone(&locked(&self.state).known))
     }
 
     /// Looks at the folder now. Blocks on the disk.
     pub(crate) fn look(&self) -> Arc<Known> {
-        let mut state = self.locked();
-        if let Some(path) = &self.path {
-            if state.files.look(path) {
-                state.known = Arc::new(state.files.known());
-                log(path, &state.known);
-            }
-            state.looked_at = Instant::now();
+        let mut files = locked(&self.files);
+        if let Some(path) = &self.path
+            && files.look(path)
+        {
+            let known = Arc::new(files.known());
+            log(path, &known);
+            locked(&self.state).known = known;
         }
+        let mut state = locked(&self.state);
+        state.looked_at = Instant::now();
         Arc::clone(&state.known)
     }
+}
 
-    /// A panic while the lock was held leaves the state as it was before or after a file.
-    fn locked(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A panic while the lock was held leaves what it holds as it was before or after a file.
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn log(path: &Path, known: &Known) {

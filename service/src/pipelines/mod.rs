@@ -2,12 +2,13 @@
 //! its folder: every `*.yaml` and `*.yml` file in it, by the pipeline's name.
 //!
 //! There is no watcher: the folder is looked at when it is used, at most once a second, and a
-//! file is read again when its text differs. Texts are compared rather than times of change,
-//! because a file may change twice within one tick, or keep its time (a mounted `ConfigMap`, a
-//! restored backup); the files are few and small.
+//! file counts anew when its text differs. Texts are compared, by their digests, rather than times of
+//! change, because a file may change twice within one tick, or keep its time (a mounted `ConfigMap`,
+//! a restored backup); the files are few and small, and what is too much is left out and told.
 
 mod catalogue;
 mod folder;
+mod listing;
 mod scan;
 
 use std::collections::BTreeMap;

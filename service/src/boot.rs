@@ -20,12 +20,12 @@ use crate::config::{ConfigError, LogArguments, LogFormat, SourceArguments, load_
 use crate::engine::Engine;
 use crate::host::KnownHosts;
 use crate::http::server::{self, ServerLimits, Stop};
-use crate::http::{App, CheckFunction, Limits, router};
+use crate::http::{App, CheckFunction, Limits, Unwell, router};
 use crate::metrics::Metrics;
 use crate::pipelines::Folder;
 use crate::prometheus::{Sources, install_crypto_provider};
 use crate::rollouts::{self, RolloutError, Rollouts};
-use crate::store::{Retention, RolloutId, Store, StoreError, StoreUrl};
+use crate::store::{Retention, RolloutId, Store, StoreError, StoreLoss, StoreUrl, Use};
 use crate::telemetry::{self, TelemetryError};
 use crate::time::UnixMillis;
 use crate::watched::BackgroundTask;
@@ -101,8 +101,18 @@ impl Parts {
         let metrics = Arc::new(Metrics::new());
         self.sources.measured_by(&metrics);
         self.sources.tell_the_time_to(&self.clock);
+        let clock = Arc::clone(&self.clock);
         let engine = Arc::new(Engine::new(self.clock, self.sources));
-        let store = Store::open(&self.store).await.map_err(BootError::Store)?;
+        let usage = if self.is_store_shared {
+            Use::Shared
+        } else {
+            Use::Alone
+        };
+        let opened = Store::open(&self.store, usage).await;
+        let store = opened.map_err(BootError::Store)?;
+        if let Some(parted) = store.parted(clock.now()) {
+            tracing::warn!(store = %self.store, "{parted}");
+        }
         let settings = rollouts::Settings {
             is_store_shared: self.is_store_shared,
             ..rollouts::Settings::default()
@@ -116,8 +126,8 @@ impl Parts {
             .with_hosts(self.hosts)
             .with_metrics(metrics)
             // Not required: with a store that fails gates hold, and a load balancer that took the
-            // process away would make callers fail instead.
-            .with_check("store", false, store_check(store));
+            // process away would make callers fail instead. One that is lost is another matter.
+            .with_check("store", false, store_check(store, clock));
         Ok(app)
     }
 }
@@ -222,23 +232,40 @@ async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
     }
 }
 
-/// Whether the store can be written. Looked at once in a while however often it is asked.
-fn store_check(store: Store) -> CheckFunction {
+/// Whether the store is the one that was opened, and can be read and written. Its files are looked
+/// at each time, the rest once in a while however often it is asked.
+fn store_check(store: Store, clock: SharedClock) -> CheckFunction {
     const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
     type Seen = Option<(tokio::time::Instant, Result<(), String>)>;
     let seen: Arc<tokio::sync::Mutex<Seen>> = Arc::default();
+    let lost = |loss: StoreLoss| Unwell {
+        message: loss.to_string(),
+        is_grave: true,
+    };
     Box::new(move || {
-        let (store, seen) = (store.clone(), Arc::clone(&seen));
+        let (store, clock, seen) = (store.clone(), Arc::clone(&clock), Arc::clone(&seen));
         Box::pin(async move {
             let mut seen = seen.lock().await;
-            if let Some((at, result)) = &*seen
-                && at.elapsed() < LOOKED_AT_EVERY
-            {
-                return result.clone();
+            store.look().map_err(lost)?;
+            let known = seen
+                .take()
+                .filter(|(at, _)| at.elapsed() < LOOKED_AT_EVERY && !store.was_changed());
+            let (at, result) = match known {
+                Some(known) => known,
+                None => match store.check().await {
+                    Err(StoreError::Lost { loss, .. }) => return Err(lost(loss)),
+                    checked => (
+                        tokio::time::Instant::now(),
+                        checked.map_err(|error| error.to_string()),
+                    ),
+                },
+            };
+            *seen = Some((at, result.clone()));
+            result?;
+            match store.parted(clock.now()) {
+                Some(parted) => Err(parted.to_string().into()),
+                None => Ok(()),
             }
-            let result = store.check().await.map_err(|error| error.to_string());
-            *seen = Some((tokio::time::Instant::now(), result.clone()));
-            result
         })
     })
 }

@@ -15,7 +15,7 @@ use crate::config::DEFAULT_STORE;
 use crate::engine;
 use crate::packed::unpack;
 use crate::rollouts::Document;
-use crate::store::{MOST_EVENTS, RolloutId, Store, StoreUrl, StoredEvent};
+use crate::store::{MOST_EVENTS, RolloutId, Store, StoreUrl, StoredEvent, Use};
 use crate::wire;
 
 const AFTER_HELP: &str = "\
@@ -106,7 +106,7 @@ async fn replay(arguments: &Arguments) -> Result<Vec<Replayed>, Failure> {
             arguments.store
         )));
     }
-    let store = Store::open(&arguments.store).await?;
+    let store = Store::open(&arguments.store, Use::Look).await?;
     let id = arguments.rollout;
     let Some(stored) = store.rollout(id).await? else {
         return Err(Failure(format!("the store holds no rollout {id}")));

@@ -5,10 +5,28 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 use serinus_openapi::operations::ReadinessCheck;
 
-/// A check that another part of Serinus adds: the message when it is not well, for people, without
-/// secrets, because `/readyz` is open to everybody.
+/// A check that another part of Serinus adds: why it is not well.
 pub(crate) type CheckFunction =
-    Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+    Box<dyn Fn() -> BoxFuture<'static, Result<(), Unwell>> + Send + Sync>;
+
+/// Why a check is not well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unwell {
+    /// What is wrong and what to do: for people, without secrets, because `/readyz` is open to
+    /// everybody.
+    pub message: String,
+    /// Whether the server is unready by it, also where the check is a warning otherwise.
+    pub is_grave: bool,
+}
+
+impl From<String> for Unwell {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            is_grave: false,
+        }
+    }
+}
 
 /// A registered check.
 pub(super) struct RegisteredCheck {
@@ -37,7 +55,10 @@ impl RegisteredCheck {
     }
 
     pub(super) async fn result(&self) -> ReadinessCheck {
-        check(self.name, self.is_required, (self.ask)().await.err())
+        let problem = (self.ask)().await.err();
+        let is_grave = problem.as_ref().is_some_and(|unwell| unwell.is_grave);
+        let message = problem.map(|unwell| unwell.message);
+        check(self.name, self.is_required || is_grave, message)
     }
 }
 

@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub(crate) use app::App;
 use axum::Router;
 use axum::middleware;
-pub(crate) use checks::CheckFunction;
+pub(crate) use checks::{CheckFunction, Unwell};
 pub(crate) use document::document;
 pub(crate) use error::ApiError;
 pub(crate) use limits::Limits;

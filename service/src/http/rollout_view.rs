@@ -1,20 +1,18 @@
 //! A rollout as it is shown.
 
-use std::sync::Arc;
-
 use serinus_openapi::Number;
 use serinus_openapi::analysis::{Gate, timestamp};
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{Rollout, RolloutStage, RolloutSummary};
 
-use crate::rollouts::{Live, Present, RolloutError, StageRecord, Told};
+use crate::rollouts::{Live, Present, Rollouts, StageRecord, Told};
 use crate::store::StoredRollout;
 use crate::time::UnixMillis;
 
 /// A rollout with everything that is known of it.
-pub(super) fn rollout(live: &Live, status_url: String) -> Rollout {
+pub(super) fn rollout(rollouts: &Rollouts, live: &Live, status_url: String) -> Rollout {
     let present = live.present();
-    let told = present.told(&live.pipeline, None);
+    let told = rollouts.told_by(&present, live, None);
     let (true_verdict, true_reason) = told.truth.unzip();
     let stage = present.document.current().stage();
     let analysis = present
@@ -74,15 +72,15 @@ fn stages(live: &Live, present: &Present) -> Vec<RolloutStage> {
 
 /// A rollout in a list. One that this version cannot read is listed all the same.
 pub(super) fn summary(
+    rollouts: &Rollouts,
     stored: &StoredRollout,
-    listed: Result<Arc<Live>, RolloutError>,
     status_url: String,
 ) -> RolloutSummary {
-    let (told, stage) = match listed {
+    let (told, stage) = match rollouts.listed(stored) {
         Ok(live) => {
             let present = live.present();
             let stage = present.document.current().stage().to_string();
-            (present.told(&live.pipeline, None), stage)
+            (rollouts.told_by(&present, &live, None), stage)
         }
         Err(error) => (Told::unrecorded(&error), String::new()),
     };

@@ -346,13 +346,13 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::store::StoreUrl;
+    use crate::store::{StoreUrl, Use};
 
     const GOOD: &str = "canary_pipeline:\n  a: {traffic_percent: 5, duration_minutes: 60, \
                         metrics: [error_rate < 0.01]}\n";
 
     async fn memory() -> Store {
-        Store::open(&StoreUrl::memory()).await.unwrap()
+        Store::open(&StoreUrl::memory(), Use::Alone).await.unwrap()
     }
 
     fn read(name: &str) -> (Arc<Pipeline>, Arc<str>) {

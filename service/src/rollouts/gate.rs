@@ -136,7 +136,7 @@ impl Rollouts {
             Err(error) => {
                 let held = error.held()?;
                 // What is known of it is told all the same.
-                let present = live.present().told(&live.pipeline, Some(call.stage));
+                let present = self.told(&live, Some(call.stage));
                 Told {
                     progress: present.progress,
                     is_without_acting: present.is_without_acting,
@@ -175,7 +175,7 @@ impl Rollouts {
             }
         }
         self.judge_within(live, wait).await;
-        let told = live.present().told(&live.pipeline, Some(call.stage));
+        let told = self.told(live, Some(call.stage));
         Ok(told.with_news(news.as_deref()))
     }
 
@@ -208,8 +208,8 @@ impl Rollouts {
         };
         let (live, is_new) = self.start(&new).await?;
         self.judge_within(&live, wait).await;
-        let told = live.present().told(&live.pipeline, Some(call.stage));
-        let news = new.news().filter(|_| is_new);
+        let told = self.told(&live, Some(call.stage));
+        let news = is_new.then(|| self.news(&new)).flatten();
         Ok((live, told.with_news(news.as_deref())))
     }
 }

@@ -32,7 +32,7 @@ impl Rollouts {
     pub(crate) async fn hears(self: &Arc<Self>, event: &Event<'_>) -> StepTold {
         match self.took_in(event).await {
             Ok(Some(live)) => {
-                let told = live.present().told(&live.pipeline, None);
+                let told = self.told(&live, None);
                 StepTold::at_its_stage(live, told)
             }
             Ok(None) => StepTold::of_none("", Told::nothing_known(event.pipeline)),
@@ -167,7 +167,7 @@ impl Rollouts {
         };
         match closed.await {
             Ok(Some(live)) => {
-                let told = live.present().told(&live.pipeline, None);
+                let told = self.told(&live, None);
                 StepTold::at_its_stage(live, told)
             }
             Ok(None) => StepTold::of_none("", Told::nothing_known(pipeline)),

@@ -46,6 +46,7 @@ pub(crate) use live::{Live, Present, Unreadable};
 use memory::Memory;
 pub(crate) use reason::{InvalidReason, Reason};
 pub(crate) use recorded::read_event;
+use serinus_openapi::analysis::Verdict;
 pub(crate) use standing::Visit;
 pub(crate) use start::NewStart;
 pub(crate) use steps::{Family, StepCall, StepTold};
@@ -261,6 +262,41 @@ impl Rollouts {
         }
     }
 
+    /// What is told of a rollout now, or of one stage of it.
+    fn told(&self, live: &Live, stage: Option<&str>) -> Told {
+        self.told_by(&live.present(), live, stage)
+    }
+
+    /// What is told by what is known of a rollout. By a store that is lost nothing but a rollback that
+    /// was recorded: that is true whatever becomes of the store, and the rest may be contradicted by
+    /// the next process.
+    pub(crate) fn told_by(&self, present: &Present, live: &Live, stage: Option<&str>) -> Told {
+        let told = present.told(&live.pipeline, stage);
+        let doubt = match told.verdict {
+            Verdict::Rollback => None,
+            Verdict::Promote => self.doubt(),
+            Verdict::Hold => self.store.loss().map(|loss| loss.to_string()),
+        };
+        match doubt {
+            Some(doubt) => told.lost(&doubt),
+            None => told,
+        }
+    }
+
+    /// Why the store does not bear out a promotion now.
+    fn doubt(&self) -> Option<String> {
+        if let Err(loss) = self.store.look() {
+            return Some(loss.to_string());
+        }
+        if !self.store.was_changed() {
+            return None;
+        }
+        let store = self.store.clone();
+        // What comes of it is told by the next look.
+        self.tasks.spawn(async move { store.check().await });
+        Some("another program wrote into the file of the store, which is looked through now".into())
+    }
+
     /// Looks whether another process has changed it.
     async fn refresh(&self, live: &Live) -> Result<(), RolloutError> {
         if !self.settings.is_store_shared {
@@ -290,7 +326,7 @@ impl Rollouts {
                 return None;
             }
             let stage = present.document.current().stage().to_string();
-            let verdict = present.told(&live.pipeline, None).verdict;
+            let verdict = self.told(live, None).verdict;
             let judgement = present.judgement.as_ref();
             let at = judgement.map_or(present.updated_ms, |judgement| judgement.made_ms);
             Some(GateGauge {

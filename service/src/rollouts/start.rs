@@ -46,14 +46,6 @@ pub(crate) struct NewStart<'a> {
 }
 
 impl NewStart<'_> {
-    /// What the start says once: which stages it leaves.
-    pub(super) fn news(&self) -> Option<String> {
-        let (place, stage) = stage_of(self.pipeline, &self.stage.id)?;
-        telling::news(&left_by(self.pipeline, None, place), &stage.id)
-    }
-}
-
-impl NewStart<'_> {
     /// What is remembered of it first.
     fn document(&self, populations: &Populations<Matchers>, first: StageRecord) -> Document {
         Document {
@@ -73,6 +65,18 @@ impl NewStart<'_> {
 }
 
 impl Rollouts {
+    /// What a start says once: which stages it leaves, and that what was found about its key before
+    /// may have been forgotten.
+    pub(super) fn news(&self, new: &NewStart<'_>) -> Option<String> {
+        let stage = stage_of(new.pipeline, &new.stage.id);
+        let left = stage.and_then(|(place, stage)| {
+            telling::news(&left_by(new.pipeline, None, place), &stage.id)
+        });
+        let parted = self.store.parted(self.now()).map(|one| one.to_string());
+        let all: Vec<String> = left.into_iter().chain(parted).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
     /// Starts a rollout, or finds the one of this pipeline and key. Says whether it is new.
     ///
     /// # Errors
@@ -96,7 +100,7 @@ impl Rollouts {
         let document = new.document(&populations, self.first_stage(new, &populations, now)?);
         let stage = document.current().stage();
         let mut first = TrailEntry::new(EventKind::Started, stage, new.caused_by);
-        first.reason = new.news();
+        first.reason = self.news(new);
         let to_start = NewRollout {
             id: self.next_id(now),
             pipeline: new.pipeline.name.clone(),

@@ -259,11 +259,11 @@ impl Rollouts {
         self.judge_within(live, wait).await;
         let present = live.present();
         if present.state != RolloutState::Open {
-            return Ok(present.told(&live.pipeline, None));
+            return Ok(self.told(live, None));
         }
         match weight::allowed(&present.document, self.now()) {
             Allowed::Awaited => {
-                let told = present.told(&live.pipeline, None);
+                let told = self.told(live, None);
                 if told.reason_code == ReasonCode::STORE_UNAVAILABLE {
                     // What was found cannot be recorded: but it was found.
                     return Ok(told);
@@ -287,7 +287,7 @@ impl Rollouts {
             }
             Allowed::Nothing => {}
         }
-        let told = live.present().told(&live.pipeline, None);
+        let told = self.told(live, None);
         if told.verdict == Verdict::Promote {
             self.allow(live).await?;
         }
@@ -315,7 +315,7 @@ impl Rollouts {
         match self.current(pipeline, key).await {
             Ok(Some(live)) => {
                 self.judge_within(&live, wait).await;
-                let told = live.present().told(&live.pipeline, None);
+                let told = self.told(&live, None);
                 StepTold::at_its_stage(live, told)
             }
             Ok(None) => StepTold::of_none("", Told::nothing_to_roll_back(pipeline)),

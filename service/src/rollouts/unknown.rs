@@ -1,10 +1,10 @@
 //! What is told of a call that means no rollout that can be told of.
 
-use serinus_openapi::analysis::ReasonCode;
+use serinus_openapi::analysis::{ReasonCode, Verdict};
 
 use super::RolloutError;
 use super::telling::Told;
-use super::wording::unrecorded;
+use super::wording::{lost, unrecorded};
 
 impl Told {
     /// A `hold` while nothing can be recorded: no gate answers 5xx by choice.
@@ -12,6 +12,17 @@ impl Told {
         Self {
             progress: "not known while the store is unavailable".to_owned(),
             ..Self::of_none(ReasonCode::STORE_UNAVAILABLE, unrecorded(error))
+        }
+    }
+
+    /// Of a rollout that is known, by a store that is not relied on.
+    pub(super) fn lost(self, doubt: &str) -> Self {
+        Self {
+            verdict: Verdict::Hold,
+            reason_code: ReasonCode::STORE_UNAVAILABLE,
+            reason: lost(doubt),
+            truth: None,
+            ..self
         }
     }
 

@@ -256,3 +256,8 @@ pub(super) fn dry_run(present: &Present, pipeline: &Pipeline) -> (Verdict, Strin
 pub(super) fn unrecorded(error: &RolloutError) -> String {
     format!("nothing can be recorded: {error}")
 }
+
+/// Why a rollout holds whose store is not the one any more that it was recorded in.
+pub(super) fn lost(doubt: &str) -> String {
+    format!("nothing can be recorded: {doubt}")
+}

@@ -77,7 +77,7 @@ impl StoreClaim {
 }
 
 /// The file of the lock: beside the store itself, also where a link leads to it.
-fn beside(path: &Path) -> PathBuf {
+pub(super) fn beside(path: &Path) -> PathBuf {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut name = whole.into_os_string();
     name.push("-lock");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::loss::StoreLoss;
+
 /// Why the store did not do what it was asked.
 ///
 /// After [`Unavailable`](Self::Unavailable) a write may, rarely, have happened all the same (the
@@ -25,6 +27,14 @@ pub(crate) enum StoreError {
         operation: &'static str,
         /// What the engine says.
         reason: String,
+    },
+    /// Its files are not those that were opened: an operator has to mend it.
+    #[error("cannot {operation}: {loss}")]
+    Lost {
+        /// What was asked.
+        operation: &'static str,
+        /// What has become of them.
+        loss: StoreLoss,
     },
     /// The question itself is wrong: a URL, a cursor, an id that is taken.
     #[error("{0}")]

@@ -27,6 +27,7 @@
 //! | file | one idea |
 //! |---|---|
 //! | `url`, `claim` | where the store is, and which process uses it |
+//! | `place`, `loss`, `beside` | what can become of its files, and what is remembered of it outside of them |
 //! | `names`, `model`, `page` | what names a rollout, what is kept, and how lists are cut |
 //! | `statements` | all SQL, portable |
 //! | `sqlite/` | the engine: one writer, some readers, and what to do when the disk is full |
@@ -35,19 +36,24 @@
 //! A second engine is another variant of [`Store`], a folder of migrations, and one line that runs
 //! the conformance suite.
 
+mod beside;
 mod claim;
 #[cfg(test)]
 mod conformance;
 mod error;
+mod loss;
 mod model;
 mod names;
 mod page;
+mod place;
 mod sqlite;
 mod statements;
 mod url;
 
+pub(crate) use beside::Parted;
 pub(crate) use claim::StoreClaim;
 pub(crate) use error::StoreError;
+pub(crate) use loss::StoreLoss;
 pub(crate) use model::{
     Inputs, NewEvent, NewRollout, Recorded, Retention, RolloutState, RolloutUpdate, Started,
     StoredEvent, StoredPipeline, StoredRollout,
@@ -63,6 +69,17 @@ use url::Place;
 /// The most events that are read at once.
 pub(crate) const MOST_EVENTS: usize = 1_000;
 
+/// How a process uses a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It reads what others have recorded.
+    Look,
+    /// It records, and no other process does.
+    Alone,
+    /// It records, and others do too.
+    Shared,
+}
+
 /// A store of any engine. A clone is the same store.
 #[derive(Debug, Clone)]
 pub(crate) enum Store {
@@ -76,11 +93,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the file cannot be opened or written,
-    /// [`StoreError::Corrupt`] when it is no store, [`StoreError::Invalid`] when a newer Serinus
+    /// [`StoreError::Corrupt`] when it is no store or a damaged one, [`StoreError::Invalid`] when a newer Serinus
     /// has written it.
-    pub(crate) async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+    pub(crate) async fn open(url: &StoreUrl, usage: Use) -> Result<Self, StoreError> {
         let store = match url.place() {
-            Place::SqliteFile(path) => SqliteStore::open_file(path).await?,
+            Place::SqliteFile(path) => SqliteStore::open_file(path, usage).await?,
             Place::SqliteMemory => SqliteStore::open_memory().await?,
         };
         Ok(Self::Sqlite(store))
@@ -267,6 +284,41 @@ impl Store {
     pub(crate) async fn prune(&self, keep: &Retention, now: UnixMillis) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(store) => store.prune(keep, now).await,
+        }
+    }
+
+    /// Looks now whether the store is still the one that was opened: a cheap look at its files, which
+    /// comes before whatever must not be told by a store that is lost.
+    ///
+    /// # Errors
+    ///
+    /// What has become of it.
+    pub(crate) fn look(&self) -> Result<(), StoreLoss> {
+        match self {
+            Self::Sqlite(store) => store.look(),
+        }
+    }
+
+    /// Whether another program wrote into files that only this process writes, as far as that can be
+    /// told without a wait: a check then looks what they hold.
+    pub(crate) fn was_changed(&self) -> bool {
+        match self {
+            Self::Sqlite(store) => store.was_changed(),
+        }
+    }
+
+    /// What has become of the store, by a look that is a moment old at most.
+    pub(crate) fn loss(&self) -> Option<StoreLoss> {
+        match self {
+            Self::Sqlite(store) => store.loss(),
+        }
+    }
+
+    /// Since when the store is used without what was recorded before, if it is: it is new, another
+    /// one, or put back from a backup. Told for a day.
+    pub(crate) fn parted(&self, now: UnixMillis) -> Option<Parted> {
+        match self {
+            Self::Sqlite(store) => store.parted(now),
         }
     }
 

@@ -104,5 +104,10 @@ pub(super) const PUT_PIPELINE: &str = "INSERT INTO pipelines (name, updated_ms, 
 
 pub(super) const DELETE_PIPELINE: &str = "DELETE FROM pipelines WHERE name = $1";
 
+/// The store's own name.
+pub(super) const IDENTITY: &str = "SELECT id FROM store_identity";
+
+pub(super) const VERSION: &str = "SELECT version FROM rollouts WHERE id = $1";
+
 pub(super) const INSERT_PROBE: &str = "INSERT INTO probes (bytes) VALUES ($1)";
 pub(super) const DELETE_PROBES: &str = "DELETE FROM probes";

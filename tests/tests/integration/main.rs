@@ -11,6 +11,7 @@ mod frozen_store;
 mod gate_faults;
 mod helpers;
 mod history;
+mod lost_store;
 mod native_histograms;
 mod pipelines;
 mod planning;

@@ -64,5 +64,9 @@ pub(super) async fn by_key(
         ));
     };
     let url = base.status_url(live.id);
-    Ok(no_store(Json(rollout_view::rollout(&live, url))))
+    Ok(no_store(Json(rollout_view::rollout(
+        app.rollouts(),
+        &live,
+        url,
+    ))))
 }

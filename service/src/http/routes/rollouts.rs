@@ -89,7 +89,10 @@ pub(super) async fn start(
         StatusCode::OK
     };
     let url = base.status_url(live.id);
-    let mut response = no_store((status, Json(rollout_view::rollout(&live, url.clone()))));
+    let mut response = no_store((
+        status,
+        Json(rollout_view::rollout(rollouts, &live, url.clone())),
+    ));
     if let Ok(location) = HeaderValue::from_str(&url) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -176,7 +179,7 @@ pub(super) async fn list(
     let rollouts = page.rollouts.iter();
     Ok(no_store(Json(RolloutList {
         rollouts: rollouts
-            .map(|stored| rollout_view::summary(stored, known.listed(stored), url(stored.id)))
+            .map(|stored| rollout_view::summary(known, stored, url(stored.id)))
             .collect(),
         next: page.next.map(|cursor| cursor.to_string()),
     })))
@@ -206,7 +209,7 @@ pub(super) async fn show(
     app.rollouts()
         .judge_within(&live, app.limits().gate_wait)
         .await;
-    Ok(shown(&base, &live))
+    Ok(shown(&app, &base, &live))
 }
 
 /// Move a rollout to another stage
@@ -243,7 +246,7 @@ pub(super) async fn advance(
     app.rollouts()
         .advance(&live, stage, start, caller.name())
         .await?;
-    Ok(shown(&base, &live))
+    Ok(shown(&app, &base, &live))
 }
 
 /// Decide as a human
@@ -278,7 +281,7 @@ pub(super) async fn decide(
     app.rollouts()
         .decide(&live, request.verdict, &reason, caller.name())
         .await?;
-    Ok(shown(&base, &live))
+    Ok(shown(&app, &base, &live))
 }
 
 /// Cancel a rollout
@@ -321,10 +324,10 @@ pub(super) async fn cancel(
             caller.name(),
         )
         .await?;
-    Ok(shown(&base, &live))
+    Ok(shown(&app, &base, &live))
 }
 
-fn shown(base: &BaseUrl, live: &Live) -> Response {
+fn shown(app: &App, base: &BaseUrl, live: &Live) -> Response {
     let url = base.status_url(live.id);
-    no_store(Json(rollout_view::rollout(live, url)))
+    no_store(Json(rollout_view::rollout(app.rollouts(), live, url)))
 }

@@ -18,7 +18,7 @@ async fn a_required_check_that_is_not_well_makes_the_server_unready() {
                 if message.is_empty() {
                     Ok(())
                 } else {
-                    Err(message.to_owned())
+                    Err(message.to_owned().into())
                 }
             })
         })

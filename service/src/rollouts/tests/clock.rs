@@ -14,7 +14,7 @@ use crate::engine::{Engine, Overlay};
 use crate::metrics::{Metrics, Scrape};
 use crate::prometheus::{SourceConfig, Sources, install_crypto_provider};
 use crate::rollouts::{NewStart, Rollouts, Settings};
-use crate::store::{Store, StoreUrl};
+use crate::store::{Store, StoreUrl, Use};
 use crate::time::SteadyMillis;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -26,7 +26,7 @@ async fn rollouts(clock: SharedClock, metrics: &Arc<Metrics>) -> Arc<Rollouts> {
     install_crypto_provider();
     let config = SourceConfig::new("http://127.0.0.1:1".parse().unwrap());
     let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
-    let store = Store::open(&StoreUrl::memory()).await.unwrap();
+    let store = Store::open(&StoreUrl::memory(), Use::Alone).await.unwrap();
     let engine = Arc::new(Engine::new(clock, sources));
     let rollouts = Rollouts::new(store, engine, Settings::default());
     Arc::new(rollouts.with_metrics(Arc::clone(metrics)))

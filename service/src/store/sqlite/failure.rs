@@ -3,6 +3,7 @@
 use sqlx::migrate::MigrateError;
 
 use crate::store::error::StoreError;
+use crate::store::loss::StoreLoss;
 
 /// Why a step failed; the operation that it was part of is added at the border.
 #[derive(Debug)]
@@ -13,8 +14,12 @@ pub(super) enum Failure {
     Migration(MigrateError),
     /// A column holds what no Serinus writes.
     Value(String),
+    /// The file must not be used as it lies there.
+    Refused(&'static str),
     /// The store was closed before.
     Closed,
+    /// Its files are not those that were opened.
+    Lost(StoreLoss),
 }
 
 impl From<sqlx::Error> for Failure {
@@ -29,19 +34,28 @@ impl From<MigrateError> for Failure {
     }
 }
 
+impl From<StoreLoss> for Failure {
+    fn from(loss: StoreLoss) -> Self {
+        Self::Lost(loss)
+    }
+}
+
 impl Failure {
     pub(super) fn of(self, operation: &'static str) -> StoreError {
         match self {
             Self::Engine(error) => engine(operation, &error),
             Self::Migration(error) => migration(operation, error),
             Self::Value(reason) => StoreError::corrupt(operation, reason),
+            Self::Refused(reason) => StoreError::Invalid(format!("cannot {operation}: {reason}")),
             Self::Closed => StoreError::closed(operation),
+            Self::Lost(loss) => StoreError::Lost { operation, loss },
         }
     }
 }
 
 /// Primary result codes, <https://www.sqlite.org/rescode.html>.
 const ERROR: i32 = 1;
+const INTERRUPT: i32 = 9;
 const CORRUPT: i32 = 11;
 const TOO_BIG: i32 = 18;
 const CONSTRAINT: i32 = 19;
@@ -60,6 +74,17 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
 /// itself upon some errors, a full disk among them.
 pub(super) fn is_no_transaction(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(ERROR)
+}
+
+/// Whether a statement was ended because its time was over.
+pub(super) fn is_interrupted(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(INTERRUPT)
+}
+
+/// Whether the file is none that a Serinus has written, wherever that was noticed.
+pub(super) fn is_unreadable(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::RowNotFound)
+        || matches!(engine("read the store", error), StoreError::Corrupt { .. })
 }
 
 fn engine(operation: &'static str, error: &sqlx::Error) -> StoreError {

@@ -8,9 +8,11 @@
 //! this one when adding it.
 
 mod failure;
+mod guard;
 mod pipelines;
 mod read;
 mod rows;
+mod soundness;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -27,8 +29,14 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::time::timeout;
 
+use super::Use;
+use super::beside::{Beside, Parted, Parting};
 use super::error::StoreError;
+use super::loss::StoreLoss;
+use crate::time::UnixMillis;
 use failure::Failure;
+use guard::Guard;
+use soundness::Soundness;
 use writer::Writer;
 
 /// How long a call may take. Less than the eight seconds within which a gate must answer, so that
@@ -66,49 +74,58 @@ struct Shared {
     writer: Writer,
     /// None in memory: there the writer reads.
     readers: Option<SqlitePool>,
+    /// Looks after the files. None in memory.
+    guard: Option<Guard>,
 }
 
 impl SqliteStore {
-    pub(super) async fn open_file(path: &Path) -> Result<Self, StoreError> {
+    pub(super) async fn open_file(path: &Path, usage: Use) -> Result<Self, StoreError> {
         const OPERATION: &str = "open the store";
         // SQLite takes a name that begins with `file:` for a URL of its own.
         let name = Path::new(".").join(path);
+        let is_new = std::fs::metadata(&name).map_or(true, |metadata| metadata.len() == 0);
         let options = options().filename(name);
+        let beside = match usage {
+            Use::Look => None,
+            Use::Alone | Use::Shared => open_beside(path),
+        };
         let opened = opening(OPERATION, async {
-            let writes = options
-                .clone()
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal);
-            let mut connection = writes.connect().await?;
+            if !is_new
+                && beside
+                    .as_ref()
+                    .is_some_and(|one| one.has_the_wal_of_another(path))
+            {
+                return Err(Failure::Refused(
+                    "its -wal file is of another file, which lay in its place before, and would be \
+                     written into it: remove -wal and -shm, or put that file back",
+                ));
+            }
+            // Only now: a connection that is made later makes no file and changes none.
+            let makes = options.clone().journal_mode(SqliteJournalMode::Wal);
+            let mut connection = makes.create_if_missing(true).connect().await?;
             require_wal(&mut connection).await?;
             MIGRATIONS.run(&mut connection).await?;
+            require_sound(&mut connection).await?;
             let readers = SqlitePoolOptions::new()
                 .max_connections(READERS)
+                // All at once: one that is made later could find another file.
+                .min_connections(READERS)
                 .acquire_timeout(DEADLINE)
                 .test_before_acquire(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
-                .connect_with(options.pragma("query_only", "ON"))
+                .connect_with(options.clone().pragma("query_only", "ON"))
                 .await?;
-            Ok(Self::new(
-                Writer::new(writes, false, connection),
-                Some(readers),
-            ))
+            let identity = soundness::identity(&mut connection).await?;
+            let guard = Guard::new(path, identity, usage != Use::Shared);
+            if let Some(beside) = beside {
+                let parting = parting(&beside, is_new, guard.identity(), &mut connection).await?;
+                guard.remember(beside, parting);
+            }
+            let writer = Writer::new(options, Some(guard.clone()), connection);
+            Ok(Self::new(writer, Some(readers), Some(guard)))
         });
-        opened.await.map_err(|error| match error {
-            StoreError::Unavailable { operation, reason } => StoreError::Unavailable {
-                operation,
-                reason: format!(
-                    "{}: {reason}; its folder must exist and be writable",
-                    path.display()
-                ),
-            },
-            StoreError::Corrupt { operation, reason } => StoreError::Corrupt {
-                operation,
-                reason: format!("{}: {reason}", path.display()),
-            },
-            StoreError::Invalid(reason) => StoreError::Invalid(reason),
-        })
+        opened.await.map_err(|error| in_file(path, error))
     }
 
     pub(super) async fn open_memory() -> Result<Self, StoreError> {
@@ -116,15 +133,47 @@ impl SqliteStore {
             let options = options().filename(":memory:").in_memory(true);
             let mut connection = options.connect().await?;
             MIGRATIONS.run(&mut connection).await?;
-            Ok(Self::new(Writer::new(options, true, connection), None))
+            Ok(Self::new(
+                Writer::new(options, None, connection),
+                None,
+                None,
+            ))
         })
         .await
     }
 
-    fn new(writer: Writer, readers: Option<SqlitePool>) -> Self {
+    fn new(writer: Writer, readers: Option<SqlitePool>, guard: Option<Guard>) -> Self {
         Self {
-            shared: Arc::new(Shared { writer, readers }),
+            shared: Arc::new(Shared {
+                writer,
+                readers,
+                guard,
+            }),
         }
+    }
+
+    /// Looks now whether the files are still those that were opened.
+    pub(super) fn look(&self) -> Result<(), StoreLoss> {
+        self.shared.guard.as_ref().map_or(Ok(()), Guard::look)
+    }
+
+    /// Whether another program wrote into files that only this process writes; it cannot be told
+    /// while it does.
+    pub(super) fn was_changed(&self) -> bool {
+        let Shared { writer, guard, .. } = &*self.shared;
+        guard
+            .as_ref()
+            .is_some_and(|guard| guard.is_alone() && writer.is_at_rest() && guard.was_changed())
+    }
+
+    /// What has become of the files, by a look that is a moment old at most.
+    pub(super) fn loss(&self) -> Option<StoreLoss> {
+        self.shared.guard.as_ref()?.loss()
+    }
+
+    /// Since when it is used without what was recorded before, if it is.
+    pub(super) fn parted(&self, now: UnixMillis) -> Option<Parted> {
+        self.shared.guard.as_ref()?.parted(now)
     }
 
     pub(super) async fn close(self) {
@@ -166,6 +215,68 @@ async fn require_wal(connection: &mut SqliteConnection) -> Result<(), Failure> {
     Err(Failure::Engine(sqlx::Error::Io(std::io::Error::other(
         format!("this file system cannot hold it (the journal mode is {mode}, not wal)"),
     ))))
+}
+
+/// Refuses a file that is damaged, as far as that shows in a second.
+async fn require_sound(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    match soundness::look_through(connection, soundness::AT_THE_START).await? {
+        Soundness::Sound => Ok(()),
+        Soundness::SoundSoFar => {
+            tracing::info!(
+                "the store is too large to be looked through in {} s: what was looked at is sound, \
+                 and sqlite3 FILE 'PRAGMA quick_check' looks at the rest",
+                soundness::AT_THE_START.as_secs()
+            );
+            Ok(())
+        }
+        Soundness::Damaged(detail) => Err(Failure::Value(detail)),
+    }
+}
+
+/// Opens what is remembered of a store; without it all goes on.
+fn open_beside(path: &Path) -> Option<Beside> {
+    let opened = Beside::open(path);
+    opened
+        .inspect_err(|error| {
+            tracing::warn!(%error, "cannot remember beside the store what is recorded: {error}");
+        })
+        .ok()
+}
+
+/// In what a store differs from what is remembered of the one that was used here last.
+async fn parting(
+    beside: &Beside,
+    is_new: bool,
+    identity: &str,
+    connection: &mut SqliteConnection,
+) -> Result<Option<Parting>, Failure> {
+    let is_another = beside.store().is_some_and(|known| known != identity);
+    Ok(match (is_another, beside.last()) {
+        (true, _) if is_new => Some(Parting::New),
+        (true, _) => Some(Parting::Another),
+        (false, Some(last)) if !soundness::holds(connection, last).await? => Some(Parting::Older),
+        (false, _) => None,
+    })
+}
+
+/// Says which file it is, and what to do.
+fn in_file(path: &Path, error: StoreError) -> StoreError {
+    let path = path.display();
+    match error {
+        StoreError::Unavailable { operation, reason } => StoreError::Unavailable {
+            operation,
+            reason: format!("{path}: {reason}; its folder must exist and be writable"),
+        },
+        StoreError::Corrupt { operation, reason } => StoreError::Corrupt {
+            operation,
+            reason: format!(
+                "{path}: {reason}; put a backup in its place (without the -wal and -shm of \
+                 before), or move it away to begin with a new one, which knows nothing of the \
+                 rollouts and rollbacks of before"
+            ),
+        },
+        other @ (StoreError::Lost { .. } | StoreError::Invalid(_)) => other,
+    }
 }
 
 async fn opening<T>(

@@ -32,6 +32,9 @@ impl Reader<'_> {
 
 impl SqliteStore {
     pub(super) async fn reader(&self) -> Result<Reader<'_>, Failure> {
+        if let Some(guard) = &self.shared.guard {
+            guard.holds_what_was_recorded()?;
+        }
         match &self.shared.readers {
             Some(pool) => Ok(Reader::Own(pool.acquire().await?)),
             None => Ok(Reader::Shared(self.shared.writer.lock().await?)),

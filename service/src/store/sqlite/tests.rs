@@ -1,5 +1,7 @@
 //! What is SQLite's own: files, locks, a disk that is full.
 
+mod lost;
+
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
@@ -8,18 +10,21 @@ use uuid::Uuid;
 use super::SqliteStore;
 use crate::store::{
     Inputs, NewEvent, NewRollout, Recorded, RolloutId, RolloutKey, RolloutState, RolloutUpdate,
-    Started, Store, StoreError, StoreUrl, conformance, statements,
+    Started, Store, StoreError, StoreUrl, Use, conformance, statements,
 };
 use crate::time::UnixMillis;
 
 async fn in_a_file() -> (Store, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&url_in(&folder)).await.unwrap();
+    let store = Store::open(&url_in(&folder), Use::Alone).await.unwrap();
     (store, folder)
 }
 
 async fn in_memory() -> (Store, ()) {
-    (Store::open(&StoreUrl::memory()).await.unwrap(), ())
+    (
+        Store::open(&StoreUrl::memory(), Use::Alone).await.unwrap(),
+        (),
+    )
 }
 
 conformance::on!(file, in_a_file);
@@ -210,11 +215,11 @@ async fn a_file_is_read_again_after_it_was_closed_or_dropped() {
     // Closed well, everything is in the one file.
     assert!(!folder.path().join("serinus.db-wal").exists());
 
-    let store = Store::open(&url_in(&folder)).await.unwrap();
+    let store = Store::open(&url_in(&folder), Use::Alone).await.unwrap();
     let second = store.start(new_rollout(2)).await.unwrap().into_rollout();
     drop(store);
 
-    let store = Store::open(&url_in(&folder)).await.unwrap();
+    let store = Store::open(&url_in(&folder), Use::Alone).await.unwrap();
     assert_eq!(store.open_rollouts().await, Ok(vec![first, second]));
 }
 
@@ -273,7 +278,7 @@ async fn a_lock_of_another_process_is_waited_for_then_told_and_reads_go_on() {
 async fn a_place_that_cannot_be_opened_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none/serinus.db");
-    let error = Store::open(&missing.to_str().unwrap().parse().unwrap())
+    let error = Store::open(&missing.to_str().unwrap().parse().unwrap(), Use::Alone)
         .await
         .unwrap_err();
     assert!(is_unavailable(&error), "{error:?}");
@@ -282,7 +287,7 @@ async fn a_place_that_cannot_be_opened_says_why() {
 
     let text = folder.path().join("text.db");
     std::fs::write(&text, "no database, ".repeat(1_000)).unwrap();
-    let error = Store::open(&text.to_str().unwrap().parse().unwrap())
+    let error = Store::open(&text.to_str().unwrap().parse().unwrap(), Use::Alone)
         .await
         .unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
@@ -302,7 +307,7 @@ async fn a_file_of_a_newer_version_is_left_alone() {
     .await
     .unwrap();
     other.close().await.unwrap();
-    let error = Store::open(&url_in(&folder)).await.unwrap_err();
+    let error = Store::open(&url_in(&folder), Use::Alone).await.unwrap_err();
     assert!(matches!(error, StoreError::Invalid(_)), "{error:?}");
     assert!(error.to_string().contains("newer version"), "{error}");
 }

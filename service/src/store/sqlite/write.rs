@@ -36,7 +36,11 @@ impl SqliteStore {
             }
             let mut transaction = self.shared.writer.begin().await?;
             let outcome = start(transaction.connection()?, new).await;
-            transaction.end(outcome).await
+            let started = transaction.end(outcome).await?;
+            if let Started::Created(rollout) = &started {
+                self.remember(Some(rollout));
+            }
+            Ok(started)
         })
         .await
     }
@@ -53,9 +57,20 @@ impl SqliteStore {
             let mut transaction = self.shared.writer.begin().await?;
             let connection = transaction.connection()?;
             let outcome = record(connection, id, expected_version, update, events, inputs).await;
-            transaction.end(outcome).await
+            let recorded = transaction.end(outcome).await?;
+            if let Recorded::Done(rollout) = &recorded {
+                self.remember(Some(rollout));
+            }
+            Ok(recorded)
         })
         .await
+    }
+
+    /// Remembers outside of the store what was recorded last.
+    fn remember(&self, last: Option<&StoredRollout>) {
+        if let Some(guard) = &self.shared.guard {
+            guard.recorded(last.map(|rollout| (rollout.id, rollout.version)));
+        }
     }
 
     pub(in crate::store) async fn prune(
@@ -75,6 +90,10 @@ impl SqliteStore {
             })
             .await?;
             removed += batch;
+            if batch > 0 {
+                // What was recorded last may be among them.
+                self.remember(None);
+            }
             if batch < PRUNED_AT_ONCE.unsigned_abs() {
                 break;
             }
@@ -259,6 +278,9 @@ async fn prune_inputs(
 }
 
 async fn probe(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    sqlx::query(statements::IDENTITY)
+        .fetch_one(&mut *connection)
+        .await?;
     sqlx::query(statements::INSERT_PROBE)
         .bind(PROBE.as_slice())
         .execute(&mut *connection)

@@ -15,12 +15,15 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::failure::{Failure, is_no_transaction};
+use super::guard::Guard;
+use super::soundness::verify;
 
 #[derive(Debug)]
 pub(super) struct Writer {
     options: SqliteConnectOptions,
-    /// In memory the connection is the store: it is never replaced.
-    is_memory: bool,
+    /// Looks after the files. None in memory, where the connection is the store: it is never
+    /// replaced.
+    guard: Option<Guard>,
     slot: Mutex<Slot>,
 }
 
@@ -35,12 +38,12 @@ pub(super) struct Slot {
 impl Writer {
     pub(super) fn new(
         options: SqliteConnectOptions,
-        is_memory: bool,
+        guard: Option<Guard>,
         connection: SqliteConnection,
     ) -> Self {
         Self {
             options,
-            is_memory,
+            guard,
             slot: Mutex::new(Slot {
                 connection: Some(connection),
                 is_clean: true,
@@ -49,14 +52,23 @@ impl Writer {
         }
     }
 
+    /// Whether nobody writes, and all that was written is done.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.slot.try_lock().is_ok_and(|slot| slot.is_clean)
+    }
+
     /// Waits for its turn; the connection is in no transaction.
     pub(super) async fn lock(&self) -> Result<MutexGuard<'_, Slot>, Failure> {
         let mut slot = self.slot.lock().await;
         if slot.is_closed {
             return Err(Failure::Closed);
         }
+        if let Some(guard) = &self.guard {
+            // Before a connection could be made to another file.
+            guard.look()?;
+        }
         if !slot.is_clean {
-            slot.roll_back(self.is_memory).await?;
+            slot.roll_back(self.guard.as_ref()).await?;
         }
         if slot.connection.is_none() {
             slot.connection = Some(self.options.connect().await?);
@@ -67,18 +79,21 @@ impl Writer {
     /// Begins a transaction that may write.
     pub(super) async fn begin(&self) -> Result<WriteTransaction<'_>, Failure> {
         let mut slot = self.lock().await?;
+        if let Some(guard) = self.guard.as_ref().filter(|guard| guard.was_changed()) {
+            verify(guard, &self.options).await?;
+        }
         // Before the statement: if this future is dropped meanwhile, it may have begun.
         slot.is_clean = false;
         if let Err(error) = sqlx::query("BEGIN IMMEDIATE")
             .execute(slot.connection()?)
             .await
         {
-            slot.roll_back(self.is_memory).await?;
+            slot.roll_back(self.guard.as_ref()).await?;
             return Err(error.into());
         }
         Ok(WriteTransaction {
             slot,
-            is_memory: self.is_memory,
+            guard: self.guard.as_ref(),
         })
     }
 
@@ -98,7 +113,7 @@ impl Slot {
     }
 
     /// Ends whatever transaction is open, or gives the connection up.
-    async fn roll_back(&mut self, is_memory: bool) -> Result<(), Failure> {
+    async fn roll_back(&mut self, guard: Option<&Guard>) -> Result<(), Failure> {
         let Some(connection) = self.connection.as_mut() else {
             self.is_clean = true;
             return Ok(());
@@ -106,11 +121,14 @@ impl Slot {
         match sqlx::query("ROLLBACK").execute(connection).await {
             Ok(_) => {}
             Err(error) if is_no_transaction(&error) => {}
-            Err(error) if is_memory => return Err(error.into()),
+            Err(error) if guard.is_none() => return Err(error.into()),
             // The file remembers nothing of a connection that is gone.
             Err(_) => self.connection = None,
         }
         self.is_clean = true;
+        if let Some(guard) = guard {
+            guard.note();
+        }
         Ok(())
     }
 }
@@ -118,7 +136,7 @@ impl Slot {
 /// A transaction that may write. Dropped, it is rolled back before the next.
 pub(super) struct WriteTransaction<'a> {
     slot: MutexGuard<'a, Slot>,
-    is_memory: bool,
+    guard: Option<&'a Guard>,
 }
 
 impl WriteTransaction<'_> {
@@ -126,7 +144,8 @@ impl WriteTransaction<'_> {
         self.slot.connection()
     }
 
-    /// Commits what went well, rolls back what did not.
+    /// Commits what went well, rolls back what did not. What was committed into files that are not
+    /// those of the path was not.
     pub(super) async fn end<T>(mut self, outcome: Result<T, Failure>) -> Result<T, Failure> {
         let ended = match outcome {
             Ok(value) => sqlx::query("COMMIT")
@@ -139,11 +158,15 @@ impl WriteTransaction<'_> {
         match ended {
             Ok(value) => {
                 self.slot.is_clean = true;
+                if let Some(guard) = self.guard {
+                    guard.note();
+                    guard.look()?;
+                }
                 Ok(value)
             }
             Err(failure) => {
                 // The first failure is the one to tell; this one leaves its mark for the next call.
-                let _ = self.slot.roll_back(self.is_memory).await;
+                let _ = self.slot.roll_back(self.guard).await;
                 Err(failure)
             }
         }

@@ -137,6 +137,53 @@ impl StageQuestions {
         cut
     }
 
+    /// As [`StageQuestions::cut`], of answers that nobody needs after that: their samples are moved and
+    /// not copied where one question holds all of them.
+    pub fn cut_last(&self, mut answers: Vec<Answered>, shorter: &Self) -> Vec<Answered> {
+        let mut moved = BTreeMap::new();
+        for (key, reading) in &shorter.readings {
+            let Some(whole) = self.readings.get(key) else {
+                continue;
+            };
+            let time = shorter.time_of(key);
+            for (short, long) in [
+                (&reading.sources.control, &whole.sources.control),
+                (&reading.sources.canary, &whole.sources.canary),
+            ] {
+                if let (Some(short), Some(long)) = (short, long)
+                    && long.questions.len() == 1
+                    && self.is_read_once(long.questions.start)
+                    && let Some(answer) = answers.get_mut(long.questions.start)
+                    && answer.is_ok()
+                    && !moved.contains_key(&short.questions.start)
+                {
+                    let taken = std::mem::replace(answer, Ok((Vec::new(), Vec::new())));
+                    moved.insert(
+                        short.questions.start,
+                        taken.map(|taken| cut_down(taken, time)),
+                    );
+                }
+            }
+        }
+        let mut cut = self.cut(&answers, shorter);
+        for (index, answer) in moved {
+            if let Some(slot) = cut.get_mut(index) {
+                *slot = answer;
+            }
+        }
+        cut
+    }
+
+    /// Whether a question is of one reading only, of one population or of both.
+    fn is_read_once(&self, question: usize) -> bool {
+        let readings = self.readings.values();
+        let of_it = readings.filter(|reading| {
+            let mut questions = reading.questions();
+            questions.any(|questions| questions.contains(&question))
+        });
+        of_it.count() == 1
+    }
+
     /// The time whose samples are read for a key: after the first, up to the second.
     fn time_of(&self, key: &ReadingKey) -> (i64, i64) {
         let grid = &self.grid;
@@ -266,6 +313,29 @@ fn cut_out(answers: &[Answered], source: &Source, after_ms: i64, until_ms: i64) 
         }
     }
     Ok((found.into_values().collect(), warnings))
+}
+
+/// What is left of an answer within a time.
+fn cut_down(
+    (mut series, told): (Vec<Series>, Vec<String>),
+    (after_ms, until_ms): (i64, i64),
+) -> (Vec<Series>, Vec<String>) {
+    series.retain_mut(|one| {
+        let first = one.timestamps_ms.partition_point(|&at| at <= after_ms);
+        let end = one.timestamps_ms.partition_point(|&at| at <= until_ms);
+        one.timestamps_ms.truncate(end);
+        one.values.truncate(end);
+        one.timestamps_ms.drain(..first.min(end));
+        one.values.drain(..first.min(end));
+        !one.timestamps_ms.is_empty()
+    });
+    let mut warnings = Vec::new();
+    for warning in told {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    (series, warnings)
 }
 
 /// Puts together what the chunks counted of one metric.

@@ -605,6 +605,48 @@ fn a_step_that_is_too_fine_for_a_long_window_is_coarsened() {
 }
 
 #[test]
+fn the_last_chunk_takes_the_samples_and_gets_the_same() {
+    let pipeline = pipeline();
+    let stage = stage(&["error_rate", "latency_p99", "retry_rate", "cpu"]);
+    let told = |series| Ok((series, vec!["partial".to_owned(), "partial".to_owned()]));
+    let slow = DataFault {
+        code: FaultCode::SourceSlow,
+        message: "no answer within 10 s".to_owned(),
+    };
+    for pipeline in [pipeline, apart()] {
+        let populations = Populations {
+            control: &pipeline.control,
+            canary: &pipeline.canary,
+        };
+        let plan =
+            |grid| StageQuestions::new(&pipeline, &stage, populations, grid, STEP_MS).unwrap();
+        let whole = plan(Grid::covering(START_MS, START_MS + 30_000, 10_000));
+        let series = vec![
+            counter("1", &[], [0.0, 1.0, 2.0, 3.0]),
+            counter("2", &[], [0.0, 1.0, 2.0, 4.0]),
+        ];
+        let given = answers(
+            &whole,
+            &[
+                ("http_requests", told(series.clone())),
+                ("http_seconds_bucket", Err(slow.clone())),
+                ("", ok(series)),
+            ],
+        );
+        for (from, until) in [(0, 30), (10, 30), (10, 20), (0, 10), (60, 70)] {
+            let at = |seconds: i64| START_MS + seconds * 1_000;
+            let shorter = plan(Grid::covering(at(from), at(until), 10_000));
+            let cut = whole.cut(&given, &shorter);
+            assert_eq!(
+                whole.cut_last(given.clone(), &shorter),
+                cut,
+                "{from} {until}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_canary_without_any_series_has_no_data_and_the_query_is_told() {
     let plan = plan(&["error_rate", "latency_p99", "cpu"]);
     let only_control = ok(vec![counter("1", &[], [0.0, 1.0, 2.0, 3.0])]);

@@ -138,25 +138,27 @@ impl Reader {
             .map(|chunk| self.plan_of(asked, chunk.counted(), step_ms))
             .collect::<Result<_, _>>()?;
         let read = aside(move || {
-            let fault = reading
-                .answers
-                .iter()
-                .find_map(|answer| answer.as_ref().err());
-            let count = |plan: &StageQuestions| {
-                let answers = reading.plan.cut(&reading.answers, plan);
-                let data = plan.assemble_chunk(&answers);
-                let settled = ChunkData::is_settled(&answers).then(|| Packed::new(&data));
-                Gathered {
-                    data,
-                    settled: settled.flatten(),
-                }
-            };
-            Run {
-                chunks: plans.iter().map(count).collect(),
-                fault: fault.cloned(),
+            let mut faults = reading.answers.iter().filter_map(|one| one.as_ref().err());
+            let fault = faults.next().cloned();
+            let mut chunks = Vec::with_capacity(plans.len());
+            if let Some((last, earlier)) = plans.split_last() {
+                let cut = |plan| reading.plan.cut(&reading.answers, plan);
+                chunks.extend(earlier.iter().map(|plan| count(plan, &cut(plan))));
+                chunks.push(count(last, &reading.plan.cut_last(reading.answers, last)));
             }
+            Run { chunks, fault }
         });
         Ok(read.await)
+    }
+}
+
+/// Counts a chunk from the answers that were cut for it.
+fn count(plan: &StageQuestions, answers: &[Answered]) -> Gathered {
+    let data = plan.assemble_chunk(answers);
+    let settled = ChunkData::is_settled(answers).then(|| Packed::new(&data));
+    Gathered {
+        data,
+        settled: settled.flatten(),
     }
 }
 

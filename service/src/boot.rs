@@ -23,7 +23,7 @@ use crate::http::server::{self, ServerLimits, Stop};
 use crate::http::{App, CheckFunction, Limits, Unwell, router};
 use crate::metrics::Metrics;
 use crate::pipelines::Folder;
-use crate::prometheus::{Sources, install_crypto_provider};
+use crate::prometheus::{Room, Sources, install_crypto_provider};
 use crate::rollouts::{self, RolloutError, Rollouts};
 use crate::store::{Retention, RolloutId, Store, StoreError, StoreLoss, StoreUrl, Use};
 use crate::telemetry::{self, TelemetryError};
@@ -56,6 +56,8 @@ pub(crate) struct Parts {
     pub(crate) hosts: KnownHosts,
     /// What may be asked.
     pub(crate) limits: Limits,
+    /// The room for the answers of all sources together.
+    pub(crate) room: Arc<Room>,
     /// Where clients reach the service, when it is not where it listens.
     pub(crate) public_url: Option<String>,
 }
@@ -92,6 +94,7 @@ impl Parts {
             access: Access::Everybody,
             hosts: KnownHosts::default(),
             limits: Limits::default(),
+            room: Room::unlimited(),
             public_url: None,
         }
     }
@@ -102,7 +105,7 @@ impl Parts {
         self.sources.measured_by(&metrics);
         self.sources.tell_the_time_to(&self.clock);
         let clock = Arc::clone(&self.clock);
-        let engine = Arc::new(Engine::new(self.clock, self.sources));
+        let engine = Arc::new(Engine::new(self.clock, self.sources, self.room));
         let usage = if self.is_store_shared {
             Use::Shared
         } else {
@@ -318,7 +321,11 @@ pub(crate) fn runtime_of_a_command() -> io::Result<Runtime> {
 pub(crate) fn engine_of_a_command(sources: SourceArguments) -> Result<Engine, ConfigError> {
     install_crypto_provider();
     let sources = load_sources(sources)?;
-    Ok(Engine::new(Arc::new(SystemClock), sources))
+    Ok(Engine::new(
+        Arc::new(SystemClock),
+        sources,
+        Room::unlimited(),
+    ))
 }
 
 /// Starts the log of a command that asks once: warnings only, since its answer tells what matters.

@@ -15,7 +15,7 @@ use crate::config::{Config, ServeArguments};
 use crate::http::Limits;
 use crate::http::server::{ServerLimits, stop_signal};
 use crate::pipelines::Folder;
-use crate::prometheus::Sources;
+use crate::prometheus::{Room, Sources};
 use crate::store::{Retention, StoreClaim};
 use crate::telemetry;
 
@@ -123,6 +123,7 @@ fn parts(config: &Config) -> Result<Parts, Failure> {
             gates_in_flight: settings.max_requests_in_flight,
             ..Limits::default()
         },
+        room: Room::new(settings.max_memory_bytes),
         public_url: settings.public_url.clone(),
         ..Parts::new(clock, sources, config.store.clone())
     })

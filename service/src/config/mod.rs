@@ -30,6 +30,9 @@ pub(crate) const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
 /// The name of the source that `--prometheus` gives.
 const DEFAULT_SOURCE: &str = "default";
 
+/// The least room for answers, in bytes: that of a stage of some hundred targets.
+const FEWEST_MEMORY_BYTES: u64 = 16 * 1024 * 1024;
+
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -139,6 +142,7 @@ impl Config {
         );
         let mut settings = Settings::merged(listen, service, log.format, log.filter, file)?;
         at_least_one("max_body_bytes", settings.max_body_bytes)?;
+        enough_memory(settings.max_memory_bytes)?;
         at_least_one("max_connections", settings.max_connections)?;
         at_least_one("max_requests_in_flight", settings.max_requests_in_flight)?;
         let openness = Openness {
@@ -242,6 +246,19 @@ fn at_least_one(name: &'static str, value: usize) -> Result<(), ConfigError> {
         return Err(ConfigError::Setting {
             name,
             detail: "0 would refuse everything: set it to at least 1".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn enough_memory(bytes: u64) -> Result<(), ConfigError> {
+    if bytes < FEWEST_MEMORY_BYTES {
+        return Err(ConfigError::Setting {
+            name: "max_memory_bytes",
+            detail: format!(
+                "{bytes} bytes are too few for the answers about one stage: set it to at least \
+                 {FEWEST_MEMORY_BYTES}"
+            ),
         });
     }
     Ok(())

@@ -156,6 +156,9 @@ settings! {
         /// Largest accepted body, in bytes
         max_body_bytes: usize, "BYTES", "SERINUS_MAX_BODY_BYTES" = "1048576";
 
+        /// Most bytes of memory for the answers of all sources together; what does not fit waits
+        max_memory_bytes: u64, "BYTES", "SERINUS_MAX_MEMORY_BYTES" = "536870912";
+
         /// Most connections at the same time; for one more, one that rests is closed
         max_connections: usize, "COUNT", "SERINUS_MAX_CONNECTIONS" = "4096";
 

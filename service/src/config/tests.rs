@@ -51,6 +51,7 @@ fn everything_has_a_default() {
     assert_eq!(config.store.to_string(), DEFAULT_STORE);
     assert_eq!(config.settings.pipelines, None);
     assert_eq!(config.settings.max_body_bytes, 1024 * 1024);
+    assert_eq!(config.settings.max_memory_bytes, 512 * 1024 * 1024);
     assert_eq!(config.settings.drain_seconds, 10);
     assert_eq!(config.settings.log_format, LogFormat::Text);
 }
@@ -65,6 +66,7 @@ sources:
 default_source: eu
 pipelines: /etc/serinus
 max_body_bytes: 5
+max_memory_bytes: 20000000
 max_connections: 6
 max_requests_in_flight: 7
 rate_limit_per_second: 8
@@ -87,6 +89,7 @@ fn the_file_says_everything_that_flags_say() {
         "--tokens=/etc/serinus/tokens.yaml",
         "--allowed-hosts=serinus.example,10.0.0.5",
         "--max-body-bytes=5",
+        "--max-memory-bytes=20000000",
         "--max-connections=6",
         "--max-requests-in-flight=7",
         "--rate-limit-per-second=8",
@@ -221,6 +224,7 @@ fn mistakes_are_told_with_what_to_change() {
         (vec!["--config=/no/such/file"], None, "/no/such/file"),
         (vec!["--listen=8080"], None, "--listen"),
         (vec!["--max-body-bytes=0"], None, "max_body_bytes"),
+        (vec!["--max-memory-bytes=1000000"], None, "16777216"),
         (vec!["--max-connections=0"], None, "max_connections"),
         (
             vec!["--max-requests-in-flight=0"],

@@ -1,12 +1,15 @@
 //! Reads what the whole service has failed over the window of its error budget.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serinus_analysis::data::{BudgetData, DataFault, FaultCode};
 use serinus_analysis::pipeline::{Better, ErrorBudget, Metric, MetricKind, Pipeline, Stage};
 use serinus_analysis::query::{QueryError, counter_increase, region_matcher};
 use serinus_analysis::questions::{Answered, MetricQuestion, QuestionTime};
 use serinus_analysis::series::Grid;
+
+use crate::prometheus::Share;
 
 use super::asked::Asked;
 use super::reading::ask_all;
@@ -24,6 +27,7 @@ const REMARK: &str = "PromQL info";
 pub(super) async fn read_error_budget(
     asked: Asked<'_>,
     grid: Grid,
+    share: &Arc<Share>,
 ) -> Result<Option<(BudgetData, Vec<QueryRecord>)>, AnalysisError> {
     let Some(budget) = &asked.pipeline.error_budget else {
         return Ok(None);
@@ -42,7 +46,7 @@ pub(super) async fn read_error_budget(
     }
     let ask = |selector: &str| question(budget, asked.pipeline, asked.stage, selector, grid);
     let questions = [ask(events)?, ask(total)?];
-    let answers = ask_all(asked.source, &questions).await;
+    let answers = ask_all(asked.source, &questions, share).await;
     let records = questions.iter().zip(&answers).map(record).collect();
     let data = match answers.as_slice() {
         [events, total] => counted(metric, events, total).unwrap_or_else(BudgetData::Fault),

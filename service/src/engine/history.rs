@@ -15,7 +15,7 @@ use serinus_analysis::data::{
 use serinus_analysis::judge::measure_noise;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Metric, Pipeline, Stage};
-use serinus_analysis::questions::StageQuestions;
+use serinus_analysis::questions::{Answered, StageQuestions};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -229,7 +229,7 @@ impl Subject {
         let newest = self
             .grid
             .newest(intervals_of(SHORTEST_HISTORY_MS, &self.grid));
-        let mut pieces = Pieces::default();
+        let mut pieces = Pieces::new(&reader.room);
         let step_ms = match self.read_newest(reader, newest, &mut pieces).await {
             Ok(step_ms) => step_ms,
             Err(history) => return history,
@@ -244,10 +244,11 @@ impl Subject {
         };
         let share = self.stage.traffic_percent / 100.0;
         aside(move || {
-            let answers = pieces.into_answers(&plan);
-            let found = plan
-                .assemble_split(&answers, share)
-                .and_then(|(data, split)| HistoryData::new(data, split));
+            let answers = pieces.take_out(&plan);
+            let split = plan.assemble_split(&answers, share);
+            // With the room that they take.
+            drop((answers, pieces));
+            let found = split.and_then(|(data, split)| HistoryData::new(data, split));
             match found {
                 Ok(found) => {
                     let measured = measure_noise(&found, &self.stage);
@@ -277,20 +278,24 @@ impl Subject {
         let interval_ms = grid.interval_ms();
         let first_step_ms = fine_step_ms(interval_ms, reader.remembered(&seen));
         let plan = self.read_all(reader, grid, first_step_ms, pieces).await?;
-        let answers = pieces.answers(&plan);
-        let period_ms = aside(move || plan.scrape_period_ms(&answers)).await;
+        let period_ms = looked_at(plan, pieces, reader, |plan, answers| {
+            plan.scrape_period_ms(answers)
+        })
+        .await;
         if let Some(period_ms) = period_ms {
             reader.remember(seen, period_ms);
         }
         let step_ms = fine_step_ms(interval_ms, period_ms);
         if step_ms != first_step_ms {
-            *pieces = Pieces::default();
+            *pieces = Pieces::new(&reader.room);
         }
         let plan = self.read_all(reader, grid, step_ms, pieces).await?;
-        let answers = pieces.answers(&plan);
         let share = self.stage.traffic_percent / 100.0;
-        match aside(move || plan.assemble_split(&answers, share)).await {
-            Ok(_) => Ok(step_ms),
+        let split = looked_at(plan, pieces, reader, move |plan, answers| {
+            plan.assemble_split(answers, share).map(drop)
+        });
+        match split.await {
+            Ok(()) => Ok(step_ms),
             Err(fault) => Err(History::Absent(fault.message)),
         }
     }
@@ -312,9 +317,9 @@ impl Subject {
             while reading.len() < MOST_PIECES_AT_ONCE
                 && let Some((_, questions)) = missing.pop_last()
             {
-                let source = Arc::clone(&self.source);
+                let (source, share) = (Arc::clone(&self.source), Arc::clone(pieces.share()));
                 reading.spawn(async move {
-                    let answers = ask_all(&source, &questions).await;
+                    let answers = ask_all(&source, &questions, &share).await;
                     (questions, answers)
                 });
             }
@@ -342,6 +347,25 @@ impl Subject {
         )
         .map_err(|_errors| ())
     }
+}
+
+/// Looks at the answers to a plan, aside.
+async fn looked_at<T: Send + 'static>(
+    plan: StageQuestions,
+    pieces: &mut Pieces,
+    reader: &Reader,
+    look: impl FnOnce(&StageQuestions, &[Answered]) -> T + Send + 'static,
+) -> T {
+    let mut all = std::mem::replace(pieces, Pieces::new(&reader.room));
+    let (found, all) = aside(move || {
+        let answers = all.take_out(&plan);
+        let found = look(&plan, &answers);
+        all.put_back(&plan, answers);
+        (found, all)
+    })
+    .await;
+    *pieces = all;
+    found
 }
 
 /// The stage itself was planned with the same matchers and metrics, so this does not happen; if it

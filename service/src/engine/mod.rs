@@ -28,7 +28,7 @@ use serinus_openapi::population::MAX_LABELS;
 
 use crate::aside::aside;
 use crate::clock::SharedClock;
-use crate::prometheus::{Source, Sources};
+use crate::prometheus::{ReadingOf, Room, Source, Sources};
 
 use apart::check_apart;
 use asked::Asked;
@@ -117,12 +117,13 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Returns an engine that reads the sources and takes "now" from the clock.
-    pub(crate) fn new(clock: SharedClock, sources: Sources) -> Self {
+    /// Returns an engine that reads the sources and takes "now" from the clock. All answers together
+    /// have so much room.
+    pub(crate) fn new(clock: SharedClock, sources: Sources, room: Arc<Room>) -> Self {
         Self {
             clock,
             sources,
-            reader: Arc::default(),
+            reader: Arc::new(Reader::new(room)),
             histories: Arc::default(),
         }
     }
@@ -148,6 +149,11 @@ impl Engine {
     /// The names of the sources.
     pub(crate) fn source_names(&self) -> impl Iterator<Item = &str> {
         self.sources.names()
+    }
+
+    /// Bytes of memory that answers of sources take now.
+    pub(crate) fn answer_memory_bytes(&self) -> u64 {
+        self.reader.room.taken_bytes()
     }
 
     /// Says whether the source of an analysis is known.
@@ -206,10 +212,12 @@ impl Engine {
             stage,
             populations: input.populations.as_ref(),
         };
+        let share = self.reader.room.begin(ReadingOf::Stage);
         let (gathered, budget) = tokio::join!(
             self.reader.gather(asked, grid),
-            read_error_budget(asked, grid)
+            read_error_budget(asked, grid, &share)
         );
+        drop(share);
         let (mut data, mut queries) = gathered?;
         data.starts_with_stage = starts_with_stage;
         data.purpose = input.purpose;

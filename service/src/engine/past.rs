@@ -6,6 +6,8 @@ use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Pipeline};
 use serinus_analysis::questions::{Answered, StageQuestions};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 
+use crate::prometheus::ReadingOf;
+
 use super::reading::ask_all;
 use super::{AnalysisError, Engine};
 
@@ -122,8 +124,9 @@ impl Engine {
                 &mut texts,
             )
         };
+        let share = self.reader().room.begin(ReadingOf::Past);
         let first = plan_of(grid_of(FIRST_HOURS.min(input.hours)), None)?;
-        let answers = ask_all(source, first.questions()).await;
+        let answers = ask_all(source, first.questions(), &share).await;
         let first = PastReading {
             plan: first,
             answers,
@@ -138,7 +141,7 @@ impl Engine {
         let mut answers = Vec::with_capacity(questions.len());
         for some in questions.chunks(MOST_QUESTIONS_AT_ONCE) {
             progress(answers.len(), questions.len());
-            answers.extend(ask_all(source, some).await);
+            answers.extend(ask_all(source, some, &share).await);
         }
         Ok(PastReading { plan, answers })
     }

@@ -1,17 +1,34 @@
 //! The answers about a past, piece by piece, and what a fault among them makes of a history.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serinus_analysis::data::{DataFault, FaultCode, History};
 use serinus_analysis::questions::{Answered, MetricQuestion, StageQuestions};
 
-use crate::prometheus::Question;
+use crate::prometheus::{Question, ReadingOf, Room, Share};
 
-/// The answers so far.
-#[derive(Debug, Default)]
-pub(super) struct Pieces(BTreeMap<Question, Answered>);
+/// The answers so far, and the room that they take.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    answered: BTreeMap<Question, Answered>,
+    share: Arc<Share>,
+}
 
 impl Pieces {
+    /// No answers yet.
+    pub(super) fn new(room: &Arc<Room>) -> Self {
+        Self {
+            answered: BTreeMap::new(),
+            share: room.begin(ReadingOf::Past),
+        }
+    }
+
+    /// What the answers take their room from.
+    pub(super) fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
     /// Takes an answer in.
     ///
     /// # Errors
@@ -29,13 +46,13 @@ impl Pieces {
             }
             Ok(_) => {}
         }
-        self.0.insert(asked(question), answer);
+        self.answered.insert(asked(question), answer);
         Ok(())
     }
 
     /// Samples answered so far.
     pub(super) fn samples(&self) -> usize {
-        self.0
+        self.answered
             .values()
             .filter_map(|answer| answer.as_ref().ok())
             .flat_map(|(series, _)| series)
@@ -47,7 +64,7 @@ impl Pieces {
     pub(super) fn missing(&self, plan: &StageQuestions) -> BTreeMap<i64, Vec<MetricQuestion>> {
         let mut missing = BTreeMap::<i64, Vec<MetricQuestion>>::new();
         for question in plan.questions() {
-            if !self.0.contains_key(&asked(question)) {
+            if !self.answered.contains_key(&asked(question)) {
                 let piece = missing.entry(question.time.end_ms()).or_default();
                 piece.push(question.clone());
             }
@@ -55,23 +72,25 @@ impl Pieces {
         missing
     }
 
-    /// The answers to a plan's questions, in their order.
-    pub(super) fn answers(&self, plan: &StageQuestions) -> Vec<Answered> {
-        plan.questions()
-            .iter()
+    /// Takes the answers to a plan's questions out, in their order: a copy of a day would take twice
+    /// the room.
+    pub(super) fn take_out(&mut self, plan: &StageQuestions) -> Vec<Answered> {
+        let questions = plan.questions().iter();
+        questions
             .map(|question| {
-                let answer = self.0.get(&asked(question));
-                answer.cloned().unwrap_or_else(not_there)
+                let answer = self.answered.remove(&asked(question));
+                answer.unwrap_or_else(not_there)
             })
             .collect()
     }
 
-    /// As [`Pieces::answers`], without a copy of a day.
-    pub(super) fn into_answers(mut self, plan: &StageQuestions) -> Vec<Answered> {
-        plan.questions()
-            .iter()
-            .map(|question| self.0.remove(&asked(question)).unwrap_or_else(not_there))
-            .collect()
+    /// Takes back in what was taken out. Only answers are kept, and no faults.
+    pub(super) fn put_back(&mut self, plan: &StageQuestions, answers: Vec<Answered>) {
+        for (question, answer) in plan.questions().iter().zip(answers) {
+            if answer.is_ok() {
+                self.answered.insert(asked(question), answer);
+            }
+        }
     }
 }
 

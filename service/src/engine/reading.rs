@@ -12,7 +12,7 @@ use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::task::JoinSet;
 
 use crate::aside::aside;
-use crate::prometheus::{Question, Source};
+use crate::prometheus::{Question, ReadingOf, Room, Share, Source};
 use crate::turns::Turns;
 
 use super::AnalysisError;
@@ -28,6 +28,8 @@ pub(super) struct Reading {
     pub(super) plan: StageQuestions,
     /// The answers, in the order of its questions.
     pub(super) answers: Vec<Answered>,
+    /// The room that the answers take, until they are dropped.
+    _share: Arc<Share>,
 }
 
 /// Which scrapes a period was seen of: the source's name and both populations.
@@ -44,24 +46,25 @@ pub(super) const LONG_CHUNKS: usize = 3;
 /// hints only: they save asking twice, the counts are the same without them.
 #[derive(Debug)]
 pub(super) struct Reader {
+    pub(super) room: Arc<Room>,
     pub(super) chunks: Chunks,
     pub(super) long_reads: Turns,
     scrape_periods_ms: Mutex<BTreeMap<Seen, i64>>,
     texts: Mutex<QueryTexts>,
 }
 
-impl Default for Reader {
-    fn default() -> Self {
+impl Reader {
+    /// Returns a reader whose answers have so much room.
+    pub(super) fn new(room: Arc<Room>) -> Self {
         Self {
+            room,
             chunks: Chunks::default(),
             long_reads: Turns::new(MOST_LONG_READS),
             scrape_periods_ms: Mutex::default(),
             texts: Mutex::default(),
         }
     }
-}
 
-impl Reader {
     /// Reads what a stage needs from a source.
     pub(super) async fn read(
         &self,
@@ -77,10 +80,10 @@ impl Reader {
         let seen = (source.name().to_owned(), populations.map(Clone::clone));
         let step_ms = fine_step_ms(grid.interval_ms(), self.remembered(&seen));
         let plan = self.plan(pipeline, stage, populations, grid, step_ms)?;
-        let answers = ask_all(source, plan.questions()).await;
+        let first = self.ask(source, plan).await;
         let (first, period_ms) = aside(move || {
-            let period_ms = plan.scrape_period_ms(&answers);
-            (Reading { plan, answers }, period_ms)
+            let period_ms = first.plan.scrape_period_ms(&first.answers);
+            (first, period_ms)
         })
         .await;
         let Some(period_ms) = period_ms else {
@@ -97,12 +100,19 @@ impl Reader {
             return Ok(first);
         }
         // Between two instants more than one scrape may lie, and a restart between them would
-        // lose counts.
-        let answers = ask_all(source, finer.questions()).await;
-        Ok(Reading {
-            plan: finer,
+        // lose counts. What was read so far would only take room.
+        drop(first);
+        Ok(self.ask(source, finer).await)
+    }
+
+    async fn ask(&self, source: &Arc<Source>, plan: StageQuestions) -> Reading {
+        let share = self.room.begin(ReadingOf::Stage);
+        let answers = ask_all(source, plan.questions(), &share).await;
+        Reading {
+            plan,
             answers,
-        })
+            _share: share,
+        }
     }
 
     pub(super) fn plan(
@@ -150,16 +160,21 @@ impl Reader {
 }
 
 /// Asks all questions at once and returns the answers in their order.
-pub(super) async fn ask_all(source: &Arc<Source>, questions: &[MetricQuestion]) -> Vec<Answered> {
+/// They take their room from the share, whose owner drops it after them.
+pub(super) async fn ask_all(
+    source: &Arc<Source>,
+    questions: &[MetricQuestion],
+    share: &Arc<Share>,
+) -> Vec<Answered> {
     let mut tasks = JoinSet::new();
     for (index, planned) in questions.iter().enumerate() {
         let question = Question {
             promql: planned.promql.clone(),
             at: planned.time,
         };
-        let source = Arc::clone(source);
+        let (source, share) = (Arc::clone(source), Arc::clone(share));
         tasks.spawn(async move {
-            let answer = source.ask(&question).await;
+            let answer = source.ask(&question, &share).await;
             (
                 index,
                 answer

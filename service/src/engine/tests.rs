@@ -22,7 +22,7 @@ mod incremental;
 
 use super::*;
 use crate::clock::Clock;
-use crate::prometheus::{SourceConfig, install_crypto_provider};
+use crate::prometheus::{Room, SourceConfig, install_crypto_provider};
 use crate::time::SteadyMillis;
 
 /// 20 minutes after a whole hour.
@@ -215,7 +215,7 @@ fn engine_at(url: &str, now_ms: i64) -> Engine {
     install_crypto_provider();
     let config = SourceConfig::new(url.parse().unwrap());
     let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
-    Engine::new(Arc::new(At(now_ms)), sources)
+    Engine::new(Arc::new(At(now_ms)), sources, Room::unlimited())
 }
 
 fn pipeline() -> Pipeline {

@@ -46,6 +46,8 @@ pub(crate) struct Scrape {
     pub checks: Vec<(String, bool)>,
     /// Requests being answered.
     pub in_flight: Vec<InFlightGauge>,
+    /// Bytes of memory that answers of sources take.
+    pub answer_memory_bytes: u64,
     /// Pipelines known.
     pub pipelines: usize,
     /// Open rollouts, and those closed within the last hour.
@@ -85,6 +87,11 @@ impl Scrape {
             "http_requests_in_flight",
             "Requests being answered",
             in_flight,
+        );
+        serinus.register(
+            "answer_memory_bytes",
+            "Memory that answers of sources take",
+            ConstGauge::new(i64::try_from(self.answer_memory_bytes).unwrap_or(i64::MAX)),
         );
         serinus.register(
             "pipelines",

@@ -1,11 +1,12 @@
 //! Reading the body of an answer into columns.
 //!
-//! One pass over the bytes, without a tree of values in between: a matrix becomes times and
-//! values at once, 16 bytes a sample. Three things are done that clients of Prometheus often leave
-//! out: `warnings` and `infos` are kept, a native histogram becomes a column for each bucket that
+//! Without a tree of values in between: a matrix becomes times and values at once, 16 bytes a sample,
+//! while it arrives, so that its text is never there as a whole. Three things are done that clients of
+//! Prometheus often leave out: `warnings` and `infos` are kept, a native histogram becomes a column for each bucket that
 //! is ever populated ([`NativeColumn`](serinus_analysis::series::NativeColumn)), and the number of
 //! series and columns is bounded while reading.
 
+mod cut;
 mod fields;
 mod histogram;
 mod sample;
@@ -14,8 +15,9 @@ mod series;
 use serde::Deserializer;
 use serinus_analysis::series::Series;
 
+use self::cut::Cutter;
 use self::fields::{Envelope, EnvelopeVisitor};
-use self::series::{Exceeded, Limits, ResultType};
+use self::series::{Exceeded, Limits, ResultType, SeriesReader};
 
 /// Columns of native histograms allowed for each series allowed: at the default limit those of
 /// 1,000 targets with 100 buckets, about 60 MB of labels. A column of one sample is 20 bytes of
@@ -79,34 +81,80 @@ pub enum DecodeError {
 ///
 /// [`DecodeError`] says what the body is in place of an answer.
 pub fn decode(body: &[u8], max_series: usize) -> Result<Decoded, DecodeError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let mut envelope = Envelope::new(Limits {
-        series: max_series,
-        columns: max_series.saturating_mul(COLUMNS_PER_SERIES),
-    });
-    let read = (&mut deserializer).deserialize_map(EnvelopeVisitor {
-        envelope: &mut envelope,
-    });
-    if let Err(error) = read.and_then(|()| deserializer.end()) {
-        return Err(explain(&error, body, &envelope));
+    let mut decoding = Decoding::new(max_series);
+    decoding.push(body)?;
+    decoding.finish()
+}
+
+/// A body that is read while it arrives, piece by piece. However it is cut into pieces, it is read as
+/// by [`decode`].
+#[derive(Debug)]
+pub(crate) struct Decoding {
+    cutter: Cutter,
+    series: SeriesReader,
+}
+
+impl Decoding {
+    /// Nothing has arrived yet.
+    pub(crate) fn new(max_series: usize) -> Self {
+        Self {
+            cutter: Cutter::default(),
+            series: SeriesReader::new(Limits {
+                series: max_series,
+                columns: max_series.saturating_mul(COLUMNS_PER_SERIES),
+            }),
+        }
     }
-    finish(envelope)
+
+    /// Reads what has arrived.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`]. Nothing more is to be read then.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        let series = &mut self.series;
+        self.cutter.push(bytes, |one| series.read(one))
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.series.bytes() + self.cutter.bytes() as u64
+    }
+
+    /// All has arrived.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`].
+    pub(crate) fn finish(self) -> Result<Decoded, DecodeError> {
+        let rest = self.cutter.rest();
+        let mut deserializer = serde_json::Deserializer::from_slice(&rest);
+        let mut envelope = Envelope::new(self.series.limits());
+        let read = (&mut deserializer).deserialize_map(EnvelopeVisitor {
+            envelope: &mut envelope,
+        });
+        if let Err(error) = read.and_then(|()| deserializer.end()) {
+            return Err(explain(&error, &rest, &envelope));
+        }
+        finish(envelope, self.series.into_series())
+    }
+}
+
+/// The limit at which reading stopped, as an error.
+fn beyond(exceeded: Exceeded, limits: Limits) -> DecodeError {
+    match exceeded {
+        Exceeded::Series => DecodeError::TooManySeries {
+            limit: limits.series,
+        },
+        Exceeded::Buckets => DecodeError::TooManyBuckets {
+            limit: limits.columns,
+        },
+    }
 }
 
 fn explain(error: &serde_json::Error, body: &[u8], envelope: &Envelope) -> DecodeError {
-    let limits = envelope.limits;
-    match envelope.exceeded() {
-        Some(Exceeded::Series) => {
-            return DecodeError::TooManySeries {
-                limit: limits.series,
-            };
-        }
-        Some(Exceeded::Buckets) => {
-            return DecodeError::TooManyBuckets {
-                limit: limits.columns,
-            };
-        }
-        None => {}
+    if let Some(exceeded) = envelope.exceeded() {
+        return beyond(exceeded, envelope.limits);
     }
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') if error.is_eof() => DecodeError::Cut,
@@ -117,7 +165,8 @@ fn explain(error: &serde_json::Error, body: &[u8], envelope: &Envelope) -> Decod
     }
 }
 
-fn finish(envelope: Envelope) -> Result<Decoded, DecodeError> {
+/// What the rest of the document makes of the series that were cut out of it.
+fn finish(envelope: Envelope, mut series: Vec<Series>) -> Result<Decoded, DecodeError> {
     let not_prometheus = |detail: &str| Err(DecodeError::NotPrometheus(detail.to_owned()));
     match envelope.status.as_deref() {
         Some("success") => {}
@@ -133,13 +182,14 @@ fn finish(envelope: Envelope) -> Result<Decoded, DecodeError> {
     let Some(data) = envelope.data else {
         return not_prometheus("it has no data");
     };
-    let mut series = match (data.result_type, data.scalar) {
-        (Some(ResultType::Matrix | ResultType::Vector), None) => data.series,
-        (Some(ResultType::Scalar), Some(scalar)) => vec![scalar.into_series()?],
+    match (data.result_type, data.scalar) {
+        // Where the field is written otherwise, with escapes, nothing was cut out.
+        (Some(ResultType::Matrix | ResultType::Vector), None) => series.extend(data.series),
+        (Some(ResultType::Scalar), Some(scalar)) => series = vec![scalar.into_series()?],
         (Some(ResultType::String), Some(_)) => return Err(DecodeError::NoNumbers),
         (None, _) => return not_prometheus("it has no result type that is known"),
         (Some(_), _) => return not_prometheus("its result is not of the type that it says"),
-    };
+    }
     series.sort_by(|left, right| left.labels.cmp(&right.labels));
     if series.windows(2).any(|pair| match pair {
         [left, right] => left.labels == right.labels,

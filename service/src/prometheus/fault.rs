@@ -150,6 +150,29 @@ impl Faults<'_> {
         )
     }
 
+    /// The fault of an answer that was not read on, because others take all the room there is.
+    pub(super) fn waited(self, timeout: Duration) -> SourceFault {
+        self.fault(
+            FaultCode::StillCollecting,
+            &format!(
+                "was not read to the end within {} s, because other answers took all the memory for \
+                 them: ask for less at once, or raise max_memory_bytes",
+                timeout.as_secs_f64()
+            ),
+        )
+    }
+
+    /// The fault of answers that would not fit if there were no others.
+    pub(super) fn no_room(self, most_bytes: u64) -> SourceFault {
+        self.fault(
+            FaultCode::AnswerTooLarge,
+            &format!(
+                "answered with more than the {most_bytes} bytes of memory that one reading may take: \
+                 aggregate in the query, or raise max_memory_bytes"
+            ),
+        )
+    }
+
     pub(super) fn redirected(self, status: StatusCode, target: Option<&str>) -> SourceFault {
         let to = target.map(|host| format!(" to {host}")).unwrap_or_default();
         self.not_prometheus(&format!("it redirects{to}, HTTP {}", status.as_u16()))

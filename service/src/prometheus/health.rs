@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serinus_analysis::data::FaultCode;
 use tokio::time::Instant;
 
 use super::SourceFault;
@@ -38,8 +39,12 @@ enum SourceNews {
 impl Health {
     /// A query ended, with a fault or without one.
     pub(super) fn note(&self, source: &str, fault: Option<&SourceFault>) {
-        // A fault that asking again would not change is an answer.
-        let missed = fault.filter(|fault| fault.code.is_transient());
+        // A fault that asking again would not change is an answer, and one that was not read on
+        // because others take the memory is none of the source.
+        let is_missed = |fault: &&SourceFault| {
+            fault.code.is_transient() && fault.code != FaultCode::StillCollecting
+        };
+        let missed = fault.filter(is_missed);
         let message = missed.map(|fault| fault.message.as_str());
         self.tell(source, message);
     }

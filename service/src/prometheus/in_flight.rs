@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Answer, Question, SourceFault};
 
-type Outcome = Result<Arc<Answer>, SourceFault>;
+/// One answer for all who asked the same.
+pub(super) type Outcome = Result<Arc<Answer>, SourceFault>;
 
 /// Empty until one of the callers has the outcome. Who holds the lock is asking.
 type Slot = Arc<tokio::sync::Mutex<Option<Outcome>>>;
@@ -20,30 +23,36 @@ pub(super) struct InFlight {
 #[derive(Debug, Default)]
 struct Entry {
     slot: Slot,
+    /// Told when who is asking waits for room: whoever waits for the outcome may have that room.
+    stuck: CancellationToken,
     callers: usize,
 }
 
 impl InFlight {
     /// Asks, or waits for who is asking the same already and takes the same outcome. Nothing is
     /// kept: a caller that comes after the outcome asks anew. If who asks is cancelled, the next
-    /// in line asks.
-    pub(super) async fn ask<F>(&self, question: &Question, asking: F) -> Result<Answer, SourceFault>
+    /// in line asks; if who asks says that it is stuck, each asks for itself.
+    pub(super) async fn ask<F>(
+        &self,
+        question: &Question,
+        asking: impl FnOnce(CancellationToken) -> F,
+    ) -> Outcome
     where
         F: Future<Output = Result<Answer, SourceFault>>,
     {
         let ticket = self.join(question);
-        let mut place = ticket.slot.lock().await;
-        let outcome = if let Some(outcome) = &*place {
-            outcome.clone()
-        } else {
-            let outcome = asking.await.map(Arc::new);
-            self.close(&ticket);
-            place.insert(outcome).clone()
+        let asking = asking(ticket.stuck.clone());
+        let mut place = tokio::select! {
+            biased;
+            place = ticket.slot.lock() => place,
+            () = ticket.stuck.cancelled() => return asking.await.map(Arc::new),
         };
-        drop(place);
-        drop(ticket);
-        // Alone again, unless others wait for the same: then they need a copy of their own.
-        outcome.map(Arc::unwrap_or_clone)
+        if let Some(outcome) = &*place {
+            return outcome.clone();
+        }
+        let outcome = asking.await.map(Arc::new);
+        self.close(&ticket);
+        place.insert(outcome).clone()
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Question, Entry>> {
@@ -58,6 +67,7 @@ impl InFlight {
             in_flight: self,
             question: question.clone(),
             slot: Arc::clone(&entry.slot),
+            stuck: entry.stuck.clone(),
         }
     }
 
@@ -77,6 +87,7 @@ struct Ticket<'a> {
     in_flight: &'a InFlight,
     question: Question,
     slot: Slot,
+    stuck: CancellationToken,
 }
 
 impl Drop for Ticket<'_> {
@@ -126,9 +137,9 @@ mod tests {
         let asked = Cell::new(0);
         let up = question("up");
         let (first, second, third) = tokio::join!(
-            in_flight.ask(&up, answer_after_a_while(&asked)),
-            in_flight.ask(&up, answer_after_a_while(&asked)),
-            in_flight.ask(&up, answer_after_a_while(&asked)),
+            in_flight.ask(&up, |_| answer_after_a_while(&asked)),
+            in_flight.ask(&up, |_| answer_after_a_while(&asked)),
+            in_flight.ask(&up, |_| answer_after_a_while(&asked)),
         );
         assert_eq!(asked.get(), 1);
         assert_eq!(first.unwrap().bytes, 7);
@@ -142,13 +153,13 @@ mod tests {
         let asked = Cell::new(0);
         let (up, down) = (question("up"), question("down"));
         let (first, second) = tokio::join!(
-            in_flight.ask(&up, answer_after_a_while(&asked)),
-            in_flight.ask(&down, answer_after_a_while(&asked)),
+            in_flight.ask(&up, |_| answer_after_a_while(&asked)),
+            in_flight.ask(&down, |_| answer_after_a_while(&asked)),
         );
         assert!(first.is_ok() && second.is_ok());
         assert!(
             in_flight
-                .ask(&up, answer_after_a_while(&asked))
+                .ask(&up, |_| answer_after_a_while(&asked))
                 .await
                 .is_ok()
         );
@@ -168,13 +179,13 @@ mod tests {
         };
         let asked = Cell::new(0);
         let (first, second) = tokio::join!(
-            in_flight.ask(&up, fault()),
-            in_flight.ask(&up, answer_after_a_while(&asked)),
+            in_flight.ask(&up, |_| fault()),
+            in_flight.ask(&up, |_| answer_after_a_while(&asked)),
         );
         assert!(first.is_err() && second.is_err());
         assert!(
             in_flight
-                .ask(&up, answer_after_a_while(&asked))
+                .ask(&up, |_| answer_after_a_while(&asked))
                 .await
                 .is_ok()
         );
@@ -189,13 +200,34 @@ mod tests {
         let (cancelled, answered) = tokio::join!(
             timeout(
                 Duration::from_millis(5),
-                in_flight.ask(&up, answer_after_a_while(&asked)),
+                in_flight.ask(&up, |_| answer_after_a_while(&asked)),
             ),
-            in_flight.ask(&up, answer_after_a_while(&asked)),
+            in_flight.ask(&up, |_| answer_after_a_while(&asked)),
         );
         assert!(cancelled.is_err());
         assert!(answered.is_ok());
         assert_eq!(asked.get(), 2);
         assert!(in_flight.entries().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_one_who_is_stuck() {
+        let in_flight = InFlight::default();
+        let asked = Cell::new(0);
+        let up = question("up");
+        let stuck = |told: CancellationToken| async move {
+            sleep(Duration::from_millis(5)).await;
+            told.cancel();
+            std::future::pending().await
+        };
+        let (never, answered) = tokio::join!(
+            timeout(Duration::from_millis(300), in_flight.ask(&up, stuck)),
+            timeout(
+                Duration::from_millis(250),
+                in_flight.ask(&up, |_| answer_after_a_while(&asked))
+            ),
+        );
+        assert!(never.is_err());
+        assert!(answered.unwrap().is_ok());
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! The transport is that of `prometheus-http-query` over a `reqwest` client of ours; the decoding
 //! is ours, because the crate drops `warnings`, reads samples into trees and not columns, and reads
-//! a body of any size. Every way in which a source can fail has a [`FaultCode`] of its own: the
+//! a body of any size, as a whole. Every way in which a source can fail has a [`FaultCode`] of its own: the
 //! answer to a failing source is a `hold` that names it.
 
+mod arriving;
 mod asking;
 mod config;
 mod credentials;
@@ -13,12 +14,14 @@ mod fault;
 mod files;
 mod health;
 mod in_flight;
+mod room;
 mod source;
 mod sources;
 mod transport;
 
 pub(crate) use config::{SourceConfig, SourceConfigError, SourceUrl};
 pub(crate) use files::read_small;
+pub(crate) use room::{ReadingOf, Room, Share};
 pub(crate) use source::Source;
 pub(crate) use sources::{Sources, SourcesError};
 
@@ -45,6 +48,8 @@ pub(crate) struct Answer {
     pub warnings: Vec<String>,
     /// Bytes of the body, after decompression.
     pub bytes: u64,
+    /// About how much memory it takes.
+    pub memory_bytes: u64,
 }
 
 /// Why a source did not give a usable answer.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,16 +9,19 @@ use chrono::DateTime;
 use reqwest::Response;
 use reqwest::header::{AGE, DATE, HeaderMap, LOCATION};
 use serinus_analysis::data::FaultCode;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
 
+use super::arriving::Arriving;
 use super::asking::Asking;
 use super::config::{SourceConfig, SourceConfigError, SourceUrl};
 use super::credentials::Credentials;
-use super::decode::{DecodeError, Decoded, decode};
+use super::decode::{DecodeError, decode};
 use super::fault::Faults;
 use super::health::Health;
 use super::in_flight::InFlight;
+use super::room::{NoRoom, Part, Share};
 use super::transport::{SendError, Transport};
 use super::{Answer, Question, SourceFault};
 use crate::aside::aside;
@@ -40,8 +42,9 @@ const SERVER_SHARE: f64 = 0.9;
 /// Most bytes read of an answer that is a failure.
 const MAX_FAILURE_BYTES: u64 = 64 * 1024;
 
-/// Bodies from this size on are decoded on a thread of their own: it takes milliseconds.
-const OFFLOAD_BYTES: usize = 512 * 1024;
+/// How long before the deadline one stops waiting for room, so that what is told is that, and not that
+/// the source was slow.
+const BEFORE_DEADLINE: Duration = Duration::from_millis(20);
 
 /// A Prometheus that can be asked.
 pub(crate) struct Source {
@@ -72,6 +75,17 @@ impl fmt::Debug for Source {
             .field("max_series", &self.max_series)
             .finish_non_exhaustive()
     }
+}
+
+/// Where one answer is read.
+struct Place<'a, 's> {
+    /// One of the queries that may run at the same time.
+    slot: &'a mut Option<SemaphorePermit<'s>>,
+    /// Tells those who wait for the same answer that it may take long.
+    stuck: &'a CancellationToken,
+    /// The memory that it takes.
+    part: Part,
+    deadline: Instant,
 }
 
 /// One try that failed.
@@ -139,13 +153,36 @@ impl Source {
     /// # Errors
     ///
     /// [`SourceFault`] within the time-out, whatever the source does.
-    pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, SourceFault> {
+    pub(crate) async fn ask(
+        &self,
+        question: &Question,
+        share: &Arc<Share>,
+    ) -> Result<Answer, SourceFault> {
         let deadline = Instant::now() + self.timeout;
-        let asking = Box::pin(async {
-            let counted = Asking::new(&self.name, &self.health, self.metrics.get());
-            counted.ended(self.ask_alone(question, deadline).await)
-        });
-        self.in_flight.ask(question, asking).await
+        let asking = |stuck| {
+            Box::pin(async move {
+                let counted = Asking::new(&self.name, &self.health, self.metrics.get());
+                counted.ended(self.ask_alone(question, deadline, share, &stuck).await)
+            })
+        };
+        let answer = self.in_flight.ask(question, asking).await?;
+        match Arc::try_unwrap(answer) {
+            Ok(alone) => Ok(alone),
+            Err(shared) => self.copied(shared, share).await,
+        }
+    }
+
+    /// A copy of an answer that others asked for as well.
+    async fn copied(&self, answer: Arc<Answer>, share: &Arc<Share>) -> Result<Answer, SourceFault> {
+        let mut part = share.part();
+        let deadline = Instant::now() + self.timeout;
+        let growing = timeout_at(deadline, part.grow_to(answer.memory_bytes)).await;
+        match growing {
+            Ok(Ok(())) => part.keep(),
+            Ok(Err(no_room)) => return Err(self.faults().no_room(no_room.most_bytes)),
+            Err(_elapsed) => return Err(self.faults().waited(self.timeout)),
+        }
+        Ok(aside(move || Arc::unwrap_or_clone(answer)).await)
     }
 
     /// Counts the queries from now on. The first call counts.
@@ -182,18 +219,31 @@ impl Source {
         &self,
         question: &Question,
         deadline: Instant,
+        share: &Arc<Share>,
+        stuck: &CancellationToken,
     ) -> Result<Answer, SourceFault> {
-        let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
+        let Ok(Ok(slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return Err(self.faults().busy(self.timeout, self.max_concurrent));
         };
+        let mut slot = Some(slot);
         let mut earlier = None;
         let mut retry = 0;
         loop {
-            let Ok(tried) = timeout_at(deadline, self.try_once(question, deadline)).await else {
+            let mut place = Place {
+                slot: &mut slot,
+                stuck,
+                part: share.part(),
+                deadline,
+            };
+            let trying = self.try_once(question, &mut place);
+            let Ok(tried) = timeout_at(deadline, trying).await else {
                 return Err(earlier.unwrap_or_else(|| self.faults().slow(self.timeout)));
             };
             let failure = match tried {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    place.part.keep();
+                    return Ok(answer);
+                }
                 Err(failure) => failure,
             };
             let pause = pause_before(retry);
@@ -207,8 +257,12 @@ impl Source {
         }
     }
 
-    async fn try_once(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
-        let remaining = deadline.saturating_duration_since(Instant::now());
+    async fn try_once(
+        &self,
+        question: &Question,
+        place: &mut Place<'_, '_>,
+    ) -> Result<Answer, Failure> {
+        let remaining = place.deadline.saturating_duration_since(Instant::now());
         let headers = self.credentials.headers();
         let response = self
             .transport
@@ -217,7 +271,8 @@ impl Source {
             .map_err(|error| self.not_sent(&error))?;
         self.note_time(&response);
         if response.status().is_success() {
-            self.read_answer(response).await.map_err(Failure::lasting)
+            let reading = self.read_answer(response, place);
+            reading.await.map_err(Failure::lasting)
         } else {
             Err(self.read_failure(response).await)
         }
@@ -239,31 +294,58 @@ impl Source {
         }
     }
 
-    async fn read_answer(&self, mut response: Response) -> Result<Answer, SourceFault> {
-        let mut body = Vec::new();
+    async fn read_answer(
+        &self,
+        mut response: Response,
+        place: &mut Place<'_, '_>,
+    ) -> Result<Answer, SourceFault> {
+        let undecodable = |error| self.faults().undecodable(self.redact(error));
+        let mut arriving = Arriving::new(self.max_series);
         loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => {
-                    let bytes = (body.len() as u64).saturating_add(chunk.len() as u64);
-                    if bytes > self.max_bytes {
-                        return Err(self.faults().too_large(self.max_bytes));
-                    }
-                    body.extend_from_slice(&chunk);
-                }
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 Err(_broken_off) => return Err(self.faults().cut()),
+            };
+            if arriving.body_bytes(chunk.len()) > self.max_bytes {
+                return Err(self.faults().too_large(self.max_bytes));
+            }
+            self.make_room(place, arriving.memory_bytes(chunk.len()))
+                .await?;
+            if arriving.push(&chunk) {
+                drop(chunk);
+                arriving = arriving.read().await.map_err(undecodable)?;
+                // There was room for the text. What it has become may be more, for a moment.
+                place.part.settle(arriving.memory_bytes(0));
             }
         }
-        let bytes = body.len() as u64;
-        let decoded = decode_aside(body, self.max_series)
-            .await
-            .map_err(|error| self.faults().undecodable(self.redact(error)))?;
+        let bytes = arriving.body_bytes(0);
+        let (decoded, memory_bytes) = arriving.finish().await.map_err(undecodable)?;
+        place.part.settle(memory_bytes);
         let redact = |text| self.credentials.redact(text);
         Ok(Answer {
             series: decoded.series,
             warnings: decoded.warnings.into_iter().map(redact).collect(),
             bytes,
+            memory_bytes,
         })
+    }
+
+    /// Waits for room. Who waits does not keep others from asking the source, which has worked out its
+    /// answer by then.
+    async fn make_room(&self, place: &mut Place<'_, '_>, bytes: u64) -> Result<(), SourceFault> {
+        let no_room = |error: NoRoom| self.faults().no_room(error.most_bytes);
+        if place.part.try_grow_to(bytes).map_err(no_room)? {
+            return Ok(());
+        }
+        *place.slot = None;
+        place.stuck.cancel();
+        let growing = place.part.grow_to(bytes);
+        let until = place.deadline.checked_sub(BEFORE_DEADLINE);
+        match timeout_at(until.unwrap_or(place.deadline), growing).await {
+            Ok(grown) => grown.map_err(no_room),
+            Err(_elapsed) => Err(self.faults().waited(self.timeout)),
+        }
     }
 
     async fn read_failure(&self, mut response: Response) -> Failure {
@@ -322,19 +404,6 @@ fn told_time(headers: &HeaderMap) -> Option<UnixMillis> {
     // An HTTP date is one of RFC 2822.
     let date = DateTime::parse_from_rfc2822(date.to_str().ok()?).ok()?;
     Some(UnixMillis::from(date.to_utc()))
-}
-
-/// Decodes without keeping other requests waiting.
-async fn decode_aside(body: Vec<u8>, max_series: usize) -> Result<Decoded, DecodeError> {
-    if body.len() < OFFLOAD_BYTES {
-        return decode(&body, max_series);
-    }
-    let decoded = aside(move || catch_unwind(|| decode(&body, max_series)));
-    decoded.await.unwrap_or_else(|_panic| {
-        Err(DecodeError::NotPrometheus(
-            "reading it was stopped".to_owned(),
-        ))
-    })
 }
 
 /// The pause before a retry: doubling, and between half and one and a half of its mean, so that

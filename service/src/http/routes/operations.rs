@@ -102,6 +102,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Api
             .map(|check| (check.name, check.ok))
             .collect(),
         in_flight: app.admission().in_flight(),
+        answer_memory_bytes: app.engine().answer_memory_bytes(),
         pipelines: app.pipelines().known().await.names().count(),
         gates: app.rollouts().gauges(),
     };

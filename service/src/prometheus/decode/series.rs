@@ -1,4 +1,5 @@
-//! The inner `data` object: the type of the result, and its series or its scalar.
+//! The inner `data` object: the type of the result, and its series or its scalar. The series are read
+//! one by one, as they arrive.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +8,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serinus_analysis::series::Series;
 
-use super::DecodeError;
 use super::histogram::{Columns, HistogramSeed, HistogramsSeed};
 use super::sample::{SampleSeed, SamplesSeed, milliseconds, value};
+use super::{DecodeError, beyond};
 
 /// The most that is read of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -150,6 +151,7 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
         loop {
             let seed = ElementSeed {
                 columns_left,
+                samples: 0,
                 exceeded: &mut *self.exceeded,
             };
             let Some(element) = sequence.next_element_seed(seed)? else {
@@ -173,6 +175,7 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
                 Element::Number(seconds) if count == 0 && self.data.scalar.is_none() => {
                     let seed = ElementSeed {
                         columns_left,
+                        samples: 0,
                         exceeded: &mut *self.exceeded,
                     };
                     let Some(Element::Text(text)) = sequence.next_element_seed(seed)? else {
@@ -189,6 +192,106 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
     }
 }
 
+/// The shortest text of a sample: `[1,"1"],`.
+const FEWEST_SAMPLE_BYTES: usize = 8;
+
+/// About what a series takes beside its labels' texts and its samples.
+const SERIES_BYTES: usize = 700;
+
+/// Reads series that were cut out of an answer.
+#[derive(Debug)]
+pub(super) struct SeriesReader {
+    limits: Limits,
+    columns_left: usize,
+    count: usize,
+    /// How many samples the last series had: mostly, all have as many.
+    samples: usize,
+    series: Vec<Series>,
+    bytes: usize,
+}
+
+impl SeriesReader {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            columns_left: limits.columns,
+            count: 0,
+            samples: 0,
+            series: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Reads one series.
+    pub(super) fn read(&mut self, text: &[u8]) -> Result<(), DecodeError> {
+        self.count += 1;
+        if self.count > self.limits.series {
+            return Err(beyond(Exceeded::Series, self.limits));
+        }
+        let mut exceeded = None;
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        let seed = ElementSeed {
+            columns_left: self.columns_left,
+            samples: self.samples.min(text.len() / FEWEST_SAMPLE_BYTES),
+            exceeded: &mut exceeded,
+        };
+        let read = seed.deserialize(&mut deserializer);
+        let element = read.and_then(|element| deserializer.end().map(|()| element));
+        match (element, exceeded) {
+            (Ok(Element::Series { series, columns }), _) => {
+                self.take(series, columns);
+                Ok(())
+            }
+            (Err(_), Some(exceeded)) => Err(beyond(exceeded, self.limits)),
+            (Err(error), None) => Err(DecodeError::NotPrometheus(format!(
+                "its JSON is not as expected, in series {}: {error}",
+                self.count
+            ))),
+            // Only objects are cut out.
+            (Ok(Element::Number(_) | Element::Text(_)), _) => Err(DecodeError::NotPrometheus(
+                "its JSON is not as expected".to_owned(),
+            )),
+        }
+    }
+
+    fn take(&mut self, mut series: Series, columns: Option<Box<Columns>>) {
+        if let Some(columns) = columns {
+            self.columns_left = self.columns_left.saturating_sub(columns.buckets());
+            for column in columns.into_series(&series.labels) {
+                self.keep(column);
+            }
+        }
+        if !series.timestamps_ms.is_empty() {
+            self.samples = series.timestamps_ms.len();
+            series.timestamps_ms.shrink_to_fit();
+            series.values.shrink_to_fit();
+            self.keep(series);
+        }
+    }
+
+    fn keep(&mut self, series: Series) {
+        let labels = series.labels.iter();
+        let texts: usize = labels.map(|(name, value)| name.len() + value.len()).sum();
+        let samples = series.timestamps_ms.capacity() * size_of::<i64>()
+            + series.values.capacity() * size_of::<f64>();
+        self.bytes += SERIES_BYTES + texts + samples;
+        self.series.push(series);
+    }
+
+    /// About how much memory the series take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
+    pub(super) fn into_series(self) -> Vec<Series> {
+        self.series
+    }
+}
+
 /// One element of `result`.
 enum Element {
     Series {
@@ -202,6 +305,8 @@ enum Element {
 
 struct ElementSeed<'a> {
     columns_left: usize,
+    /// How many samples there may be: room is made for them at once.
+    samples: usize,
     exceeded: &'a mut Option<Exceeded>,
 }
 
@@ -239,7 +344,11 @@ impl<'de> Visitor<'de> for ElementSeed<'_> {
         while let Some(field) = map.next_key()? {
             match field {
                 SeriesField::Metric => series.labels = map.next_value()?,
-                SeriesField::Values => map.next_value_seed(SamplesSeed(&mut series))?,
+                SeriesField::Values => {
+                    series.timestamps_ms.reserve_exact(self.samples);
+                    series.values.reserve_exact(self.samples);
+                    map.next_value_seed(SamplesSeed(&mut series))?;
+                }
                 SeriesField::Value => map.next_value_seed(SampleSeed(&mut series))?,
                 SeriesField::Histogram => {
                     let columns = columns.get_or_insert_with(new_columns);

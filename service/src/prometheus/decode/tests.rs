@@ -362,3 +362,81 @@ proptest! {
         prop_assert!(decode(&[], 100).is_err());
     }
 }
+
+/// Reads a body that arrives in pieces of some bytes.
+fn read_in_pieces(body: &[u8], piece: usize, max_series: usize) -> Result<Decoded, DecodeError> {
+    let mut decoding = Decoding::new(max_series);
+    for bytes in body.chunks(piece) {
+        decoding.push(bytes)?;
+    }
+    decoding.finish()
+}
+
+#[test]
+fn series_that_cannot_be_told_by_their_place_are_read_with_the_rest() {
+    let one = r#"{"metric":{"a":"b"},"values":[[1,"2"]]}"#;
+    let body =
+        format!(r#"{{"status":"success","\u0064ata":{{"resultType":"matrix","result":[{one}]}}}}"#);
+    assert_eq!(
+        read(&body).unwrap().series,
+        [series(&[("a", "b")], &[(1_000, 2.0)])]
+    );
+}
+
+#[test]
+fn a_series_that_is_wrong_is_named_before_the_rest_has_arrived() {
+    let mut decoding = Decoding::new(10);
+    let begin = r#"{"status":"success","data":{"result":[{"metric":{},"values":[[1,"1"]]},{"metric":{},"values":[[1,"x"]]}"#;
+    match decoding.push(begin.as_bytes()) {
+        Err(DecodeError::NotPrometheus(detail)) => {
+            assert!(
+                detail.contains("in series 2") && detail.contains("not a number"),
+                "{detail}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_was_read_is_counted_and_its_text_is_not() {
+    let samples: Vec<String> = (0..10_000)
+        .map(|at| format!(r#"[{at}.125,"1234567.25"]"#))
+        .collect();
+    let one = |name: &str| {
+        let samples = samples.join(",");
+        format!(r#"{{"metric":{{"name":"{name}"}},"values":[{samples}]}}"#)
+    };
+    let mut decoding = Decoding::new(10);
+    decoding
+        .push(br#"{"status":"success","data":{"resultType":"matrix","result":["#)
+        .unwrap();
+    for (index, name) in ["a", "b", "c"].iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        decoding
+            .push(format!("{comma}{}", one(name)).as_bytes())
+            .unwrap();
+        let of_samples = 16 * 10_000 * (index as u64 + 1);
+        let taken = decoding.bytes();
+        assert!((of_samples..of_samples + 5_000).contains(&taken), "{taken}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_answer_in_pieces_is_read_like_the_whole(
+        all in any_series(),
+        piece in 1_usize..40,
+        cut in any::<prop::sample::Index>(),
+        max_series in 3_usize..7,
+    ) {
+        let whole = encode(&all).into_bytes();
+        for body in [&whole[..], &whole[..cut.index(whole.len())]] {
+            let (left, right) = (decode(body, max_series), read_in_pieces(body, piece, max_series));
+            match (left, right) {
+                (Ok(left), Ok(right)) => prop_assert!(is_same(&left.series, &right.series)),
+                (left, right) => prop_assert_eq!(left.err(), right.err()),
+            }
+        }
+    }
+}

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use self::upstream::{Reply, Upstream, json, response};
 use super::super::QuestionTime;
 use super::super::config::BasicAuthConfig;
+use super::super::{ReadingOf, Room};
 use super::*;
 
 const GOOD: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[
@@ -36,6 +37,11 @@ fn config(upstream: &Upstream) -> SourceConfig {
     config
 }
 
+/// Room without a limit.
+fn share() -> Arc<Share> {
+    Room::unlimited().begin(ReadingOf::Stage)
+}
+
 fn source(config: SourceConfig) -> Source {
     Source::new("main", config).unwrap()
 }
@@ -43,7 +49,7 @@ fn source(config: SourceConfig) -> Source {
 /// Asks once, checks that the deadline was kept, and returns the fault.
 async fn fault_of(source: &Source) -> SourceFault {
     let started = Instant::now();
-    let fault = source.ask(&question()).await.unwrap_err();
+    let fault = source.ask(&question(), &share()).await.unwrap_err();
     assert!(started.elapsed() < source.timeout + Duration::from_secs(1));
     assert!(fault.message.starts_with("source \"main\" "), "{fault}");
     assert!(!fault.message.contains(['\n', '\r']), "{fault}");
@@ -62,7 +68,10 @@ async fn code_after(reply: Reply) -> FaultCode {
 #[tokio::test]
 async fn a_good_answer_is_read_and_sorted() {
     let upstream = Upstream::start(vec![json("200 OK", GOOD)]).await;
-    let answer = source(config(&upstream)).ask(&question()).await.unwrap();
+    let answer = source(config(&upstream))
+        .ask(&question(), &share())
+        .await
+        .unwrap();
     assert_eq!(answer.bytes, GOOD.len() as u64);
     assert_eq!(answer.series[0].labels["pod"], "a");
     let second = &answer.series[1];
@@ -78,7 +87,10 @@ async fn warnings_and_infos_are_told() {
         be a counter"],"data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":
         [1,"1"]}]}}"#;
     let upstream = Upstream::start(vec![json("200 OK", &body.replace('\n', " "))]).await;
-    let answer = source(config(&upstream)).ask(&question()).await.unwrap();
+    let answer = source(config(&upstream))
+        .ask(&question(), &share())
+        .await
+        .unwrap();
     assert_eq!(
         answer.warnings,
         ["store 1 is down", "metric might not be a counter"]
@@ -89,7 +101,10 @@ async fn warnings_and_infos_are_told() {
 #[tokio::test]
 async fn a_question_is_posted_as_a_form_with_a_timeout_of_its_own() {
     let upstream = Upstream::start(vec![json("200 OK", GOOD)]).await;
-    source(config(&upstream)).ask(&question()).await.unwrap();
+    source(config(&upstream))
+        .ask(&question(), &share())
+        .await
+        .unwrap();
     let request = upstream.requests().remove(0);
     assert!(
         request.starts_with("POST /api/v1/query_range HTTP/1.1\r\n"),
@@ -138,7 +153,10 @@ async fn times_between_seconds_are_sent_exactly() {
         },
     ] {
         let promql = "up".to_owned();
-        source.ask(&Question { promql, at }).await.unwrap();
+        source
+            .ask(&Question { promql, at }, &share())
+            .await
+            .unwrap();
     }
     let requests = upstream.requests();
     for (request, path, form) in [
@@ -293,7 +311,12 @@ async fn a_gateway_that_recovers_is_asked_again() {
     );
     let replies = vec![Reply::Bytes(starting), json("200 OK", GOOD)];
     let upstream = Upstream::start(replies).await;
-    assert!(source(config(&upstream)).ask(&question()).await.is_ok());
+    assert!(
+        source(config(&upstream))
+            .ask(&question(), &share())
+            .await
+            .is_ok()
+    );
     assert_eq!(upstream.requests().len(), 2);
 }
 

@@ -12,7 +12,7 @@ use crate::clock::tests::SetClock;
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::engine::{Engine, Overlay};
 use crate::metrics::{Metrics, Scrape};
-use crate::prometheus::{SourceConfig, Sources, install_crypto_provider};
+use crate::prometheus::{Room, SourceConfig, Sources, install_crypto_provider};
 use crate::rollouts::{NewStart, Rollouts, Settings};
 use crate::store::{Store, StoreUrl, Use};
 use crate::time::SteadyMillis;
@@ -27,7 +27,7 @@ async fn rollouts(clock: SharedClock, metrics: &Arc<Metrics>) -> Arc<Rollouts> {
     let config = SourceConfig::new("http://127.0.0.1:1".parse().unwrap());
     let sources = Sources::new([("default".to_owned(), config)].into(), None).unwrap();
     let store = Store::open(&StoreUrl::memory(), Use::Alone).await.unwrap();
-    let engine = Arc::new(Engine::new(clock, sources));
+    let engine = Arc::new(Engine::new(clock, sources, Room::unlimited()));
     let rollouts = Rollouts::new(store, engine, Settings::default());
     Arc::new(rollouts.with_metrics(Arc::clone(metrics)))
 }

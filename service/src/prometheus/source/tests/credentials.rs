@@ -78,11 +78,11 @@ async fn credentials_in_files_are_read_again_when_they_change() {
     config.bearer_token_file = Some(file.clone());
     config.header_files.insert("X-Key".to_owned(), file.clone());
     let source = source(config);
-    source.ask(&question()).await.unwrap();
+    source.ask(&question(), &share()).await.unwrap();
     std::fs::write(&file, "the second").unwrap();
-    source.ask(&question()).await.unwrap();
+    source.ask(&question(), &share()).await.unwrap();
     std::fs::remove_file(&file).unwrap();
-    source.ask(&question()).await.unwrap();
+    source.ask(&question(), &share()).await.unwrap();
 
     let requests = upstream.requests();
     assert!(requests[0].contains("authorization: Bearer first\r\n"));

@@ -50,7 +50,12 @@ fn tls_config(upstream: &Upstream) -> SourceConfig {
 async fn a_private_authority_is_trusted_when_it_is_named() {
     let upstream = Upstream::start_tls(vec![json("200 OK", GOOD)], acceptor(false)).await;
     let trusting = tls_config(&upstream);
-    assert!(source(trusting.clone()).ask(&question()).await.is_ok());
+    assert!(
+        source(trusting.clone())
+            .ask(&question(), &share())
+            .await
+            .is_ok()
+    );
 
     let other = SourceConfig {
         // Any certificate but the authority's.
@@ -71,7 +76,7 @@ async fn a_client_certificate_is_shown_when_asked_for() {
         client_key_file: Some(path("client.key")),
         ..without.clone()
     };
-    assert!(source(with).ask(&question()).await.is_ok());
+    assert!(source(with).ask(&question(), &share()).await.is_ok());
     let fault = fault_of(&source(without)).await;
     assert_eq!(fault.code, FaultCode::SourceUnavailable);
 }
@@ -86,9 +91,9 @@ async fn an_authority_is_read_again_when_its_file_changes() {
         ca_file: Some(file.clone()),
         ..tls_config(&upstream)
     });
-    assert!(source.ask(&question()).await.is_err());
+    assert!(source.ask(&question(), &share()).await.is_err());
     std::fs::write(&file, "half a certificate").unwrap();
-    assert!(source.ask(&question()).await.is_err());
+    assert!(source.ask(&question(), &share()).await.is_err());
     std::fs::copy(path("authority.pem"), &file).unwrap();
-    assert!(source.ask(&question()).await.is_ok());
+    assert!(source.ask(&question(), &share()).await.is_ok());
 }

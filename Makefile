@@ -84,6 +84,11 @@ prove-connections: ## Takes up all connections, idle, slow and as event streams:
 	@$(CARGO) build $(LOCKED) --release --package serinus
 	@scripts/prove-connections.py $(ARGS)
 
+.PHONY: prove-memory
+prove-memory: ## Asks for sixteen analyses of very large answers at once, and looks at the memory (about 5 minutes)
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/prove-memory.py $(ARGS)
+
 .PHONY: prove-gate-speed
 prove-gate-speed: tools ## Holds a gate against a bare handler that returns the same bytes
 	@$(CARGO) build $(LOCKED) --release --package serinus

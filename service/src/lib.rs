@@ -25,6 +25,7 @@ mod regular_file;
 mod rollouts;
 mod store;
 mod telemetry;
+mod terminal;
 mod time;
 mod turns;
 mod watched;

@@ -19,6 +19,7 @@ use crate::config::{LogArguments, SourceArguments};
 use crate::engine::{AnalysisInput, Overlay, populations_of};
 use crate::pipelines::Folder;
 use crate::regular_file;
+use crate::terminal;
 use crate::wire;
 
 /// The exit code for everything that is not a verdict.
@@ -105,7 +106,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     let answer = wire::answer(&input, &analysis);
     match arguments.output {
         Format::Json => output::line(&serde_json::to_string_pretty(&answer)?),
-        Format::Text => output::line(&table::of(&answer)),
+        Format::Text => output::line(&table::of(&answer, terminal::columns())),
     }
     Ok(match answer.verdict {
         Verdict::Promote => 0,

@@ -1,7 +1,6 @@
 //! What the commands have in common that read a service's past: flags, and the reading.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +15,8 @@ use super::Failure;
 use super::analyze::{did_you_mean, find_pipeline, overlay};
 use crate::boot;
 use crate::config::{LogArguments, SourceArguments};
-use crate::engine::{Engine, Overlay, PastInput, PastReading, populations_of};
+use crate::engine::{Engine, Overlay, PastInput, PastReading, Reading, populations_of};
+use crate::terminal::Progress;
 
 /// Which service, and where its past is read.
 #[derive(Debug, Args)]
@@ -160,22 +160,15 @@ impl Reader<'_> {
             hours,
             source: self.subject.source.as_deref(),
         };
-        let is_shown = io::stderr().is_terminal();
-        let progress = |done: usize, all: usize| {
-            if is_shown {
-                // Nobody is left to be told when the terminal is gone.
-                let _ = write!(
-                    io::stderr(),
-                    "\r\x1b[Kreading {hours} h: {done} of {all} queries"
-                );
+        let progress = Progress::new();
+        let told = |reading: Reading| match reading {
+            Reading::Asked(questions) => {
+                progress.begin(format!("reading {hours} h"), questions as u64);
             }
+            Reading::Answered => progress.advance(1),
         };
-        let reading = self
-            .runtime
-            .block_on(self.engine.read_past(&input, progress))?;
-        if is_shown {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
+        let reading = self.runtime.block_on(self.engine.read_past(&input, told))?;
+        drop(progress);
         match reading.fault() {
             Some(fault) => Err(Failure(format!("cannot read the past: {}", fault.message))),
             None => Ok(reading),

@@ -16,6 +16,7 @@ use crate::engine;
 use crate::packed::unpack;
 use crate::rollouts::Document;
 use crate::store::{MOST_EVENTS, RolloutId, Store, StoreUrl, StoredEvent, Use};
+use crate::terminal::Progress;
 use crate::wire;
 
 const AFTER_HELP: &str = "\
@@ -121,13 +122,17 @@ async fn replay(arguments: &Arguments) -> Result<Vec<Replayed>, Failure> {
     })?;
     let mut replayed = Vec::new();
     let mut after = 0;
+    let progress = Progress::new();
     loop {
         let events = store.events(id, after, MOST_EVENTS).await?;
+        // More than one page is rare: each says how far it is.
+        progress.begin("computing decisions again", events.len() as u64);
         for event in &events {
             after = event.sequence;
             if let Some(one) = replay_one(&store, &pipeline, event).await? {
                 replayed.push(one);
             }
+            progress.advance(1);
         }
         if events.len() < MOST_EVENTS {
             break;

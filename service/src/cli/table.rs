@@ -4,11 +4,8 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use serinus_openapi::analysis::{AnalysisAnswer, Arm, Check, Outcome, Verdict};
 
-/// Columns of the terminal that the table is made for.
-const WIDTH: u16 = 120;
-
-/// Writes a verdict with its evidence.
-pub(super) fn of(answer: &AnalysisAnswer) -> String {
+/// Writes a verdict with its evidence, in a table that is at most so wide.
+pub(super) fn of(answer: &AnalysisAnswer, columns: u16) -> String {
     let verdict = match answer.verdict {
         Verdict::Promote => "promote",
         Verdict::Hold => "hold",
@@ -28,7 +25,7 @@ pub(super) fn of(answer: &AnalysisAnswer) -> String {
             window.interval_seconds,
             window.missing
         ),
-        checks(&answer.checks),
+        checks(&answer.checks, columns),
     ];
     let warnings = answer.warnings.iter();
     lines.extend(warnings.map(|warning| format!("warning: {}", warning.message)));
@@ -40,11 +37,11 @@ pub(super) fn of(answer: &AnalysisAnswer) -> String {
     lines.join("\n")
 }
 
-fn checks(checks: &[Check]) -> String {
+fn checks(checks: &[Check], columns: u16) -> String {
     let mut table = Table::new();
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_width(WIDTH)
+        .set_width(columns)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["check", "outcome", "control", "canary", "ratio", "why"]);
     for check in checks {
@@ -136,6 +133,7 @@ mod tests {
     fn an_answer_reads_well() {
         let answer = serinus_openapi::examples::hold_answer();
         let answer: AnalysisAnswer = serde_json::from_value(answer).unwrap();
-        insta::assert_snapshot!(of(&answer));
+        insta::assert_snapshot!(of(&answer, 120));
+        insta::assert_snapshot!("an_answer_fits_a_narrow_terminal", of(&answer, 80));
     }
 }

@@ -36,7 +36,7 @@ use budget::read_error_budget;
 pub(crate) use digest::digest;
 pub(crate) use given::{Overlay, populations_of};
 use history::Histories;
-pub(crate) use past::{PastInput, PastReading};
+pub(crate) use past::{PastInput, PastReading, Reading};
 use reading::Reader;
 use window::Window;
 

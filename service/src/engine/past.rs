@@ -8,7 +8,7 @@ use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 
 use crate::prometheus::ReadingOf;
 
-use super::reading::ask_all;
+use super::reading::{ask_all, ask_all_telling};
 use super::{AnalysisError, Engine};
 
 const MILLISECONDS_PER_HOUR: f64 = 3_600_000.0;
@@ -32,6 +32,15 @@ pub(crate) struct PastInput<'a> {
     pub hours: f64,
     /// The name of the source; the pipeline's, or the default when absent.
     pub source: Option<&'a str>,
+}
+
+/// How far a reading is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// So many questions are asked.
+    Asked(usize),
+    /// One more of them was answered.
+    Answered,
 }
 
 /// What was read.
@@ -78,8 +87,8 @@ impl PastReading {
 }
 
 impl Engine {
-    /// Reads what some checks need of the control's past. `progress` is told how many questions of
-    /// how many are answered.
+    /// Reads what some checks need of the control's past. `progress` is told how many questions are
+    /// asked, and of each that was answered.
     ///
     /// # Errors
     ///
@@ -88,7 +97,7 @@ impl Engine {
     pub(crate) async fn read_past(
         &self,
         input: &PastInput<'_>,
-        progress: impl Fn(usize, usize),
+        progress: impl Fn(Reading),
     ) -> Result<PastReading, AnalysisError> {
         let source = self.source(input.source.or(input.pipeline.source.as_deref()))?;
         let settings = &input.pipeline.analysis;
@@ -139,9 +148,10 @@ impl Engine {
         let plan = plan_of(grid, period_ms)?;
         let questions = plan.questions();
         let mut answers = Vec::with_capacity(questions.len());
+        progress(Reading::Asked(questions.len()));
         for some in questions.chunks(MOST_QUESTIONS_AT_ONCE) {
-            progress(answers.len(), questions.len());
-            answers.extend(ask_all(source, some, &share).await);
+            let answered = || progress(Reading::Answered);
+            answers.extend(ask_all_telling(source, some, &share, answered).await);
         }
         Ok(PastReading { plan, answers })
     }

@@ -166,6 +166,16 @@ pub(super) async fn ask_all(
     questions: &[MetricQuestion],
     share: &Arc<Share>,
 ) -> Vec<Answered> {
+    ask_all_telling(source, questions, share, || ()).await
+}
+
+/// The same, and tells of each answer when it is there.
+pub(super) async fn ask_all_telling(
+    source: &Arc<Source>,
+    questions: &[MetricQuestion],
+    share: &Arc<Share>,
+    answered: impl Fn(),
+) -> Vec<Answered> {
     let mut tasks = JoinSet::new();
     for (index, planned) in questions.iter().enumerate() {
         let question = Question {
@@ -193,6 +203,7 @@ pub(super) async fn ask_all(
         })
         .collect();
     while let Some(finished) = tasks.join_next().await {
+        answered();
         if let Ok((index, answer)) = finished
             && let Some(slot) = answers.get_mut(index)
         {

@@ -4,13 +4,14 @@ mod report;
 
 use clap::Args;
 use serinus_analysis::foresight::{Replay, replay};
-use serinus_analysis::pipeline::Stage;
+use serinus_analysis::pipeline::{Pipeline, Stage};
 
 use super::Failure;
 use super::output::{self, Format};
 use super::past::{PastArguments, Subject};
 use super::simulate::Threads;
 use crate::engine::PastReading;
+use crate::terminal;
 use report::{Report, StageReport};
 use serinus_analysis::simulate::operating::Executor;
 
@@ -56,13 +57,13 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
         .map_or(0.0, |seconds| f64::from(seconds) / 3_600.0);
     let replayed_hours = 24.0 * arguments.days;
     let threads = Threads::available();
+    threads.expect(steps(&subject, replayed_hours, arguments.windows));
     let mut stages = Vec::new();
     for (regions, group) in subject.stages_by_regions() {
         let checks = group.iter().flat_map(|stage| &stage.checks);
         let checks = checks.chain(&subject.pipeline.kill_switch);
         let reading = reader.read(checks, regions, history_hours + replayed_hours)?;
         for stage in group {
-            threads.announce(format!("replaying {}", stage.id));
             let told = replay_stage(
                 &subject,
                 stage,
@@ -80,7 +81,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     let report = Report::new(&subject, arguments.days, stages);
     match arguments.output {
         Format::Json => output::line(&serde_json::to_string_pretty(&report)?),
-        Format::Text => output::line(&report.text()),
+        Format::Text => output::line(&report.text(terminal::columns())),
     }
     Ok(0)
 }
@@ -108,18 +109,47 @@ fn replay_stage(
     let targets = reading
         .split_targets(share)
         .map_err(|fault| cannot(&fault.message))?;
-    let interval_minutes = split.grid.interval_ms() as f64 / 60_000.0;
-    let length = whole(stage.max_duration_minutes / interval_minutes).max(1);
+    let Lengths { replayed, window } = Lengths::of(pipeline, stage, replayed_hours);
     let intervals = split.grid.intervals();
-    let replayed = whole(replayed_hours * 60.0 / interval_minutes).min(intervals);
-    let starts = starts(intervals - replayed, intervals, length, windows);
+    let replayed = replayed.min(intervals);
+    let starts = starts(intervals - replayed, intervals, window, windows);
     let count = u64::try_from(starts.len()).unwrap_or(u64::MAX);
+    threads.announce(format!("replaying {}", stage.id), window as u64);
     let replays: Vec<Replay> = threads.map(count, |index| {
         let at = usize::try_from(index).unwrap_or(usize::MAX);
         let first = starts.get(at).copied().unwrap_or(0);
-        replay(pipeline, stage, &split, groups, first, length)
+        replay(pipeline, stage, &split, groups, first, window)
     });
     Ok(StageReport::new(pipeline, stage, groups, targets, &replays))
+}
+
+/// In intervals.
+struct Lengths {
+    /// Of what is replayed.
+    replayed: usize,
+    /// Of each window.
+    window: usize,
+}
+
+impl Lengths {
+    fn of(pipeline: &Pipeline, stage: &Stage, replayed_hours: f64) -> Self {
+        let interval_minutes = f64::from(pipeline.analysis.interval_seconds) / 60.0;
+        Self {
+            replayed: whole(replayed_hours * 60.0 / interval_minutes),
+            window: whole(stage.max_duration_minutes / interval_minutes).max(1),
+        }
+    }
+}
+
+/// The intervals of all windows of all stages: how much there is to replay.
+fn steps(subject: &Subject, replayed_hours: f64, windows: Option<u32>) -> u64 {
+    let groups = subject.stages_by_regions();
+    let stages = groups.iter().flat_map(|(_, stages)| stages);
+    let of_stage = |stage: &&Stage| {
+        let Lengths { replayed, window } = Lengths::of(&subject.pipeline, stage, replayed_hours);
+        (starts(0, replayed, window, windows).len() * window) as u64
+    };
+    stages.map(of_stage).sum()
 }
 
 /// The first intervals of the windows in `from..to`: as many as fit one after another, or as many as

@@ -12,8 +12,6 @@ use serinus_analysis::series::Populations;
 use super::super::past::Subject;
 use super::super::table::number;
 
-/// Columns of the terminal that the table is made for.
-const WIDTH: u16 = 120;
 /// Of the intervals of the shares.
 const CONFIDENCE: f64 = 0.95;
 /// Most names of pods in the text; JSON has them all.
@@ -175,7 +173,7 @@ impl StageReport {
         }
     }
 
-    fn text(&self) -> String {
+    fn text(&self, columns: u16) -> String {
         let mut lines = vec![format!(
             "{}: windows of {} min; {} played the canary with {} % of the traffic ({}), {} the control \
              ({})",
@@ -188,7 +186,7 @@ impl StageReport {
             names(&self.control_targets)
         )];
         if self.windows > 0 {
-            lines.push(self.table());
+            lines.push(self.table(columns));
         }
         lines.push(self.sentence.clone());
         if self.windows_overlap {
@@ -214,11 +212,11 @@ impl StageReport {
         lines.join("\n")
     }
 
-    fn table(&self) -> String {
+    fn table(&self, columns: u16) -> String {
         let mut table = Table::new();
         table
             .load_style(UTF8_HORIZONTAL_ONLY)
-            .set_width(WIDTH)
+            .set_width(columns)
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_header(["check", "method", "windows", "rolled back", "share [95 %]"]);
         for check in &self.checks {
@@ -321,8 +319,8 @@ impl Report {
         }
     }
 
-    /// For people.
-    pub(super) fn text(&self) -> String {
+    /// For people, in tables that are at most so wide.
+    pub(super) fn text(&self, columns: u16) -> String {
         let mut lines = vec![format!(
             "{}: identical releases of {} in the last {}",
             self.pipeline,
@@ -335,7 +333,7 @@ impl Report {
         )];
         for stage in &self.stages {
             lines.push(String::new());
-            lines.push(stage.text());
+            lines.push(stage.text(columns));
         }
         lines.push(String::new());
         lines.push(self.sentence.clone());

@@ -13,6 +13,7 @@ use super::Failure;
 use super::output::{self, Format};
 use super::past::{PastArguments, Subject};
 use crate::engine::PastReading;
+use crate::terminal::{self, Progress};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -86,7 +87,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     };
     match arguments.output {
         Format::Json => output::line(&serde_json::to_string_pretty(&report)?),
-        Format::Text => output::line(&table::of(&report)),
+        Format::Text => output::line(&table::of(&report, terminal::columns())),
     }
     Ok(0)
 }
@@ -134,7 +135,10 @@ fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report
         let reading = reader.read(checks, regions, hours)?;
         let whole = reading.whole();
         saw_data |= has_data(&whole);
+        let progress = Progress::new();
+        progress.begin("planning", stages.len() as u64);
         for stage in stages {
+            progress.announce(format!("planning {}", stage.id));
             let measured = measured(pipeline, &reading, stage);
             let noise = match (&measured, dispersion) {
                 (_, Some(given)) => Noise::Given(given),
@@ -149,6 +153,7 @@ fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report
                 noise,
             };
             outlooks.push(outlook(pipeline, stage, &past));
+            progress.advance(1);
         }
     }
     if !saw_data {
@@ -277,7 +282,7 @@ canary_pipeline:
     #[test]
     fn a_calculated_plan_reads_well() {
         let report = told(&["--requests-per-second=100", "--error-rate=0.001"]);
-        insta::assert_snapshot!(table::of(&report));
+        insta::assert_snapshot!(table::of(&report, 120));
     }
 
     #[test]

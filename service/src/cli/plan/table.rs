@@ -9,18 +9,15 @@ use serinus_analysis::foresight::{
 use super::super::table;
 use super::Report;
 
-/// Columns of the terminal that the table is made for.
-const WIDTH: u16 = 120;
-
-/// Writes the plan.
-pub(super) fn of(report: &Report) -> String {
+/// Writes the plan, in tables that are at most so wide.
+pub(super) fn of(report: &Report, columns: u16) -> String {
     let mut lines = vec![format!("{}, {}", report.pipeline, report.basis.text)];
     if let Some(why) = &report.basis.noise {
         lines.push(format!("the noise is assumed, not measured: {why}"));
     }
     for stage in &report.stages {
         lines.push(String::new());
-        lines.extend(of_stage(stage));
+        lines.extend(of_stage(stage, columns));
     }
     lines.join("\n")
 }
@@ -30,7 +27,7 @@ pub(super) fn number(value: f64) -> String {
     table::number(value)
 }
 
-fn of_stage(stage: &StageOutlook) -> Vec<String> {
+fn of_stage(stage: &StageOutlook, columns: u16) -> Vec<String> {
     let mut lines = vec![
         format!(
             "{} \"{}\": {} % of the traffic{} for {}, at most {}",
@@ -50,7 +47,7 @@ fn of_stage(stage: &StageOutlook) -> Vec<String> {
     ];
     let is_planned = |check: &&CheckOutlook| check.status == OutlookStatus::Planned;
     if stage.checks.iter().any(|check| is_planned(&check)) {
-        lines.push(checks(stage));
+        lines.push(checks(stage, columns));
     }
     lines.extend(
         stage
@@ -61,7 +58,7 @@ fn of_stage(stage: &StageOutlook) -> Vec<String> {
     lines
 }
 
-fn checks(stage: &StageOutlook) -> String {
+fn checks(stage: &StageOutlook, columns: u16) -> String {
     let mut header = vec!["check".to_owned(), "today".to_owned(), "noise".to_owned()];
     header.extend(FACTORS.iter().map(|factor| format!("x{}", number(*factor))));
     header.push(format!("seen in {}", time(stage.duration_minutes)));
@@ -69,7 +66,7 @@ fn checks(stage: &StageOutlook) -> String {
     let mut table = Table::new();
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_width(WIDTH)
+        .set_width(columns)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header);
     for check in &stage.checks {

@@ -10,13 +10,14 @@ use std::num::NonZeroUsize;
 use serinus_analysis::interval::Confidence;
 use serinus_analysis::sequential::default_promotion_ratio;
 use serinus_analysis::simulate::operating::{
-    Experiment, HistoryWindow, INTERVALS_PER_HOUR, Looks, Method, Promotion, Scenario,
+    Executor, Experiment, HistoryWindow, INTERVALS_PER_HOUR, Looks, Method, Promotion, Scenario,
     ScenarioDescription, StageDescription, fixed_horizon_intervals, measure,
 };
 
 pub(super) use arguments::Arguments;
 use arguments::{HistoryLength, MethodName};
 use report::{Cell, Report};
+use threads::Counted;
 pub(super) use threads::Threads;
 
 use super::Failure;
@@ -29,28 +30,35 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if arguments.table || !arguments.row.is_empty() {
         return table::run(arguments, threads);
     }
-    let report = simulate(arguments, &threads)?;
+    let counted = Counted::default();
+    simulate(arguments, &counted, |_label| {})?;
+    threads.expect(counted.count());
+    let report = simulate(arguments, &threads, |label| threads.announce(label, 1))?;
     // The line of progress goes before the answer comes.
     drop(threads);
     report.print(arguments.output)?;
     Ok(0)
 }
 
-/// Runs every method on every effect.
-fn simulate(arguments: &Arguments, threads: &Threads) -> Result<Report, Failure> {
+/// Runs every method on every effect, and tells which.
+fn simulate(
+    arguments: &Arguments,
+    executor: &impl Executor,
+    announce: impl Fn(String),
+) -> Result<Report, Failure> {
     let mut cells = Vec::new();
     for &effect in &arguments.effect {
         let scenario = scenario(arguments, effect)?;
         let fixed_horizon = if effect > arguments.ratio {
-            threads.announce(format!("fixed-horizon test, effect {effect}"));
+            announce(format!("fixed-horizon test, effect {effect}"));
             let without = self::scenario(arguments, arguments.ratio)?;
             let (replicates, seed) = (arguments.replicates, arguments.seed);
-            fixed_horizon_intervals(threads, &without, &scenario, replicates, seed)
+            fixed_horizon_intervals(executor, &without, &scenario, replicates, seed)
         } else {
             None
         };
         for &name in &arguments.method {
-            threads.announce(format!("{}, effect {effect}", name.text()));
+            announce(format!("{}, effect {effect}", name.text()));
             let looks = looks(arguments, name);
             let method = method(arguments, name)?;
             let promotion = match name {
@@ -59,7 +67,7 @@ fn simulate(arguments: &Arguments, threads: &Threads) -> Result<Report, Failure>
             };
             let experiment =
                 Experiment::new(scenario.clone(), arguments.ratio, method, looks, promotion)?;
-            let measured = measure(threads, &experiment, arguments.replicates, arguments.seed);
+            let measured = measure(executor, &experiment, arguments.replicates, arguments.seed);
             cells.push(Cell {
                 method: name.text(),
                 looks: looks.to_string(),
@@ -159,7 +167,7 @@ mod tests {
 
     fn json(flags: &[&str], threads: usize) -> String {
         let threads = Threads::new(NonZeroUsize::new(threads).unwrap());
-        let report = simulate(&arguments(flags), &threads).unwrap();
+        let report = simulate(&arguments(flags), &threads, |_label| {}).unwrap();
         serde_json::to_string(&report).unwrap()
     }
 
@@ -209,7 +217,7 @@ mod tests {
             &["--margin=1"],
             &["--method=gate", "--gate-limit=2"],
         ] {
-            let Failure(message) = simulate(&arguments(flags), &threads).unwrap_err();
+            let Failure(message) = simulate(&arguments(flags), &threads, |_label| {}).unwrap_err();
             assert!(message.starts_with("cannot "), "{message}");
         }
     }

@@ -11,10 +11,8 @@ use serinus_analysis::simulate::operating::{Line, Row};
 use super::super::output::{self, Format};
 use super::super::{FAILED, Failure};
 use super::arguments::Arguments;
-use super::threads::Threads;
-
-/// Columns of the terminal that the table is made for.
-const WIDTH: u16 = 120;
+use super::threads::{Counted, Threads};
+use crate::terminal;
 
 /// Between these lines of the document the table is written.
 const BEGIN: &str = "<!-- begin: written by `serinus simulate --table --write` -->";
@@ -36,14 +34,16 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
     } else {
         &arguments.row
     };
+    let counted = Counted::default();
+    for row in rows {
+        // What cannot be measured is told when it is tried.
+        let _ = row.measure(&counted, arguments.replicates, arguments.seed);
+    }
+    threads.expect(counted.count());
     let mut measured = Vec::new();
     for (index, row) in rows.iter().enumerate() {
-        threads.announce(format!(
-            "row {} of {}, {}",
-            index + 1,
-            rows.len(),
-            row.name()
-        ));
+        let (number, rows) = (index + 1, rows.len());
+        threads.announce(format!("row {number} of {rows}, {}", row.name()), 1);
         for line in row.measure(&threads, arguments.replicates, arguments.seed)? {
             let is_met = line.is_met();
             measured.push(Measured {
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
     drop(threads);
     match arguments.output {
         Format::Json => output::line(&serde_json::to_string_pretty(&measured)?),
-        Format::Text => output::line(&text(&measured)),
+        Format::Text => output::line(&text(&measured, terminal::columns())),
     }
     if let Some(path) = &arguments.write {
         write(path, &markdown(&measured, arguments))?;
@@ -66,11 +66,11 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
     Ok(if is_missed { FAILED } else { 0 })
 }
 
-fn text(measured: &[Measured]) -> String {
+fn text(measured: &[Measured], columns: u16) -> String {
     let mut table = Table::new();
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_width(WIDTH)
+        .set_width(columns)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["row", "quantity", "target", "measured", "", "behind it"]);
     for one in measured {

@@ -1,22 +1,21 @@
 //! Replicates on all cores, with a line of progress.
 
-use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::panic;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use serinus_analysis::simulate::operating::Executor;
 
-/// Rollouts between two updates of the line.
-const ROLLOUTS_PER_UPDATE: u64 = 50;
+use crate::terminal::Progress;
 
 /// Spreads replicates over threads. Which thread takes which one is chance; the results are in order.
 #[derive(Debug)]
 pub(in crate::cli) struct Threads {
     count: NonZeroUsize,
     progress: Progress,
+    /// How many steps each replicate is.
+    steps: AtomicU64,
 }
 
 impl Threads {
@@ -25,22 +24,24 @@ impl Threads {
         Self::new(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// So many threads. The line of progress goes to standard error if that is a terminal.
+    /// So many threads.
     pub(in crate::cli) fn new(count: NonZeroUsize) -> Self {
         Self {
             count,
-            progress: Progress {
-                is_shown: io::stderr().is_terminal(),
-                label: Mutex::new(String::new()),
-                done: AtomicU64::new(0),
-            },
+            progress: Progress::new(),
+            steps: AtomicU64::new(1),
         }
     }
 
-    /// Says what is being worked on.
-    pub(in crate::cli) fn announce(&self, label: String) {
-        let mut current = (self.progress.label.lock()).unwrap_or_else(PoisonError::into_inner);
-        *current = label;
+    /// Says how many steps there will be in all.
+    pub(in crate::cli) fn expect(&self, steps: u64) {
+        self.progress.begin("", steps);
+    }
+
+    /// Says what is being worked on, and how many steps each replicate of it is.
+    pub(in crate::cli) fn announce(&self, label: String, steps: u64) {
+        self.progress.announce(label);
+        self.steps.store(steps, Ordering::Relaxed);
     }
 }
 
@@ -51,6 +52,7 @@ impl Executor for Threads {
         F: Fn(u64) -> T + Sync,
     {
         let next = AtomicU64::new(0);
+        let steps = self.steps.load(Ordering::Relaxed);
         let worker = || {
             let mut results = Vec::new();
             loop {
@@ -59,7 +61,7 @@ impl Executor for Threads {
                     return results;
                 }
                 results.push((index, work(index)));
-                self.progress.tick();
+                self.progress.advance(steps);
             }
         };
         let mut results: Vec<(u64, T)> = thread::scope(|scope| {
@@ -78,33 +80,25 @@ impl Executor for Threads {
     }
 }
 
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.progress.clear();
+/// Counts the replicates that a measurement asks for, and makes none.
+#[derive(Debug, Default)]
+pub(super) struct Counted(AtomicU64);
+
+impl Counted {
+    /// How many it asked for.
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
-#[derive(Debug)]
-struct Progress {
-    is_shown: bool,
-    label: Mutex<String>,
-    done: AtomicU64,
-}
-
-impl Progress {
-    fn tick(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.is_shown && done.is_multiple_of(ROLLOUTS_PER_UPDATE) {
-            let label = self.label.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody is left to be told when the terminal is gone.
-            let _ = write!(io::stderr(), "\r\x1b[K{label}: {done} rollouts");
-        }
-    }
-
-    fn clear(&self) {
-        if self.is_shown {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
+impl Executor for Counted {
+    fn map<T, F>(&self, count: u64, _work: F) -> Vec<T>
+    where
+        T: Send,
+        F: Fn(u64) -> T + Sync,
+    {
+        self.0.fetch_add(count, Ordering::Relaxed);
+        Vec::new()
     }
 }
 
@@ -136,6 +130,19 @@ mod tests {
                     "{row:?}"
                 );
             }
+        }
+    }
+
+    /// The end is estimated from this: one rollout a cell, counted and made.
+    #[test]
+    fn replicates_are_counted_without_making_them() {
+        for row in Row::ALL {
+            let counted = Counted::default();
+            // What comes of no replicate is of no use, an error neither.
+            let _ = row.measure(&counted, 1, 1);
+            let made = threads(2);
+            row.measure(&made, 1, 1).unwrap();
+            assert_eq!(counted.count(), made.progress.done(), "{row:?}");
         }
     }
 

@@ -44,6 +44,9 @@ canary_pipeline:
       - latency_p99 < 400ms
 ";
 
+/// The name of a pipeline to put, and to delete.
+pub const PIPELINE_TO_PUT: &str = "shop";
+
 /// A pipeline to put.
 pub const PIPELINE_TO_PUT_YAML: &str = "\
 name: shop
@@ -151,6 +154,15 @@ pub fn hold_answer() -> Value {
 
 /// The id of a rollout: the one that the demo rolls back.
 pub const ROLLOUT_ID: &str = "0198f0c2-7a54-7c3e-9d8a-0123456789ab";
+
+/// The id of a rollout that can be moved and decided: the one that the demo leaves open.
+pub const OPEN_ROLLOUT_ID: &str = "0198f0c2-7a54-7c3e-9d8a-0123456789ac";
+
+/// The stage at which the demo leaves it.
+pub const OPEN_STAGE: &str = "stage_4.2";
+
+/// The stage after that one.
+pub const NEXT_STAGE: &str = "stage_4.3";
 
 /// A call of a gate, as Argo Rollouts makes it.
 pub fn gate_request() -> Value {

@@ -221,8 +221,8 @@ pub(super) async fn show(
     path = "/v1/rollouts/{id}/advance",
     operation_id = "advance_rollout",
     tag = "rollouts",
-    params(RolloutPath),
-    request_body(content = Option<AdvanceRequest>, example = json!({"stage": "stage_2"})),
+    params(("id" = String, Path, description = "The rollout's id", example = json!(examples::OPEN_ROLLOUT_ID))),
+    request_body(content = Option<AdvanceRequest>, example = json!({"stage": examples::NEXT_STAGE})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
         problems::NoRequest,
@@ -258,7 +258,7 @@ pub(super) async fn advance(
     path = "/v1/rollouts/{id}/override",
     operation_id = "override_rollout",
     tag = "rollouts",
-    params(RolloutPath),
+    params(("id" = String, Path, description = "The rollout's id", example = json!(examples::OPEN_ROLLOUT_ID))),
     request_body(content = OverrideRequest, example = json!({"verdict": "promote", "reason": "a known outage of the payment provider"})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
@@ -297,7 +297,7 @@ pub(super) async fn decide(
     operation_id = "cancel_rollout",
     tag = "rollouts",
     params(RolloutPath),
-    request_body(content = Option<CancelRequest>, example = json!({"reason": "replaced by 6d4f9.8"})),
+    request_body(content = Option<CancelRequest>, example = json!({"reason": "replaced by 84cd6.5"})),
     responses(
         (status = 200, description = "The rollout", body = Rollout),
         problems::NoRequest,

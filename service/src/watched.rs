@@ -59,11 +59,12 @@ impl BackgroundTask {
     }
 }
 
-/// When a task ended last, and how often.
-#[derive(Debug, Clone, Copy)]
+/// How the last run of a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Ended {
     at: Instant,
     times: u64,
+    why: String,
 }
 
 /// The tasks that run as long as the service, and how they are.
@@ -130,7 +131,8 @@ impl WatchedTasks {
         let mut ended = self.ended();
         let times = ended.get(&task).map_or(1, |before| before.times + 1);
         let at = Instant::now();
-        ended.insert(task, Ended { at, times });
+        let why = why.to_owned();
+        ended.insert(task, Ended { at, times, why });
     }
 
     /// What is wrong, for `/readyz`: nothing once every task has run well for a while.

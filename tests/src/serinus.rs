@@ -161,9 +161,7 @@ impl SerinusProcess {
     ///
     /// As [`SerinusProcess::serve`], and when the play does not end in time.
     pub async fn demo() -> anyhow::Result<Self> {
-        let mut command = Command::new(serinus_binary()?);
-        command.arg("demo");
-        let mut demo = Self::start(command).await?;
+        let mut demo = Self::demo_that_plays().await?;
         wait_until("the play is over", PLAY_BOUND, async || {
             demo.process.check_running()?;
             Ok(demo.log().contains("Ctrl-C ends the demo").then_some(()))
@@ -171,6 +169,17 @@ impl SerinusProcess {
         .await
         .with_context(|| demo.process.log_tail())?;
         Ok(demo)
+    }
+
+    /// Starts `serinus demo`, whose play goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`SerinusProcess::serve`].
+    pub async fn demo_that_plays() -> anyhow::Result<Self> {
+        let mut command = Command::new(serinus_binary()?);
+        command.arg("demo");
+        Self::start(command).await
     }
 
     async fn start(command: Command) -> anyhow::Result<Self> {

@@ -6,15 +6,22 @@ use clap::Args;
 
 use super::{FAILED, Failure};
 use crate::boot;
-use crate::config::{AllowedHosts, Openness, check_exposure};
-use crate::demo::{DemoOptions, run as run_demo};
+use crate::config::{
+    AllowedHosts, DEFAULT_LISTEN, LogFilterArgument, LogFormat, Openness, check_exposure,
+};
+use crate::demo::{DemoOptions, Screen, run as run_demo};
 use crate::host::KnownHosts;
+use crate::{telemetry, terminal};
+
+/// Of the log: what somebody must act on. All else is told on the screen.
+const USUAL_LOG: &str = "error";
 
 const AFTER_HELP: &str = "\
-Two services roll out a new version through the seed's pipeline: checkout a good one, payments a
-bad one. Each is a rollout whose gate is polled as Argo Rollouts would. The fleet is simulated behind
-a Prometheus HTTP API; Serinus asks it as it would ask yours. Needs no network and nothing installed;
-the store is a temporary file that is removed at the end.
+Two services roll out a new version through the nine stages of pipelines/canary_pipeline.yaml:
+checkout a good one, payments a bad one. Each is a rollout whose gate is polled as Argo Rollouts
+would. The fleet is simulated behind a Prometheus HTTP API; Serinus asks it as it would ask yours, and
+judges each interval of 30 s of its clock. Needs no network and nothing installed; the store is a
+temporary file that is removed at the end.
 
 Examples:
   serinus demo                 plays, then leaves Swagger UI up until Ctrl-C
@@ -33,15 +40,20 @@ pub(super) struct Arguments {
     /// Seed of the simulated fleet: the same seed gives the same verdicts
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where Serinus listens; another free port is taken when this one is in use
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    /// How often a gate is asked in the duration of its stage [default: every minute]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    polls_per_stage: Option<u32>,
+    /// Where Serinus listens [default: 127.0.0.1:8080, or a free port where that is taken]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// Listen for everybody, also beyond this machine
     #[arg(long)]
     insecure: bool,
     /// Names by which it may be asked then, beside its address and localhost; '*' is any
     #[arg(long, value_name = "HOST,..")]
     allowed_hosts: Option<AllowedHosts>,
+    #[command(flatten)]
+    log: LogFilterArgument,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
@@ -50,18 +62,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         is_insecure: arguments.insecure,
         names_hosts: arguments.allowed_hosts.is_some(),
     };
-    check_exposure(arguments.listen, openness)?;
-    let known = KnownHosts::default().and_address(arguments.listen.ip());
+    let listen = match arguments.listen {
+        Some(address) => address,
+        None => DEFAULT_LISTEN.parse()?,
+    };
+    check_exposure(listen, openness)?;
+    let known = KnownHosts::default().and_address(listen.ip());
     let hosts = match &arguments.allowed_hosts {
         Some(allowed) => allowed.add_to(known),
         None => known,
     };
+    let log = arguments.log.log.as_deref().unwrap_or(USUAL_LOG);
+    telemetry::start(LogFormat::Text, log)?;
     let options = DemoOptions {
         once: arguments.once,
         seed: arguments.seed,
-        listen: arguments.listen,
+        polls_per_stage: arguments.polls_per_stage,
+        listen,
+        takes_a_free_port: arguments.listen.is_none(),
         hosts,
     };
-    let is_as_expected = boot::run_serving(run_demo(options, || Box::new(std::io::stdout())))?;
+    let screen = Screen::new(Box::new(anstream::stdout()), terminal::columns());
+    let is_as_expected = boot::run_serving(run_demo(options, screen))?;
     Ok(if is_as_expected { 0 } else { FAILED })
 }

@@ -17,7 +17,7 @@ pub(crate) use arguments::{LogArguments, ServeArguments, SourceArguments};
 pub(crate) use exposure::{Openness, check_exposure};
 pub(crate) use hosts::AllowedHosts;
 use serde::Deserialize;
-pub(crate) use settings::{ConfigFile, DEFAULT_LISTEN, DEFAULT_STORE, Settings};
+pub(crate) use settings::{ConfigFile, DEFAULT_LISTEN, DEFAULT_STORE, LogFilterArgument, Settings};
 
 use crate::host::{Host, KnownHosts};
 use crate::prometheus::{SourceConfig, Sources, SourcesError};

@@ -63,7 +63,8 @@ impl Health {
             Some(SourceNews::Silent) => tracing::warn!(
                 source.name = source,
                 reason = missed,
-                "source {source:?} stopped answering: what is read from it holds"
+                "source {source:?} stopped answering, and what is read from it holds: {}",
+                missed.unwrap_or_default()
             ),
             Some(SourceNews::AnswersAgain(after)) => tracing::info!(
                 source.name = source,

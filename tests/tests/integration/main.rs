@@ -7,6 +7,7 @@ mod cli;
 mod contract;
 mod contracts;
 mod demo;
+mod examples;
 mod frozen_store;
 mod gate_faults;
 mod helpers;

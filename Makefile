@@ -20,7 +20,8 @@ help: ## Says what can be made
 
 .PHONY: demo
 demo: ## Runs the service on a simulated fleet, with a good and a bad canary (ARGS=--once ends by itself)
-	@$(CARGO) run $(LOCKED) --quiet --package serinus -- demo $(ARGS)
+	@scripts/say-what-is-built.sh "$(CARGO)"
+	@$(CARGO) run $(LOCKED) --package serinus -- demo $(ARGS)
 
 .PHONY: test
 test: tools ## Installs what the tests need where it is missing, and runs them all

@@ -2,6 +2,9 @@
 #
 # Both bases are arguments, so that the image can be built from a mirror:
 #   docker build --build-arg RUST_IMAGE=.. --build-arg RUNTIME_IMAGE=.. .
+#
+# The `debug` variant of the runtime base has busybox, which a CI system needs that starts a shell in
+# the image: `make image-debug`.
 ARG RUST_IMAGE=rust:1.95-bookworm
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 

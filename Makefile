@@ -11,8 +11,13 @@ LOCKED ?= --locked
 ARGS ?=
 # The image's name: make image TAG=registry.example/serinus:1
 TAG ?= serinus:local
-# What builds the image: docker or podman.
+# Further arguments of the build, such as other base images:
+# BUILD_ARGS='--build-arg RUST_IMAGE=mirror.example/rust:1.95-bookworm'
+BUILD_ARGS ?=
+# What builds the image: docker, podman or buildah.
 CONTAINER_TOOL ?= docker
+# The same runtime with busybox, for CI systems that start a shell in the image.
+DEBUG_RUNTIME_IMAGE ?= gcr.io/distroless/cc-debian12:debug-nonroot
 
 .PHONY: help
 help: ## Says what can be made
@@ -130,8 +135,12 @@ reference: ## Writes docs/reason-codes.md, docs/problems.md and docs/configurati
 	@UPDATE_DOCS=1 $(CARGO) test $(LOCKED) --quiet --package serinus --lib reference::
 
 .PHONY: image
-image: ## Builds the container image
-	@$(CONTAINER_TOOL) build --tag $(TAG) .
+image: ## Builds the container image (TAG=registry.example/serinus:1, BUILD_ARGS=..)
+	@$(CONTAINER_TOOL) build --tag $(TAG) $(BUILD_ARGS) .
+
+.PHONY: image-debug
+image-debug: ## Builds it with a shell (busybox) in it, for GitLab's runner, as TAG-debug
+	@$(CONTAINER_TOOL) build --tag $(TAG)-debug --build-arg RUNTIME_IMAGE=$(DEBUG_RUNTIME_IMAGE) $(BUILD_ARGS) .
 
 .PHONY: clean
 clean: ## Removes everything that was built

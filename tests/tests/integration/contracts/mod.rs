@@ -8,6 +8,7 @@
 mod argo_rollouts;
 mod argo_web;
 mod bench;
+mod ci_shells;
 mod flagger;
 mod flagger_events;
 mod kargo;

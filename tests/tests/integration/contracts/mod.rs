@@ -13,6 +13,7 @@ mod flagger;
 mod flagger_events;
 mod kargo;
 mod manifests;
+mod relabelling;
 mod skipped;
 mod spinnaker;
 mod spinnaker_post;

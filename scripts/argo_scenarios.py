@@ -19,6 +19,8 @@ from callers_world import (
 )
 
 FOLDER = EXAMPLES / "argo-rollouts"
+# Where tests/callers/argo applies them.
+NAMESPACE = "shop"
 # What the template says.
 DELAY_SECONDS, POLL_SECONDS, ERROR_SECONDS, ERRORS_TOLERATED = 60, 30, 10, 30
 # Beyond the longest duration of a stage, for the polls.
@@ -47,13 +49,20 @@ def deploy(scenario, error_rate=GOOD, polls=None, has_secret=True, **pipeline):
         lambda state: state["phase"] == "Healthy" and state["stable"] == state["current"] != "",
     )
     stable = healthy["stable"]
-    scenario.pods("stable", {"rollouts_pod_template_hash": stable}, GOOD)
+    scenario.pods("stable", labels_of(stable), GOOD)
     scenario.tell("/image", f"registry.example/checkout:2.0.0-{scenario.name.replace(' ', '-')}")
     updated = scenario.until(
         "the new version has a hash", 20, lambda state: state["current"] not in ("", stable)
     )
-    scenario.pods("canary", {"rollouts_pod_template_hash": updated["current"]}, error_rate)
-    return updated["current"]
+    canary = updated["current"]
+    scenario.pods("canary", labels_of(canary), error_rate)
+    # The same version in another namespace, where it is not in order: somebody else's.
+    scenario.pods("elsewhere", {**labels_of(canary), "namespace": "elsewhere"}, BAD)
+    return canary
+
+
+def labels_of(hash_of_pods):
+    return {"namespace": NAMESPACE, "rollouts_pod_template_hash": hash_of_pods}
 
 
 def runs(state, phase=None):
@@ -79,7 +88,10 @@ def good(scenario):
         f"both stages are successful without an error: {told}",
     )
     rollout = scenario.the_rollout()
-    scenario.require(rollout["key"] == f"{canary}.2", "the key is the hash and the revision")
+    scenario.require(
+        rollout["key"] == f"{NAMESPACE}/{canary}.2",
+        "the key is the namespace, the hash and the revision",
+    )
     scenario.require(rollout["state"] == "promoted", "Serinus says promoted")
 
 

@@ -31,7 +31,8 @@ PROMOTION = """/promotion
         timeout: 5s
         retries: 1
         muteAlert: true
-        metadata: {"""
+        metadata:
+"""
 
 
 def deploy(scenario, error_rate=GOOD, changes=()):
@@ -50,8 +51,10 @@ def deploy(scenario, error_rate=GOOD, changes=()):
         f"-prometheus={scenario.world.prometheus.url}",
     )
     scenario.until("the canary is initialized", 60, lambda state: state["phase"] == "Initialized")
-    scenario.pods("primary", {"app": "checkout-primary"}, GOOD)
-    scenario.pods("canary", {"app": "checkout"}, error_rate)
+    scenario.pods("primary", {"namespace": "shop", "app": "checkout-primary"}, GOOD)
+    scenario.pods("canary", {"namespace": "shop", "app": "checkout"}, error_rate)
+    # The same service in another namespace, where it is not in order: somebody else's.
+    scenario.pods("elsewhere", {"namespace": "elsewhere", "app": "checkout"}, BAD)
     # What Flagger's own metric reads, the net of the example: always fine here.
     of_mesh = {
         "reporter": "destination",
@@ -232,11 +235,11 @@ def blue_green_without_stage(scenario):
 
 
 def blue_green_with_stage(scenario):
-    blue_green(scenario, "stage: stage_1, ", "stage_1")
+    blue_green(scenario, "          stage: stage_1\n", "stage_1")
 
 
 def blue_green_bad(scenario):
-    blue_green(scenario, "stage: stage_1, ", "stage_1", BAD)
+    blue_green(scenario, "          stage: stage_1\n", "stage_1", BAD)
 
 
 SCENARIOS = {

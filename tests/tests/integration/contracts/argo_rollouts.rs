@@ -5,8 +5,8 @@ use std::time::Duration;
 use serinus_tests::callers::Pace;
 use serinus_tests::callers::argo::{Metric, Phase, Run, Version};
 
-use super::argo_web::metric;
-use super::bench::{Bench, ask};
+use super::argo_web::{key_of, metric, metric_in, populations_of};
+use super::bench::{ANOTHER_NAMESPACE, Bench, NAMESPACE, ask};
 
 const PACE: Pace = Pace::Real(Duration::from_millis(500));
 
@@ -42,7 +42,8 @@ async fn a_good_rollout_holds_and_passes_every_stage() -> anyhow::Result<()> {
         assert!(holds(&run) > 0, "{run:?}");
     }
     assert_eq!(bench.rollouts("checkout").await?, 1);
-    let whole = ask(&bench.serinus, "checkout", "stage_1", "key=good.1").await?;
+    let query = format!("key={}", key_of("good", "1"));
+    let whole = ask(&bench.serinus, "checkout", "stage_1", &query).await?;
     assert_eq!(whole.text("/verdict"), "promote");
     Ok(())
 }
@@ -55,6 +56,23 @@ async fn a_bad_rollout_aborts_at_its_first_stage_and_stays_rolled_back() -> anyh
     // A retry keeps the revision, and so the key: the verdict stands.
     let retried = step(bench.serinus.url(), "stage_1", "bad", nothing).await?;
     assert_eq!((retried.phase, retried.polls()), (Phase::Failed, 1));
+    Ok(())
+}
+
+/// The pods of the same version have the same hash everywhere, and often the same revision.
+#[tokio::test]
+async fn the_same_version_in_two_namespaces_is_two_rollouts() -> anyhow::Result<()> {
+    let bench = Bench::start_beside_another_namespace().await?;
+    let server = bench.serinus.url();
+    for (namespace, expected) in [
+        (NAMESPACE, Phase::Successful),
+        (ANOTHER_NAMESPACE, Phase::Failed),
+    ] {
+        let mut metric = metric_in(namespace, server, ("checkout", "stage_1"), "good", "1")?;
+        let run = metric.run(Version::V1_9_1, PACE, nothing).await?;
+        assert_eq!(run.phase, expected, "{namespace}: {run:?}");
+    }
+    assert_eq!(bench.rollouts("checkout").await?, 2);
     Ok(())
 }
 
@@ -88,7 +106,9 @@ async fn a_rollout_goes_on_when_prometheus_comes_back() -> anyhow::Result<()> {
 async fn a_rollout_goes_on_when_serinus_is_killed_and_started_again() -> anyhow::Result<()> {
     let mut bench = Bench::start().await?;
     let server = bench.serinus.url().to_owned();
-    let before = ask(&bench.serinus, "checkout", "stage_1", "key=good.1&control.rollouts_pod_template_hash=stable&canary.rollouts_pod_template_hash=good").await?;
+    let query = format!("key={}", key_of("good", "1"));
+    let first = format!("{query}&{}", populations_of("good"));
+    let before = ask(&bench.serinus, "checkout", "stage_1", &first).await?;
     let run = step(&server, "stage_1", "good", async |number, _metric| {
         match number {
             3 => bench.kill(),
@@ -104,7 +124,7 @@ async fn a_rollout_goes_on_when_serinus_is_killed_and_started_again() -> anyhow:
         .iter()
         .filter(|one| one.phase == Phase::Error);
     assert_eq!(errors.count(), 3, "{run:?}");
-    let after = ask(&bench.serinus, "checkout", "stage_1", "key=good.1").await?;
+    let after = ask(&bench.serinus, "checkout", "stage_1", &query).await?;
     assert_eq!(after.text("/rollout"), before.text("/rollout"));
     Ok(())
 }

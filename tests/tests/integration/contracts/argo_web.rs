@@ -8,12 +8,36 @@ use serinus_tests::callers::Pace;
 use serinus_tests::callers::argo::{Metric, Phase, Run, Version};
 use serinus_tests::{Reply, Scripted, ScriptedServer};
 
-use super::bench::{Bench, STAGE, ask, ask_until, assert_gate, document, seconds_ago};
+use super::bench::{Bench, NAMESPACE, STAGE, ask, ask_until, assert_gate, document, seconds_ago};
 
 pub(super) const TEMPLATE: &str = "argo-rollouts/analysis-template.yaml";
 
-/// The shipped template for one stage, with the time-out of an answer cut to a tenth.
+/// The key that the shipped template makes.
+pub(super) fn key_of(canary: &str, revision: &str) -> String {
+    format!("{NAMESPACE}/{canary}.{revision}")
+}
+
+/// The populations that the shipped template asks for, in a query.
+pub(super) fn populations_of(canary: &str) -> String {
+    format!(
+        "control.namespace={NAMESPACE}&control.rollouts_pod_template_hash=stable\
+         &canary.namespace={NAMESPACE}&canary.rollouts_pod_template_hash={canary}"
+    )
+}
+
+/// The shipped template for one stage.
 pub(super) fn metric(
+    server: &str,
+    stage: (&str, &str),
+    canary: &str,
+    revision: &str,
+) -> anyhow::Result<Metric> {
+    metric_in(NAMESPACE, server, stage, canary, revision)
+}
+
+/// The same, in any namespace.
+pub(super) fn metric_in(
+    namespace: &str,
     server: &str,
     (pipeline, stage): (&str, &str),
     canary: &str,
@@ -24,6 +48,7 @@ pub(super) fn metric(
         &[
             ("pipeline", pipeline),
             ("stage", stage),
+            ("namespace", namespace),
             ("stable-hash", "stable"),
             ("canary-hash", canary),
             ("revision", revision),
@@ -296,7 +321,7 @@ async fn aw18_a_redirect_that_keeps_the_method_sends_the_body_again() -> anyhow:
     expect(&run, Phase::Successful, 1);
     let received = there.received();
     assert_eq!(received[0].method, "POST");
-    assert_eq!(received[0].json()["key"], "good.7");
+    assert_eq!(received[0].json()["key"], key_of("good", "7"));
     assert_eq!(
         received[0].header("authorization"),
         "",
@@ -396,7 +421,8 @@ async fn aw25_a_prometheus_that_stops_is_inconclusive_and_no_error() -> anyhow::
         Phase::Inconclusive
     );
     bench.prometheus.stop();
-    let call = ("slow", "stage_1", "key=good.7");
+    let query = format!("key={}", key_of("good", "7"));
+    let call = ("slow", "stage_1", query.as_str());
     ask_until(&bench.serinus, call, ("/reason_code", "source_unavailable")).await?;
     for _ in 0..5 {
         let asked_at = Instant::now();
@@ -454,7 +480,8 @@ async fn aw27_a_dry_run_holds_for_its_duration_and_records_the_true_verdict() ->
     let run = metric.run(Version::MASTER, pace, nothing).await?;
     assert_eq!(run.phase, Phase::Successful, "{run:?}");
     assert!(began_at.elapsed() >= STAGE, "{run:?}");
-    let reply = ask(&bench.serinus, "checkout", "stage_1", "key=bad.7").await?;
+    let query = format!("key={}", key_of("bad", "7"));
+    let reply = ask(&bench.serinus, "checkout", "stage_1", &query).await?;
     assert_eq!(
         (reply.text("/verdict"), reply.text("/true_verdict")),
         ("promote", "rollback"),

@@ -68,15 +68,30 @@ const THREE_STAGES: &str = "stage_1: {traffic_percent: 10, duration_minutes: 0.1
      stage_2: {traffic_percent: 25, duration_minutes: 0.15, shadow: true, metrics: [search_errors < 5%]}\n  \
      stage_3: {traffic_percent: 50, duration_minutes: 0.15, metrics: [payment_errors < 5%]}";
 
-/// The tracks, with their failures a second: of all requests, of searches, of payments. A canary
-/// has the track of a default canary when it is fine, so that a caller may say nothing of it.
-const TRACKS: [(&str, &str, [i64; 3]); 5] = [
+/// A track, its version, and its failures a second: of all requests, of searches, of payments.
+type Track = (&'static str, &'static str, [i64; 3]);
+
+/// What is deployed. A canary has the track of a default canary when it is fine, so that a caller may
+/// say nothing of it.
+const TRACKS: [Track; 5] = [
     ("stable", "stable", [10, 10, 10]),
     ("canary", "good", [10, 10, 10]),
     ("bad", "bad", [200, 10, 10]),
     ("bad_in_shadow", "bad_in_shadow", [10, 200, 10]),
     ("bad_in_last", "bad_in_last", [10, 10, 200]),
 ];
+
+/// What is deployed in another namespace, where there is one: the same version, which is bad there.
+const ELSEWHERE: [Track; 2] = [
+    ("stable_elsewhere", "stable", [10, 10, 10]),
+    ("canary_elsewhere", "good", [200, 10, 10]),
+];
+
+/// Where the tests deploy.
+pub(super) const NAMESPACE: &str = "shop";
+
+/// Where somebody else does, in the one test that looks at it.
+pub(super) const ANOTHER_NAMESPACE: &str = "elsewhere";
 
 /// Prometheus and Serinus.
 pub(super) struct Bench {
@@ -89,22 +104,33 @@ pub(super) struct Bench {
 impl Bench {
     /// One Serinus, with its own store file.
     pub(super) async fn start() -> anyhow::Result<Self> {
-        Self::start_with(false, None).await
+        Self::start_with(false, None, &history()).await
     }
 
     /// One Serinus that shares its store file.
     pub(super) async fn start_shared() -> anyhow::Result<Self> {
-        Self::start_with(true, None).await
+        Self::start_with(true, None, &history()).await
     }
 
     /// One Serinus that clients reach under a public name.
     pub(super) async fn start_public(url: &str) -> anyhow::Result<Self> {
-        Self::start_with(false, Some(url.to_owned())).await
+        Self::start_with(false, Some(url.to_owned()), &history()).await
     }
 
-    async fn start_with(is_store_shared: bool, public_url: Option<String>) -> anyhow::Result<Self> {
+    /// One Serinus, whose Prometheus knows two namespaces.
+    pub(super) async fn start_beside_another_namespace() -> anyhow::Result<Self> {
+        let elsewhere = ELSEWHERE.map(|track| (ANOTHER_NAMESPACE, track));
+        let all: Vec<_> = here().chain(elsewhere).collect();
+        Self::start_with(false, None, &history_of(&all)).await
+    }
+
+    async fn start_with(
+        is_store_shared: bool,
+        public_url: Option<String>,
+        history: &str,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let prometheus = RealPrometheus::start_with_history("", &history()).await?;
+        let prometheus = RealPrometheus::start_with_history("", history).await?;
         let pipelines = folder.path().join("pipelines");
         write_pipelines(&pipelines)?;
         let options = ServeOptions {
@@ -276,16 +302,24 @@ fn write_pipelines(folder: &PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn here() -> impl Iterator<Item = (&'static str, Track)> {
+    TRACKS.into_iter().map(|track| (NAMESPACE, track))
+}
+
+fn history() -> String {
+    history_of(&here().collect::<Vec<_>>())
+}
+
 /// Two samples a second of each track. Every label that a shipped manifest selects by has the name
 /// of what is deployed there.
-fn history() -> String {
+fn history_of(tracks: &[(&str, Track)]) -> String {
     let now = now_ms() / 1_000;
     let mut text = "# TYPE http_requests counter\n".to_owned();
-    for (track, name, failures) in TRACKS {
+    for (namespace, (track, name, failures)) in tracks {
         let served = RATE - failures.iter().sum::<i64>();
         let rates = [200, 500, 501, 502]
             .into_iter()
-            .zip([served].into_iter().chain(failures));
+            .zip([served].into_iter().chain(*failures));
         for (code, rate) in rates {
             for half in 0..2 * (PAST_SECONDS + FUTURE_SECONDS) {
                 let value = half * rate / 2;
@@ -295,7 +329,7 @@ fn history() -> String {
                 let _ = writeln!(
                     text,
                     "http_requests_total{{track=\"{track}\",rollouts_pod_template_hash=\"{name}\",\
-                     version=\"{name}\",app=\"{name}\",instance=\"{name}-1\",code=\"{code}\"}} \
+                     version=\"{name}\",app=\"{name}\",namespace=\"{namespace}\",instance=\"{name}-1\",code=\"{code}\"}} \
                      {value} {at}.{part}"
                 );
             }

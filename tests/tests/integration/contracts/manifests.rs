@@ -12,9 +12,10 @@ use serinus_tests::{repository_path, run_command, serinus_binary};
 use super::bench::{document, manifest};
 
 /// What a Rollout gives the template.
-const ARGUMENTS: [(&str, &str); 5] = [
+const ARGUMENTS: [(&str, &str); 6] = [
     ("pipeline", "checkout"),
     ("stage", "stage_1"),
+    ("namespace", "shop"),
     ("stable-hash", "a"),
     ("canary-hash", "b"),
     ("revision", "7"),

@@ -11,7 +11,7 @@ use serinus_tests::callers::kargo;
 use serinus_tests::callers::spinnaker;
 use serinus_tests::{run_command, serinus_binary};
 
-use super::argo_web::metric;
+use super::argo_web::{key_of, metric, populations_of};
 use super::bench::{Bench, ask, stages};
 use super::flagger::{TICK, canary};
 use super::kargo::step_of;
@@ -34,7 +34,7 @@ impl Caller {
     /// The key of its rollout; Argo makes its own of the hash and the revision.
     fn key(&self, revision: &str) -> String {
         match self {
-            Self::Argo => format!("good.{revision}"),
+            Self::Argo => key_of("good", revision),
             Self::Kargo => format!("production.{revision}"),
             Self::Spinnaker => format!("01JD-{revision}"),
             Self::CommandLine => format!("build-{revision}"),
@@ -128,12 +128,10 @@ async fn a_first_stage_that_a_person_skipped_is_left() -> anyhow::Result<()> {
     for caller in CALLERS {
         let key = caller.key("2");
         let populations = match caller {
-            Caller::Argo => {
-                "&control.rollouts_pod_template_hash=stable&canary.rollouts_pod_template_hash=good"
-            }
-            _ => "&canary.version=good",
+            Caller::Argo => populations_of("good"),
+            _ => "canary.version=good".to_owned(),
         };
-        let first = format!("key={key}{populations}");
+        let first = format!("key={key}&{populations}");
         let held = ask(&bench.serinus, PIPELINE, "stage_1", &first).await?;
         assert_eq!(held.text("/verdict"), "hold", "{}", held.body);
         // What only looks moves nothing.

@@ -10,7 +10,7 @@ use serinus_tests::callers::argo::{Phase, Version};
 use serinus_tests::callers::{flagger, kargo, spinnaker};
 use serinus_tests::{run_command, serinus_binary};
 
-use super::argo_web::metric;
+use super::argo_web::{key_of, metric};
 use super::bench::Bench;
 use super::flagger::{TICK, shipped};
 use super::kargo::step_of;
@@ -105,7 +105,7 @@ async fn all(by: impl AsyncFn(&str, Play) -> anyhow::Result<(String, bool)>) -> 
 #[tokio::test]
 async fn as_argo_rollouts_plays_it() -> anyhow::Result<()> {
     all(async |server, play| {
-        let key = format!("{}.1", play.version);
+        let key = key_of(play.version, "1");
         for stage in STAGES {
             let mut metric = metric(server, (play.pipeline, stage), play.version, "1")?;
             let nothing = async |_, _: &mut _| Ok(());

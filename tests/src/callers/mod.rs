@@ -10,6 +10,7 @@ pub mod expression;
 pub mod flagger;
 pub mod http;
 pub mod kargo;
+pub mod kargo_promotion;
 pub mod spinnaker;
 
 use std::time::Duration;

@@ -12,6 +12,8 @@ mod ci_shells;
 mod flagger;
 mod flagger_events;
 mod kargo;
+mod kargo_manifests;
+mod kargo_promotion;
 mod manifests;
 mod relabelling;
 mod skipped;

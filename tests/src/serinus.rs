@@ -155,6 +155,22 @@ impl SerinusProcess {
         Self::start(command).await
     }
 
+    /// Starts `serinus` with those arguments and variables beside the address, as a container does.
+    ///
+    /// # Errors
+    ///
+    /// As [`SerinusProcess::serve`].
+    pub async fn serve_with_environment(
+        arguments: &[&str],
+        variables: &[(String, String)],
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(serinus_binary()?);
+        command
+            .args(arguments)
+            .envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::start(command).await
+    }
+
     /// Starts `serinus demo`, which stays up, and waits until its play is over.
     ///
     /// # Errors

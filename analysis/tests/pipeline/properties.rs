@@ -36,6 +36,7 @@ const SHIPPED: &[&str] = &[
     include_str!("../../../pipelines/blue_green.yaml"),
     include_str!("../../../pipelines/canary_pipeline.yaml"),
     include_str!("../../../pipelines/checkout.yaml"),
+    include_str!("../../../pipelines/every_section.yaml"),
     include_str!("../../../pipelines/kill_switch.yaml"),
     include_str!("../../../pipelines/migration_schedule.yaml"),
     include_str!("../../../pipelines/parallel_run.yaml"),

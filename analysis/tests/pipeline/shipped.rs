@@ -61,6 +61,10 @@ fn every_shipped_pipeline_can_be_read() {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // Kustomize's own file, which makes a ConfigMap of one of them.
+        if path.ends_with("Kustomization") {
+            continue;
+        }
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let pipeline = read(&std::fs::read_to_string(&path).unwrap());
         for stage in &pipeline.stages {
@@ -81,6 +85,7 @@ fn every_shipped_pipeline_can_be_read() {
             "blue_green",
             "canary_pipeline",
             "checkout",
+            "every_section",
             "kill_switch",
             "migration_schedule",
             "parallel_run",

@@ -175,7 +175,7 @@ fn no_two_steps_have_one_name() -> anyhow::Result<()> {
 #[test]
 fn the_gates_of_kargo_forgive_an_answer_without_a_gate() -> anyhow::Result<()> {
     const SLACK_MINUTES: f64 = 10.0;
-    let text = std::fs::read_to_string(repository_path("examples/pipelines/checkout.yaml"))?;
+    let text = std::fs::read_to_string(repository_path("pipelines/checkout.yaml"))?;
     let pipeline: Value = serde_saphyr::from_str(&text)?;
     let stage = document("kargo/stage.yaml")?;
     let gates = http_steps(&stage);

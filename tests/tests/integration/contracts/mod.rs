@@ -14,6 +14,7 @@ mod flagger_events;
 mod kargo;
 mod kargo_manifests;
 mod kargo_promotion;
+mod kubernetes;
 mod manifests;
 mod relabelling;
 mod skipped;

@@ -9,6 +9,9 @@ cargo=${CARGO:-cargo}
 # Snapshots are reviewed by people, never written by a test run.
 export INSTA_UPDATE=no
 
+# Before the builds, because it takes seconds: the examples by the schemas of those who read them.
+scripts/check-examples.py
+
 # The integration tests start the real binary, which lies beside them.
 "$cargo" build --locked --package serinus
 

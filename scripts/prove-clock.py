@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Sets the clock under a running Serinus back and ahead, and holds that it goes on judging.
 
-A real Prometheus, whose clock is right, scrapes a fleet. Serinus runs with libfaketime, which sets its
-wall clock and leaves its monotonic one alone. In each scenario the clock is set while a rollout runs,
-and its canary turns bad at that moment:
+A real Prometheus, whose clock is right, scrapes a fleet. Serinus runs with libfaketime, which sets
+its wall clock and leaves its monotonic one alone. In each scenario the clock is set while a rollout
+runs, and its canary turns bad at that moment:
 
     back        set back an hour, and left so
     ahead       set two hours ahead for 12 s
@@ -11,10 +11,11 @@ and its canary turns bad at that moment:
     unanswered  set back an hour while the source does not answer, which it does again later
     begun       it was an hour behind from the start, and is set right under a running rollout
 
-Fails when the rollout is not judged within one interval of the change (and some time for the judgement
-itself), when its kill switch does not fire, when a rollout that is healthy is decided, when one that
-begins meanwhile begins at another time than now or is not judged, when the trail's times are not those
-of the Prometheus, when anything panicked, or when log and `/metrics` do not tell the jump, once.
+Fails when the rollout is not judged within one interval of the change (and some time for the
+judgement itself), when its kill switch does not fire, when a rollout that is healthy is decided,
+when one that begins meanwhile begins at another time than now or is not judged, when the trail's
+times are not those of the Prometheus, when anything panicked, or when log and `/metrics` do not
+tell the jump, once.
 Last: with a clock before 1970 it does not start, and says why.
 
     scripts/prove-clock.py [--only back] [--binary target/release/serinus]
@@ -111,8 +112,8 @@ class Scene:
     def figure(self, name):
         """A figure of /metrics, with its labels as it is written there; 0 when it is not there."""
         text = self.serinus.ask("GET", "/metrics").content.decode()
-        values = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.startswith(f"{name} ")]
-        return float(values[0]) if values else 0.0
+        found = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+        return float(found[0].rsplit(" ", 1)[1]) if found else 0.0
 
     def judged(self):
         return self.figure("serinus_evaluation_lag_seconds_count")
@@ -130,14 +131,10 @@ class Scene:
         gates = {canary: self.gate(canary)["gate"]["reason"] for canary in ("turns", "healthy")}
         proving.fail(f"{sentence}\nthe gates say: {gates}\n{self.serinus.log_tail(1500)}")
 
-    def wait_until_judged(self, count=1):
-        """So many judgements from now on; says how long the first took."""
+    def wait_until_judged(self, within_seconds=INTERVAL_SECONDS + SLACK_SECONDS):
+        """A judgement from now on; says how long it took."""
         before = self.judged()
-        within = INTERVAL_SECONDS + SLACK_SECONDS
-        first = self.wait_for("judged after the clock was set", within, lambda: self.judged() > before)
-        for one in range(1, count):
-            self.wait_for("judged on", within, lambda at=before + one: self.judged() > at)
-        return first
+        return self.wait_for("judged on", within_seconds, lambda: self.judged() > before)
 
     def lines(self):
         """The lines of the log, as fields."""
@@ -166,7 +163,9 @@ def run(scene, change, while_changed=None):
     """Judges, changes the clock, and shows that judging goes on. Says what was seen."""
     began = time.time()
     scene.gate("turns"), scene.gate("healthy")
-    scene.wait_until_judged(4)
+    # The first whole interval of a stage is over after up to two.
+    for _ in range(3):
+        scene.wait_until_judged(3 * INTERVAL_SECONDS)
     change()
     changed_at = time.monotonic()
     scene.fleet.turn("turns", 0.5)

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serinus_openapi::analysis::timestamp;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::clock_watch;
 use crate::config::{ConfigError, LogArguments, LogFormat, SourceArguments, load_sources};
 use crate::engine::Engine;
@@ -27,6 +28,7 @@ use crate::prometheus::{Room, Sources, install_crypto_provider};
 use crate::rollouts::{self, RolloutError, Rollouts};
 use crate::store::{Retention, RolloutId, Store, StoreError, StoreLoss, StoreUrl, Use};
 use crate::telemetry::{self, TelemetryError};
+use crate::time::UnixMillis;
 use crate::watched::BackgroundTask;
 
 /// How long judgements that run are given to end.
@@ -297,15 +299,27 @@ fn store_check(store: Store, clock: SharedClock) -> CheckFunction {
     })
 }
 
+/// Refuses a clock before 1970: the HTTP server writes a date into every answer, and has none for it.
+fn check_clock(now: UnixMillis) -> io::Result<()> {
+    if now >= UnixMillis::default() {
+        return Ok(());
+    }
+    let shown = timestamp(now.get());
+    Err(io::Error::other(format!(
+        "the clock of this machine shows {shown}, before 1970: set it right, then start again"
+    )))
+}
+
 /// Runs a command that serves. What is still running at its end has been given its time.
 ///
 /// # Errors
 ///
-/// What the command fails with, or why it has no threads to run on.
+/// What the command fails with, or why it has no time or no threads to run on.
 pub(crate) fn run_serving<T, E>(command: impl Future<Output = Result<T, E>>) -> Result<T, E>
 where
     E: From<io::Error>,
 {
+    check_clock(SystemClock.now())?;
     install_crypto_provider();
     let runtime = Builder::new_multi_thread()
         .enable_all()

@@ -59,12 +59,11 @@ impl BackgroundTask {
     }
 }
 
-/// How the last run of a task ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// When a task ended last, and how often.
+#[derive(Debug, Clone, Copy)]
 struct Ended {
     at: Instant,
     times: u64,
-    why: String,
 }
 
 /// The tasks that run as long as the service, and how they are.
@@ -131,8 +130,7 @@ impl WatchedTasks {
         let mut ended = self.ended();
         let times = ended.get(&task).map_or(1, |before| before.times + 1);
         let at = Instant::now();
-        let why = why.to_owned();
-        ended.insert(task, Ended { at, times, why });
+        ended.insert(task, Ended { at, times });
     }
 
     /// What is wrong, for `/readyz`: nothing once every task has run well for a while.

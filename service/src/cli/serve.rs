@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serinus_openapi::analysis::timestamp;
 
 use super::Failure;
 use crate::access::{Access, TokensFile};
 use crate::boot::{self, BootError, Parts, Service};
-use crate::clock::{Clock, KeptClock, SystemClock};
+use crate::clock::{KeptClock, SystemClock};
 use crate::config::{Config, ServeArguments};
 use crate::http::Limits;
 use crate::http::server::{ServerLimits, stop_signal};
@@ -18,7 +17,6 @@ use crate::pipelines::Folder;
 use crate::prometheus::{Room, Sources};
 use crate::store::{Retention, StoreClaim};
 use crate::telemetry;
-use crate::time::UnixMillis;
 
 const MILLISECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1_000;
 
@@ -66,19 +64,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     boot::run_serving(serve_until_stopped(config))
 }
 
-/// The HTTP server writes a date into every answer, which begin in 1970.
-fn check_clock(now: UnixMillis) -> Result<(), Failure> {
-    if now >= UnixMillis::default() {
-        return Ok(());
-    }
-    let shown = timestamp(now.get());
-    Err(Failure(format!(
-        "the clock of this machine shows {shown}, before 1970: set it right, then start again"
-    )))
-}
-
 async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
-    check_clock(SystemClock.now())?;
     let settings = &config.settings;
     let stop = stop_signal(Duration::from_secs(settings.drain_seconds))?;
     // Until the process ends, whatever ends it.

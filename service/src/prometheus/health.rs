@@ -63,8 +63,7 @@ impl Health {
             Some(SourceNews::Silent) => tracing::warn!(
                 source.name = source,
                 reason = missed,
-                "source {source:?} stopped answering, and what is read from it holds: {}",
-                missed.unwrap_or_default()
+                "source {source:?} stopped answering: what is read from it holds"
             ),
             Some(SourceNews::AnswersAgain(after)) => tracing::info!(
                 source.name = source,

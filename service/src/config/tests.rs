@@ -280,10 +280,12 @@ fn the_limits_are_told_as_they_are() {
             .find(|argument| argument.get_long() == Some(flag))
             .unwrap_or_else(|| panic!("--{flag} is no setting"));
         let help = argument.get_help().unwrap().to_string();
-        let default = match told.split(&[' ', ','][..]).next().unwrap() {
-            "1" => "1048576".to_owned(),
-            "twice" => "twice the rate".to_owned(),
-            number => number.to_owned(),
+        let words: Vec<&str> = told.split(&[' ', ','][..]).collect();
+        let default = match words[..] {
+            [number, "MiB", ..] => (number.parse::<u64>().unwrap() << 20).to_string(),
+            ["twice", ..] => "twice the rate".to_owned(),
+            [number, ..] => number.to_owned(),
+            [] => panic!("no default of --{flag}"),
         };
         assert!(
             help.ends_with(&format!("[default: {default}]")),

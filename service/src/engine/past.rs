@@ -86,6 +86,14 @@ impl PastReading {
     }
 }
 
+/// The whole intervals of so many hours that end before a time.
+fn grid_before(end_ms: i64, hours: f64, interval_ms: i64) -> Grid {
+    #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+    let length_ms = (hours * MILLISECONDS_PER_HOUR) as i64;
+    let end_ms = end_ms.div_euclid(interval_ms) * interval_ms;
+    Grid::covering(end_ms.saturating_sub(length_ms), end_ms, interval_ms)
+}
+
 impl Engine {
     /// Reads what some checks need of the control's past. `progress` is told how many questions are
     /// asked, and of each that was answered.
@@ -103,12 +111,7 @@ impl Engine {
         let settings = &input.pipeline.analysis;
         let interval_ms = i64::from(settings.interval_seconds) * 1_000;
         let end_ms = self.clock().now_ms() - i64::from(settings.lag_seconds) * 1_000;
-        let grid_of = |hours: f64| {
-            #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-            let length_ms = (hours * MILLISECONDS_PER_HOUR) as i64;
-            let end_ms = end_ms.div_euclid(interval_ms) * interval_ms;
-            Grid::covering(end_ms.saturating_sub(length_ms), end_ms, interval_ms)
-        };
+        let grid_of = |hours: f64| grid_before(end_ms, hours, interval_ms);
         let grid = grid_of(input.hours);
         if grid.intervals() > MOST_INTERVALS {
             return Err(AnalysisError::Window(format!(

@@ -72,7 +72,7 @@ impl Arriving {
         let is_small = self.body_bytes < PIECE_BYTES as u64;
         let reading = move || {
             self.decoding.push(&self.unread)?;
-            let bytes = self.decoding.bytes();
+            let bytes = self.decoding.series_bytes();
             Ok((self.decoding.finish()?, bytes))
         };
         if is_small {

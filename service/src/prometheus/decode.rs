@@ -121,6 +121,11 @@ impl Decoding {
         self.series.bytes() + self.cutter.bytes() as u64
     }
 
+    /// About how much memory the series take that were read.
+    pub(crate) fn series_bytes(&self) -> u64 {
+        self.series.bytes()
+    }
+
     /// All has arrived.
     ///
     /// # Errors

@@ -111,8 +111,8 @@ async fn large_readings_that_wait_for_each_other_all_come_to_their_end() {
 async fn the_turn_goes_to_who_began_the_earliest() {
     let room = room();
     let (first, _) = greedy(&room, 200);
-    let [earlier, later] = [(); 2].map(|()| room.begin(ReadingOf::Stage));
-    let (mut earlier, mut later) = (earlier.part(), later.part());
+    let mut earlier = room.begin(ReadingOf::Stage).part();
+    let mut later = room.begin(ReadingOf::Stage).part();
     // The later one waits first.
     assert!(timeout(SOON, later.grow_to(150)).await.is_err());
     let waiting = tokio::spawn(async move {

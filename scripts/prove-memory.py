@@ -11,9 +11,10 @@ process, as many rollouts of the same size are started and their gates polled. F
 
 * an analysis is not answered within 8 s, or a gate within 8 s when it is the first, or `/healthz`
   takes 500 ms or longer,
-* more than 1,024 MiB were ever resident, or more than 250 MiB are a minute later,
-* no analysis at all was judged, or one holds for another reason than `still_collecting` or one of
-  its data.
+* more than 1,024 MiB were ever resident, or more than 250 MiB are a minute after the analyses (rollouts
+  are judged on meanwhile, so theirs is only told),
+* nothing at all was judged, or something holds for another reason than that it waited or one of its
+  data.
 
     scripts/prove-memory.py [--analyses 16] [--series 5000] [--samples 1000] [--history off]
                             [--figures-only] [--binary target/release/serinus]
@@ -46,8 +47,9 @@ HEALTHY_WITHIN_SECONDS = 0.5
 MOST_RESIDENT_MIB = 1024
 MOST_RESIDENT_LATER_MIB = 250
 PATIENCE_SECONDS = 60
-# What an analysis may say: the judge's own words about the data, or that it had to wait.
-WAITED = "still_collecting"
+# What an analysis may say: the judge's own words about the data, or that it had to wait for room or for
+# this source, which shares its processors.
+WAITED = {"still_collecting", "source_slow"}
 FAULTS = ("HTTP ", "source_", "answer_too_large", "too_many_series", "not_", "partial_")
 
 PIPELINE = """
@@ -318,11 +320,12 @@ processor        {processor:.1f} s""",
         broken.append(f"{what}: /healthz took {watch.slowest_health:.2f} s")
     if most > MOST_RESIDENT_MIB:
         broken.append(f"{what}: {most:.0f} MiB were resident")
-    if later > MOST_RESIDENT_LATER_MIB:
+    # Rollouts are judged all the while.
+    if what != "rollout" and later > MOST_RESIDENT_LATER_MIB:
         broken.append(f"{what}: {later:.0f} MiB are resident {options.later_seconds} s later")
-    if set(codes) == {WAITED} or None in codes:
+    if set(codes) <= WAITED or None in codes:
         broken.append(f"{what}: none was judged")
-    if any(str(code).startswith(FAULTS) for code in codes):
+    if any(str(code).startswith(FAULTS) for code in set(codes) - WAITED):
         broken.append(f"{what}: the source is said to have failed: {dict(codes)}")
     return broken
 

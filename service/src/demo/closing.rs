@@ -17,15 +17,15 @@ const LEFT_OPEN: Version = Version {
     revision: 2,
 };
 
-/// Where things are.
+/// Where things are, as URLs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Places<'a> {
     /// Serinus.
-    pub(super) server_url: &'a str,
+    pub(super) server: &'a str,
     /// The Prometheus of the fleet.
-    pub(super) fleet_url: &'a str,
+    pub(super) fleet: &'a str,
     /// The store.
-    pub(super) store_url: &'a str,
+    pub(super) store: &'a str,
 }
 
 /// Tells how each rollout ended.
@@ -85,7 +85,7 @@ pub(super) async fn tell_what_to_try(
 ) -> Result<(), CallError> {
     caller.put_the_example().await?;
     caller.ask(&LEFT_OPEN, examples::OPEN_STAGE).await?;
-    let (server, fleet, store) = (places.server_url, places.fleet_url, places.store_url);
+    let (server, fleet, store) = (places.server, places.fleet, places.store);
     let (bad, open) = (examples::ROLLOUT_ID, examples::OPEN_ROLLOUT_ID);
     screen.pause();
     screen.say_headed((BOLD, "It stays up, now in real time."), "", 0);

@@ -135,9 +135,9 @@ pub(crate) async fn run(options: DemoOptions, mut screen: Screen) -> Result<bool
         // From here on the fleet lives as fast as the person who explores it.
         stage.clock.set_speed(1.0);
         let places = closing::Places {
-            server_url: &stage.server_url,
-            fleet_url: &stage.fleet_url,
-            store_url: &stage.folder.store(),
+            server: &stage.server_url,
+            fleet: &stage.fleet_url,
+            store: &stage.folder.store(),
         };
         closing::tell_what_to_try(&mut screen, &stageplay.caller, places).await?;
         interrupted.await;

@@ -63,7 +63,7 @@ impl Files {
                 break;
             }
             let mut state = self.by_name.remove(&name).unwrap_or_default();
-            changed |= state.update(&name, text);
+            changed |= state.update(&name, &text);
             bytes += length.max(state.kept_bytes());
             kept.insert(name, state);
         }
@@ -118,8 +118,8 @@ impl Files {
 
 impl FileState {
     /// Takes a text that was read. Returns whether it differs from the one before.
-    fn update(&mut self, file: &str, text: Result<String, String>) -> bool {
-        let seen = match &text {
+    fn update(&mut self, file: &str, text: &Result<String, String>) -> bool {
+        let seen = match text {
             Ok(yaml) => Ok(Sha256::digest(yaml).into()),
             Err(message) => Err(message.clone()),
         };
@@ -130,7 +130,7 @@ impl FileState {
         let stem = Path::new(file)
             .file_stem()
             .map_or(file.into(), |stem| stem.to_string_lossy());
-        self.problem = match &text {
+        self.problem = match text {
             Err(message) => Some(FileProblem {
                 file: file.to_owned(),
                 message: message.clone(),

@@ -159,7 +159,9 @@ impl Promotion {
 
     async fn gate(&mut self, step: &Value, config: Value, alias: &str) -> anyhow::Result<bool> {
         let mut step = step.clone();
-        step["config"] = config;
+        if let Some(fields) = step.as_object_mut() {
+            fields.insert("config".to_owned(), config);
+        }
         let ended = Step::read(&step, &[], &self.server)?.run(self.pace).await?;
         let has_succeeded = ended.status == Status::Succeeded;
         self.promoted.gates.insert(alias.to_owned(), ended.status);

@@ -134,11 +134,11 @@ impl Cutter {
     /// Whether what comes now is the value of a field of that name.
     fn follows(&self, name: &[u8]) -> bool {
         let (start, end) = self.text;
-        let mut between = self.rest.get(end..).unwrap_or_default().iter();
-        // The end of the text, a colon, and spaces.
-        let is_value = between.next() == Some(&b'"')
-            && between.clone().filter(|&&byte| byte == b':').count() == 1
-            && between.all(|&byte| byte == b':' || byte.is_ascii_whitespace());
+        let between = self.rest.get(end..).unwrap_or_default().iter();
+        // The end of the text and a colon.
+        let is_value = between
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .eq(b"\":");
         is_value && self.rest.get(start..end) == Some(name)
     }
 

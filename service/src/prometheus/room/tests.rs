@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use super::*;
 
@@ -115,12 +116,13 @@ async fn the_turn_goes_to_who_began_the_earliest() {
     let mut later = room.begin(ReadingOf::Stage).part();
     // The later one waits first.
     assert!(timeout(SOON, later.grow_to(150)).await.is_err());
-    let waiting = tokio::spawn(async move {
+    let tasks = TaskTracker::new();
+    let waiting = tasks.spawn(async move {
         later.grow_to(150).await.unwrap();
         later
     });
     tokio::task::yield_now().await;
-    let also_waiting = tokio::spawn(async move {
+    let also_waiting = tasks.spawn(async move {
         earlier.grow_to(150).await.unwrap();
         earlier
     });

@@ -1,6 +1,12 @@
 //! The examples of CI systems, run as each system runs them: its shell, its variables, the real
 //! `serinus` in the place of the image, and what the job comes to by its exit code.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a document without what is looked for fails the test"
+)]
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -132,8 +132,9 @@ fn assert_step(step: &Value) {
     );
     let kind = step["uses"].as_str().unwrap_or_default();
     let known = STEPS.iter().find(|(name, ..)| *name == kind);
+    assert!(known.is_some(), "no rules for {kind}");
     let Some((_, needed, more)) = known else {
-        panic!("no rules for {kind}");
+        return;
     };
     let config = &step["config"];
     for name in *needed {

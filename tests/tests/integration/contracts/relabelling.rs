@@ -1,6 +1,12 @@
 //! The labels that the callers select by have to be in Prometheus: the shipped scrape configuration,
 //! run by a real Prometheus on pods as its discovery would tell them.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a document without what is looked for fails the test"
+)]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -292,5 +292,5 @@ fn the_limits_are_told_as_they_are() {
             "{help}: {told}"
         );
     }
-    assert_eq!(count, 5);
+    assert_eq!(count, 6);
 }

@@ -97,8 +97,8 @@ impl ListenError {
 /// # Errors
 ///
 /// [`ListenError`] says what to change.
-pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    let bound = TcpListener::bind(address).await;
+pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let bound = server::listen(address);
     bound.map_err(|error| ListenError { address, error })
 }
 

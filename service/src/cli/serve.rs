@@ -70,7 +70,7 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
     // Until the process ends, whatever ends it.
     let _claim = StoreClaim::new(&config.store, settings.is_store_shared())
         .map_err(|error| Failure(format!("cannot open the store {}: {error}", config.store)))?;
-    let listener = boot::listen(settings.listen).await?;
+    let listener = boot::listen(settings.listen)?;
     let parts = parts(&config)?;
     log_start(&config, listener.local_addr()?, &parts.pipelines);
     let service = Service::start(parts).await.map_err(|error| match error {

@@ -182,7 +182,7 @@ struct Stage {
 impl Stage {
     async fn set(options: &DemoOptions, screen: &mut Screen) -> Result<Self, DemoError> {
         // First of all: what fails here fails before anything was started.
-        let listener = bind(options, screen).await?;
+        let listener = bind(options, screen)?;
         let server_url = format!("http://{}", listener.local_addr()?);
         let clock = Arc::new(VirtualClock::new(START_MS, 0.0));
         let fleet = Arc::new(Fleet::new(options.seed, Arc::clone(&clock))?);
@@ -257,11 +257,11 @@ async fn end_of(demo: CancellationToken) -> Stop {
 }
 
 /// Binds the address, or a free port beside it, which is said.
-async fn bind(options: &DemoOptions, screen: &mut Screen) -> Result<TcpListener, DemoError> {
+fn bind(options: &DemoOptions, screen: &mut Screen) -> Result<TcpListener, DemoError> {
     let address = options.listen;
-    match listen(address).await {
+    match listen(address) {
         Err(error) if error.is_taken() && options.takes_a_free_port => {
-            let free = listen(SocketAddr::new(address.ip(), 0)).await?;
+            let free = listen(SocketAddr::new(address.ip(), 0))?;
             let told = format!(
                 "{address} is taken: listening on {} instead; --listen chooses another",
                 free.local_addr()?

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::date::read_date_once;
 use self::door::Door;
+pub(crate) use self::door::listen;
 pub(crate) use self::signals::{Hurry, Stop, stop_signal};
 use super::App;
 use super::places::Places;

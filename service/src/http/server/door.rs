@@ -1,12 +1,12 @@
 //! Where connections come in.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +18,26 @@ const TELL_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long to wait before a connection is accepted again where that failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Most connections that wait to be taken, as far as the system allows. In a rush more than these
+/// are turned away, and their clients try again a second later.
+const WAITING: u32 = 4_096;
+
+/// Listens.
+///
+/// # Errors
+///
+/// What the system says.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // What was just stopped may be started again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
 
 /// Where connections come in.
 pub(super) struct Door {

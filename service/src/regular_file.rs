@@ -23,8 +23,11 @@ pub(crate) enum Unread {
     #[error("it is {0}, and only regular files are read: name the right one")]
     NotRegular(&'static str),
     /// It is larger than what is read.
-    #[error("it has more than {MOST_BYTES} bytes: name the right file")]
-    TooLarge,
+    #[error("it has more than {most_bytes} bytes: name the right file")]
+    TooLarge {
+        /// How much is read at most.
+        most_bytes: u64,
+    },
     /// It is not text.
     #[error("it is not UTF-8 from byte {from_byte} on")]
     NotText {
@@ -39,15 +42,19 @@ pub(crate) enum Unread {
 ///
 /// Why it is not read; nothing of what it holds.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unread> {
+    read_up_to(path, MOST_BYTES)
+}
+
+fn read_up_to(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Unread> {
     // Before it is opened: to open a device can do something.
-    fits(&fs::metadata(path)?)?;
+    fits(&fs::metadata(path)?, most_bytes)?;
     let file = OpenOptions::new()
         .read(true)
         // In between it may have become a pipe, which would wait.
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)?;
-    fits(&file.metadata()?)?;
-    read_bounded(file)
+    fits(&file.metadata()?, most_bytes)?;
+    read_bounded(file, most_bytes)
 }
 
 /// Reads a regular file of text.
@@ -59,31 +66,41 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Unread> {
     text(read(path)?)
 }
 
+/// The same, of a kind of file that is never so large.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_text_up_to(path: &Path, most_bytes: u64) -> Result<String, Unread> {
+    text(read_up_to(path, most_bytes)?)
+}
+
 /// Reads text from standard input, for a command that is told to.
 ///
 /// # Errors
 ///
 /// As [`read`].
 pub(crate) fn read_standard_input() -> Result<String, Unread> {
-    text(read_bounded(io::stdin().lock())?)
+    text(read_bounded(io::stdin().lock(), MOST_BYTES)?)
 }
 
-fn fits(metadata: &fs::Metadata) -> Result<(), Unread> {
+fn fits(metadata: &fs::Metadata, most_bytes: u64) -> Result<(), Unread> {
     if !metadata.is_file() {
         return Err(Unread::NotRegular(kind(metadata.file_type())));
     }
-    if metadata.len() > MOST_BYTES {
-        return Err(Unread::TooLarge);
+    if metadata.len() > most_bytes {
+        return Err(Unread::TooLarge { most_bytes });
     }
     Ok(())
 }
 
 /// Whatever it says of its size.
-fn read_bounded(from: impl Read) -> Result<Vec<u8>, Unread> {
+fn read_bounded(from: impl Read, most_bytes: u64) -> Result<Vec<u8>, Unread> {
     let mut bytes = Vec::new();
-    from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(Unread::TooLarge);
+    from.take(most_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most_bytes {
+        return Err(Unread::TooLarge { most_bytes });
     }
     Ok(bytes)
 }
@@ -156,10 +173,14 @@ mod tests {
         file.set_len(MOST_BYTES).unwrap();
         assert_eq!(read(&path).unwrap().len() as u64, MOST_BYTES);
         file.set_len(MOST_BYTES + 1).unwrap();
-        assert!(matches!(read(&path), Err(Unread::TooLarge)));
+        assert!(matches!(read(&path), Err(Unread::TooLarge { .. })));
         assert!(matches!(
-            read_bounded(io::repeat(b'x')),
-            Err(Unread::TooLarge)
+            read_bounded(io::repeat(b'x'), 7),
+            Err(Unread::TooLarge { most_bytes: 7 })
+        ));
+        assert!(matches!(
+            read_text_up_to(&path, 7),
+            Err(Unread::TooLarge { most_bytes: 7 })
         ));
     }
 

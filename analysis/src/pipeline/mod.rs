@@ -43,3 +43,4 @@ pub use remarks::{Remark, RemarkCode};
 #[cfg(test)]
 pub(crate) use resolve::{Subject, WrittenCheck, deciding_method, is_worth_a_failure};
 pub use schedule::MOST_INTERVALS;
+pub use yaml::MAX_TEXT_BYTES;

@@ -13,7 +13,7 @@ use serde_saphyr::{DefaultMessageFormatter, Error, Location, MessageFormatter, S
 use super::model::Diagnostic;
 
 /// The longest text that is read, in bytes. The largest pipeline we know of has 6 KiB.
-pub(super) const MAX_TEXT_BYTES: usize = 256 * 1024;
+pub const MAX_TEXT_BYTES: usize = 256 * 1024;
 /// The most nodes of a document, aliases counted as often as they are used. A pipeline of 100
 /// stages with ten checks each has about 3,000.
 const MAX_NODES: usize = 10_000;

@@ -12,8 +12,11 @@ use super::listing::{Listed, of_folder};
 use super::{Known, KnownPipeline, Origin};
 use crate::regular_file;
 
-/// Most bytes of all files of a folder together, which are read at each look and kept: sixty-four of
-/// the largest, or a thousand that are larger than any that ships.
+/// A file that is larger is no pipeline.
+const LARGEST: u64 = pipeline::MAX_TEXT_BYTES as u64;
+
+/// Most bytes of the pipelines of a folder together, which are kept: sixty-four of the largest, or a
+/// thousand that are larger than any that ships.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// All files, by name.
@@ -51,20 +54,23 @@ impl Files {
         let mut kept = BTreeMap::new();
         let mut bytes = 0;
         for name in names.by_ref() {
-            let text = regular_file::read_text(&folder.join(&name));
+            let text = regular_file::read_text_up_to(&folder.join(&name), LARGEST);
             let text = text.map_err(|error| format!("cannot read the file: {error}"));
-            let length = text.as_ref().map_or(0, String::len);
-            if bytes + length > MOST_BYTES {
+            let before = self.by_name.remove(&name);
+            let was_known = before.is_some();
+            let mut state = before.unwrap_or_default();
+            let is_news = state.update(&name, &text);
+            if bytes + state.kept_bytes() > MOST_BYTES {
+                changed |= was_known;
                 problems.push(of_folder(format!(
-                    "the files have more than {MOST_BYTES} bytes together: {name} and the {} after \
+                    "the pipelines have more than {MOST_BYTES} bytes together: {name} and the {} after \
                      it by name are left out; take out what is no pipeline",
                     names.len()
                 )));
                 break;
             }
-            let mut state = self.by_name.remove(&name).unwrap_or_default();
-            changed |= state.update(&name, &text);
-            bytes += length.max(state.kept_bytes());
+            changed |= is_news;
+            bytes += state.kept_bytes();
             kept.insert(name, state);
         }
         // What is left there now was taken away, or is left out.

@@ -279,8 +279,16 @@ impl Rollouts {
         };
         match doubt {
             Some(doubt) => told.lost(&doubt),
-            None => told,
+            None => told.with_news(self.forgotten(present, live).as_deref()),
         }
+    }
+
+    /// What may have been forgotten of an open rollout: it was there before the store was parted from
+    /// what was recorded last, which may have been that it was rolled back.
+    fn forgotten(&self, present: &Present, live: &Live) -> Option<String> {
+        let is_open = present.state == RolloutState::Open;
+        let parted = is_open.then(|| self.store.parted(self.now())).flatten()?;
+        (live.created_ms < parted.since).then(|| parted.to_string())
     }
 
     /// Why the store does not bear out a promotion now.

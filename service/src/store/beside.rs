@@ -9,12 +9,12 @@
 //! Who removes the store and means it removes this file with it.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::claim::beside;
+use super::claim::{beside, lock, open};
 use super::loss::StoreFile;
 use super::names::RolloutId;
 use super::place::{Place, path_of};
@@ -106,21 +106,67 @@ struct Remembered {
 /// The file beside a store.
 #[derive(Debug)]
 pub(super) struct Beside {
+    path: PathBuf,
     file: File,
+    is_shared: bool,
     remembered: Option<Remembered>,
 }
 
+/// Another process holds the file that lies in the place of the one that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HeldByAnother;
+
 impl Beside {
     /// Opens the file, and makes it where there is none.
-    pub(super) fn open(store: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(beside(store))?;
+    pub(super) fn open(store: &Path, is_shared: bool) -> io::Result<Self> {
+        let path = beside(store);
+        let mut file = open(&path)?;
         let remembered = read(&mut file)?;
-        Ok(Self { file, remembered })
+        Ok(Self {
+            path,
+            file,
+            is_shared,
+            remembered,
+        })
+    }
+
+    /// Sees to it that what is remembered lies where the next process looks for it: whoever removes
+    /// the store often removes this file with it, and a restart would begin as if nothing had been.
+    ///
+    /// # Errors
+    ///
+    /// [`HeldByAnother`] when another process has begun to use the store meanwhile.
+    pub(super) fn stay(&mut self) -> Result<(), HeldByAnother> {
+        let own = self.file.metadata().map(|metadata| Place::of(&metadata));
+        if own.ok() == Place::at(&self.path) {
+            return Ok(());
+        }
+        let Ok(mut file) = open(&self.path) else {
+            // Where no file can be made, none is found by a restart either.
+            return Ok(());
+        };
+        if let Err(TryLockError::WouldBlock) = lock(&file, self.is_shared) {
+            return Err(HeldByAnother);
+        }
+        tracing::warn!(
+            path = %self.path.display(),
+            "the file {} was removed or replaced, and is written again: it says what was recorded",
+            self.path.display()
+        );
+        let found = read(&mut file).ok().flatten();
+        self.file = file;
+        let Some(remembered) = self.remembered.take() else {
+            return Ok(());
+        };
+        // Another process that shares the store may have written it again already.
+        let is_there = |found: &Remembered| {
+            self.is_shared && found.store.identity == remembered.store.identity
+        };
+        match found.filter(is_there) {
+            Some(found) => self.remembered = Some(found),
+            None => self.remember(remembered),
+        }
+        Ok(())
     }
 
     /// Which store was used here last.
@@ -283,12 +329,12 @@ mod tests {
     fn what_was_recorded_last_is_read_back_by_the_next_process() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("serinus.db");
-        let mut first = Beside::open(&store).unwrap();
+        let mut first = Beside::open(&store, false).unwrap();
         assert_eq!(first.store(), None);
         first.uses(&used("one"), None);
         first.recorded(Some((id(7), 3)));
 
-        let mut second = Beside::open(&store).unwrap();
+        let mut second = Beside::open(&store, false).unwrap();
         assert_eq!(second.store(), Some("one"));
         assert_eq!(second.last(), Some((id(7), 3)));
         second.uses(&used("one"), None);
@@ -308,7 +354,7 @@ mod tests {
             since: NOON,
             parting: Parting::New,
         };
-        let mut first = Beside::open(&store).unwrap();
+        let mut first = Beside::open(&store, false).unwrap();
         first.uses(&used("one"), None);
         first.recorded(Some((id(7), 3)));
         assert_eq!(first.parted(NOON), None);
@@ -316,7 +362,7 @@ mod tests {
         assert_eq!(first.last(), None, "of the store of before");
         first.recorded(Some((id(9), 1)));
 
-        let mut second = Beside::open(&store).unwrap();
+        let mut second = Beside::open(&store, false).unwrap();
         second.uses(&used("two"), None);
         assert_eq!(second.last(), Some((id(9), 1)));
         assert_eq!(second.parted(NOON.plus(TOLD_FOR_MS - 1)), Some(parted));
@@ -327,6 +373,29 @@ mod tests {
                 .contains("new since 2026-11-02 08:00 UTC"),
             "{parted}"
         );
+    }
+
+    /// Removed together with the store, nothing was left to tell that a rollback was forgotten.
+    #[test]
+    fn it_is_written_again_where_it_was_removed_and_left_to_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("serinus.db");
+        let mut first = Beside::open(&store, false).unwrap();
+        first.uses(&used("one"), None);
+        first.recorded(Some((id(7), 3)));
+        assert_eq!(first.stay(), Ok(()));
+        std::fs::remove_file(beside(&store)).unwrap();
+        assert_eq!(first.stay(), Ok(()));
+        first.recorded(Some((id(8), 1)));
+        let next = Beside::open(&store, false).unwrap();
+        assert_eq!((next.store(), next.last()), (Some("one"), Some((id(8), 1))));
+
+        std::fs::remove_file(beside(&store)).unwrap();
+        let anothers = open(&beside(&store)).unwrap();
+        lock(&anothers, false).unwrap();
+        assert_eq!(first.stay(), Err(HeldByAnother));
+        drop(anothers);
+        assert_eq!(first.stay(), Ok(()));
     }
 
     #[test]
@@ -341,8 +410,12 @@ mod tests {
             files,
             ..used("one")
         };
-        Beside::open(&store).unwrap().uses(&one, None);
-        let is_anothers = || Beside::open(&store).unwrap().has_the_wal_of_another(&store);
+        Beside::open(&store, false).unwrap().uses(&one, None);
+        let is_anothers = || {
+            Beside::open(&store, false)
+                .unwrap()
+                .has_the_wal_of_another(&store)
+        };
         assert!(!is_anothers());
 
         std::fs::write(folder.path().join("two"), "two").unwrap();
@@ -364,7 +437,7 @@ mod tests {
             &[b'x'; 10_000],
         ] {
             std::fs::write(beside(&store), text).unwrap();
-            let opened = Beside::open(&store).unwrap();
+            let opened = Beside::open(&store, false).unwrap();
             assert_eq!((opened.store(), opened.last()), (None, None), "{text:?}");
         }
         std::fs::write(
@@ -372,7 +445,7 @@ mod tests {
             "later x\nstore one\nlast 7\nparted never new\n",
         )
         .unwrap();
-        let opened = Beside::open(&store).unwrap();
+        let opened = Beside::open(&store, false).unwrap();
         assert_eq!((opened.store(), opened.last()), (Some("one"), None));
         assert_eq!(opened.parted(NOON), None);
     }

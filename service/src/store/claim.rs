@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::StoreUrl;
@@ -49,17 +50,11 @@ impl StoreClaim {
             return Ok(Self { _locked: None });
         };
         let path = beside(path);
-        let mut options = OpenOptions::new();
-        let file = match options.create(true).append(true).open(&path) {
+        let file = match open(&path) {
             Ok(file) => file,
             Err(error) => return Err(ClaimError::Lock { path, error }),
         };
-        let taken = if is_shared {
-            file.try_lock_shared()
-        } else {
-            file.try_lock()
-        };
-        match taken {
+        match lock(&file, is_shared) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ClaimError::Taken),
             // Some file systems know no locks. They are none for SQLite either, but that is for the
@@ -73,6 +68,35 @@ impl StoreClaim {
         Ok(Self {
             _locked: Some(file),
         })
+    }
+}
+
+/// Opens the file of the lock, and makes it where there is none.
+///
+/// # Errors
+///
+/// What the system says, or that it is no regular file: a pipe would be waited for.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is no regular file: remove it"))
+    }
+}
+
+/// Takes a file of a lock, for this process alone or with others that share it.
+pub(super) fn lock(file: &File, is_shared: bool) -> Result<(), TryLockError> {
+    if is_shared {
+        file.try_lock_shared()
+    } else {
+        file.try_lock()
     }
 }
 
@@ -113,6 +137,20 @@ mod tests {
         let first = claim().unwrap();
         assert!(claim().is_ok());
         drop(first);
+    }
+
+    /// It was waited for, and nothing told.
+    #[test]
+    fn a_lock_that_is_a_pipe_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("serinus.db");
+        let pipe = std::process::Command::new("mkfifo")
+            .arg(beside(&path))
+            .status();
+        assert!(pipe.unwrap().success());
+        let url: StoreUrl = format!("sqlite:{}", path.display()).parse().unwrap();
+        let error = StoreClaim::new(&url, false).unwrap_err().to_string();
+        assert!(error.contains("it is no regular file"), "{error}");
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub(crate) enum StoreLoss {
         /// Which.
         file: StoreFile,
     },
+    /// Another process has begun to use the store, which this one was to use alone.
+    #[error(
+        "another process has begun to use the store after its -lock file was removed: stop one of \
+         the two, and this one goes on by itself if it is the other"
+    )]
+    Taken,
     /// Another program has written into a file, and it is no longer the store that was opened.
     #[error(
         "another program has overwritten the file of the store: stop Serinus, put a backup in its \
@@ -33,7 +39,7 @@ impl StoreLoss {
     /// Whether the same files, back in their place, are the store again.
     pub(super) const fn can_come_back(&self) -> bool {
         match self {
-            Self::Removed { .. } | Self::Replaced { .. } => true,
+            Self::Removed { .. } | Self::Replaced { .. } | Self::Taken => true,
             Self::Overwritten { .. } => false,
         }
     }
@@ -63,8 +69,9 @@ impl StoreFile {
     const fn mended(self) -> &'static str {
         match self {
             Self::Main => {
-                "put the same file back and all goes on by itself; a restart goes on with what lies \
-                 there then, which may know nothing of what was recorded before"
+                "put the same file back and all goes on by itself; or stop Serinus, remove the -wal \
+                 and -shm files of before and start it on what lies there, which may know nothing of \
+                 what was recorded before"
             }
             Self::Wal | Self::Shm => {
                 "put the same file back and all goes on by itself, or stop Serinus with SIGTERM and \

@@ -256,6 +256,49 @@ async fn a_store_that_is_removed_is_told_and_a_new_one_says_that_it_is_new() -> 
     place.assert_parted("the store is new since").await
 }
 
+/// What most people write to remove a store takes the file of its lock away as well, and with it what
+/// tells the next process that there was one.
+#[tokio::test]
+async fn a_store_that_is_removed_with_its_lock_is_told_and_the_new_one_says_that_it_is_new()
+-> anyhow::Result<()> {
+    let mut place = Place::new().await?;
+    for suffix in ["", "-wal", "-shm", "-lock"] {
+        fs::remove_file(place.store(suffix))?;
+    }
+    place
+        .assert_lost("the file of the store was removed")
+        .await?;
+    place.restart().await?;
+    place.assert_parted("the store is new since").await
+}
+
+/// By it a second process would know that this one uses the store alone.
+#[tokio::test]
+async fn a_lock_that_is_removed_is_written_again_and_held() -> anyhow::Result<()> {
+    let place = Place::new().await?;
+    fs::remove_file(place.store("-lock"))?;
+    place.assert_well().await?;
+    let ready = place.serinus.get("/readyz").await?;
+    assert_eq!(ready.status, 200, "{}", ready.body);
+    assert!(place.store("-lock").exists());
+    let second = serve(place.folder.path()).await;
+    let refused = second.err().context("a second process has started")?;
+    assert!(
+        format!("{refused:#}").contains("another process uses it"),
+        "{refused:#}"
+    );
+    place.assert_well().await
+}
+
+#[tokio::test]
+async fn a_wal_that_is_cut_in_its_place_is_told() -> anyhow::Result<()> {
+    let place = Place::new().await?;
+    place.assert_well().await?;
+    place.decide("worse", "rollback").await?;
+    fs::write(place.store("-wal"), "")?;
+    place.assert_lost("was cut off").await
+}
+
 #[tokio::test]
 async fn a_file_that_comes_back_is_the_store_again_by_itself() -> anyhow::Result<()> {
     let place = Place::new().await?;

@@ -14,9 +14,18 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 
+use crate::clock::{Clock as _, SystemClock};
+use crate::time::UnixMillis;
+
 /// Has hyper read the date on this thread, while the clock is as it was when the service started. A
 /// clock that goes back later leaves it as it is.
+///
+/// A thread that starts while the clock shows a time before 1970 reads none: it would end by that, and
+/// with it what it was started for. It serves no connection: those that do start with the service.
 pub(crate) fn read_date_once() {
+    if SystemClock.now() < UnixMillis::default() {
+        return;
+    }
     let service = service_fn(async |_request: hyper::Request<Incoming>| {
         Ok::<_, Infallible>(Response::new(Body::empty()))
     });

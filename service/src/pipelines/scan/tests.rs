@@ -54,7 +54,7 @@ fn a_file_that_was_never_good_is_told_and_not_known() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a.yaml"), BROKEN).unwrap();
     fs::write(directory.path().join("b.yaml"), [0xff, 0xfe]).unwrap();
-    fs::write(directory.path().join("c.yaml"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
+    fs::write(directory.path().join("c.yaml"), vec![b'#'; 256 * 1024 + 1]).unwrap();
     let mut files = Files::default();
     files.look(directory.path());
     let known = files.known();
@@ -67,7 +67,7 @@ fn a_file_that_was_never_good_is_told_and_not_known() {
     assert_eq!(messages.len(), 3);
     assert!(messages[1].contains("not UTF-8"), "{messages:?}");
     assert!(
-        messages[2].contains("more than 1048576 bytes"),
+        messages[2].contains("more than 262144 bytes"),
         "{messages:?}"
     );
 }
@@ -215,4 +215,21 @@ fn a_deleted_file_is_forgotten() {
     fs::remove_file(&path).unwrap();
     assert!(files.look(directory.path()));
     assert_eq!(files.known().names().count(), 0);
+}
+
+/// Files that are refused used up the room of those that are not.
+#[test]
+fn files_that_are_no_pipelines_take_the_place_of_none() {
+    let directory = tempfile::tempdir().unwrap();
+    for number in 0..100 {
+        let path = directory.path().join(format!("large{number}.yaml"));
+        fs::write(path, vec![b'#'; 1024 * 1024]).unwrap();
+    }
+    fs::write(directory.path().join("z.yaml"), GOOD).unwrap();
+    let mut files = Files::default();
+    assert!(files.look(directory.path()));
+    let known = files.known();
+    assert_eq!(known.names().count(), 1);
+    assert_eq!(known.problems().len(), 100);
+    assert!(!files.look(directory.path()), "no news");
 }

@@ -157,6 +157,9 @@ impl Guard {
     pub(super) fn look(&self) -> Result<(), StoreLoss> {
         let found = self.shared.files.iter().find_map(Watched::loss);
         let mut state = self.locked();
+        // Also once the rest is lost: the next process is to know of it.
+        let stayed = state.beside.as_mut().map_or(Ok(()), Beside::stay);
+        let found = found.or(stayed.err().map(|_held| StoreLoss::Taken));
         state.looked_at = Instant::now();
         match (&state.loss, found) {
             (Some(before), _) if !before.can_come_back() => return Err(before.clone()),
@@ -215,6 +218,16 @@ impl Guard {
         let main = self.shared.files.first();
         let metadata = main.and_then(|watched| fs::metadata(&watched.path).ok());
         metadata.is_some_and(|metadata| metadata.len() == 0)
+    }
+
+    /// Whether a file is shorter than this process left it. Only to be asked while nobody here writes.
+    pub(super) fn was_cut(&self) -> bool {
+        let state = self.locked();
+        let pairs = self.stamps().into_iter().zip(&state.stamps);
+        pairs.into_iter().any(|(now, before)| match (now, before) {
+            (Some(now), Some(before)) => now.size_bytes < before.size_bytes,
+            _ => false,
+        })
     }
 
     /// Takes the files as they are for those that this process wrote.

@@ -87,7 +87,8 @@ impl SqliteStore {
         let options = options().filename(name);
         let beside = match usage {
             Use::Look => None,
-            Use::Alone | Use::Shared => open_beside(path),
+            Use::Alone => open_beside(path, false),
+            Use::Shared => open_beside(path, true),
         };
         let opened = opening(OPERATION, async {
             if !is_new
@@ -177,6 +178,8 @@ impl SqliteStore {
     }
 
     pub(super) async fn close(self) {
+        // So that the next process finds what was recorded, whatever was removed here.
+        let _ = self.look();
         let closing = async {
             if let Some(readers) = &self.shared.readers {
                 readers.close().await;
@@ -234,8 +237,8 @@ async fn require_sound(connection: &mut SqliteConnection) -> Result<(), Failure>
 }
 
 /// Opens what is remembered of a store; without it all goes on.
-fn open_beside(path: &Path) -> Option<Beside> {
-    let opened = Beside::open(path);
+fn open_beside(path: &Path, is_shared: bool) -> Option<Beside> {
+    let opened = Beside::open(path, is_shared);
     opened
         .inspect_err(|error| {
             tracing::warn!(%error, "cannot remember beside the store what is recorded: {error}");

@@ -123,6 +123,12 @@ async fn looked_at(
         // For SQLite a new one, whose -wal file it would remove.
         return Ok(Some("it is empty".to_owned()));
     }
+    if guard.was_cut() {
+        // Where in the -wal file what is, the -shm file goes on saying.
+        return Ok(Some(
+            "a part of it, or of its -wal file, was cut off".to_owned(),
+        ));
+    }
     let mut connection = options.clone().read_only(true).connect().await?;
     if identity(&mut connection).await? != guard.identity() {
         return Ok(Some("it holds another store".to_owned()));

@@ -22,6 +22,7 @@ Last: with a clock before 1970 it does not start, and says why.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import datetime
 import glob
@@ -248,6 +249,13 @@ def ancient(stack, binary):
     scene = Scene(stack, binary)
     seen = run(scene, lambda: scene.clock.set(ANCIENT))
     require_jumps(scene, ("back", -ANCIENT))
+    # Threads that rest end after 10 s: those that start now see no other clock.
+    time.sleep(12)
+    with concurrent.futures.ThreadPoolExecutor(16) as threads:
+        for path in ("/readyz", "/metrics", "/v1/rollouts") * 16:
+            threads.submit(scene.serinus.ask, "GET", path)
+    proving.require(not clock_check(scene)["ok"], "/readyz is silent")
+    proving.require("panicked" not in scene.serinus.log_text(), scene.serinus.log_tail())
     return seen
 
 

@@ -11,8 +11,9 @@ process, as many rollouts of the same size are started and their gates polled. F
 
 * an analysis is not answered within 8 s, or a gate within 8 s when it is the first, or `/healthz`
   takes 500 ms or longer,
-* more than 1,024 MiB were ever resident, or more than 250 MiB are a minute after the analyses (rollouts
-  are judged on meanwhile, so theirs is only told),
+* more than 1,024 MiB were ever resident, or more than 250 MiB are a minute after the analyses. Rollouts
+  go on being judged every two seconds on windows that grow: of theirs at most 1,280 MiB, and one that
+  becomes too large to be read says so,
 * nothing at all was judged, or something holds for another reason than that it waited or one of its
   data.
 
@@ -45,6 +46,8 @@ SENT_AT_ONCE = 32
 ANSWERED_WITHIN_SECONDS = 8
 HEALTHY_WITHIN_SECONDS = 0.5
 MOST_RESIDENT_MIB = 1024
+# Twice the room of all answers, and what there is besides.
+MOST_RESIDENT_OF_ROLLOUTS_MIB = 1280
 MOST_RESIDENT_LATER_MIB = 250
 PATIENCE_SECONDS = 60
 # What an analysis may say: the judge's own words about the data, or that it had to wait for room or for
@@ -318,14 +321,16 @@ processor        {processor:.1f} s""",
         broken.append(f"{what}: answered after {max(seconds):.1f} s")
     if watch.slowest_health >= HEALTHY_WITHIN_SECONDS:
         broken.append(f"{what}: /healthz took {watch.slowest_health:.2f} s")
-    if most > MOST_RESIDENT_MIB:
+    limit = MOST_RESIDENT_MIB if what == "analysis" else MOST_RESIDENT_OF_ROLLOUTS_MIB
+    if most > limit:
         broken.append(f"{what}: {most:.0f} MiB were resident")
     # Rollouts are judged all the while.
     if what != "rollout" and later > MOST_RESIDENT_LATER_MIB:
         broken.append(f"{what}: {later:.0f} MiB are resident {options.later_seconds} s later")
-    if set(codes) <= WAITED or None in codes:
+    if None in codes or (what == "analysis" and set(codes) <= WAITED):
         broken.append(f"{what}: none was judged")
-    if any(str(code).startswith(FAULTS) for code in set(codes) - WAITED):
+    allowed = WAITED | ({"answer_too_large"} if what == "rollout" else set())
+    if any(str(code).startswith(FAULTS) for code in set(codes) - allowed):
         broken.append(f"{what}: the source is said to have failed: {dict(codes)}")
     return broken
 

@@ -101,7 +101,8 @@ impl Clock for KeptClock {
 
 /// How far one time is from another.
 pub(crate) fn in_words(ahead_ms: i64) -> String {
-    let seconds = ahead_ms.unsigned_abs() / 1_000;
+    // The two clocks are read one after the other.
+    let seconds = ahead_ms.unsigned_abs().saturating_add(500) / 1_000;
     let direction = if ahead_ms < 0 { "behind" } else { "ahead" };
     format!("{seconds} s {direction}")
 }

@@ -21,7 +21,7 @@ DEBUG_RUNTIME_IMAGE ?= gcr.io/distroless/cc-debian12:debug-nonroot
 
 .PHONY: help
 help: ## Says what can be made
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-31s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: ## Runs the service on a simulated fleet, with a good and a bad canary (ARGS=--once ends by itself)

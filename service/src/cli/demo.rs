@@ -66,7 +66,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Some(address) => address,
         None => DEFAULT_LISTEN.parse()?,
     };
-    check_exposure(listen, openness)?;
+    check_exposure(listen, openness).map_err(|_exposed| {
+        Failure(format!(
+            "cannot listen on {listen} for everybody: the demo knows no tokens; listen on 127.0.0.1, \
+             or say --insecure, and with --allowed-hosts by which names it is asked"
+        ))
+    })?;
     let known = KnownHosts::default().and_address(listen.ip());
     let hosts = match &arguments.allowed_hosts {
         Some(allowed) => allowed.add_to(known),

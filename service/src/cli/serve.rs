@@ -13,7 +13,7 @@ use crate::clock::{KeptClock, SystemClock};
 use crate::config::{Config, ServeArguments};
 use crate::http::Limits;
 use crate::http::server::{ServerLimits, stop_signal};
-use crate::pipelines::Folder;
+use crate::pipelines::{Folder, Known};
 use crate::prometheus::{Room, Sources};
 use crate::store::{Retention, StoreClaim};
 use crate::telemetry;
@@ -71,8 +71,9 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
     let _claim = StoreClaim::new(&config.store, settings.is_store_shared())
         .map_err(|error| Failure(format!("cannot open the store {}: {error}", config.store)))?;
     let listener = boot::listen(settings.listen)?;
+    let listen = listener.local_addr()?;
     let parts = parts(&config)?;
-    log_start(&config, listener.local_addr()?, &parts.pipelines);
+    let known = parts.pipelines.look();
     let service = Service::start(parts).await.map_err(|error| match error {
         BootError::Store(error) => Failure(format!(
             "cannot open the store {}: {error}; choose another place with --store",
@@ -80,6 +81,7 @@ async fn serve_until_stopped(config: Config) -> Result<u8, Failure> {
         )),
         other => other.into(),
     })?;
+    log_start(&config, listen, &known);
     let limits = ServerLimits {
         connections: settings.max_connections,
         ..ServerLimits::default()
@@ -123,14 +125,13 @@ fn parts(config: &Config) -> Result<Parts, Failure> {
     })
 }
 
-fn log_start(config: &Config, listen: SocketAddr, pipelines: &Folder) {
+fn log_start(config: &Config, listen: SocketAddr, known: &Known) {
     let version = env!("CARGO_PKG_VERSION");
     let profile = if cfg!(debug_assertions) {
         "debug"
     } else {
         "release"
     };
-    let known = pipelines.look();
     let base = config
         .settings
         .public_url

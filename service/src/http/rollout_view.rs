@@ -87,7 +87,7 @@ pub(super) fn summary(
     RolloutSummary {
         verdict: told.verdict,
         reason_code: told.reason_code,
-        reason: told.reason,
+        reason: Gate::new(told.verdict, &told.reason).reason,
         rollout: stored.id.to_string(),
         status_url,
         pipeline: stored.pipeline.clone(),

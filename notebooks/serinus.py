@@ -126,8 +126,8 @@ def plan(pipeline, **options):
 def demo():
     """Runs the demo as a child on a free port, and ends it with the block.
 
-    Its gates are asked six times in a stage: who asks rarely rolls back late, so the bad canary keeps
-    its traffic for the 40 minutes that are looked at.
+    Its gates are asked six times in a stage: who asks rarely rolls back late, so the bad canary
+    keeps its traffic for the 40 minutes that are looked at.
     """
     process = subprocess.Popen(
         [BINARY, "demo", "--listen", "127.0.0.1:0", "--polls-per-stage", "6"],

@@ -126,7 +126,7 @@ class Scene:
             if condition():
                 return time.monotonic() - began_at
             time.sleep(0.1)
-        self.fail(f"{what}: not within {seconds:.0f} s")
+        return self.fail(f"{what}: not within {seconds:.0f} s")
 
     def fail(self, sentence):
         gates = {canary: self.gate(canary)["gate"]["reason"] for canary in ("turns", "healthy")}

@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """Takes up as many connections as one client can, and asks for health and gates meanwhile.
 
-Serinus is started with the soft limit of 1,024 open files that containers often have. A client process
-of its own then holds, for `--seconds` each and opening again what is closed, 500 a second:
+Serinus is started with the soft limit of 1,024 open files that containers often have. A client
+process of its own then holds, for `--seconds` each and opening again what is closed, 500 a second:
 
 * 4,096 connections that never ask,
 * 1,000 event streams of one rollout,
 * both at once, the former with half a header and a byte more every second,
 * 4,096 connections that never ask, from 16 addresses.
 
-All that time `/healthz`, `/readyz` and a gate are asked on new connections, and other gates every second
-on connections that were opened before. Fails when one of them is not answered, when health takes
-100 ms or a gate 1 s, or when a connection of a gate is closed between two polls.
+All that time `/healthz`, `/readyz` and a gate are asked on new connections, and other gates every
+second on connections that were opened before. Fails when one of them is not answered, when health
+takes 100 ms or a gate 1 s, or when a connection of a gate is closed between two polls.
 
-Then with tokens: one token has 16 streams at most, further ones are a 429 that says when to ask again,
-and all end within seconds once the token is taken out of its file.
+Then with tokens: one token has 16 streams at most, further ones are a 429 that says when to ask
+again, and all end within seconds once the token is taken out of its file.
 
     scripts/prove-connections.py [--seconds 15] [--idle 4096] [--streams 1000] [--figures-only]
                                  [--binary target/release/serinus]
@@ -86,7 +86,7 @@ def read_options():
 
 
 def phases(options, rollout):
-    """Each attack: what it is called, and what is held, of which kind and from how many addresses."""
+    """Each attack: its name, and what is held, of which kind and from how many addresses."""
     stream = f"/v1/rollouts/{rollout}/events"
     idle = {"kind": "idle", "count": options.idle}
     streams = {"kind": "stream", "count": options.streams, "path": stream}

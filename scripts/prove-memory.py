@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 """Asks for many analyses of large answers at once, and looks at the memory that they take.
 
-A source of this script answers every question with `--series` series: a range with the instants that
-are asked for, of which there are about `--samples`. It renders one series and sends it again and again,
-so what is measured is Serinus. Nothing here has the same question twice: every analysis, and every
-rollout, has populations of its own.
+A source of this script answers every question with `--series` series: a range with the instants
+that are asked for, of which there are about `--samples`. It renders one series and sends it again
+and again, so what is measured is Serinus. Nothing here has the same question twice: every analysis,
+and every rollout, has populations of its own.
 
-First `--analyses` are asked for at once, while `/healthz` is asked again and again; then, by another
-process, as many rollouts of the same size are started and their gates polled. Fails when
+First `--analyses` are asked for at once, while `/healthz` is asked again and again; then, by
+another process, as many rollouts of the same size are started and their gates polled. Fails when
 
 * an analysis is not answered within 8 s, or a gate within 8 s when it is the first, or `/healthz`
   takes 500 ms or longer,
-* more than 1,024 MiB were ever resident, or more than 250 MiB are a minute after the analyses. Rollouts
-  go on being judged every two seconds on windows that grow: of theirs at most 1,280 MiB, and one that
-  becomes too large to be read says so,
+* more than 1,024 MiB were ever resident, or more than 250 MiB are a minute after the analyses.
+  Rollouts go on being judged every two seconds on windows that grow: of theirs at most 1,280 MiB,
+  and one that becomes too large to be read says so,
 * nothing at all was judged, or something holds for another reason than that it waited or one of its
   data.
 
@@ -50,8 +50,8 @@ MOST_RESIDENT_MIB = 1024
 MOST_RESIDENT_OF_ROLLOUTS_MIB = 1280
 MOST_RESIDENT_LATER_MIB = 250
 PATIENCE_SECONDS = 60
-# What an analysis may say: the judge's own words about the data, or that it had to wait for room or for
-# this source, which shares its processors.
+# What an analysis may say: the judge's own words about the data, or that it had to wait for room or
+# for this source, which shares its processors.
 WAITED = {"still_collecting", "source_slow"}
 FAULTS = ("HTTP ", "source_", "answer_too_large", "too_many_series", "not_", "partial_")
 
@@ -95,7 +95,9 @@ def read_options():
     arguments.add_argument("--analyses", type=int, default=16)
     arguments.add_argument("--series", type=int, default=5000)
     arguments.add_argument("--samples", type=int, default=1000)
-    arguments.add_argument("--later-seconds", type=int, default=60, help="how long to wait at the end")
+    arguments.add_argument(
+        "--later-seconds", type=int, default=60, help="how long to wait at the end"
+    )
     arguments.add_argument("--history", default="off", help="of the control: a duration, or off")
     arguments.add_argument(
         "--serve", action="append", default=[], help="a further argument of serinus serve"

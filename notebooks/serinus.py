@@ -133,6 +133,8 @@ def demo():
         [BINARY, "demo", "--listen", "127.0.0.1:0", "--polls-per-stage", "6"],
         stdout=subprocess.PIPE,
         text=True,
+        # A notebook asks for colours, also of what it reads itself.
+        env={**os.environ, "NO_COLOR": "1", "CLICOLOR_FORCE": "0"},
     )
     try:
         yield Demo(process)

@@ -146,12 +146,12 @@ impl WatchedTasks {
             .filter(|(_, ended)| now.saturating_duration_since(ended.at) < WELL_AFTER);
         let told: Vec<String> = failing
             .map(|(task, ended)| {
-                format!(
-                    "{} ended {} times, and meanwhile {}",
-                    task.name(),
-                    ended.times,
-                    task.left_undone()
-                )
+                let times = match ended.times {
+                    1 => "once".to_owned(),
+                    times => format!("{times} times"),
+                };
+                let (name, left_undone) = (task.name(), task.left_undone());
+                format!("{name} ended {times}, and meanwhile {left_undone}")
             })
             .collect();
         (!told.is_empty()).then(|| {
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(runs.load(Ordering::Relaxed), 2);
         let problem = tasks.problem().unwrap();
         assert!(
-            problem.contains("worker ended 1 times, and meanwhile no rollout is judged"),
+            problem.contains("worker ended once, and meanwhile no rollout is judged"),
             "{problem}"
         );
         assert_eq!(tasks.problem_at(Instant::now() + WELL_AFTER), None);

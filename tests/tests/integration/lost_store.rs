@@ -244,9 +244,14 @@ fn noise(count: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_store_that_is_removed_is_told_and_a_new_one_says_that_it_is_new() -> anyhow::Result<()> {
+    assert_removal_is_told(&["", "-wal", "-shm"]).await
+}
+
+/// These files are removed: it is told, and the next process says that its store is new.
+async fn assert_removal_is_told(suffixes: &[&str]) -> anyhow::Result<()> {
     let mut place = Place::new().await?;
     place.assert_well().await?;
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in suffixes {
         fs::remove_file(place.store(suffix))?;
     }
     place
@@ -261,15 +266,7 @@ async fn a_store_that_is_removed_is_told_and_a_new_one_says_that_it_is_new() -> 
 #[tokio::test]
 async fn a_store_that_is_removed_with_its_lock_is_told_and_the_new_one_says_that_it_is_new()
 -> anyhow::Result<()> {
-    let mut place = Place::new().await?;
-    for suffix in ["", "-wal", "-shm", "-lock"] {
-        fs::remove_file(place.store(suffix))?;
-    }
-    place
-        .assert_lost("the file of the store was removed")
-        .await?;
-    place.restart().await?;
-    place.assert_parted("the store is new since").await
+    assert_removal_is_told(&["", "-wal", "-shm", "-lock"]).await
 }
 
 /// By it a second process would know that this one uses the store alone.

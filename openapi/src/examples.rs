@@ -142,7 +142,7 @@ pub fn hold_answer() -> Value {
         "inputs": {
             "queries": [{
                 "metric": "error_rate",
-                "promql": "sum by (instance, pod, track) (http_requests_total{service=\"catalog\"})",
+                "promql": "http_requests_total{service=\"catalog\"}[15m30s]",
                 "series": 6,
                 "samples": 498
             }],

@@ -35,6 +35,8 @@ fault_codes! {
     PartialData,
     /// All samples are NaN or infinite.
     NotFinite,
+    /// The values fall so often that they are no counters.
+    NotACounter,
     /// The answer was not ready in time.
     StillCollecting,
     /// The source cannot be reached.
@@ -74,6 +76,7 @@ impl FaultCode {
             | Self::NoControl
             | Self::PartialData
             | Self::NotFinite
+            | Self::NotACounter
             | Self::SourceRejectedQuery
             | Self::TooManySeries
             | Self::AnswerTooLarge => false,

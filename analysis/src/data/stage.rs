@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
 
 use super::budget::BudgetData;
-use super::fault::DataFault;
+use super::fault::{DataFault, FaultCode};
 use super::history::History;
 
 /// What was read for one metric of a stage.
@@ -21,6 +21,29 @@ pub enum MetricData {
     Gauge(PairedGauge),
     /// Nothing that can be judged, and why.
     Fault(DataFault),
+}
+
+impl MetricData {
+    /// The same, or a fault where the values of what should be counters fall so often that they are
+    /// none.
+    pub(crate) fn of_counters(self) -> Self {
+        let quality = match &self {
+            Self::Counts(counts) => &counts.quality,
+            Self::Histogram(histogram) => &histogram.quality,
+            Self::Gauge(_) | Self::Fault(_) => return self,
+        };
+        if !quality.is_no_counter() {
+            return self;
+        }
+        Self::Fault(DataFault {
+            code: FaultCode::NotACounter,
+            message: format!(
+                "the values are not those of a counter: {} of {} changes are falls without a restart; \
+                 these look like increments of each interval",
+                quality.falls, quality.moves
+            ),
+        })
+    }
 }
 
 /// What a stage is judged for.

@@ -154,6 +154,12 @@ reason_codes! {
         "not_finite",
         "Correct the expression: it most likely divides by 0."
     ),
+    /// The values fall so often that they are no counters.
+    NotACounter = (
+        "not_a_counter",
+        "Use a counter that only grows; of increments of each interval, or of a gauge, make a gauge \
+         metric."
+    ),
     /// The answer was not ready in time.
     StillCollecting = (
         "still_collecting",
@@ -215,6 +221,7 @@ impl From<FaultCode> for ReasonCode {
             FaultCode::NoControl => Self::NoControl,
             FaultCode::PartialData => Self::PartialData,
             FaultCode::NotFinite => Self::NotFinite,
+            FaultCode::NotACounter => Self::NotACounter,
             FaultCode::StillCollecting => Self::StillCollecting,
             FaultCode::SourceUnavailable => Self::SourceUnavailable,
             FaultCode::SourceSlow => Self::SourceSlow,
@@ -370,6 +377,12 @@ pub enum WarningCode {
     NoEventSeries,
     /// What was counted just before a restart may be lost.
     MissedScrapes,
+    /// Values of counters fell though their process went on.
+    CounterFell,
+    /// One series was read more than once, and counts once.
+    DuplicatedSeries,
+    /// There were too many series to read each.
+    SummedByTarget,
     /// The traffic is not split as configured.
     SplitMismatch,
     /// The whole service has spent its error budget, or nobody can tell.

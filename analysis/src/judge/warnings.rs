@@ -89,6 +89,35 @@ fn quality_warnings(data: &StageData) -> Vec<Warning> {
                 )),
             });
         }
+        if quality.has_fallen() {
+            warnings.push(Warning {
+                code: WarningCode::CounterFell,
+                message: text::one_line(&format!(
+                    "{name}: counters fell {} times in {} changes though no process began anew; what \
+                     fell counts once",
+                    quality.falls, quality.moves
+                )),
+            });
+        }
+        if let Some(label) = quality.copied_by {
+            warnings.push(Warning {
+                code: WarningCode::DuplicatedSeries,
+                message: text::one_line(&format!(
+                    "{name}: some series are copies of others, told apart by the label {}: each \
+                     counts once",
+                    label.name()
+                )),
+            });
+        }
+        if quality.summed {
+            warnings.push(Warning {
+                code: WarningCode::SummedByTarget,
+                message: text::one_line(&format!(
+                    "{name}: too many series to read each, so the sum of each target is counted; a \
+                     fall or a copy of one series is not seen"
+                )),
+            });
+        }
         if quality.missed_scrapes {
             warnings.push(Warning {
                 code: WarningCode::MissedScrapes,

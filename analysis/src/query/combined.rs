@@ -1,12 +1,10 @@
 //! Control and canary in one query.
 
 use crate::matchers::{MatchOperator, Matcher, Matchers};
+use crate::series::TARGET_LABELS;
 
 use super::counter::BUCKET_LABEL;
 use super::values::{METRIC_NAME, alternatives};
-
-/// The labels that name a target in every query of counters.
-pub(super) const TARGET_LABELS: [&str; 2] = ["instance", "pod"];
 
 /// One set of matchers that selects control and canary together.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -99,6 +99,32 @@ pub(super) fn refuse_bucket_matchers(matchers: &Matchers) -> Result<(), QueryErr
     }
 }
 
+/// The matchers by which some series of one selector are those of another: both name one metric, and
+/// every matcher of the wider one is among those of the narrower one. Nothing where that cannot be
+/// told from their texts.
+pub(super) fn narrower_by(
+    wider: &VectorSelector,
+    narrower: &VectorSelector,
+) -> Option<Vec<LabelMatcher>> {
+    let is_one_metric = metric_name(wider) == metric_name(narrower);
+    let conditions = |selector: &VectorSelector| -> Vec<LabelMatcher> {
+        let matchers = selector.matchers.matchers.iter();
+        matchers
+            .filter(|matcher| !is_name(matcher))
+            .cloned()
+            .collect()
+    };
+    let (wide, mut narrow) = (conditions(wider), conditions(narrower));
+    let has_alternatives = [wider, narrower]
+        .iter()
+        .any(|selector| !selector.matchers.or_matchers.is_empty());
+    if !is_one_metric || has_alternatives || !wide.iter().all(|matcher| narrow.contains(matcher)) {
+        return None;
+    }
+    narrow.retain(|matcher| !wide.contains(matcher));
+    Some(narrow)
+}
+
 fn not_a_counter(tree: &Expr) -> QueryError {
     let promql = tree.to_string();
     match tree.value_type() {

@@ -18,14 +18,15 @@ mod scan;
 mod syntax;
 mod values;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use promql_parser::label::Labels;
+use promql_parser::label::{Labels, Matcher as LabelMatcher};
 use promql_parser::parser::token::{T_AVG, T_SUM, TokenId, TokenType};
 use promql_parser::parser::{AggregateExpr, Expr, LabelModifier, MatrixSelector, VectorSelector};
 
 use crate::matchers::Matchers;
+use crate::series::TARGET_LABELS;
 
 pub use combined::{Combined, combine};
 pub use error::QueryError;
@@ -58,8 +59,8 @@ pub fn check_gauge_expression(promql: &str) -> Result<(), QueryError> {
     gauge_mean(promql, &Matchers::new()).map(drop)
 }
 
-/// Writes `sum by (instance, pod, ..group_by) (selector{matchers})`, the labels of `group_by`
-/// sorted and each once.
+/// Writes `sum by (instance, pod, .., ..group_by) (selector{matchers})`: by the labels that tell targets
+/// apart, and those of `group_by`, sorted and each once.
 ///
 /// # Errors
 ///
@@ -105,6 +106,86 @@ pub fn native_histogram_per_target(
     sum_per_target(selector, matchers, &[], group_by)
 }
 
+/// Writes `selector{matchers}[range]`: an instant query whose answer holds every sample of every
+/// series of a counter, with the times of their scrapes.
+///
+/// # Errors
+///
+/// [`QueryError`] says what to change; a range below 1 second or above 100 years is one.
+pub fn counter_samples(
+    selector: &str,
+    matchers: &Matchers,
+    range_seconds: i64,
+) -> Result<String, QueryError> {
+    samples(counter::parse_counter(selector)?, matchers, range_seconds)
+}
+
+/// Writes `name_bucket{matchers}[range]`; the selector may be given with or without the suffix
+/// `_bucket`.
+///
+/// # Errors
+///
+/// As [`counter_samples`].
+pub fn histogram_samples(
+    selector: &str,
+    matchers: &Matchers,
+    range_seconds: i64,
+) -> Result<String, QueryError> {
+    let selector = counter::parse_histogram(selector)?;
+    counter::refuse_bucket_matchers(matchers)?;
+    samples(selector, matchers, range_seconds)
+}
+
+/// Writes `selector{matchers}[range]` for a native histogram.
+///
+/// # Errors
+///
+/// As [`counter_samples`].
+pub fn native_histogram_samples(
+    selector: &str,
+    matchers: &Matchers,
+    range_seconds: i64,
+) -> Result<String, QueryError> {
+    let selector = counter::parse_native_histogram(selector)?;
+    counter::refuse_bucket_matchers(matchers)?;
+    samples(selector, matchers, range_seconds)
+}
+
+fn samples(
+    mut selector: VectorSelector,
+    matchers: &Matchers,
+    range_seconds: i64,
+) -> Result<String, QueryError> {
+    let range = range(range_seconds)?;
+    push::push_into_selector(&mut selector, matchers)?;
+    syntax::print(&Expr::MatrixSelector(MatrixSelector {
+        vs: selector,
+        range,
+    }))
+}
+
+/// What tells the series of one selector from the others of a wider one, so that they need not be
+/// asked for again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Narrowing(Vec<LabelMatcher>);
+
+impl Narrowing {
+    /// How one selector of a counter narrows another; nothing where its series may be others.
+    pub fn of(wider: &str, narrower: &str) -> Option<Self> {
+        let wider = counter::parse_counter(wider).ok()?;
+        let narrower = counter::parse_counter(narrower).ok()?;
+        counter::narrower_by(&wider, &narrower).map(Self)
+    }
+
+    /// Whether a series of the wider selector is one of the narrower one. A label that is absent is
+    /// empty, as in Prometheus.
+    pub fn keeps(&self, labels: &BTreeMap<String, String>) -> bool {
+        let value = |name: &str| labels.get(name).map_or("", String::as_str);
+        let mut matchers = self.0.iter();
+        matchers.all(|matcher| matcher.is_match(value(&matcher.name)))
+    }
+}
+
 /// Writes `avg(expression)` with the matchers in every selector of the expression.
 ///
 /// # Errors
@@ -129,13 +210,8 @@ pub fn gauge_mean(expression: &str, matchers: &Matchers) -> Result<String, Query
 ///
 /// [`QueryError`] says what to change; a range below 1 second or above 100 years is one.
 pub fn process_starts(matchers: &Matchers, range_seconds: i64) -> Result<String, QueryError> {
-    let range = range(range_seconds)?;
-    let mut selector = VectorSelector::from("process_start_time_seconds");
-    push::push_into_selector(&mut selector, matchers)?;
-    syntax::print(&Expr::MatrixSelector(MatrixSelector {
-        vs: selector,
-        range,
-    }))
+    let selector = VectorSelector::from("process_start_time_seconds");
+    samples(selector, matchers, range_seconds)
 }
 
 /// Writes `sum(increase(selector{matchers}[range]))`: what a counter gained in the range before the
@@ -149,13 +225,7 @@ pub fn counter_increase(
     matchers: &Matchers,
     range_seconds: i64,
 ) -> Result<String, QueryError> {
-    let range = range(range_seconds)?;
-    let mut selector = counter::parse_counter(selector)?;
-    push::push_into_selector(&mut selector, matchers)?;
-    let samples = syntax::print(&Expr::MatrixSelector(MatrixSelector {
-        vs: selector,
-        range,
-    }))?;
+    let samples = counter_samples(selector, matchers, range_seconds)?;
     Ok(format!("sum(increase({samples}))"))
 }
 
@@ -177,7 +247,7 @@ fn sum_per_target(
     group_by: &[&str],
 ) -> Result<String, QueryError> {
     push::push_into_selector(&mut selector, matchers)?;
-    let mut labels = [&combined::TARGET_LABELS, more_labels].concat();
+    let mut labels = [&TARGET_LABELS, more_labels].concat();
     let sorted = group_by.iter().copied().collect::<BTreeSet<_>>();
     for label in sorted {
         values::check_label_name(label)?;

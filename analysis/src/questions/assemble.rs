@@ -1,13 +1,16 @@
 //! Answers to the data of a stage.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
 use crate::pipeline::{Exposure, MetricKind};
-use crate::series::{self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Series};
+use crate::series::{
+    self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Sampling, Series,
+};
 
 use super::reading::{Read, Reading};
-use super::{Answered, ReadingKey, StageQuestions};
+use super::{Answered, Form, ReadingKey, StageQuestions};
 
 /// Most characters of a query in a message: a reason has 300 in all.
 const QUERY_CHARACTERS: usize = 140;
@@ -46,7 +49,11 @@ pub(super) fn put_together(
         history: History::default(),
         error_budget: None,
     };
-    let assembly = Assembly::new(plan, readings, &parts, canary_percent);
+    let assembly = Assembly {
+        // A past is always read so.
+        summed: false,
+        ..Assembly::new(plan, readings, &parts, canary_percent)
+    };
     for (metric, kind) in &plan.metrics {
         if let Some(told) = assembly.told(kind, &parts.warnings) {
             data.source_warnings.insert(metric.clone(), told);
@@ -54,7 +61,7 @@ pub(super) fn put_together(
         let found = assembly
             .metric(metric, kind, true)
             .unwrap_or_else(MetricData::Fault);
-        data.metrics.insert(metric.clone(), found);
+        data.metrics.insert(metric.clone(), found.of_counters());
     }
     data
 }
@@ -98,10 +105,10 @@ pub(super) fn heartbeats(
 
 fn heartbeats_of(read: &Read<'_>) -> Populations<Heartbeats> {
     let series = Populations {
-        control: &read.series.control,
-        canary: &read.series.canary,
+        control: read.series.control.as_slice(),
+        canary: read.series.canary.as_slice(),
     };
-    series.map(|series| Heartbeats::from_series(series))
+    series.map(Heartbeats::from_series)
 }
 
 /// The usual time between two scrapes: the shorter of both populations'.
@@ -115,7 +122,9 @@ pub(super) fn scrape_period_ms(heartbeats: Populations<&Heartbeats>) -> Option<i
 /// Everything that was read, ready to be counted.
 pub(super) struct Assembly<'a> {
     grid: &'a Grid,
+    sampling: Sampling,
     missed_scrapes: bool,
+    summed: bool,
     canary_percent: f64,
     readings: Taken<'a>,
     heartbeats: Populations<&'a Heartbeats>,
@@ -132,8 +141,13 @@ impl<'a> Assembly<'a> {
         let heartbeats = parts.heartbeats.as_ref();
         Self {
             grid: &plan.grid,
-            missed_scrapes: scrape_period_ms(heartbeats)
-                .is_some_and(|period_ms| !series::sees_every_scrape(plan.step_ms, period_ms)),
+            sampling: plan.sampling(),
+            missed_scrapes: match plan.form {
+                Form::Samples => false,
+                Form::Sums { step_ms } => scrape_period_ms(heartbeats)
+                    .is_some_and(|period_ms| !series::sees_every_scrape(step_ms, period_ms)),
+            },
+            summed: plan.form != Form::Samples,
             canary_percent,
             readings,
             heartbeats,
@@ -198,11 +212,12 @@ impl<'a> Assembly<'a> {
                 let (grid, heartbeats) = (self.grid, self.heartbeats);
                 let mut counted = if *is_native {
                     let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
-                    series::native_histogram(grid, read, heartbeats, *scale, limits)
+                    series::native_histogram(grid, self.sampling, read, heartbeats, *scale, limits)
                 } else {
-                    series::histogram(grid, read, heartbeats, *scale)
+                    series::histogram(grid, self.sampling, read, heartbeats, *scale)
                 };
                 counted.quality.missed_scrapes = self.missed_scrapes;
+                counted.quality.summed = self.summed;
                 Ok(MetricData::Histogram(counted))
             }
             MetricKind::Gauge { expression } => {
@@ -221,9 +236,11 @@ impl<'a> Assembly<'a> {
     ) -> Result<MetricData, DataFault> {
         let total = self.canary_seen(&ReadingKey::Counter(total.to_owned()), must_be_seen)?;
         let events = self.finite(&ReadingKey::Counter(events.to_owned()), must_be_seen)?;
-        let mut counts = series::proportion(self.grid, events, total, self.heartbeats);
+        let mut counts =
+            series::proportion(self.grid, self.sampling, events, total, self.heartbeats);
         counts.quality.no_event_series = is_empty(events.control) && is_empty(events.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;
+        counts.quality.summed = self.summed;
         Ok(MetricData::Counts(counts))
     }
 
@@ -250,8 +267,9 @@ impl<'a> Assembly<'a> {
             },
         };
         let mut counts: PairedCounts =
-            series::event_rate(self.grid, found, self.heartbeats, exposure);
+            series::event_rate(self.grid, self.sampling, found, self.heartbeats, exposure);
         counts.quality.missed_scrapes = self.missed_scrapes;
+        counts.quality.summed = self.summed;
         Ok(MetricData::Counts(counts))
     }
 
@@ -260,7 +278,7 @@ impl<'a> Assembly<'a> {
         &self,
         key: &ReadingKey,
         must_be_seen: bool,
-    ) -> Result<Populations<&[Series]>, DataFault> {
+    ) -> Result<Populations<&[Cow<'a, Series>]>, DataFault> {
         let found = self.finite(key, must_be_seen)?;
         if must_be_seen && is_empty(found.canary) {
             let shown = self.shown(key);
@@ -280,7 +298,7 @@ impl<'a> Assembly<'a> {
         &self,
         key: &ReadingKey,
         must_be_seen: bool,
-    ) -> Result<Populations<&[Series]>, DataFault> {
+    ) -> Result<Populations<&[Cow<'a, Series>]>, DataFault> {
         let Some((_, read)) = self.readings.get(key) else {
             return Err(no_data("the query was not asked".to_owned()));
         };
@@ -336,7 +354,7 @@ impl<'a> Assembly<'a> {
     }
 }
 
-fn is_empty(series: &[Series]) -> bool {
+fn is_empty(series: &[Cow<'_, Series>]) -> bool {
     series.iter().all(|one| one.timestamps_ms.is_empty())
 }
 
@@ -347,7 +365,13 @@ fn no_data(message: String) -> DataFault {
     }
 }
 
+/// A query as it is told: of a sum by target what is summed.
 fn shortened(promql: &str) -> String {
+    let summed = promql.strip_prefix("sum by (");
+    let summed = summed.and_then(|rest| rest.split_once(") ("));
+    let promql = summed
+        .and_then(|(_, selector)| selector.strip_suffix(')'))
+        .unwrap_or(promql);
     match promql.char_indices().nth(QUERY_CHARACTERS) {
         Some((end, _)) => format!("{}..", promql.get(..end).unwrap_or_default()),
         None => promql.to_owned(),

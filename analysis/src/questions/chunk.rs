@@ -17,14 +17,14 @@ use crate::series::{
 
 use super::assemble::{self, Assembly};
 use super::reading::Source;
-use super::{Answered, LOOKBACK_SECONDS, ReadingKey, StageQuestions};
+use super::{Answered, Form, LOOKBACK_SECONDS, ReadingKey, StageQuestions, samples_from_ms};
 
 /// The length of a chunk, rounded down to whole intervals; at least one.
 const CHUNK_MS: i64 = 600_000;
 
-/// How long before a chunk its samples are read: as long as Prometheus repeats a sample, and one
-/// interval more, so that a scrape that was missed before the chunk is seen from both sides.
-const MARGIN_MS: i64 = LOOKBACK_SECONDS * 1_000;
+/// How long before a chunk it is counted from, and one interval more, so that a scrape that was missed
+/// before the chunk is seen from both sides, and that who was there before is known.
+const MARGIN_MS: i64 = 210_000;
 
 /// One chunk of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,6 @@ impl StageQuestions {
             ] {
                 if let (Some(short), Some(long)) = (short, long)
                     && long.questions.len() == 1
-                    && self.is_read_once(long.questions.start)
                     && let Some(answer) = answers.get_mut(long.questions.start)
                     && answer.is_ok()
                     && !moved.contains_key(&short.questions.start)
@@ -174,27 +173,20 @@ impl StageQuestions {
         cut
     }
 
-    /// Whether a question is of one reading only, of one population or of both.
-    fn is_read_once(&self, question: usize) -> bool {
-        let readings = self.readings.values();
-        let of_it = readings.filter(|reading| {
-            let mut questions = reading.questions();
-            questions.any(|questions| questions.contains(&question))
-        });
-        of_it.count() == 1
-    }
-
     /// The time whose samples are read for a key: after the first, up to the second.
     fn time_of(&self, key: &ReadingKey) -> (i64, i64) {
         let grid = &self.grid;
-        let start_ms = match key {
-            ReadingKey::Heartbeats => grid.start_ms() - LOOKBACK_SECONDS * 1_000,
+        let after_ms = match (key, self.form) {
             // The value at the end of an interval.
-            ReadingKey::Gauge(_) => grid.start_ms(),
+            (ReadingKey::Gauge(_), _) => grid.start_ms(),
+            (_, Form::Samples) => samples_from_ms(grid),
+            (ReadingKey::Heartbeats, Form::Sums { .. }) => {
+                grid.start_ms() - LOOKBACK_SECONDS * 1_000
+            }
             // The first instant is what later ones are compared with.
-            _ => grid.start_ms() - 1,
+            (_, Form::Sums { .. }) => grid.start_ms() - 1,
         };
-        (start_ms, grid.end_ms())
+        (after_ms, grid.end_ms())
     }
 
     /// Counts a chunk for which this plan was made.
@@ -234,7 +226,8 @@ impl StageQuestions {
         let metrics = self.metrics.iter().map(|(name, kind)| {
             let counted = chunks.iter().map(|(_, data)| data.metrics.get(name));
             let data = join_metric(kind, &places, counted);
-            (name.clone(), data.unwrap_or_else(MetricData::Fault))
+            let data = data.unwrap_or_else(MetricData::Fault);
+            (name.clone(), data.of_counters())
         });
         StageData {
             grid: window,

@@ -7,13 +7,13 @@ use crate::data::{ControlSplit, DataFault, FaultCode, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{Check, MetricKind, Pipeline};
 use crate::query;
-use crate::series::{Grid, NativeColumn, Populations, Series};
+use crate::series::{Grid, NativeColumn, Populations, Series, pod_name};
 
 use super::assemble::{Taken, put_together, take};
 use super::question::Questions;
-use super::split::{Splitter, growth, target_name};
+use super::split::{Splitter, growth};
 use super::{
-    Answered, Asker, QueryTexts, QuestionError, ReadingKey, StageQuestions, absolute_limits,
+    Answered, Asker, Form, QueryTexts, QuestionError, ReadingKey, StageQuestions, absolute_limits,
     histogram_key, measured, usable_step_ms,
 };
 
@@ -55,9 +55,10 @@ impl StageQuestions {
         let mut metrics = measured(checks.iter().copied());
         metrics.retain(|_, kind| !kind.is_gauge());
         let step_ms = usable_step_ms(&grid, step_ms);
+        let form = Form::Sums { step_ms };
         let mut plan = Self {
             grid,
-            step_ms,
+            form,
             canary_percent: 0.0,
             questions: Questions::default(),
             readings: BTreeMap::new(),
@@ -80,7 +81,7 @@ impl StageQuestions {
                     canary: false,
                 },
                 grid,
-                step_ms,
+                form,
                 piece_ms: Some(whole_intervals * grid.interval_ms()),
             };
             plan.ask(&mut asker)?;
@@ -186,7 +187,7 @@ impl StageQuestions {
                 Some(_) => growth(one),
                 None => one.values.len() as f64,
             };
-            *exposures.entry(target_name(one).to_owned()).or_default() += exposure;
+            *exposures.entry(pod_name(one).to_owned()).or_default() += exposure;
         }
         Ok(exposures)
     }

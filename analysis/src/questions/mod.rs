@@ -16,17 +16,24 @@ use std::collections::BTreeMap;
 use crate::data::{DataFault, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
-use crate::query::{self, QueryError};
-use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms};
+use crate::query::{self, Narrowing, QueryError};
+use crate::series::{Grid, Populations, Sampling, Series, affordable_step_ms, fine_step_ms};
 
 pub use chunk::{Chunk, ChunkData};
 pub use question::{MetricQuestion, QuestionTime};
 use question::{Questions, overlapping_pieces, pieces};
 use reading::{Reading, Source};
 
-/// How long before the grid the scrapes are asked for: as long as Prometheus repeats a sample, so
-/// that the scrape behind the first value is among them.
+/// How long before the grid the scrapes are asked for where counters are read at instants: as long as
+/// Prometheus repeats a sample, so that the scrape behind the first value is among them.
 const LOOKBACK_SECONDS: i64 = 300;
+
+/// How long before the grid samples are read, so that the scrape before its start is among them: of
+/// targets that are scraped once a minute, with half a minute of delay.
+const SAMPLES_BEFORE_MS: i64 = 90_000;
+
+/// Most of the time that one question for samples covers.
+const SAMPLES_PIECE_MS: i64 = 30 * 60_000;
 
 /// Most instants at which one counter is read over the whole window: twenty queries of the longest
 /// that a Prometheus answers.
@@ -64,7 +71,7 @@ pub enum QuestionError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StageQuestions {
     grid: Grid,
-    step_ms: i64,
+    form: Form,
     canary_percent: f64,
     questions: Questions,
     readings: BTreeMap<ReadingKey, Reading>,
@@ -72,6 +79,19 @@ pub struct StageQuestions {
     /// The absolute limits of each metric, in base units: a native histogram has no bounds of its
     /// own, so it is counted at these.
     limits: BTreeMap<String, Vec<f64>>,
+}
+
+/// In which form counters are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Every sample of every series, as it was scraped.
+    Samples,
+    /// The sum of each target at the instants of a step: of a long past, or where there are too many
+    /// series. A fall of one series is not seen.
+    Sums {
+        /// The distance of the instants, in milliseconds.
+        step_ms: i64,
+    },
 }
 
 /// What a reading is of. Two metrics with the same text share it.
@@ -90,17 +110,32 @@ type TextName = (ReadingKey, Matchers, Vec<String>, Option<i64>);
 
 /// Queries that were written before. The same question always has the same text.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct QueryTexts(BTreeMap<TextName, String>);
+pub struct QueryTexts {
+    texts: BTreeMap<TextName, String>,
+    /// How one selector narrows another, by their texts.
+    narrowings: BTreeMap<(String, String), Option<Narrowing>>,
+}
 
 impl QueryTexts {
     /// Most texts that are kept; beyond, all are forgotten and written again.
     const MOST_TEXTS: usize = 4_096;
 
     fn remember(&mut self, name: TextName, text: &str) {
-        if self.0.len() >= Self::MOST_TEXTS {
-            self.0.clear();
+        if self.texts.len() >= Self::MOST_TEXTS {
+            self.texts.clear();
         }
-        self.0.insert(name, text.to_owned());
+        self.texts.insert(name, text.to_owned());
+    }
+
+    fn narrowing(&mut self, wider: &str, narrower: &str) -> Option<Narrowing> {
+        if self.narrowings.len() >= Self::MOST_TEXTS {
+            self.narrowings.clear();
+        }
+        let names = (wider.to_owned(), narrower.to_owned());
+        let known = self.narrowings.entry(names);
+        known
+            .or_insert_with(|| Narrowing::of(wider, narrower))
+            .clone()
     }
 }
 
@@ -109,9 +144,8 @@ impl StageQuestions {
     ///
     /// Asked for are the metrics of the stage's checks and of the pipeline's kill switches, and
     /// those that an impact is of. `populations` select control and canary; the stage's regions
-    /// are added. `step_ms` is the distance of the instants at which counters are read (see
-    /// [`fine_step_ms`]; one that does not divide the interval is replaced by its default, and
-    /// one that is too fine for a long window by one that is not).
+    /// are added. A step of `form` that does not divide the interval is replaced by its default (see
+    /// [`fine_step_ms`]), and one that is too fine for a long window by one that is not.
     ///
     /// Where one label tells the populations apart, one query at the same instants answers for
     /// both. At 100 % of the traffic there is no control, and it is not asked for. An empty grid
@@ -125,10 +159,10 @@ impl StageQuestions {
         stage: &Stage,
         populations: Populations<&Matchers>,
         grid: Grid,
-        step_ms: i64,
+        form: Form,
     ) -> Result<Self, Vec<QuestionError>> {
         let mut texts = QueryTexts::default();
-        Self::with_texts(pipeline, stage, populations, grid, step_ms, &mut texts)
+        Self::with_texts(pipeline, stage, populations, grid, form, &mut texts)
     }
 
     /// As [`StageQuestions::new`], with texts that were written before: parsing and printing PromQL takes
@@ -142,17 +176,17 @@ impl StageQuestions {
         stage: &Stage,
         populations: Populations<&Matchers>,
         grid: Grid,
-        step_ms: i64,
+        form: Form,
         texts: &mut QueryTexts,
     ) -> Result<Self, Vec<QuestionError>> {
         let errors = matcher_errors(populations);
         if !errors.is_empty() {
             return Err(errors);
         }
-        let step_ms = usable_step_ms(&grid, step_ms);
+        let form = form.usable(&grid);
         let mut plan = Self {
             grid,
-            step_ms,
+            form,
             canary_percent: stage.traffic_percent,
             questions: Questions::default(),
             readings: BTreeMap::new(),
@@ -160,7 +194,7 @@ impl StageQuestions {
             limits: absolute_limits(stage.checks.iter().chain(&pipeline.kill_switch)),
         };
         if grid.intervals() > 0 {
-            let mut asker = Asker::new(pipeline, stage, populations, grid, step_ms, texts);
+            let mut asker = Asker::new(pipeline, stage, populations, (grid, form), texts);
             plan.ask(&mut asker)?;
         }
         Ok(plan)
@@ -171,9 +205,18 @@ impl StageQuestions {
         self.questions.as_slice()
     }
 
-    /// The distance of the instants at which counters are read, in milliseconds.
-    pub fn step_ms(&self) -> i64 {
-        self.step_ms
+    /// The form in which counters are read.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    fn sampling(&self) -> Sampling {
+        match self.form {
+            Form::Samples => Sampling::Scrapes {
+                from_ms: samples_from_ms(&self.grid),
+            },
+            Form::Sums { step_ms } => Sampling::Instants { step_ms },
+        }
     }
 
     /// Puts the answers together. `answers` are in the order of [`StageQuestions::questions`]; one that is
@@ -223,7 +266,7 @@ impl StageQuestions {
         key: &ReadingKey,
     ) -> Result<(), QueryError> {
         if !self.readings.contains_key(key) {
-            let reading = asker.reading(key, &mut self.questions)?;
+            let reading = asker.reading(key, &self.readings, &mut self.questions)?;
             self.readings.insert(key.clone(), reading);
         }
         if let Some(reading) = self.readings.get(key) {
@@ -243,7 +286,7 @@ struct Asker<'a> {
     /// Which populations are asked for.
     asks: Populations<bool>,
     grid: Grid,
-    step_ms: i64,
+    form: Form,
     /// Length of the pieces that a long past is read in; nothing for a window that is read as a
     /// whole.
     piece_ms: Option<i64>,
@@ -254,8 +297,7 @@ impl<'a> Asker<'a> {
         pipeline: &Pipeline,
         stage: &Stage,
         populations: Populations<&Matchers>,
-        grid: Grid,
-        step_ms: i64,
+        (grid, form): (Grid, Form),
         texts: &'a mut QueryTexts,
     ) -> Self {
         let region = query::region_matcher(&pipeline.region_label, &stage.regions);
@@ -277,7 +319,7 @@ impl<'a> Asker<'a> {
                 canary: true,
             },
             grid,
-            step_ms,
+            form,
             piece_ms: None,
         }
     }
@@ -285,8 +327,12 @@ impl<'a> Asker<'a> {
     fn reading(
         &mut self,
         key: &ReadingKey,
+        known: &BTreeMap<ReadingKey, Reading>,
         questions: &mut Questions,
     ) -> Result<Reading, QueryError> {
+        if let Some(among) = self.among(key, known)? {
+            return Ok(among);
+        }
         let times = self.times(key);
         let is_native = matches!(key, ReadingKey::NativeHistogram(_));
         // The mean of a gauge is taken by the source, for each population.
@@ -309,6 +355,7 @@ impl<'a> Asker<'a> {
                 sources,
                 promql,
                 is_native,
+                narrowing: None,
             });
         }
         let populations = self.populations.clone();
@@ -329,13 +376,49 @@ impl<'a> Asker<'a> {
             },
             promql: canary.or(control).unwrap_or_default(),
             is_native,
+            narrowing: None,
         })
+    }
+
+    /// A counter that is some of the series of another one that is read: those need not be asked for
+    /// again. Sums do not tell their series apart.
+    fn among(
+        &mut self,
+        key: &ReadingKey,
+        known: &BTreeMap<ReadingKey, Reading>,
+    ) -> Result<Option<Reading>, QueryError> {
+        let (ReadingKey::Counter(selector), Form::Samples) = (key, self.form) else {
+            return Ok(None);
+        };
+        let whole = known
+            .iter()
+            .filter(|(_, reading)| reading.narrowing.is_none());
+        for (other, reading) in whole {
+            if let ReadingKey::Counter(wider) = other
+                && let Some(narrowing) = self.texts.narrowing(wider, selector)
+            {
+                let canary = self.populations.canary.clone();
+                return Ok(Some(Reading {
+                    promql: self.text(key, &canary, &[])?,
+                    narrowing: Some(narrowing),
+                    ..reading.clone()
+                }));
+            }
+        }
+        Ok(None)
     }
 
     fn times(&self, key: &ReadingKey) -> Vec<QuestionTime> {
         let grid = &self.grid;
+        let step_ms = match (key, self.form) {
+            (ReadingKey::Gauge(_), _) => {
+                return pieces(grid.boundary_ms(1), grid.end_ms(), grid.interval_ms());
+            }
+            (_, Form::Samples) => return SamplePieces::of(grid).times(),
+            (_, Form::Sums { step_ms }) => step_ms,
+        };
         if let Some(piece_ms) = self.piece_ms {
-            let ranges = overlapping_pieces(grid.start_ms(), grid.end_ms(), self.step_ms, piece_ms);
+            let ranges = overlapping_pieces(grid.start_ms(), grid.end_ms(), step_ms, piece_ms);
             return match key {
                 ReadingKey::Heartbeats => ranges.iter().map(|range| range.at_its_end()).collect(),
                 _ => ranges,
@@ -345,17 +428,23 @@ impl<'a> Asker<'a> {
             ReadingKey::Heartbeats => vec![QuestionTime::Instant {
                 at_ms: grid.end_ms(),
             }],
-            ReadingKey::Gauge(_) => pieces(grid.boundary_ms(1), grid.end_ms(), grid.interval_ms()),
-            ReadingKey::Counter(_) | ReadingKey::Histogram(_) | ReadingKey::NativeHistogram(_) => {
-                pieces(grid.start_ms(), grid.end_ms(), self.step_ms)
-            }
+            _ => pieces(grid.start_ms(), grid.end_ms(), step_ms),
         }
     }
 
-    /// How much of the past one question for heartbeats covers, without the lookback.
-    fn heartbeats_ms(&self) -> i64 {
-        self.piece_ms
-            .unwrap_or_else(|| self.grid.end_ms().saturating_sub(self.grid.start_ms()))
+    /// How much of the past one question for samples covers, in seconds; nothing where a key is not
+    /// read so.
+    fn seconds(&self, key: &ReadingKey) -> Option<i64> {
+        match (key, self.form) {
+            (ReadingKey::Gauge(_), _) => None,
+            (_, Form::Samples) => Some(SamplePieces::of(&self.grid).seconds),
+            (ReadingKey::Heartbeats, Form::Sums { .. }) => {
+                let whole_ms = || self.grid.end_ms().saturating_sub(self.grid.start_ms());
+                let window_ms = self.piece_ms.unwrap_or_else(whole_ms);
+                Some(seconds_of(window_ms).saturating_add(LOOKBACK_SECONDS))
+            }
+            (_, Form::Sums { .. }) => None,
+        }
     }
 
     /// The text of a query: one written before, or a new one.
@@ -366,39 +455,97 @@ impl<'a> Asker<'a> {
         group_by: &[&str],
     ) -> Result<String, QueryError> {
         let groups: Vec<String> = group_by.iter().map(|&label| label.to_owned()).collect();
-        // What the heartbeats ask for depends on the window's length, too.
-        let seconds = matches!(key, ReadingKey::Heartbeats).then(|| self.heartbeats_ms());
+        // What samples are asked for depends on the window's length, too.
+        let seconds = self.seconds(key);
         let name = (key.clone(), matchers.clone(), groups, seconds);
-        if let Some(text) = self.texts.0.get(&name) {
+        if let Some(text) = self.texts.texts.get(&name) {
             return Ok(text.clone());
         }
-        let text = self.write(key, matchers, group_by)?;
+        let text = Self::write(key, matchers, group_by, seconds)?;
         self.texts.remember(name, &text);
         Ok(text)
     }
 
     fn write(
-        &self,
         key: &ReadingKey,
         matchers: &Matchers,
         group_by: &[&str],
+        seconds: Option<i64>,
     ) -> Result<String, QueryError> {
-        match key {
-            ReadingKey::Heartbeats => {
-                let window_ms = self.heartbeats_ms();
-                let window_seconds = window_ms / 1_000 + i64::from(window_ms % 1_000 != 0);
-                query::process_starts(matchers, window_seconds.saturating_add(LOOKBACK_SECONDS))
+        match (key, seconds) {
+            (ReadingKey::Heartbeats, seconds) => {
+                query::process_starts(matchers, seconds.unwrap_or(LOOKBACK_SECONDS))
             }
-            ReadingKey::Counter(selector) => {
+            (ReadingKey::Counter(selector), Some(seconds)) => {
+                query::counter_samples(selector, matchers, seconds)
+            }
+            (ReadingKey::Counter(selector), None) => {
                 query::counter_per_target(selector, matchers, group_by)
             }
-            ReadingKey::Histogram(selector) => {
+            (ReadingKey::Histogram(selector), Some(seconds)) => {
+                query::histogram_samples(selector, matchers, seconds)
+            }
+            (ReadingKey::Histogram(selector), None) => {
                 query::histogram_per_target(selector, matchers, group_by)
             }
-            ReadingKey::NativeHistogram(selector) => {
+            (ReadingKey::NativeHistogram(selector), Some(seconds)) => {
+                query::native_histogram_samples(selector, matchers, seconds)
+            }
+            (ReadingKey::NativeHistogram(selector), None) => {
                 query::native_histogram_per_target(selector, matchers, group_by)
             }
-            ReadingKey::Gauge(expression) => query::gauge_mean(expression, matchers),
+            (ReadingKey::Gauge(expression), _) => query::gauge_mean(expression, matchers),
+        }
+    }
+}
+
+/// The time from which on the samples of a grid are read, exclusive.
+fn samples_from_ms(grid: &Grid) -> i64 {
+    let interval_and_half_ms = grid.interval_ms().saturating_mul(3) / 2;
+    grid.start_ms()
+        .saturating_sub(SAMPLES_BEFORE_MS.max(interval_and_half_ms))
+}
+
+/// The questions for the samples of a grid: of equal length, one after the other, the last ending
+/// with the grid.
+struct SamplePieces {
+    end_ms: i64,
+    count: i64,
+    seconds: i64,
+}
+
+impl SamplePieces {
+    fn of(grid: &Grid) -> Self {
+        let all_ms = grid.end_ms().saturating_sub(samples_from_ms(grid)).max(1);
+        let count = all_ms.div_euclid(SAMPLES_PIECE_MS) + i64::from(all_ms % SAMPLES_PIECE_MS != 0);
+        let piece_ms = all_ms / count + i64::from(all_ms % count != 0);
+        Self {
+            end_ms: grid.end_ms(),
+            count,
+            seconds: seconds_of(piece_ms),
+        }
+    }
+
+    fn times(&self) -> Vec<QuestionTime> {
+        let before = (0..self.count).rev();
+        let at = before.map(|before| self.end_ms.saturating_sub(before * self.seconds * 1_000));
+        at.map(|at_ms| QuestionTime::Instant { at_ms }).collect()
+    }
+}
+
+/// Whole seconds that cover a time.
+fn seconds_of(time_ms: i64) -> i64 {
+    time_ms / 1_000 + i64::from(time_ms % 1_000 != 0)
+}
+
+impl Form {
+    /// The same with a step that a grid can be read at.
+    fn usable(self, grid: &Grid) -> Self {
+        match self {
+            Self::Samples => Self::Samples,
+            Self::Sums { step_ms } => Self::Sums {
+                step_ms: usable_step_ms(grid, step_ms),
+            },
         }
     }
 }
@@ -420,7 +567,8 @@ fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
     let counter = |selector: &String| ReadingKey::Counter(selector.clone());
     match kind {
         MetricKind::Proportion { events, total } => {
-            vec![counter(events), counter(total), ReadingKey::Heartbeats]
+            // The total first: its answer may hold the events.
+            vec![counter(total), counter(events), ReadingKey::Heartbeats]
         }
         MetricKind::EventRate { events, .. } => vec![counter(events), ReadingKey::Heartbeats],
         MetricKind::Quantile {

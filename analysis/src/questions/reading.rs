@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::data::{DataFault, FaultCode};
+use crate::query::Narrowing;
 use crate::series::{Populations, Series, is_native};
 
 use super::Answered;
@@ -35,13 +36,15 @@ pub(super) struct Reading {
     pub(super) promql: String,
     /// Whether native histograms are read, and not plain samples.
     pub(super) is_native: bool,
+    /// What tells these series from the others of the same questions, where they are some of them.
+    pub(super) narrowing: Option<Narrowing>,
 }
 
 /// What was read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Read<'a> {
     /// The series of each population.
-    pub(super) series: Populations<Cow<'a, [Series]>>,
+    pub(super) series: Populations<Vec<Cow<'a, Series>>>,
     /// What the source said about its answers, each once.
     pub(super) warnings: Vec<String>,
 }
@@ -77,14 +80,20 @@ impl Reading {
             }
         }
         let series = |source: &Option<Source>| match source {
-            Some(source) => source.take(answers, self.is_native),
-            None => Ok(Cow::default()),
+            Some(source) => source.take(answers, |one| self.holds(one)),
+            None => Ok(Vec::new()),
         };
         read.series = Populations {
             control: series(&self.sources.control)?,
             canary: series(&self.sources.canary)?,
         };
         Ok(read)
+    }
+
+    fn holds(&self, series: &Series) -> bool {
+        let narrowing = self.narrowing.as_ref();
+        is_native(series) == self.is_native
+            && narrowing.is_none_or(|narrowing| narrowing.keeps(&series.labels))
     }
 
     fn left_out(&self) -> &'static str {
@@ -97,26 +106,26 @@ impl Reading {
 }
 
 impl Source {
-    /// Takes the series that are native histograms, or those that are not.
+    /// Takes the series of this population that are wanted.
     fn take<'a>(
         &self,
         answers: &'a [Answered],
-        native: bool,
-    ) -> Result<Cow<'a, [Series]>, DataFault> {
-        if self.questions.len() == 1 && self.told_by.is_none() {
-            let series = &answer(answers, self.questions.start)?.0;
-            if series.iter().all(|one| is_native(one) == native) {
-                return Ok(Cow::Borrowed(series));
-            }
+        is_wanted: impl Fn(&Series) -> bool,
+    ) -> Result<Vec<Cow<'a, Series>>, DataFault> {
+        let is_ours = |one: &&Series| {
+            let told_by = self.told_by.as_ref();
+            told_by.is_none_or(|(label, value)| one.labels.get(label) == Some(value))
+                && is_wanted(one)
+        };
+        if self.questions.len() == 1 {
+            let (series, _) = answer(answers, self.questions.start)?;
+            return Ok(series.iter().filter(is_ours).map(Cow::Borrowed).collect());
         }
-        let mut joined = BTreeMap::<BTreeMap<String, String>, Series>::new();
+        let mut joined = BTreeMap::<&BTreeMap<String, String>, Series>::new();
         for index in self.questions.clone() {
-            let series = &answer(answers, index)?.0;
-            for one in series.iter().filter(|one| is_native(one) == native) {
-                let Some(labels) = self.labels(one) else {
-                    continue;
-                };
-                let whole = joined.entry(labels).or_default();
+            let (series, _) = answer(answers, index)?;
+            for one in series.iter().filter(is_ours) {
+                let whole = joined.entry(&one.labels).or_default();
                 // Pieces of a past overlap: what was seen already is not taken again.
                 let seen_until_ms = whole.timestamps_ms.last().copied().unwrap_or(i64::MIN);
                 let old = one
@@ -130,24 +139,13 @@ impl Source {
                     .extend_from_slice(one.values.get(old..).unwrap_or_default());
             }
         }
-        let named = joined
-            .into_iter()
-            .map(|(labels, series)| Series { labels, ..series });
-        Ok(Cow::Owned(named.collect()))
-    }
-
-    /// The labels of a series without the one that tells the populations apart; nothing for a
-    /// series of the other population.
-    fn labels(&self, series: &Series) -> Option<BTreeMap<String, String>> {
-        let Some((label, value)) = &self.told_by else {
-            return Some(series.labels.clone());
-        };
-        if series.labels.get(label) != Some(value) {
-            return None;
-        }
-        let mut labels = series.labels.clone();
-        labels.remove(label);
-        Some(labels)
+        let named = joined.into_iter().map(|(labels, series)| {
+            Cow::Owned(Series {
+                labels: labels.clone(),
+                ..series
+            })
+        });
+        Ok(named.collect())
     }
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::data::ControlSplit;
-use crate::series::{Populations, Series};
+use crate::series::{Populations, Series, pod_name};
 
 /// A target's place in the fixed order of all names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,26 +83,15 @@ impl Splitter {
     }
 
     /// Puts each series into the group of its target.
-    pub(super) fn divide<'a>(&self, series: Cow<'a, [Series]>) -> Populations<Cow<'a, [Series]>> {
-        let (canary, control): (Vec<_>, Vec<_>) = series
-            .into_owned()
+    pub(super) fn divide<'a>(
+        &self,
+        series: Vec<Cow<'a, Series>>,
+    ) -> Populations<Vec<Cow<'a, Series>>> {
+        let (canary, control) = series
             .into_iter()
-            .partition(|one| self.is_canary(target_name(one)));
-        Populations {
-            control: Cow::Owned(control),
-            canary: Cow::Owned(canary),
-        }
+            .partition(|one| self.is_canary(pod_name(one)));
+        Populations { control, canary }
     }
-}
-
-/// The name by which a target is assigned: its pod, or what is scraped where there are no pods. All
-/// that tells the targets of a counter apart are these two labels.
-pub(super) fn target_name(series: &Series) -> &str {
-    let label = |name| series.labels.get(name).map(String::as_str);
-    label("pod")
-        .filter(|pod| !pod.is_empty())
-        .or_else(|| label("instance"))
-        .unwrap_or_default()
 }
 
 /// How much a counter grew, with restarts; the first value is the base.
@@ -156,7 +145,7 @@ mod tests {
 
     fn plays_the_canary(splitter: &Splitter, pod: &str) -> bool {
         !splitter
-            .divide(Cow::Owned(vec![series(pod)]))
+            .divide(vec![Cow::Owned(series(pod))])
             .canary
             .is_empty()
     }
@@ -268,11 +257,11 @@ mod tests {
             ..Series::default()
         };
         let both = with(&[("instance", "10.0.0.1:80"), ("pod", "shop-1")]);
-        assert_eq!(target_name(&both), "shop-1");
+        assert_eq!(pod_name(&both), "shop-1");
         assert_eq!(
-            target_name(&with(&[("instance", "10.0.0.1:80"), ("pod", "")])),
+            pod_name(&with(&[("instance", "10.0.0.1:80"), ("pod", "")])),
             "10.0.0.1:80"
         );
-        assert_eq!(target_name(&with(&[])), "");
+        assert_eq!(pod_name(&with(&[])), "");
     }
 }

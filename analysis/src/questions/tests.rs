@@ -13,10 +13,13 @@ use crate::pipeline::{
     AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric, Subject,
     WrittenCheck,
 };
-use crate::series::DataQuality;
+use crate::series::{DataQuality, TARGET_LABELS};
 
 const START_MS: i64 = 1_700_000_010_000;
 const STEP_MS: i64 = 10_000;
+
+/// Sums of targets, as a past is read.
+const SUMS: Form = Form::Sums { step_ms: STEP_MS };
 
 fn metric(name: &str, kind: MetricKind) -> (String, Metric) {
     let metric = Metric {
@@ -137,7 +140,7 @@ fn plan_of(pipeline: &Pipeline, stage: &Stage) -> StageQuestions {
         control: &pipeline.control,
         canary: &pipeline.canary,
     };
-    StageQuestions::new(pipeline, stage, populations, grid(1), STEP_MS).unwrap()
+    StageQuestions::new(pipeline, stage, populations, grid(1), SUMS).unwrap()
 }
 
 fn plan(metrics: &[&str]) -> StageQuestions {
@@ -223,6 +226,12 @@ fn counts(data: &StageData, metric: &str) -> [(f64, f64); 2] {
     }
 }
 
+/// The sum of a selector for each target.
+fn sum(more_labels: &str, selector: &str) -> String {
+    let labels = TARGET_LABELS.join(", ");
+    format!("sum by ({labels}{more_labels}) ({selector})")
+}
+
 fn quality(data: &StageData, metric: &str) -> DataQuality {
     match data.metrics.get(metric) {
         Some(MetricData::Counts(counts)) => counts.quality,
@@ -237,8 +246,8 @@ fn one_query_answers_for_both_populations_where_a_label_tells_them_apart() {
     assert_eq!(
         texts(&plan),
         [
-            "sum by (instance, pod, version) (http_errors_total{version=~\"1|2\"})",
-            "sum by (instance, pod, version) (http_requests_total{version=~\"1|2\"})",
+            sum(", version", "http_requests_total{version=~\"1|2\"}").as_str(),
+            sum(", version", "http_errors_total{version=~\"1|2\"}").as_str(),
             "process_start_time_seconds{version=~\"1|2\"}[5m30s]",
         ]
     );
@@ -263,7 +272,8 @@ fn populations_that_no_label_tells_apart_are_asked_for_one_by_one() {
     let pipeline = apart();
     let plan = plan_of(&pipeline, &stage(&["error_rate"]));
     assert_eq!(plan.questions().len(), 6);
-    assert!(texts(&plan).contains(&"sum by (instance, pod) (http_errors_total{pod=~\"shop-.*\"})"));
+    let sum = sum("", "http_errors_total{pod=~\"shop-.*\"}");
+    assert!(texts(&plan).contains(&sum.as_str()));
 }
 
 #[test]
@@ -368,7 +378,14 @@ fn a_long_window_is_asked_for_in_pieces_and_joined() {
         canary: &pipeline.canary,
     };
     let stage = stage(&["error_rate"]);
-    let plan = StageQuestions::new(&pipeline, &stage, populations, grid(500), 1_000).unwrap();
+    let plan = StageQuestions::new(
+        &pipeline,
+        &stage,
+        populations,
+        grid(500),
+        Form::Sums { step_ms: 1_000 },
+    )
+    .unwrap();
     let totals: Vec<_> = plan
         .questions()
         .iter()
@@ -417,7 +434,7 @@ fn an_empty_grid_asks_nothing_and_has_no_data() {
         canary: &pipeline.canary,
     };
     let stage = stage(&["error_rate", "cpu"]);
-    let plan = StageQuestions::new(&pipeline, &stage, populations, grid(0), STEP_MS).unwrap();
+    let plan = StageQuestions::new(&pipeline, &stage, populations, grid(0), SUMS).unwrap();
     assert!(plan.questions().is_empty());
     let data = plan.assemble(&[]);
     assert_eq!(fault(&data, "error_rate").code, FaultCode::NoData);
@@ -437,7 +454,7 @@ fn a_step_that_does_not_divide_the_interval_is_replaced() {
             &stage(&["error_rate"]),
             populations,
             grid(1),
-            step_ms,
+            Form::Sums { step_ms },
         )
         .unwrap();
         let QuestionTime::Range { step_ms, .. } = plan.questions()[0].time else {
@@ -455,7 +472,7 @@ fn everything_that_cannot_be_asked_is_told_at_once() {
         canary: &pipeline.canary,
     };
     let errors = |stage: &Stage, populations| {
-        StageQuestions::new(&pipeline, stage, populations, grid(1), STEP_MS).unwrap_err()
+        StageQuestions::new(&pipeline, stage, populations, grid(1), SUMS).unwrap_err()
     };
     let mut both = stage_of("pinned", counter_share("errors_total{version=\"3\"}"), 1.0);
     both.checks.push(check("error_rate"));
@@ -584,10 +601,17 @@ fn a_step_that_is_too_fine_for_a_long_window_is_coarsened() {
     };
     let stage = stage(&["error_rate"]);
     let plan = |intervals| {
-        StageQuestions::new(&pipeline, &stage, populations, grid(intervals), 250).unwrap()
+        StageQuestions::new(
+            &pipeline,
+            &stage,
+            populations,
+            grid(intervals),
+            Form::Sums { step_ms: 250 },
+        )
+        .unwrap()
     };
-    assert_eq!(plan(1_000).step_ms(), 250);
-    assert_eq!(plan(20_160).step_ms(), 3_750);
+    assert_eq!(plan(1_000).form(), Form::Sums { step_ms: 250 });
+    assert_eq!(plan(20_160).form(), Form::Sums { step_ms: 3_750 });
     let instants: i64 = plan(20_160)
         .questions()
         .iter()
@@ -618,8 +642,7 @@ fn the_last_chunk_takes_the_samples_and_gets_the_same() {
             control: &pipeline.control,
             canary: &pipeline.canary,
         };
-        let plan =
-            |grid| StageQuestions::new(&pipeline, &stage, populations, grid, STEP_MS).unwrap();
+        let plan = |grid| StageQuestions::new(&pipeline, &stage, populations, grid, SUMS).unwrap();
         let whole = plan(Grid::covering(START_MS, START_MS + 30_000, 10_000));
         let series = vec![
             counter("1", &[], [0.0, 1.0, 2.0, 3.0]),
@@ -654,8 +677,7 @@ fn a_canary_without_any_series_has_no_data_and_the_query_is_told() {
     assert_eq!(fault(&data, "error_rate").code, FaultCode::NoData);
     assert_eq!(
         fault(&data, "error_rate").message,
-        "no series of the canary answers \
-         sum by (instance, pod, version) (http_requests_total{version=~\"1|2\"})"
+        "no series of the canary answers http_requests_total{version=~\"1|2\"}"
     );
     assert!(
         fault(&data, "latency_p99")
@@ -802,4 +824,76 @@ fn a_long_query_is_shortened_in_a_message() {
         message.chars().count() < 200 && message.ends_with(".."),
         "{message}"
     );
+}
+
+/// Every sample of every series, as a stage is read.
+fn samples_plan(stage: &Stage, grid: Grid) -> StageQuestions {
+    let pipeline = pipeline();
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    StageQuestions::new(&pipeline, stage, populations, grid, Form::Samples).unwrap()
+}
+
+#[test]
+fn samples_are_asked_for_by_an_instant_query_that_begins_before_the_grid() {
+    let plan = samples_plan(&stage(&["error_rate"]), grid(20));
+    assert_eq!(
+        texts(&plan),
+        [
+            "http_requests_total{version=~\"1|2\"}[11m30s]",
+            "http_errors_total{version=~\"1|2\"}[11m30s]",
+            "process_start_time_seconds{version=~\"1|2\"}[11m30s]",
+        ]
+    );
+    for question in plan.questions() {
+        let at_ms = plan.grid.end_ms();
+        assert_eq!(question.time, QuestionTime::Instant { at_ms });
+    }
+}
+
+#[test]
+fn an_evaluation_of_a_chunk_reads_less_than_sixteen_minutes() {
+    let window = Grid::covering(START_MS - 6 * 3_600_000, START_MS + 15_000_000, 30_000);
+    for chunk in Chunk::of_window(&window) {
+        let counted = chunk.counted();
+        let read_ms = counted.end_ms() - samples_from_ms(&counted);
+        assert!(read_ms <= 930_000, "{read_ms}");
+    }
+}
+
+#[test]
+fn a_long_stretch_is_asked_for_in_pieces_of_equal_length_that_meet() {
+    let plan = samples_plan(&stage(&["error_rate"]), grid(119));
+    let requests: Vec<_> = plan.questions().iter().take(3).collect();
+    let at: Vec<i64> = requests.iter().map(|one| one.time.end_ms()).collect();
+    let end_ms = plan.grid.end_ms();
+    assert_eq!(at, [end_ms - 2_440_000, end_ms - 1_220_000, end_ms]);
+    assert!(requests.iter().all(|one| one.promql.ends_with("[20m20s]")));
+}
+
+#[test]
+fn events_that_are_some_of_the_total_are_taken_from_its_answer() {
+    let failed = counter_share("http_requests_total{code=~\"5..\"}");
+    let plan = samples_plan(&stage_of("failed", failed, 0.01), grid(1));
+    let requests = texts(&plan)
+        .iter()
+        .filter(|text| text.starts_with("http_requests_total"))
+        .count();
+    assert_eq!(requests, 1);
+    let of = |code: &str, values: [f64; 3]| Series {
+        labels: [("pod", "a"), ("version", "2"), ("code", code)]
+            .map(|(label, value)| (label.to_owned(), value.to_owned()))
+            .into(),
+        timestamps_ms: vec![START_MS - 1_000, START_MS + 14_000, START_MS + 29_000],
+        values: values.to_vec(),
+    };
+    let given = ok(vec![
+        of("200", [5.0, 50.0, 95.0]),
+        of("503", [1.0, 2.0, 4.0]),
+    ]);
+    let data = plan.assemble(&answers(&plan, &[("http_requests", given)]));
+    let [canary, _] = counts(&data, "failed");
+    assert_eq!(canary, (3.0, 93.0));
 }

@@ -1,9 +1,10 @@
 //! The buckets of a classic histogram, put together by target.
 
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 
 use super::Series;
-use super::heartbeat::Target;
+use super::counting::Counter;
 
 /// A bucket's bound, ordered as numbers are; infinite for the last.
 #[derive(Debug, Clone, Copy)]
@@ -41,20 +42,48 @@ impl Bound {
 
 /// The buckets of one target.
 pub(super) struct BucketTarget<'a> {
-    pub(super) target: Target,
-    /// The series of each bound. Several where a bound was written differently over time (`1`
-    /// and `1.0`).
-    pub(super) buckets: BTreeMap<Bound, Vec<&'a Series>>,
+    /// The series of each bound; one where a bound was written differently over time (`1` and `1.0`).
+    buckets: BTreeMap<Bound, Cow<'a, Series>>,
 }
 
 impl BucketTarget<'_> {
+    /// All of its series.
+    pub(super) fn series(&self) -> impl Iterator<Item = &Series> {
+        self.buckets.values().map(|series| &**series)
+    }
+
+    /// Its counters of some bounds, each for the column of its bound.
+    pub(super) fn counters(&self, bounds: &[Bound]) -> impl Iterator<Item = Counter<'_>> {
+        bounds.iter().enumerate().filter_map(|(column, bound)| {
+            let series = self.buckets.get(bound)?;
+            Some(Counter { series, column })
+        })
+    }
+
     fn samples(&self, bound: Bound) -> usize {
-        self.buckets
-            .get(&bound)
-            .into_iter()
-            .flatten()
-            .map(|series| series.timestamps_ms.len())
-            .sum()
+        let series = self.buckets.get(&bound);
+        series.map_or(0, |series| series.timestamps_ms.len())
+    }
+}
+
+/// One series of two that are of one bound: the samples of both, each time once.
+fn joined(one: &Series, other: &Series) -> Series {
+    let samples = |series: &Series| -> Vec<(i64, f64)> {
+        let times = series.timestamps_ms.iter().copied();
+        times.zip(series.values.iter().copied()).collect()
+    };
+    let mut all = samples(one);
+    all.extend(samples(other));
+    all.sort_by(|(one_ms, one), (other_ms, other)| {
+        // Of two values at the same time the larger one stays.
+        one_ms.cmp(other_ms).then_with(|| other.total_cmp(one))
+    });
+    all.dedup_by_key(|&mut (at_ms, _)| at_ms);
+    let (timestamps_ms, values) = all.into_iter().unzip();
+    Series {
+        labels: one.labels.clone(),
+        timestamps_ms,
+        values,
     }
 }
 
@@ -66,11 +95,12 @@ pub(super) struct BucketTargets<'a> {
 }
 
 impl<'a> BucketTargets<'a> {
-    pub(super) fn read(series: &'a [Series]) -> Self {
+    pub(super) fn read<S: Borrow<Series>>(series: &'a [S]) -> Self {
         let mut rejected = 0;
         let mut found = 0;
         let mut targets = BTreeMap::<Vec<(&str, &str)>, BucketTarget<'a>>::new();
-        for one in series.iter().filter(|one| !one.timestamps_ms.is_empty()) {
+        let all = series.iter().map(Borrow::borrow);
+        for one in all.filter(|one: &&Series| !one.timestamps_ms.is_empty()) {
             found += 1;
             let Some(bound) = Bound::of(one) else {
                 rejected += one.timestamps_ms.len();
@@ -82,16 +112,13 @@ impl<'a> BucketTargets<'a> {
                 .filter(|(label, _)| *label != "le")
                 .map(|(label, value)| (label.as_str(), value.as_str()))
                 .collect();
-            targets
-                .entry(others)
-                .or_insert_with(|| BucketTarget {
-                    target: Target::of(one),
-                    buckets: BTreeMap::new(),
-                })
-                .buckets
-                .entry(bound)
-                .or_default()
-                .push(one);
+            let target = targets.entry(others).or_insert_with(|| BucketTarget {
+                buckets: BTreeMap::new(),
+            });
+            let bucket = target.buckets.entry(bound);
+            bucket
+                .and_modify(|known| *known = Cow::Owned(joined(known, one)))
+                .or_insert(Cow::Borrowed(one));
         }
         let (usable, without_total): (Vec<_>, Vec<_>) = targets
             .into_values()
@@ -120,51 +147,4 @@ pub(super) fn common_bounds<'a>(targets: impl Iterator<Item = &'a BucketTarget<'
         }
     }
     common.unwrap_or_else(|| vec![Bound::INFINITE])
-}
-
-/// One bucket of one target, read forwards.
-pub(super) struct Column<'a> {
-    series: &'a [&'a Series],
-    next: Vec<usize>,
-}
-
-impl<'a> Column<'a> {
-    pub(super) fn new(series: &'a [&'a Series]) -> Self {
-        Self {
-            series,
-            next: vec![0; series.len()],
-        }
-    }
-
-    /// All instants with a value, ascending.
-    pub(super) fn timestamps_ms(&self) -> Vec<i64> {
-        let mut all: Vec<i64> = self
-            .series
-            .iter()
-            .flat_map(|series| series.timestamps_ms.iter().copied())
-            .collect();
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
-
-    /// The value at an instant, where there is one. Instants must ascend.
-    pub(super) fn value_at(&mut self, at_ms: i64) -> Option<f64> {
-        let mut found = None;
-        for (series, next) in self.series.iter().zip(&mut self.next) {
-            while series
-                .timestamps_ms
-                .get(*next)
-                .is_some_and(|&time_ms| time_ms < at_ms)
-            {
-                *next += 1;
-            }
-            if series.timestamps_ms.get(*next) == Some(&at_ms)
-                && let Some(value) = series.values.get(*next)
-            {
-                found = Some(found.unwrap_or(0.0) + value);
-            }
-        }
-        found
-    }
 }

@@ -3,82 +3,13 @@
 
 use ndarray::Array2;
 
-use super::heartbeat::Heartbeats;
 use super::ledger::{Ledger, group};
-use super::walker::{Counted, Walker, is_countable};
 use super::{Grid, PairedHistogram, Populations};
 
 /// One population's cumulative counts: intervals by bounds.
 pub(super) struct Arm {
-    counts: Array2<f64>,
+    pub(super) counts: Array2<f64>,
     pub(super) ledger: Ledger,
-}
-
-impl Arm {
-    /// Nothing counted yet.
-    pub(super) fn new(grid: &Grid, bounds: usize, heartbeats: &Heartbeats) -> Self {
-        Self {
-            counts: Array2::zeros((grid.intervals(), bounds)),
-            ledger: Ledger::new(grid, heartbeats),
-        }
-    }
-
-    /// Follows one target over its instants, which ascend.
-    ///
-    /// `read` writes the target's cumulative counts at the bounds at an instant, or fewer of them
-    /// when one is not there; an instant of which one is no number is left out as a whole. `fell`
-    /// says of the counts now and before whether the process began anew between them.
-    pub(super) fn follow(
-        &mut self,
-        mut walker: Walker<'_>,
-        instants: &[i64],
-        mut read: impl FnMut(i64, &mut Vec<f64>),
-        fell: fn(&[f64], &[f64]) -> bool,
-    ) {
-        let bounds = self.counts.ncols();
-        let mut previous: Vec<f64> = Vec::new();
-        let mut values = Vec::with_capacity(bounds);
-        for &at_ms in instants {
-            values.clear();
-            read(at_ms, &mut values);
-            if values.len() < bounds {
-                continue;
-            }
-            let unusable = values.iter().filter(|value| !is_countable(**value)).count();
-            if unusable > 0 {
-                self.ledger.rejected += unusable;
-                continue;
-            }
-            let began_anew = fell(&values, &previous);
-            let Some(visit) = walker.visit(at_ms, began_anew, &mut self.ledger) else {
-                continue;
-            };
-            self.ledger.resets += usize::from(visit.counted == Counted::WholeAfterReset);
-            self.ledger.births += usize::from(visit.counted == Counted::WholeAfterBirth);
-            match visit.counted {
-                Counted::Nothing => {}
-                Counted::Difference => {
-                    let increments = values
-                        .iter()
-                        .zip(&previous)
-                        .map(|(now, before)| now - before);
-                    self.increase(visit.interval, increments);
-                }
-                Counted::WholeAfterReset | Counted::WholeAfterBirth | Counted::WholeAsNew => {
-                    self.increase(visit.interval, values.iter().copied());
-                }
-            }
-            previous.clone_from(&values);
-        }
-    }
-
-    fn increase(&mut self, interval: usize, increments: impl Iterator<Item = f64>) {
-        if interval < self.counts.nrows() {
-            for (count, increment) in self.counts.row_mut(interval).iter_mut().zip(increments) {
-                *count += increment;
-            }
-        }
-    }
 }
 
 /// Puts both populations' counts together: joins the intervals that must be joined, and makes the

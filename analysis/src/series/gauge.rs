@@ -1,12 +1,14 @@
 //! Values that go up and down: taken as they are at the end of each interval.
 
+use std::borrow::Borrow;
+
 use super::{DataQuality, Grid, PairedGauge, Populations, Series};
 
 /// Puts the means of a gauge on the grid: for each interval the value at its end.
 ///
 /// Where a population has several series, the mean of those with a value is taken. Values that
 /// are NaN or infinite are left out and counted; negative ones are as good as any.
-pub fn gauge(grid: &Grid, values: Populations<&[Series]>) -> PairedGauge {
+pub fn gauge<S: Borrow<Series>>(grid: &Grid, values: Populations<&[S]>) -> PairedGauge {
     let control = means(grid, values.control);
     let canary = means(grid, values.canary);
     let intervals: Vec<_> = control
@@ -35,11 +37,12 @@ struct Means {
 }
 
 /// Averages the series of one population at the end of each interval.
-fn means(grid: &Grid, series: &[Series]) -> Means {
+fn means<S: Borrow<Series>>(grid: &Grid, series: &[S]) -> Means {
     let mut sums = vec![(0.0, 0_u32); grid.intervals()];
     let mut rejected = 0;
     let mut seen = 0;
-    for one in series.iter().filter(|one| !one.timestamps_ms.is_empty()) {
+    let all = series.iter().map(Borrow::borrow);
+    for one in all.filter(|one: &&Series| !one.timestamps_ms.is_empty()) {
         seen += 1;
         for (&at_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {
             let Some((sum, number)) =

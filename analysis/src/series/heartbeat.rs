@@ -5,9 +5,11 @@
 //! because it was down itself. The raw samples of `process_start_time_seconds` can: each has the
 //! time of its scrape and the start of the process that answered.
 
-use std::collections::BTreeMap;
+use std::borrow::{Borrow, Cow};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Grid, Series};
+use super::target::Target;
+use super::{Grid, Sampling, Series};
 
 /// How much two reported start times of one process may differ. The start is computed from the
 /// kernel's boot time in whole seconds, which moves by one when the clock is adjusted.
@@ -23,24 +25,6 @@ const EARLIEST_START_BEFORE_GRID_MS: i64 = 600_000;
 /// The shortest step, in milliseconds: sees every scrape of a target that is scraped each second,
 /// which few are.
 const SHORTEST_STEP_MS: i64 = 250;
-
-/// What is scraped: the labels that Prometheus itself gives to one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Target {
-    instance: String,
-    pod: String,
-}
-
-impl Target {
-    /// The target that a series belongs to; a label that is absent is empty, as in Prometheus.
-    pub(super) fn of(series: &Series) -> Self {
-        let label = |name: &str| series.labels.get(name).cloned().unwrap_or_default();
-        Self {
-            instance: label("instance"),
-            pod: label("pod"),
-        }
-    }
-}
 
 /// One scrape of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +93,16 @@ impl TargetBeats {
         &self.beats
     }
 
+    /// The usual time between two scrapes.
+    pub(super) fn period_ms(&self) -> Option<i64> {
+        self.period_ms
+    }
+
+    /// Whether it is known, at any scrape, when the process started.
+    pub(super) fn knows_starts(&self) -> bool {
+        self.beats.iter().any(|beat| beat.start_ms.is_some())
+    }
+
     /// The age at which a value is too old to be one that the next regular scrape would replace.
     pub(super) fn stale_after_ms(&self) -> i64 {
         self.period_ms
@@ -129,9 +123,9 @@ impl Heartbeats {
     ///
     /// Values that are not finite or not positive are left out. The window should begin some
     /// minutes before the grid, so that the scrape before the first boundary is known.
-    pub fn from_series(series: &[Series]) -> Self {
+    pub fn from_series<S: Borrow<Series>>(series: &[S]) -> Self {
         let mut collected = BTreeMap::<Target, Vec<Vec<Beat>>>::new();
-        for one in series {
+        for one in series.iter().map(Borrow::borrow) {
             let mut beats = Vec::with_capacity(one.values.len());
             for (&time_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {
                 if let Some(start_ms) = milliseconds(value) {
@@ -143,11 +137,14 @@ impl Heartbeats {
             }
             collected.entry(Target::of(one)).or_default().push(beats);
         }
-        let mut targets: BTreeMap<_, _> = collected
+        let targets = collected
             .into_iter()
             .filter(|(_, sources)| sources.iter().any(|beats| !beats.is_empty()))
-            .map(|(target, sources)| (target, TargetBeats::new(&sources)))
-            .collect();
+            .map(|(target, sources)| (target, TargetBeats::new(&sources)));
+        Self::of_targets(targets.collect())
+    }
+
+    fn of_targets(mut targets: BTreeMap<Target, TargetBeats>) -> Self {
         let spacings = targets.values().flat_map(|target| &target.spacings_ms);
         let shortest_period_ms = ranked(spacings.copied().collect(), 10);
         let usual_period_ms = usual_period_ms(&targets);
@@ -194,9 +191,63 @@ impl Heartbeats {
         Some(distinct_process_starts(starts_ms, grid))
     }
 
-    /// The scrapes of one target, where any are known.
+    /// The scrapes of one target, where any are known: its own, or those of the process that speaks
+    /// for it.
     pub(super) fn of(&self, target: &Target) -> Option<&TargetBeats> {
-        self.targets.get(target)
+        self.targets.get(target).or_else(|| {
+            let mut all = self.targets.iter();
+            all.find_map(|(known, beats)| known.speaks_for(target).then_some(beats))
+        })
+    }
+
+    /// The same; where samples are those of scrapes, also, of each target that is not known, the times
+    /// at which its series were scraped.
+    pub(super) fn known_by<'a>(
+        &self,
+        sampling: Sampling,
+        series: impl Iterator<Item = &'a Series>,
+    ) -> Cow<'_, Self> {
+        match sampling {
+            Sampling::Instants { .. } => Cow::Borrowed(self),
+            Sampling::Scrapes { .. } => Cow::Owned(self.completed(series)),
+        }
+    }
+
+    /// The same, and for each target that is not known the times at which its series have samples.
+    /// When its process started is not known.
+    pub(super) fn completed<'a>(&self, series: impl IntoIterator<Item = &'a Series>) -> Self {
+        let mut times = BTreeMap::<Target, BTreeSet<&[i64]>>::new();
+        let mut known = BTreeMap::<Target, bool>::new();
+        for one in series
+            .into_iter()
+            .filter(|one| !one.timestamps_ms.is_empty())
+        {
+            let target = Target::of(one);
+            let is_known = *known
+                .entry(target.clone())
+                .or_insert_with(|| self.of(&target).is_some());
+            if !is_known {
+                // The series of a target mostly have the same times.
+                times.entry(target).or_default().insert(&one.timestamps_ms);
+            }
+        }
+        let beat = |&time_ms: &i64| Beat {
+            time_ms,
+            start_ms: None,
+        };
+        let sources = |times: BTreeSet<&[i64]>| -> Vec<Vec<Beat>> {
+            let times = times.into_iter();
+            times
+                .map(|times| times.iter().map(beat).collect())
+                .collect()
+        };
+        let mut completed = self.targets.clone();
+        completed.extend(
+            times
+                .into_iter()
+                .map(|(target, times)| (target, TargetBeats::new(&sources(times)))),
+        );
+        Self::of_targets(completed)
     }
 
     /// Every target's scrapes.

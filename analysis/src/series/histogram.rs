@@ -1,44 +1,49 @@
 //! Classic histograms: counts of observations at or below each bound, per target and bucket.
 
+use std::borrow::Borrow;
+
 use ndarray::Array2;
 
-use super::buckets::{Bound, BucketTarget, BucketTargets, Column, common_bounds};
+use super::buckets::{BucketTarget, BucketTargets, common_bounds};
+use super::counting::count;
 use super::cumulative::{Arm, paired};
 use super::heartbeat::Heartbeats;
-use super::walker::{Walker, step_ms};
-use super::{ArmCount, Grid, PairedCounts, PairedHistogram, PairedInterval, Populations, Series};
+use super::ledger::Ledger;
+use super::{
+    ArmCount, Grid, PairedCounts, PairedHistogram, PairedInterval, Populations, Sampling, Series,
+};
 
 /// Counts the buckets of a classic histogram of both populations on the grid.
 ///
-/// Each series is one bucket of one target (`sum by (instance, pod, le) (.._bucket)`), with the
-/// bound in its label `le`. The buckets of a target are read together: when one is reset, all
-/// are, and an instant at which one has no good value is as if it had none at all. The bounds are
+/// Each series is one bucket, with the bound in its label `le`, and is followed as any counter of its
+/// target. The bounds are
 /// those that all targets of both populations have all the time, multiplied by `scale` into base
 /// units. A target without the bucket `+Inf` cannot be counted; its samples are rejected.
 ///
 /// The counts of an interval ascend with the bounds. Where a racing scrape made them not, the
 /// count of the lower bound is lowered, so that the number of all observations stays true.
-pub fn histogram(
+pub fn histogram<S: Borrow<Series>>(
     grid: &Grid,
-    buckets: Populations<&[Series]>,
+    sampling: Sampling,
+    buckets: Populations<&[S]>,
     heartbeats: Populations<&Heartbeats>,
     scale: f64,
 ) -> PairedHistogram {
-    let step = step_ms(
-        grid,
-        [buckets.control, buckets.canary].into_iter().flatten(),
-    );
-    let targets = buckets.map(BucketTargets::read);
+    let targets = buckets.map(|series| BucketTargets::read(series));
     let bounds = common_bounds(targets.control.usable.iter().chain(&targets.canary.usable));
     let count = |targets: &BucketTargets<'_>, heartbeats: &Heartbeats| {
-        let mut arm = Arm::new(grid, bounds.len(), heartbeats);
-        arm.ledger.series = targets.series;
-        arm.ledger.rejected = targets.rejected;
-        for target in &targets.usable {
-            let walker = Walker::new(grid, step, heartbeats, &target.target, None);
-            add(&mut arm, target, &bounds, walker);
-        }
-        arm
+        let all = || targets.usable.iter().flat_map(BucketTarget::series);
+        let heartbeats = heartbeats.known_by(sampling, all());
+        let mut ledger = Ledger::new(grid, sampling, &heartbeats);
+        ledger.rejected = targets.rejected;
+        let counters = targets
+            .usable
+            .iter()
+            .flat_map(|target| target.counters(&bounds));
+        let on = (grid, sampling);
+        let counts = count(on, counters, bounds.len(), &heartbeats, &mut ledger);
+        ledger.series = targets.series;
+        Arm { counts, ledger }
     };
     let control = count(&targets.control, heartbeats.control);
     let canary = count(&targets.canary, heartbeats.canary);
@@ -47,30 +52,6 @@ pub fn histogram(
         canary: &canary,
     };
     paired(grid, bounds.iter().map(|bound| bound.0), scale, arms)
-}
-
-fn add(arm: &mut Arm, target: &BucketTarget<'_>, bounds: &[Bound], walker: Walker<'_>) {
-    let mut columns: Vec<_> = bounds
-        .iter()
-        .filter_map(|bound| target.buckets.get(bound))
-        .map(|series| Column::new(series))
-        .collect();
-    let Some(instants) = columns.last().map(Column::timestamps_ms) else {
-        return;
-    };
-    let read = |at_ms: i64, values: &mut Vec<f64>| {
-        values.extend(
-            columns
-                .iter_mut()
-                .map_while(|column| column.value_at(at_ms)),
-        );
-    };
-    let fell = |now: &[f64], before: &[f64]| {
-        now.iter()
-            .zip(before)
-            .any(|(value, previous)| value < previous)
-    };
-    arm.follow(walker, &instants, read, fell);
 }
 
 impl PairedHistogram {

@@ -114,6 +114,10 @@ impl Joiner {
             whole.canary_series = whole.canary_series.max(part.canary_series);
             whole.no_event_series &= part.no_event_series;
             whole.missed_scrapes |= part.missed_scrapes;
+            whole.falls += part.falls;
+            whole.moves += part.moves;
+            whole.copied_by = whole.copied_by.or(part.copied_by);
+            whole.summed |= part.summed;
             whole.held_back_intervals = part.held_back_intervals;
             end = place.own.end;
         }

@@ -1,7 +1,10 @@
 //! What is known of each interval of the grid, and which intervals must be joined.
 
-use super::heartbeat::{Beat, Heartbeats};
-use super::{DataQuality, Grid, Populations};
+use ndarray::ArrayView1;
+
+use super::copies::ScrapeLabel;
+use super::heartbeat::{Beat, Heartbeats, TargetBeats};
+use super::{DataQuality, Grid, Populations, Sampling};
 
 /// What one population's samples showed of the grid.
 #[derive(Debug, Clone)]
@@ -15,6 +18,14 @@ pub(super) struct Ledger {
     scraped: Vec<bool>,
     /// By interval: whether some target lived through it without a scrape.
     silent: Vec<bool>,
+    /// The last time at which anything was scraped, and the age at which that is overdue.
+    last: Option<(i64, i64)>,
+    /// Values that were less than the one before though nothing tells of a restart.
+    falls: usize,
+    /// Values that were not the one before.
+    moves: usize,
+    /// The label that tells copies of a series apart, where there are any.
+    pub(super) copied_by: Option<ScrapeLabel>,
     /// Series seen.
     pub(super) series: usize,
     /// Samples left out.
@@ -26,8 +37,8 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger that knows what the heartbeats tell.
-    pub(super) fn new(grid: &Grid, heartbeats: &Heartbeats) -> Self {
+    /// A ledger that knows what the heartbeats tell. Where all scrapes are known, their end is as well.
+    pub(super) fn new(grid: &Grid, sampling: Sampling, heartbeats: &Heartbeats) -> Self {
         let empty = vec![false; grid.intervals()];
         let mut ledger = Self {
             grid: *grid,
@@ -35,6 +46,10 @@ impl Ledger {
             present: empty.clone(),
             scraped: empty.clone(),
             silent: empty,
+            last: None,
+            falls: 0,
+            moves: 0,
+            copied_by: None,
             series: 0,
             rejected: 0,
             resets: 0,
@@ -52,7 +67,28 @@ impl Ledger {
                 earlier = Some(beat);
             }
         }
+        let ends = heartbeats.iter().filter_map(|target: &TargetBeats| {
+            let mut beats = target.beats().iter().rev();
+            let last = beats.find(|beat| beat.time_ms <= grid.end_ms())?;
+            Some((last.time_ms, target.stale_after_ms()))
+        });
+        ledger.last = match sampling {
+            Sampling::Instants { .. } => None,
+            Sampling::Scrapes { .. } => ends.max(),
+        };
         ledger
+    }
+
+    /// Notes a value beside the one before of the same series.
+    pub(super) fn note_move(&mut self, before: f64, now: f64) {
+        self.falls += usize::from(now < before);
+        self.moves += usize::from(now.total_cmp(&before).is_ne());
+    }
+
+    /// The time from which on nothing was seen that should have been, up to the window's end.
+    fn silent_from_ms(&self) -> Option<i64> {
+        let (last_ms, overdue_ms) = self.last?;
+        Some(last_ms.saturating_add(overdue_ms))
     }
 
     /// The interval that an instant belongs to: the value at the boundary between two intervals
@@ -131,7 +167,7 @@ pub(super) struct Group {
 
 impl Group {
     /// The sum over the group's intervals.
-    pub(super) fn sum(self, counts: &[f64]) -> f64 {
+    pub(super) fn sum(self, counts: ArrayView1<'_, f64>) -> f64 {
         counts.iter().skip(self.first).take(self.length).sum()
     }
 
@@ -156,7 +192,18 @@ pub(super) fn group(
         births: ledgers.control.births + ledgers.canary.births,
         control_series: ledgers.control.series,
         canary_series: ledgers.canary.series,
+        falls: ledgers.control.falls + ledgers.canary.falls,
+        moves: ledgers.control.moves + ledgers.canary.moves,
+        copied_by: ledgers.control.copied_by.or(ledgers.canary.copied_by),
         ..DataQuality::default()
+    };
+    // Where nobody was seen any more it is not known who has ended: what follows may tell.
+    let silent_from_ms = match (
+        ledgers.control.silent_from_ms(),
+        ledgers.canary.silent_from_ms(),
+    ) {
+        (Some(control), Some(canary)) => Some(control.max(canary)),
+        (control, canary) => control.or(canary),
     };
     let mut groups = Vec::new();
     let mut open: Option<Group> = None;
@@ -165,6 +212,8 @@ pub(super) fn group(
         if !is_known || either(&|ledger| ledger.is_missing(interval)) {
             quality.missing_intervals += 1;
         }
+        let is_overdue = (is_known || open.is_some())
+            && silent_from_ms.is_some_and(|from_ms| grid.boundary_ms(interval + 1) > from_ms);
         let joined = open.map_or(
             Group {
                 first: interval,
@@ -175,7 +224,7 @@ pub(super) fn group(
                 ..group
             },
         );
-        if either(&|ledger| ledger.is_unclean(interval)) {
+        if is_overdue || either(&|ledger| ledger.is_unclean(interval)) {
             quality.joined_intervals += 1;
             open = Some(joined);
         } else if !is_known && open.is_none() {

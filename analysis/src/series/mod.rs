@@ -24,19 +24,26 @@
 //! then always belong to the same time.
 
 mod buckets;
+mod copies;
+mod counting;
 mod cumulative;
 mod gauge;
 mod heartbeat;
 mod histogram;
 mod join;
 mod ledger;
+mod life;
 mod model;
 mod native;
+mod pace;
 mod proportion;
 mod rate;
 mod slice;
+mod target;
+mod track;
 mod walker;
 
+pub use copies::ScrapeLabel;
 pub use gauge::gauge;
 pub use heartbeat::{
     Heartbeats, affordable_step_ms, distinct_process_starts, fine_step_ms, sees_every_scrape,
@@ -47,3 +54,5 @@ pub use model::*;
 pub use native::{NativeColumn, is_native, native_histogram};
 pub use proportion::proportion;
 pub use rate::{RateExposure, event_rate};
+pub use target::TARGET_LABELS;
+pub(crate) use target::pod_name;

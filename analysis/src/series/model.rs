@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::copies::ScrapeLabel;
+
 /// One series as it was read: its labels and its samples in the order of time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
@@ -14,6 +16,22 @@ pub struct Series {
     pub timestamps_ms: Vec<i64>,
     /// Values of the samples, as many as times. May be NaN or infinite, as Prometheus allows.
     pub values: Vec<f64>,
+}
+
+/// How the samples of counters were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// At the instants of a range query, which include the boundaries of the grid: between two scrapes
+    /// the earlier value is repeated. One series for each target.
+    Instants {
+        /// The distance of the instants, in milliseconds.
+        step_ms: i64,
+    },
+    /// As they were scraped, each series with all of its labels.
+    Scrapes {
+        /// The time from which on all samples were read, in milliseconds since 1970, exclusive.
+        from_ms: i64,
+    },
 }
 
 /// One value for each of the two populations.
@@ -170,10 +188,36 @@ pub struct DataQuality {
     /// Of a proportion: neither population has any series of the events. They count as none; it
     /// may as well be that their selector is wrong.
     pub no_event_series: bool,
+    /// Values of counters that were less than the one before, though no restart of their process
+    /// explains it.
+    pub falls: usize,
+    /// Values of counters that were not the one before.
+    pub moves: usize,
+    /// The label that tells copies apart, where one series was read more than once.
+    pub copied_by: Option<ScrapeLabel>,
+    /// Whether there were too many series to read each: sums by target were counted.
+    pub summed: bool,
     /// Whether scrapes were closer together than the instants at which the counters were read,
     /// because the window is too long to read them all: what a target counted between the last
     /// instant and its restart is then lost.
     pub missed_scrapes: bool,
+}
+
+impl DataQuality {
+    /// Fewest falls by which counters are told from what is none.
+    const FEWEST_FALLS: usize = 5;
+
+    /// Whether the values fell so often that they are no counters: one move of five.
+    ///
+    /// Source: docs/design/reading-prometheus.md, "A value that falls".
+    pub fn is_no_counter(&self) -> bool {
+        self.falls >= Self::FEWEST_FALLS && self.falls * 5 >= self.moves
+    }
+
+    /// Whether falls are worth a word: one move of a hundred.
+    pub fn has_fallen(&self) -> bool {
+        self.falls > 0 && self.falls * 100 >= self.moves
+    }
 }
 
 /// Events against exposure, interval by interval, of both populations.

@@ -1,38 +1,30 @@
 //! A share of requests: events among all, two counters of the same targets.
 
+use super::counting::{Counter, count};
 use super::ledger::{Group, Ledger, group};
-use super::walker::{Role, Siblings, count, step_ms};
-use super::{ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Series};
+use super::{
+    ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Sampling, Series,
+};
+use std::borrow::Borrow;
+
+use ndarray::{Array2, Axis};
 
 /// Counts events and all requests of both populations on the grid.
 ///
-/// Each series is one target's counter (`sum by (instance, pod) (..)`), read at instants that
-/// include the grid's boundaries, closer together than the scrapes (see
-/// [`super::fine_step_ms`]). What counts is said in [`super`]; the counter of all requests tells
-/// when a target was seen before its first event, and where there are no heartbeats also when its
-/// process began anew.
+/// What counts is said in [`super`]. A series may be among both: events that are some of the total's
+/// series need not be read again.
 ///
 /// An interval in which a population had more events than requests is joined to the next.
-pub fn proportion(
+pub fn proportion<S: Borrow<Series>>(
     grid: &Grid,
-    events: Populations<&[Series]>,
-    total: Populations<&[Series]>,
+    sampling: Sampling,
+    events: Populations<&[S]>,
+    total: Populations<&[S]>,
     heartbeats: Populations<&Heartbeats>,
 ) -> PairedCounts {
-    let step = step_ms(
-        grid,
-        [events.control, events.canary, total.control, total.canary]
-            .into_iter()
-            .flatten(),
-    );
-    let control = Arm::count(
-        grid,
-        step,
-        events.control,
-        total.control,
-        heartbeats.control,
-    );
-    let canary = Arm::count(grid, step, events.canary, total.canary, heartbeats.canary);
+    let arm = |events, total, heartbeats| Arm::count((grid, sampling), events, total, heartbeats);
+    let control = arm(events.control, total.control, heartbeats.control);
+    let canary = arm(events.canary, total.canary, heartbeats.canary);
     let ledgers = Populations {
         control: &control.ledger,
         canary: &canary.ledger,
@@ -57,38 +49,43 @@ pub fn proportion(
     }
 }
 
+/// The columns of a proportion's counts.
+const TOTAL: usize = 0;
+const EVENTS: usize = 1;
+
 /// One population's counts by interval.
 struct Arm {
-    events: Vec<f64>,
-    total: Vec<f64>,
+    counts: Array2<f64>,
     ledger: Ledger,
 }
 
 impl Arm {
-    fn count(
-        grid: &Grid,
-        step: i64,
-        events: &[Series],
-        total: &[Series],
+    fn count<S: Borrow<Series>>(
+        on: (&Grid, Sampling),
+        events: &[S],
+        total: &[S],
         heartbeats: &Heartbeats,
     ) -> Self {
-        let mut ledger = Ledger::new(grid, heartbeats);
-        let mut siblings = Siblings::new();
-        let leading = Role::Leading(&mut siblings);
-        let total = count(grid, step, total, heartbeats, leading, &mut ledger);
-        let following = Role::Following(&siblings);
-        let events = count(grid, step, events, heartbeats, following, &mut ledger);
-        Self {
-            events,
-            total,
-            ledger,
-        }
+        let all = || events.iter().chain(total).map(Borrow::borrow);
+        let heartbeats = heartbeats.known_by(on.1, all());
+        let mut ledger = Ledger::new(on.0, on.1, &heartbeats);
+        let counters = |series, column| {
+            let all: std::slice::Iter<'_, S> = series;
+            all.map(move |one| Counter {
+                series: one.borrow(),
+                column,
+            })
+        };
+        let counters = counters(total.iter(), TOTAL).chain(counters(events.iter(), EVENTS));
+        let counts = count(on, counters, 2, &heartbeats, &mut ledger);
+        Self { counts, ledger }
     }
 
     fn sum(&self, group: Group) -> ArmCount {
+        let sum = |column| group.sum(self.counts.index_axis(Axis(1), column));
         ArmCount {
-            events: group.sum(&self.events),
-            exposure: group.sum(&self.total),
+            events: sum(EVENTS),
+            exposure: sum(TOTAL),
         }
     }
 }

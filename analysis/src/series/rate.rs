@@ -1,11 +1,15 @@
 //! Events for each unit of an exposure that is not a counter: pod-hours, share of the traffic.
 
-use std::collections::BTreeSet;
+use std::borrow::Borrow;
 
-use super::heartbeat::{Target, TargetBeats};
-use super::ledger::{Ledger, group};
-use super::walker::{Counted, Role, Siblings, Walker, count, is_countable, step_ms};
-use super::{ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Series};
+use ndarray::{Array2, ArrayView1, Axis};
+
+use super::counting::{Counter, count};
+use super::heartbeat::TargetBeats;
+use super::ledger::{Group, Ledger, group};
+use super::{
+    ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Sampling, Series,
+};
 
 /// Milliseconds in an hour.
 const HOUR_MS: f64 = 3_600_000.0;
@@ -34,25 +38,29 @@ pub enum RateExposure {
 /// hours of both come from the presence of the series instead.
 ///
 /// Shares of the traffic times seconds count in the intervals in which the population was seen.
-pub fn event_rate(
+pub fn event_rate<S: Borrow<Series>>(
     grid: &Grid,
-    events: Populations<&[Series]>,
+    sampling: Sampling,
+    events: Populations<&[S]>,
     heartbeats: Populations<&Heartbeats>,
     exposure: RateExposure,
 ) -> PairedCounts {
-    let step = step_ms(grid, [events.control, events.canary].into_iter().flatten());
     let is_blind =
-        |series: &[Series], heartbeats: &Heartbeats| heartbeats.is_empty() && !series.is_empty();
+        |series: &[S], heartbeats: &Heartbeats| heartbeats.is_empty() && !series.is_empty();
     let by_presence =
         is_blind(events.control, heartbeats.control) || is_blind(events.canary, heartbeats.canary);
-    let arm = |series: &[Series], heartbeats: &Heartbeats, share: f64| {
-        let mut ledger = Ledger::new(grid, heartbeats);
-        let mut siblings = Siblings::new();
-        let leading = Role::Leading(&mut siblings);
-        let counts = count(grid, step, series, heartbeats, leading, &mut ledger);
+    let arm = |series: &[S], heartbeats: &Heartbeats, share: f64| {
+        let all = || series.iter().map(Borrow::borrow);
+        let seen = by_presence.then(|| Heartbeats::default().completed(all()));
+        let heartbeats = heartbeats.known_by(sampling, all());
+        let mut ledger = Ledger::new(grid, sampling, &heartbeats);
+        let counters = all().map(|series| Counter { series, column: 0 });
+        let on = (grid, sampling);
+        let counts = count(on, counters, 1, &heartbeats, &mut ledger);
         let exposures = match exposure {
-            RateExposure::PodHours if by_presence => hours_present(grid, step, series),
-            RateExposure::PodHours => hours_lived(grid, heartbeats, &ledger),
+            RateExposure::PodHours => {
+                hours_lived(grid, seen.as_ref().unwrap_or(&heartbeats), &ledger)
+            }
             RateExposure::TrafficShare { .. } => share_seconds(grid, share, &ledger),
         };
         (counts, exposures, ledger)
@@ -72,20 +80,18 @@ pub fn event_rate(
     // Events and exposure come from different clocks: more of the one than of the other is no
     // contradiction here.
     let (groups, quality) = group(grid, ledgers, |_| true);
+    let sum = |arm: &(Array2<f64>, Vec<f64>, Ledger), group: Group| ArmCount {
+        events: group.sum(arm.0.index_axis(Axis(1), 0)),
+        exposure: group.sum(ArrayView1::from(&arm.1)),
+    };
     PairedCounts {
         intervals: groups
             .into_iter()
             .map(|group| PairedInterval {
                 first: group.first,
                 length: group.length,
-                control: ArmCount {
-                    events: group.sum(&control.0),
-                    exposure: group.sum(&control.1),
-                },
-                canary: ArmCount {
-                    events: group.sum(&canary.0),
-                    exposure: group.sum(&canary.1),
-                },
+                control: sum(&control, group),
+                canary: sum(&canary, group),
             })
             .collect(),
         quality,
@@ -133,36 +139,4 @@ fn add_life(grid: &Grid, target: &TargetBeats, ledger: &Ledger, hours: &mut [f64
             *sum += beat.time_ms.saturating_sub(from_ms).max(0) as f64 / HOUR_MS;
         }
     }
-}
-
-/// The hours during which a target's series had a value, by interval.
-fn hours_present(grid: &Grid, step: i64, series: &[Series]) -> Vec<f64> {
-    let mut hours = vec![0.0; grid.intervals()];
-    let unknown = Heartbeats::default();
-    let mut ledger = Ledger::new(grid, &unknown);
-    let mut targets = BTreeSet::new();
-    for one in series.iter().filter(|one| targets.insert(Target::of(one))) {
-        let mut walker = Walker::new(grid, step, &unknown, &Target::of(one), None);
-        let mut previous: Option<(i64, f64)> = None;
-        for (&at_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {
-            if !is_countable(value) {
-                continue;
-            }
-            let fell = previous.is_some_and(|(_, before)| value < before);
-            let Some(visit) = walker.visit(at_ms, fell, &mut ledger) else {
-                continue;
-            };
-            let lived_ms = match (visit.counted, previous) {
-                (Counted::Difference, Some((before_ms, _))) => at_ms - before_ms,
-                // How long the old process lived on, and when the new one began, is not known.
-                (Counted::WholeAfterReset, Some((before_ms, _))) => (at_ms - before_ms).min(step),
-                _ => 0,
-            };
-            if let Some(sum) = hours.get_mut(visit.interval) {
-                *sum += lived_ms as f64 / HOUR_MS;
-            }
-            previous = Some((at_ms, value));
-        }
-    }
-    hours
 }

@@ -25,7 +25,7 @@ fn combine_populations_that_one_label_tells_apart() {
     );
     insta::assert_snapshot!(
         counter_per_target("up", &combined.matchers, &[&combined.label]).unwrap(),
-        @r#"sum by (instance, pod, version) (up{job="api",version=~"v1\\.0|v2\\+b\\|\"c"})"#
+        @r#"sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, version) (up{job="api",version=~"v1\\.0|v2\\+b\\|\"c"})"#
     );
 }
 

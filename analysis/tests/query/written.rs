@@ -31,13 +31,13 @@ fn sum_a_counter_for_each_target() {
         ),
     ];
     insta::assert_snapshot!(joined(lines), @r#"
-    sum by (instance, pod) (http_requests_total)
-    sum by (instance, pod) (http_requests_total{version="v2"})
-    sum by (instance, pod, version) (http_requests_total{version="v2"})
-    sum by (instance, pod, code, version) (http_requests_total{code=~"5..",version="v2"})
-    sum by (instance, pod) (job:errors:inf5m{version="v2"})
-    sum by (instance, pod) ({__name__="http_requests_total",version="v2"})
-    sum by (instance, pod) ({"service.name"="a",__name__="http.requests",version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (http_requests_total)
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (http_requests_total{version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, version) (http_requests_total{version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, code, version) (http_requests_total{code=~"5..",version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (job:errors:inf5m{version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) ({__name__="http_requests_total",version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) ({"service.name"="a",__name__="http.requests",version="v2"})
     "#);
 }
 
@@ -53,9 +53,9 @@ fn sum_a_histogram_for_each_target_and_bucket() {
         histogram_per_target("{\"request.seconds\"}", &canary(), &[]),
     ];
     insta::assert_snapshot!(joined(lines), @r#"
-    sum by (instance, pod, le, version) (request_seconds_bucket{version="v2"})
-    sum by (instance, pod, le, zone) (request_seconds_bucket{job="api",version="v2"})
-    sum by (instance, pod, le) ({__name__="request.seconds_bucket",version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le, version) (request_seconds_bucket{version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le, zone) (request_seconds_bucket{job="api",version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le) ({__name__="request.seconds_bucket",version="v2"})
     "#);
 }
 
@@ -139,14 +139,14 @@ fn write_every_operator() {
             value: "5.*".into(),
         },
     ]);
-    insta::assert_snapshot!(joined([counter_per_target("up", &matchers, &[])]), @r#"sum by (instance, pod) (up{a="1",b!="2",c=~"3|4",d!~"5.*"})"#);
+    insta::assert_snapshot!(joined([counter_per_target("up", &matchers, &[])]), @r#"sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{a="1",b!="2",c=~"3|4",d!~"5.*"})"#);
 }
 
 #[test]
 fn write_hostile_values_as_values() {
     let hostile = "v2\"} or vector(1) # \\ ' ` {,} é";
     let matchers = Matchers::from([Matcher::equal("version", hostile)]);
-    insta::assert_snapshot!(joined([counter_per_target("up", &matchers, &[])]), @r#"sum by (instance, pod) (up{version="v2\"} or vector(1) # \\ ' ` {,} é"})"#);
+    insta::assert_snapshot!(joined([counter_per_target("up", &matchers, &[])]), @r#"sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{version="v2\"} or vector(1) # \\ ' ` {,} é"})"#);
 }
 
 #[test]
@@ -163,10 +163,10 @@ fn keep_both_matchers_where_values_can_satisfy_both() {
         ),
     ];
     insta::assert_snapshot!(joined(lines), @r#"
-    sum by (instance, pod) (up{region=~"(eu|us)-.*",region=~"eu-1|us-1"})
-    sum by (instance, pod) (up{version="v2",version=~"v.*"})
-    sum by (instance, pod) (up{version!="v1",version="v2"})
-    sum by (instance, pod) (up{version="v2",version=~"v[23]"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{region=~"(eu|us)-.*",region=~"eu-1|us-1"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{version="v2",version=~"v.*"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{version!="v1",version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{version="v2",version=~"v[23]"})
     "#);
 }
 

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use serinus_analysis::questions::Chunk;
 use serinus_analysis::series::{
-    Grid, PairedCounts, PairedInterval, Populations, Series, fine_step_ms, histogram,
+    Grid, PairedCounts, PairedInterval, Populations, Sampling, Series, fine_step_ms, histogram,
 };
 
 use crate::prometheus::{Answers, Log, Page, Scrape, at, counted};
@@ -188,8 +188,8 @@ fn truths(logs: &[Log], grid: &Grid) -> Vec<(i64, f64, f64)> {
     logs.iter().flat_map(|log| truth(log, grid)).collect()
 }
 
-/// Every row equals the truth, and together they are all of it.
-fn assert_true(counts: &PairedCounts, control: &[Log], canary: &[Log], grid: &Grid) {
+/// Every row equals the truth.
+fn assert_rows(counts: &PairedCounts, control: &[Log], canary: &[Log], grid: &Grid) {
     let truths = [truths(control, grid), truths(canary, grid)];
     for row in &counts.intervals {
         for (arm, truth) in [row.control, row.canary].iter().zip(&truths) {
@@ -200,6 +200,12 @@ fn assert_true(counts: &PairedCounts, control: &[Log], canary: &[Log], grid: &Gr
             );
         }
     }
+}
+
+/// Every row equals the truth, and together they are all of it.
+fn assert_true(counts: &PairedCounts, control: &[Log], canary: &[Log], grid: &Grid) {
+    assert_rows(counts, control, canary, grid);
+    let truths = [truths(control, grid), truths(canary, grid)];
     let totals = counts.totals();
     for (arm, truth) in [totals.control, totals.canary].iter().zip(&truths) {
         let whole = truth
@@ -260,6 +266,18 @@ proptest! {
         let read = |logs: &[Log]| Answers::of(logs, &grid, step_ms);
         let counts = counted(&grid, &read(&control), &read(&canary));
         assert_true(&counts, &control, &canary, &grid);
+        if control.iter().chain(&canary).any(|log| fails_at_start(log, &grid, &weather)) {
+            // A scrape that failed leaves no sample: whether it was due before the window or in it,
+            // only a range query tells.
+            return Ok(());
+        }
+        let read = |logs: &[Log]| Answers::scraped(logs, &grid);
+        let counts = counted(&grid, &read(&control), &read(&canary));
+        assert_rows(&counts, &control, &canary, &grid);
+        // Where everybody failed at the end it is not known whether anybody goes on.
+        if counts.quality.held_back_intervals == 0 {
+            assert_true(&counts, &control, &canary, &grid);
+        }
     }
 
     #[test]
@@ -274,7 +292,8 @@ proptest! {
             .map(|logs| buckets(logs, &grid, step_ms));
         let counted = histogram(
             &grid,
-            Populations { control: &read.control, canary: &read.canary },
+            Sampling::Instants { step_ms },
+            Populations { control: read.control.as_slice(), canary: read.canary.as_slice() },
             heartbeats.as_ref(),
             0.001,
         );
@@ -386,6 +405,13 @@ proptest! {
     }
 }
 
+/// Whether a scrape failed so near to the window's start that its time may be on either side.
+fn fails_at_start(log: &Log, grid: &Grid, weather: &Weather) -> bool {
+    let is_near = |time_ms: i64| (time_ms - grid.start_ms()).abs() <= weather.period_ms / 10;
+    let mut scrapes = log.scrapes.iter();
+    scrapes.any(|scrape| scrape.page.is_none() && is_near(scrape.time_ms))
+}
+
 /// The last scrape up to the window's start, unless it failed.
 fn seen_at_start(log: &Log, grid: &Grid) -> Option<Page> {
     let mut latest_first = log.scrapes.iter().rev();
@@ -394,14 +420,21 @@ fn seen_at_start(log: &Log, grid: &Grid) -> Option<Page> {
         .and_then(|scrape| scrape.page)
 }
 
-/// Whether each new process was first seen with less than the one before had last.
+/// Whether each new process was first seen with less than the one before had last, and no more than a
+/// process may count in the time: at most the largest increment between two scrapes.
 fn restarts_are_falls(log: &Log) -> bool {
     let pages: Vec<_> = log
         .scrapes
         .iter()
         .filter_map(|scrape| scrape.page)
         .collect();
+    let is_one = |pair: &&[Page]| pair[0].start_ms == pair[1].start_ms;
+    let rises = pages.windows(2).filter(is_one);
+    let largest = rises.fold(10.0, |largest: f64, pair| {
+        largest.max(pair[1].total - pair[0].total)
+    });
     pages
         .windows(2)
-        .all(|pair| pair[0].start_ms == pair[1].start_ms || pair[1].total < pair[0].total)
+        .filter(|pair| !is_one(pair))
+        .all(|pair| pair[1].total < pair[0].total && pair[1].total <= largest)
 }

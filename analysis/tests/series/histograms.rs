@@ -1,7 +1,9 @@
 //! Buckets of classic histograms.
 
 use ndarray::array;
-use serinus_analysis::series::{Grid, Heartbeats, PairedHistogram, Populations, Series, histogram};
+use serinus_analysis::series::{
+    Grid, Heartbeats, PairedHistogram, Populations, Sampling, Series, histogram,
+};
 
 use crate::prometheus::{at, grid, labels};
 
@@ -35,7 +37,13 @@ fn counted(grid: &Grid, control: &[Series], canary: &[Series]) -> PairedHistogra
         control: &none,
         canary: &none,
     };
-    histogram(grid, Populations { control, canary }, heartbeats, 0.001)
+    histogram(
+        grid,
+        Sampling::Instants { step_ms: 10_000 },
+        Populations { control, canary },
+        heartbeats,
+        0.001,
+    )
 }
 
 fn quiet() -> Vec<Series> {

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serinus_analysis::series::{
-    Grid, Heartbeats, NativeColumn, PairedHistogram, Populations, Series, native_histogram,
+    Grid, Heartbeats, NativeColumn, PairedHistogram, Populations, Sampling, Series,
+    native_histogram,
 };
 
 use crate::prometheus::{at, grid, labels};
@@ -170,6 +171,9 @@ fn counted(grid: &Grid, control: &[Target], canary: &[Target], limits: &[f64]) -
     let (canary, canary_beats) = read(canary);
     native_histogram(
         grid,
+        Sampling::Instants {
+            step_ms: SCRAPE_SECONDS * 1_000,
+        },
         Populations {
             control: &control,
             canary: &canary,
@@ -292,6 +296,9 @@ fn canary_alone(grid: &Grid, canary: &[Series], scale: f64) -> PairedHistogram {
     let none = Heartbeats::default();
     native_histogram(
         grid,
+        Sampling::Instants {
+            step_ms: SCRAPE_SECONDS * 1_000,
+        },
         Populations {
             control: &[],
             canary,

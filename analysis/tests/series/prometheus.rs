@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serinus_analysis::series::{Grid, Heartbeats, Populations, Series};
+use serinus_analysis::series::{Grid, Heartbeats, Populations, Sampling, Series};
 
 /// Second 0 of every test: some time in 2023, a multiple of 30 s.
 pub(crate) const ORIGIN_SECONDS: i64 = 1_700_000_010;
@@ -134,6 +134,28 @@ impl Log {
         (!series.timestamps_ms.is_empty()).then_some(series)
     }
 
+    /// The answer to a query for samples of one value of the page: as they were scraped, from shortly
+    /// before the grid.
+    pub(crate) fn samples(
+        &self,
+        grid: &Grid,
+        more: &[(&str, &str)],
+        value: impl Fn(&Page) -> Option<f64>,
+    ) -> Option<Series> {
+        let (timestamps_ms, values): (Vec<_>, Vec<_>) = self
+            .scrapes
+            .iter()
+            .filter(|scrape| scrape.time_ms > from_ms(grid) && scrape.time_ms <= grid.end_ms())
+            .filter_map(|scrape| Some((scrape.time_ms, value(scrape.page.as_ref()?)?)))
+            .unzip();
+        let series = Series {
+            labels: labels(&self.pod, more),
+            timestamps_ms,
+            values,
+        };
+        (!series.timestamps_ms.is_empty()).then_some(series)
+    }
+
     pub(crate) fn total(&self, grid: &Grid, step_ms: i64) -> Option<Series> {
         self.range(grid, step_ms, &[], |page| Some(page.total))
     }
@@ -164,9 +186,15 @@ impl Log {
     }
 }
 
+/// The time from which on samples are read, exclusive.
+pub(crate) fn from_ms(grid: &Grid) -> i64 {
+    grid.start_ms() - 90_000
+}
+
 /// The answers for some targets of one population.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Answers {
+    pub(crate) sampling: Sampling,
     pub(crate) total: Vec<Series>,
     pub(crate) errors: Vec<Series>,
     pub(crate) heartbeats: Heartbeats,
@@ -176,6 +204,7 @@ impl Answers {
     pub(crate) fn of(logs: &[Log], grid: &Grid, step_ms: i64) -> Self {
         let starts: Vec<_> = logs.iter().filter_map(|log| log.heartbeats(grid)).collect();
         Self {
+            sampling: Sampling::Instants { step_ms },
             total: logs
                 .iter()
                 .filter_map(|log| log.total(grid, step_ms))
@@ -184,6 +213,27 @@ impl Answers {
                 .iter()
                 .filter_map(|log| log.errors(grid, step_ms))
                 .collect(),
+            heartbeats: Heartbeats::from_series(&starts),
+        }
+    }
+
+    /// As they were scraped.
+    pub(crate) fn scraped(logs: &[Log], grid: &Grid) -> Self {
+        let all = |value: &dyn Fn(&Page) -> Option<f64>| -> Vec<Series> {
+            let logs = logs.iter();
+            logs.filter_map(|log| log.samples(grid, &[], value))
+                .collect()
+        };
+        let starts: Vec<_> = logs
+            .iter()
+            .filter_map(|log| log.samples(grid, &[], |page| Some(page.start_ms as f64 / 1_000.0)))
+            .collect();
+        Self {
+            sampling: Sampling::Scrapes {
+                from_ms: from_ms(grid),
+            },
+            total: all(&|page| Some(page.total)),
+            errors: all(&|page| page.errors),
             heartbeats: Heartbeats::from_series(&starts),
         }
     }
@@ -202,15 +252,17 @@ pub(crate) fn counted(
     control: &Answers,
     canary: &Answers,
 ) -> serinus_analysis::series::PairedCounts {
+    assert_eq!(control.sampling, canary.sampling);
     serinus_analysis::series::proportion(
         grid,
+        control.sampling,
         Populations {
-            control: &control.errors,
-            canary: &canary.errors,
+            control: control.errors.as_slice(),
+            canary: canary.errors.as_slice(),
         },
         Populations {
-            control: &control.total,
-            canary: &canary.total,
+            control: control.total.as_slice(),
+            canary: canary.total.as_slice(),
         },
         Populations {
             control: &control.heartbeats,

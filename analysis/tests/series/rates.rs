@@ -1,7 +1,7 @@
 //! Events against exposures that are no counters.
 
 use serinus_analysis::series::{
-    ArmCount, Grid, PairedCounts, Populations, RateExposure, Series, event_rate,
+    ArmCount, Grid, PairedCounts, Populations, RateExposure, event_rate,
 };
 
 use crate::prometheus::{Answers, Log, grid};
@@ -17,7 +17,7 @@ fn rate(grid: &Grid, control: &Answers, canary: &Answers, exposure: RateExposure
         control: &control.heartbeats,
         canary: &canary.heartbeats,
     };
-    event_rate(grid, events, heartbeats, exposure)
+    event_rate(grid, canary.sampling, events, heartbeats, exposure)
 }
 
 fn of_canary(log: Log, exposure: RateExposure) -> Vec<(f64, f64)> {
@@ -175,11 +175,7 @@ fn counters_of_another_instance_do_not_begin_anew_with_the_pod() {
             .labels
             .insert("instance".to_owned(), "kube-state-metrics:8080".to_owned());
     }
-    let none: Vec<Series> = Vec::new();
-    let control = Answers {
-        errors: none,
-        ..Answers::default()
-    };
+    let control = Answers::of(&[], &grid, STEP_MS);
     let counts = rate(&grid, &control, &canary, RateExposure::PodHours);
     assert_eq!(counts.totals().canary.events, 1.0);
     assert_eq!(counts.quality.resets, 0);

@@ -3,12 +3,43 @@
 use serinus_analysis::series::{ArmCount, Grid, Heartbeats, PairedCounts, Populations, Series};
 use serinus_analysis::series::{fine_step_ms, gauge};
 
-use crate::prometheus::{Answers, Log, at, counted, grid, labels};
+use crate::prometheus::{self, Answers, Log, at, grid, labels};
 
 const STEP_MS: i64 = 10_000;
 
-fn read(logs: &[Log], grid: &Grid) -> Answers {
-    Answers::of(logs, grid, STEP_MS)
+/// The same scrapes, read in both forms.
+#[derive(Debug, Clone)]
+struct Both {
+    sums: Answers,
+    samples: Answers,
+}
+
+impl Both {
+    fn map(self, change: impl Fn(Answers) -> Answers) -> Self {
+        Self {
+            sums: change(self.sums),
+            samples: change(self.samples),
+        }
+    }
+
+    fn without_heartbeats(self) -> Self {
+        self.map(Answers::without_heartbeats)
+    }
+}
+
+fn read(logs: &[Log], grid: &Grid) -> Both {
+    Both {
+        sums: Answers::of(logs, grid, STEP_MS),
+        samples: Answers::scraped(logs, grid),
+    }
+}
+
+/// Counts both forms, which are one in all that is counted.
+fn counted(grid: &Grid, control: &Both, canary: &Both) -> PairedCounts {
+    let samples = prometheus::counted(grid, &control.samples, &canary.samples);
+    let sums = prometheus::counted(grid, &control.sums, &canary.sums);
+    assert_eq!(sums.intervals, samples.intervals, "sums and samples");
+    samples
 }
 
 /// Counts a canary beside a control that does nothing of interest: 15 requests a scrape.
@@ -17,7 +48,7 @@ fn canary(intervals: i64, log: Log) -> PairedCounts {
     counted(&grid, &quiet(&grid), &read(&[log], &grid))
 }
 
-fn quiet(grid: &Grid) -> Answers {
+fn quiet(grid: &Grid) -> Both {
     let seconds = i64::try_from(grid.intervals()).unwrap() * 30;
     let log = Log::steady("quiet", -15..=seconds, |time| ((time + 1_000) as f64, None));
     read(&[log], grid)
@@ -86,13 +117,13 @@ fn a_restart_that_overtakes_the_old_value_is_told_by_the_start_of_the_process() 
 fn without_heartbeats_a_reset_of_the_requests_is_one_of_the_errors() {
     let log = Log::new("a")
         .saw(0, -900, 1_000.0, Some(2.0))
-        .saw(15, -900, 1_100.0, Some(2.0))
+        .saw(15, -900, 1_200.0, Some(2.0))
         .saw(30, 17, 400.0, Some(3.0));
     let grid = grid(1);
     let answers = read(&[log], &grid).without_heartbeats();
     assert_eq!(
         total(&counted(&grid, &quiet(&grid), &answers)),
-        (3.0, 500.0)
+        (3.0, 600.0)
     );
 }
 
@@ -391,7 +422,7 @@ fn intervals_before_anyone_was_there_are_missing() {
 fn no_control_is_no_reason_to_count_nothing() {
     let grid = grid(1);
     let log = Log::steady("a", -15..=30, |time| ((time + 15) as f64, Some(0.0)));
-    let counts = counted(&grid, &Answers::default(), &read(&[log], &grid));
+    let counts = counted(&grid, &read(&[], &grid), &read(&[log], &grid));
     assert_eq!(rows(&counts), [(0, 1, 0.0, 30.0)]);
     assert_eq!(counts.intervals[0].control, ArmCount::default());
     assert_eq!(counts.quality.control_series, 0);
@@ -399,7 +430,8 @@ fn no_control_is_no_reason_to_count_nothing() {
 
 #[test]
 fn an_empty_grid_counts_nothing() {
-    let counts = counted(&grid(0), &Answers::default(), &Answers::default());
+    let grid = grid(0);
+    let counts = counted(&grid, &read(&[], &grid), &read(&[], &grid));
     assert_eq!(counts, PairedCounts::default());
 }
 
@@ -427,15 +459,18 @@ fn intervals_shorter_than_the_scrape_period_are_joined() {
 fn two_processes_behind_one_target_do_not_look_like_restarts() {
     let grid = grid(1);
     let log = Log::steady("a", -15..=30, |time| ((time + 1_000) as f64, None));
-    let mut answers = read(std::slice::from_ref(&log), &grid);
     let other = Log::new("a")
         .saw(-14, -5, 0.0, None)
         .saw(1, -5, 0.0, None)
         .saw(16, 10, 0.0, None);
-    answers.heartbeats = Heartbeats::from_series(&[
+    let heartbeats = Heartbeats::from_series(&[
         log.heartbeats(&grid).unwrap(),
         other.heartbeats(&grid).unwrap(),
     ]);
+    let answers = read(&[log], &grid).map(|answers| Answers {
+        heartbeats: heartbeats.clone(),
+        ..answers
+    });
     assert_eq!(total(&counted(&grid, &quiet(&grid), &answers)), (0.0, 30.0));
 }
 
@@ -446,7 +481,7 @@ fn the_scrape_period_is_the_usual_distance_of_two_scrapes() {
         .failed(75)
         .saw(105, -900, 0.0, None);
     assert_eq!(
-        read(&[log], &grid).heartbeats.scrape_period_ms(),
+        read(&[log], &grid).sums.heartbeats.scrape_period_ms(),
         Some(15_000)
     );
     assert_eq!(Heartbeats::default().scrape_period_ms(), None);

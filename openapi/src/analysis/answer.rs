@@ -331,6 +331,15 @@ explained_words! {
         /// What was counted just before a restart may be lost.
         MissedScrapes = "missed_scrapes",
             "Scrape more often than pods restart; what was lost is counted for neither side.";
+        /// Values of counters fell though their process went on; what fell counts once.
+        CounterFell = "counter_fell",
+            "Look what rewrites the samples: a deduplication of the store, an aggregation before it.";
+        /// One series was read more than once, and counts once.
+        DuplicatedSeries = "duplicated_series",
+            "Scrape each pod by one monitor, or narrow the matchers by the label that the message names.";
+        /// There were too many series to read each: sums by target were counted.
+        SummedByTarget = "summed_by_target",
+            "Narrow the selector, or raise `max_series` of the source; falls of one series are not seen so.";
         /// The traffic is not split as configured.
         SplitMismatch = "split_mismatch",
             "Correct the share that the router gives the canary, or `traffic_percent`.";

@@ -166,6 +166,9 @@ impl From<judge::WarningCode> for WarningCode {
             judge::WarningCode::SingleLook => Self::SingleLook,
             judge::WarningCode::NoEventSeries => Self::NoEventSeries,
             judge::WarningCode::MissedScrapes => Self::MissedScrapes,
+            judge::WarningCode::CounterFell => Self::CounterFell,
+            judge::WarningCode::DuplicatedSeries => Self::DuplicatedSeries,
+            judge::WarningCode::SummedByTarget => Self::SummedByTarget,
             judge::WarningCode::SplitMismatch => Self::SplitMismatch,
             judge::WarningCode::ErrorBudget => Self::ErrorBudget,
         }

@@ -1,7 +1,7 @@
 //! Gathers the data of a window: what is kept of its chunks, and the rest from the source.
 
 use serinus_analysis::data::{DataFault, StageData};
-use serinus_analysis::questions::{Answered, Chunk, ChunkData, StageQuestions};
+use serinus_analysis::questions::{Answered, Chunk, ChunkData, Form, StageQuestions};
 use serinus_analysis::series::Grid;
 use tokio::time::Instant;
 
@@ -12,9 +12,9 @@ use super::chunks::{Counted, Packed, Subject};
 use super::reading::{LONG_CHUNKS, Reader};
 use super::{AnalysisError, QueryRecord};
 
-/// Most chunks that are read at once: six hours, which are read at the finest step without more
-/// instants than a source should be asked for.
-const MOST_CHUNKS_AT_ONCE: usize = 36;
+/// Most chunks that are read at once: an hour, whose samples are some tens of megabytes of hundreds of
+/// pods.
+const MOST_CHUNKS_AT_ONCE: usize = 6;
 
 /// Chunks that were read.
 struct Run {
@@ -39,10 +39,10 @@ impl Reader {
     ) -> Result<(StageData, Vec<QueryRecord>), AnalysisError> {
         let chunks = Chunk::of_window(&window);
         let Some(newest) = chunks.last() else {
-            let nothing = self.plan_of(asked, window, window.interval_ms())?;
+            let nothing = self.plan(asked, window, Form::Samples)?;
             return Ok((nothing.assemble(&[]), Vec::new()));
         };
-        let newest = self.plan_of(asked, newest.counted(), window.interval_ms())?;
+        let newest = self.plan(asked, newest.counted(), Form::Samples)?;
         let subject = Subject::new(
             asked.source.name(),
             asked.pipeline,
@@ -101,21 +101,6 @@ impl Reader {
         self.chunks.note(subject, counted);
     }
 
-    fn plan_of(
-        &self,
-        asked: Asked<'_>,
-        grid: Grid,
-        step_ms: i64,
-    ) -> Result<StageQuestions, AnalysisError> {
-        self.plan(
-            asked.pipeline,
-            asked.stage,
-            asked.populations,
-            grid,
-            step_ms,
-        )
-    }
-
     /// Reads consecutive chunks by the same queries, and counts each from its own samples.
     async fn read_run(&self, asked: Asked<'_>, chunks: &[Chunk]) -> Result<Run, AnalysisError> {
         let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else {
@@ -132,10 +117,10 @@ impl Reader {
         let (first, last) = (first.counted(), last.counted());
         let grid = Grid::covering(first.start_ms(), last.end_ms(), first.interval_ms());
         let reading = self.read(asked, grid).await?;
-        let step_ms = reading.plan.step_ms();
+        let form = reading.plan.form();
         let plans: Vec<StageQuestions> = chunks
             .iter()
-            .map(|chunk| self.plan_of(asked, chunk.counted(), step_ms))
+            .map(|chunk| self.plan(asked, chunk.counted(), form))
             .collect::<Result<_, _>>()?;
         let read = aside(move || {
             let mut faults = reading.answers.iter().filter_map(|one| one.as_ref().err());

@@ -1,17 +1,15 @@
-//! Reads what a stage needs of a stretch of time: all questions at once, again at a finer step when
-//! the first answer shows that scrapes are closer together than was thought.
+//! Reads what a stage needs of a stretch of time: all questions at once, again as sums by target when
+//! there are too many series.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serinus_analysis::data::{DataFault, FaultCode};
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Pipeline, Stage};
-use serinus_analysis::questions::{Answered, MetricQuestion, QueryTexts, StageQuestions};
+use serinus_analysis::questions::{Answered, Form, MetricQuestion, QueryTexts, StageQuestions};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 use tokio::task::JoinSet;
 
-use crate::aside::aside;
 use crate::prometheus::{Question, ReadingOf, Room, Share, Source};
 use crate::turns::Turns;
 
@@ -65,44 +63,24 @@ impl Reader {
         }
     }
 
-    /// Reads what a stage needs from a source.
+    /// Reads what a stage needs from a source: every sample, or where there are too many series the
+    /// sum of each target, at instants that see every scrape.
     pub(super) async fn read(
         &self,
         asked: Asked<'_>,
         grid: Grid,
     ) -> Result<Reading, AnalysisError> {
-        let Asked {
-            source,
-            pipeline,
-            stage,
-            populations,
-        } = asked;
-        let seen = (source.name().to_owned(), populations.map(Clone::clone));
-        let step_ms = fine_step_ms(grid.interval_ms(), self.remembered(&seen));
-        let plan = self.plan(pipeline, stage, populations, grid, step_ms)?;
-        let first = self.ask(source, plan).await;
-        let (first, period_ms) = aside(move || {
-            let period_ms = first.plan.scrape_period_ms(&first.answers);
-            (first, period_ms)
-        })
-        .await;
-        let Some(period_ms) = period_ms else {
-            return Ok(first);
-        };
-        self.remember(seen, period_ms);
-        let finer_step_ms = fine_step_ms(grid.interval_ms(), Some(period_ms));
-        if finer_step_ms >= first.plan.step_ms() {
-            return Ok(first);
+        let plan = self.plan(asked, grid, Form::Samples)?;
+        let samples = self.ask(asked.source, plan).await;
+        if !samples.answers.iter().any(is_too_much) {
+            return Ok(samples);
         }
-        let finer = self.plan(pipeline, stage, populations, grid, finer_step_ms)?;
-        // Not always finer: a long window is not read at each of its scrapes.
-        if finer.step_ms() >= first.plan.step_ms() {
-            return Ok(first);
-        }
-        // Between two instants more than one scrape may lie, and a restart between them would
-        // lose counts. What was read so far would only take room.
-        drop(first);
-        Ok(self.ask(source, finer).await)
+        let period_ms = samples.plan.scrape_period_ms(&samples.answers);
+        let step_ms = fine_step_ms(grid.interval_ms(), period_ms);
+        let plan = self.plan(asked, grid, Form::Sums { step_ms })?;
+        // What was read so far would only take room.
+        drop(samples);
+        Ok(self.ask(asked.source, plan).await)
     }
 
     async fn ask(&self, source: &Arc<Source>, plan: StageQuestions) -> Reading {
@@ -117,19 +95,23 @@ impl Reader {
 
     pub(super) fn plan(
         &self,
-        pipeline: &Pipeline,
-        stage: &Stage,
-        populations: Populations<&Matchers>,
+        asked: Asked<'_>,
         grid: Grid,
-        step_ms: i64,
+        form: Form,
     ) -> Result<StageQuestions, AnalysisError> {
+        let Asked {
+            source: _,
+            pipeline,
+            stage,
+            populations,
+        } = asked;
         let mut texts = self.texts();
         Ok(StageQuestions::with_texts(
             pipeline,
             stage,
             populations,
             grid,
-            step_ms,
+            form,
             &mut texts,
         )?)
     }
@@ -157,6 +139,16 @@ impl Reader {
         }
         periods.insert(seen, period_ms);
     }
+}
+
+/// Whether the series were too many to be read one by one.
+fn is_too_much(answer: &Answered) -> bool {
+    answer.as_ref().is_err_and(|fault| {
+        matches!(
+            fault.code,
+            FaultCode::TooManySeries | FaultCode::AnswerTooLarge
+        )
+    })
 }
 
 /// Asks all questions at once and returns the answers in their order.

@@ -86,7 +86,7 @@ fn default_max_bytes() -> u64 {
 }
 
 fn default_max_series() -> usize {
-    5_000
+    20_000
 }
 
 impl SourceConfig {

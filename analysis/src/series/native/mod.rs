@@ -16,10 +16,17 @@ mod bounds;
 mod column;
 mod target;
 
+use std::borrow::Borrow;
+
+use ndarray::Array2;
+
 use super::cumulative::{Arm, paired};
-use super::heartbeat::Heartbeats;
-use super::walker::{Walker, step_ms};
-use super::{Grid, PairedHistogram, Populations, Series};
+use super::heartbeat::{Heartbeats, TargetBeats};
+use super::ledger::Ledger;
+use super::life::Life;
+use super::track::{Track, is_countable};
+use super::walker::{Counted, Walker};
+use super::{Grid, PairedHistogram, Populations, Sampling, Series};
 
 use bounds::common_bounds;
 use target::{Position, Target, Targets};
@@ -44,28 +51,30 @@ const ROUNDING: f64 = 1e-12;
 ///
 /// As long as the schema stays, a populated bucket that is new never removes or inserts a bound
 /// between others: it only extends the range.
-pub fn native_histogram(
+pub fn native_histogram<S: Borrow<Series>>(
     grid: &Grid,
-    columns: Populations<&[Series]>,
+    sampling: Sampling,
+    columns: Populations<&[S]>,
     heartbeats: Populations<&Heartbeats>,
     scale: f64,
     limits: &[f64],
 ) -> PairedHistogram {
-    let step = step_ms(
-        grid,
-        [columns.control, columns.canary].into_iter().flatten(),
-    );
-    let targets = columns.map(Targets::read);
+    let targets = columns.map(|series| Targets::read(series));
     let buckets = targets.control.buckets().chain(targets.canary.buckets());
     let limits: Vec<f64> = limits.iter().map(|limit| limit / scale).collect();
     let bounds = common_bounds(buckets, &limits);
     let count = |targets: &Targets<'_>, heartbeats: &Heartbeats| {
-        let mut arm = Arm::new(grid, bounds.len(), heartbeats);
-        arm.ledger.series = targets.usable.len();
-        arm.ledger.rejected = targets.rejected;
+        let all = targets.usable.iter().map(|target| target.count);
+        let heartbeats = heartbeats.known_by(sampling, all);
+        let mut ledger = Ledger::new(grid, sampling, &heartbeats);
+        ledger.series = targets.usable.len();
+        ledger.rejected = targets.rejected;
+        let mut arm = Arm {
+            counts: Array2::zeros((grid.intervals(), bounds.len())),
+            ledger,
+        };
         for target in &targets.usable {
-            let walker = Walker::new(grid, step, heartbeats, &target.scraped, None);
-            add(&mut arm, target, &bounds, walker);
+            add(&mut arm, target, &bounds, (grid, sampling), &heartbeats);
         }
         arm
     };
@@ -78,10 +87,59 @@ pub fn native_histogram(
     paired(grid, bounds.iter().copied(), scale, arms)
 }
 
-fn add(arm: &mut Arm, target: &Target<'_>, bounds: &[f64], walker: Walker<'_>) {
+/// Follows one target over the instants at which its histogram was there. An instant of which one
+/// count is no number is left out as a whole.
+fn add(
+    arm: &mut Arm,
+    target: &Target<'_>,
+    bounds: &[f64],
+    on: (&Grid, Sampling),
+    heartbeats: &Heartbeats,
+) {
+    let beats = heartbeats.of(&target.scraped);
+    let usual_period_ms = beats
+        .and_then(TargetBeats::period_ms)
+        .or_else(|| heartbeats.scrape_period_ms());
+    let (track, _) = Track::of(target.count, 0, on.1, usual_period_ms);
+    let tracks = [track];
+    let [track] = &tracks;
+    let life = Life::of(&tracks, beats, on.1);
+    let mut walker = Walker::new(on, heartbeats, &life, 0, track.pace);
     let mut position = Position::new(target, bounds);
-    let read = |at_ms: i64, values: &mut Vec<f64>| position.cumulative(at_ms, values);
-    arm.follow(walker, &target.count.timestamps_ms, read, fell);
+    let mut compared: Vec<f64> = Vec::new();
+    let mut values = Vec::with_capacity(bounds.len());
+    for &at_ms in &target.count.timestamps_ms {
+        values.clear();
+        position.cumulative(at_ms, &mut values);
+        let Some(&all) = values.last() else {
+            continue;
+        };
+        let unusable = values.iter().filter(|value| !is_countable(**value)).count();
+        if unusable > 0 {
+            arm.ledger.rejected += unusable;
+            continue;
+        }
+        let has_fallen = fell(&values, &compared);
+        let Some(visit) = walker.visit(at_ms, all, has_fallen, &mut arm.ledger) else {
+            continue;
+        };
+        arm.ledger.resets += usize::from(visit.counted == Counted::WholeAfterReset);
+        arm.ledger.births += usize::from(visit.counted == Counted::WholeAfterBirth);
+        let less = match visit.counted {
+            Counted::Dip => continue,
+            Counted::Nothing => values.as_slice(),
+            Counted::Difference => compared.as_slice(),
+            Counted::WholeAfterReset | Counted::WholeAfterBirth | Counted::WholeAsNew => &[],
+        };
+        if visit.interval < arm.counts.nrows() {
+            let counts = arm.counts.row_mut(visit.interval);
+            let less = less.iter().chain(std::iter::repeat(&0.0));
+            for ((count, value), less) in counts.into_iter().zip(&values).zip(less) {
+                *count += value - less;
+            }
+        }
+        compared.clone_from(&values);
+    }
 }
 
 /// Whether the count between any two neighbouring bounds fell.

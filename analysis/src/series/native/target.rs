@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::series::{Series, heartbeat};
+use std::borrow::Borrow;
 
-use super::super::walker::is_countable;
+use crate::series::{Series, target};
+
+use super::super::track::is_countable;
 use super::bounds::Bucket;
 use super::column::NativeColumn;
 
 /// The native histogram of one target.
 pub(super) struct Target<'a> {
     /// Whose heartbeats these are.
-    pub(super) scraped: heartbeat::Target,
+    pub(super) scraped: target::Target,
     /// The number of all observations: the instants at which the histogram was there.
     pub(super) count: &'a Series,
     buckets: Vec<(Bucket, &'a Series)>,
@@ -31,10 +33,11 @@ struct Found<'a> {
 }
 
 impl<'a> Targets<'a> {
-    pub(super) fn read(series: &'a [Series]) -> Self {
+    pub(super) fn read<S: Borrow<Series>>(series: &'a [S]) -> Self {
         let mut rejected = 0;
         let mut found = BTreeMap::<Vec<(&str, &str)>, Found<'a>>::new();
-        for one in series.iter().filter(|one| !one.timestamps_ms.is_empty()) {
+        let all = series.iter().map(Borrow::borrow);
+        for one in all.filter(|one: &&Series| !one.timestamps_ms.is_empty()) {
             let Some(column) = NativeColumn::of(one) else {
                 rejected += one.timestamps_ms.len();
                 continue;
@@ -52,7 +55,7 @@ impl<'a> Targets<'a> {
             let samples = one.buckets.iter().map(|(_, series)| series.values.len());
             match one.count {
                 Some(count) => usable.push(Target {
-                    scraped: heartbeat::Target::of(count),
+                    scraped: target::Target::of(count),
                     count,
                     buckets: one.buckets,
                 }),

@@ -1,0 +1,84 @@
+//! How fast a series is sampled and counts: what a step of it can be at most.
+
+/// How many times the largest increment of a step a process that began anew may have counted in one.
+const LARGEST_TIMES: f64 = 3.0;
+
+/// What any process may have counted since it began anew.
+const ALWAYS_POSSIBLE: f64 = 10.0;
+
+/// The pace of one series, as all of its samples that were read show it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pace {
+    /// The time between two samples of which none was missed: the lower quarter of all, because what
+    /// was missed lengthens them.
+    pub(super) period_ms: i64,
+    /// The largest increment of a usual step.
+    largest: f64,
+}
+
+impl Pace {
+    /// The pace of some samples, given the time between two of them where that is known;
+    /// `usual_period_ms` is for a series with a single one.
+    pub(super) fn of(
+        times_ms: &[i64],
+        values: &[f64],
+        known_ms: Option<i64>,
+        usual_period_ms: Option<i64>,
+    ) -> Self {
+        let mut pace = Self {
+            period_ms: known_ms
+                .or_else(|| lower_quarter(times_ms))
+                .or(usual_period_ms)
+                .unwrap_or(i64::MAX / 4)
+                .max(1),
+            largest: 0.0,
+        };
+        for (times, values) in times_ms.windows(2).zip(values.windows(2)) {
+            if let ([earlier_ms, later_ms], [before, now]) = (times, values) {
+                let rise = (now - before) / pace.steps(later_ms - earlier_ms);
+                pace.largest = pace.largest.max(rise);
+            }
+        }
+        pace
+    }
+
+    /// The usual steps in a time, at least one.
+    fn steps(&self, time_ms: i64) -> f64 {
+        (time_ms as f64 / self.period_ms as f64).round().max(1.0)
+    }
+
+    /// The most that the series can have counted in a time, from zero.
+    ///
+    /// Source: docs/design/reading-prometheus.md, "A value that falls".
+    pub(super) fn most_in(&self, time_ms: i64) -> f64 {
+        (LARGEST_TIMES * self.largest * self.steps(time_ms)).max(ALWAYS_POSSIBLE)
+    }
+
+    /// Whether a sample was missed between two that are so far apart.
+    pub(super) fn has_missed(&self, time_ms: i64) -> bool {
+        time_ms > self.overdue_ms()
+    }
+
+    /// The time after a sample by which the next one is overdue: half a period late.
+    pub(super) fn overdue_ms(&self) -> i64 {
+        self.period_ms.saturating_add(self.period_ms / 2)
+    }
+
+    /// The time after a sample at which the next one is due, a twentieth early for jitter.
+    pub(super) fn due_ms(&self) -> i64 {
+        self.period_ms.saturating_sub(self.period_ms / 20)
+    }
+}
+
+/// The lower quarter of the distances of some times.
+fn lower_quarter(times_ms: &[i64]) -> Option<i64> {
+    let mut spacings: Vec<i64> = times_ms
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [earlier, later] if later > earlier => Some(later - earlier),
+            _ => None,
+        })
+        .collect();
+    let quarter = spacings.len().saturating_sub(1) / 4;
+    (!spacings.is_empty()).then(|| *spacings.select_nth_unstable(quarter).1)
+}

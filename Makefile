@@ -95,6 +95,11 @@ prove-memory: ## Asks for sixteen analyses of very large answers at once, and lo
 	@$(CARGO) build $(LOCKED) --release --package serinus
 	@scripts/prove-memory.py $(ARGS)
 
+.PHONY: prove-reading-costs
+prove-reading-costs: tools ## Measures what an evaluation costs Prometheus and Serinus, with 4 to 400 pods a side (3 minutes)
+	@$(CARGO) build $(LOCKED) --release --package serinus
+	@scripts/prove-reading-costs.py $(ARGS)
+
 .PHONY: prove-gate-speed
 prove-gate-speed: tools ## Holds a gate against a bare handler that returns the same bytes
 	@$(CARGO) build $(LOCKED) --release --package serinus

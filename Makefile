@@ -33,7 +33,7 @@ test: tools ## Installs what the tests need where it is missing, and runs them a
 	@scripts/run-tests.sh
 
 .PHONY: tools
-tools: ## Installs Prometheus, Chromium and Python from the system's packages where they are missing
+tools: ## Installs Prometheus, VictoriaMetrics, Chromium and Python from the system's packages where they are missing
 	@scripts/install-test-tools.sh
 
 .PHONY: lint

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs from the system's packages what is missing of what the tests and notebooks need: make and
-# a linker, Prometheus, Chromium with its driver, wrk, faketime, busybox, and Python with virtual
-# environments. Does nothing when all is there.
+# a linker, Prometheus, VictoriaMetrics, Chromium with its driver, wrk, faketime, busybox, and Python
+# with virtual environments. Does nothing when all is there.
 set -euo pipefail
 
 declare -A package_of=(
   [make]=make [cc]=build-essential
-  [prometheus]=prometheus [promtool]=prometheus
+  [prometheus]=prometheus [promtool]=prometheus [victoria-metrics]=victoria-metrics
   [chromium]=chromium [chromedriver]=chromium-driver
   [wrk]=wrk [faketime]=faketime [busybox]=busybox
 )

@@ -3,25 +3,25 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::network::{free_port, http_client, wait_until};
+use crate::listening::{start_listening, wait_until_ready};
+use crate::network::http_client;
 use crate::process::{ChildProcess, find_program};
+use crate::query_api::QueryApi;
+use crate::source_kind::SourceKind;
 
-/// How long Prometheus may take to become ready.
-const READY_BOUND: Duration = Duration::from_secs(30);
-
-/// How often a start is tried: another process may take the port between the choice and the use.
-const START_ATTEMPTS: usize = 3;
+/// Where it says that it is ready.
+const READY_PATH: &str = "/-/ready";
 
 /// A running Prometheus with its own port and data folder.
 #[derive(Debug)]
 pub struct RealPrometheus {
     url: String,
+    api: QueryApi,
     client: reqwest::Client,
     process: ChildProcess,
     folder: TempDir,
@@ -84,36 +84,16 @@ impl RealPrometheus {
         let configuration_file = folder.path().join("prometheus.yml");
         std::fs::write(&configuration_file, configuration)?;
         let client = http_client()?;
-        for attempt in 1..=START_ATTEMPTS {
-            let port = free_port()?;
-            let url = format!("http://127.0.0.1:{port}");
-            let mut process = launch(&program, &folder, port, more_arguments)?;
-            let ready_url = format!("{url}/-/ready");
-            let ready = wait_until("Prometheus is ready", READY_BOUND, async || {
-                process.check_running()?;
-                let answer = client.get(&ready_url).send().await;
-                Ok(answer
-                    .is_ok_and(|response| response.status().is_success())
-                    .then_some(()))
-            })
-            .await;
-            match ready {
-                Ok(()) => {
-                    return Ok(Self {
-                        url,
-                        client,
-                        process,
-                        folder,
-                        more_arguments: more_arguments.iter().map(ToString::to_string).collect(),
-                    });
-                }
-                Err(error) if attempt == START_ATTEMPTS || !is_port_clash(&process) => {
-                    return Err(error);
-                }
-                Err(_) => {}
-            }
-        }
-        bail!("no attempt to start Prometheus was made")
+        let launch = |port: u16| launch(&program, &folder, port, more_arguments);
+        let (url, process) = start_listening(&client, READY_PATH, launch).await?;
+        Ok(Self {
+            api: QueryApi::new(SourceKind::Prometheus.name(), &url, &client),
+            url,
+            client,
+            process,
+            folder,
+            more_arguments: more_arguments.iter().map(ToString::to_string).collect(),
+        })
     }
 
     /// The base URL, without a slash at its end.
@@ -135,15 +115,8 @@ impl RealPrometheus {
         let port = self.url.rsplit(':').next().unwrap_or_default().parse()?;
         let program = find_program("prometheus")?;
         self.process = launch(&program, &self.folder, port, &self.more_arguments)?;
-        let ready_url = format!("{}/-/ready", self.url);
-        wait_until("Prometheus is ready again", READY_BOUND, async || {
-            self.process.check_running()?;
-            let answer = self.client.get(&ready_url).send().await;
-            Ok(answer
-                .is_ok_and(|response| response.status().is_success())
-                .then_some(()))
-        })
-        .await
+        let ready_url = format!("{}{READY_PATH}", self.url);
+        wait_until_ready(&self.client, &ready_url, &mut self.process).await
     }
 
     /// The process id.
@@ -151,28 +124,18 @@ impl RealPrometheus {
         self.process.id()
     }
 
+    /// What it answers.
+    pub fn api(&self) -> &QueryApi {
+        &self.api
+    }
+
     /// Evaluates a query at one instant and returns `data.result`.
     ///
     /// # Errors
     ///
-    /// When Prometheus does not answer or refuses the query.
+    /// As [`QueryApi::query`].
     pub async fn query(&self, promql: &str, at_ms: i64) -> anyhow::Result<Vec<Value>> {
-        let time = seconds(at_ms);
-        let response = self
-            .client
-            .post(format!("{}/api/v1/query", self.url))
-            .form(&[("query", promql), ("time", &time)])
-            .send()
-            .await?;
-        let answer: Value = response.json().await?;
-        if answer.pointer("/status").and_then(Value::as_str) != Some("success") {
-            bail!("Prometheus refuses {promql:?}: {answer}");
-        }
-        answer
-            .pointer("/data/result")
-            .and_then(Value::as_array)
-            .cloned()
-            .with_context(|| format!("no result in {answer}"))
+        self.api.query(promql, at_ms).await
     }
 }
 
@@ -196,17 +159,4 @@ fn launch(
             .arg("--log.level=warn")
             .args(more_arguments),
     )
-}
-
-/// Formats milliseconds as the decimal seconds that Prometheus reads.
-fn seconds(milliseconds: i64) -> String {
-    format!(
-        "{}.{:03}",
-        milliseconds.div_euclid(1_000),
-        milliseconds.rem_euclid(1_000)
-    )
-}
-
-fn is_port_clash(process: &ChildProcess) -> bool {
-    process.log().contains("address already in use")
 }

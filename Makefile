@@ -45,9 +45,9 @@ bench: ## Runs the benchmarks
 	@$(CARGO) bench $(LOCKED) --workspace --benches
 
 .PHONY: prove-counts
-prove-counts: tools ## Holds the counts against a fleet of known truth for two whole minutes
+prove-counts: tools ## Holds the counts against a fleet of known truth for two minutes, of two sources
 	@$(CARGO) build $(LOCKED) --package serinus
-	@SERINUS_COUNTS_SECONDS=120 $(CARGO) test $(LOCKED) --package serinus-tests --test integration -- --nocapture true_counts::
+	@SERINUS_COUNTS_SECONDS=120 $(CARGO) test $(LOCKED) --package serinus-tests --test integration -- --nocapture true_counts::everything::
 
 .PHONY: prove-faults
 prove-faults: tools ## Lets Prometheus be down, slow, flapping or answer garbage for a whole minute under rollouts

@@ -28,7 +28,9 @@ mod victoria;
 pub use browser::Browser;
 pub use fault_proxy::{FaultProxy, ProxyFault};
 pub use faulty::{Fault, FaultyUpstream};
-pub use fleet::{Miss, PodId, PodPlan, TrackTruth, TruthFleet, Window};
+pub use fleet::{
+    HistogramSeries, Miss, Monitors, PodId, PodPlan, ToldStart, TrackTruth, TruthFleet, Window,
+};
 pub use instant::instant_source;
 pub use native::{CLASSIC_NAME, NATIVE_NAME, NativePlan, NativePod};
 pub use network::{free_port, http_client, now_ms, wait_until};

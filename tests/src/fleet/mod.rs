@@ -1,33 +1,44 @@
 //! A fleet of simulated pods whose counts are known.
 //!
 //! Every pod is a target of its own on a loopback port. It counts requests and errors by a plan
-//! and a seed, and remembers exactly what it served in every scrape. Tests let pods restart, be
-//! born, die, and miss scrapes while a real Prometheus reads them once a second.
+//! and a seed, and remembers exactly what it served in every scrape, for each source and job that
+//! scrapes it. Tests let pods restart, be born, die, miss scrapes, forget series and answer what is
+//! a little too low, while real sources read them once a second.
 
 mod counters;
+mod exposition;
 mod plan;
 mod pod;
+mod process;
+mod targets;
 mod truth;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::json;
 use tempfile::TempDir;
 
-pub use self::plan::PodPlan;
-pub use self::pod::Miss;
+pub use self::plan::{HistogramSeries, Miss, Monitors, PodPlan, ToldStart};
 pub use self::truth::{TrackTruth, Window};
 
 use self::pod::Pod;
 use crate::network::wait_until;
+use crate::source_kind::SourceKind;
 
-/// The `job` label of all pods.
-pub(crate) const JOB: &str = "truth";
+/// The `job` label of pods that are scraped as most are.
+const JOB: &str = "truth";
+
+/// That of the second job of pods that are scraped twice.
+const AGAIN_JOB: &str = "truth-again";
+
+/// That of pods without `instance`.
+const POD_NAME_JOB: &str = "truth-by-pod-name";
 
 /// Distance of two scrapes, in milliseconds.
-pub(crate) const SCRAPE_INTERVAL_MS: i64 = 1_000;
+const SCRAPE_INTERVAL_MS: i64 = 1_000;
+
+/// How long to wait until all who scrape have seen what a pod counted.
+const SEEN_BOUND: Duration = Duration::from_secs(10);
 
 /// Names a pod of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,18 +68,18 @@ impl TruthFleet {
         Ok(fleet)
     }
 
-    /// The configuration for a Prometheus that scrapes the fleet once a second. Targets come from
-    /// a file that Prometheus watches; it takes up to about ten seconds to follow a change.
-    pub fn prometheus_configuration(&self) -> String {
-        format!(
-            "global:\n  scrape_interval: {SCRAPE_INTERVAL_MS}ms\n  scrape_timeout: 900ms\n\
-             scrape_configs:\n  - job_name: {JOB}\n    file_sd_configs:\n      \
-             - files: [\"{}\"]\n        refresh_interval: 1s\n",
-            self.targets_file().display()
-        )
+    /// The configuration for a source that scrapes the fleet once a second. Targets come from
+    /// files that it watches; it takes up to about ten seconds to follow a change.
+    pub fn configuration(&self, kind: SourceKind) -> String {
+        targets::configuration(self.folder.path(), kind)
     }
 
-    /// Starts a pod. It is told to Prometheus unless its plan hides it.
+    /// [`TruthFleet::configuration`] for a Prometheus.
+    pub fn prometheus_configuration(&self) -> String {
+        self.configuration(SourceKind::Prometheus)
+    }
+
+    /// Starts a pod. It is told to the sources unless its plan hides it.
     ///
     /// # Errors
     ///
@@ -81,7 +92,7 @@ impl TruthFleet {
         Ok(id)
     }
 
-    /// Tells Prometheus of a pod that was hidden.
+    /// Tells the sources of a pod that was hidden.
     ///
     /// # Errors
     ///
@@ -124,30 +135,68 @@ impl TruthFleet {
         self.write_targets()
     }
 
-    /// Lets the next scrapes of a pod fail. What is counted meanwhile is served by the next good
-    /// one.
+    /// Lets the next scrapes of a pod fail, of everyone who scrapes it. What is counted meanwhile is
+    /// served by the next good one.
     ///
     /// # Errors
     ///
     /// When there is no such pod.
-    pub fn miss_next(&mut self, id: PodId, count: u32, miss: Miss) -> anyhow::Result<()> {
-        self.pod_mut(id)?.state().miss_next(count, miss);
+    pub fn miss_next(&self, id: PodId, count: u32, miss: Miss) -> anyhow::Result<()> {
+        self.pod(id)?.state().miss_next(count, miss);
         Ok(())
     }
 
-    /// Waits until every listed pod has served that many scrapes.
+    /// Lets the next scrape of a pod, by everyone who scrapes it, be what it saw last with each
+    /// counter 1 lower, as a store may answer that keeps one of two samples. Nothing restarted, and
+    /// the scrape after that sees all.
     ///
     /// # Errors
     ///
-    /// When one has not within the bound.
-    pub async fn wait_for_scrapes(&self, count: usize, bound: Duration) -> anyhow::Result<()> {
-        wait_until("every pod is scraped", bound, async || {
-            let mut listed = self.pods.iter().filter(|pod| pod.is_listed);
-            Ok(listed
-                .all(|pod| pod.state().served.len() >= count)
-                .then_some(()))
+    /// When there is no such pod.
+    pub fn dip(&self, id: PodId) -> anyhow::Result<()> {
+        self.pod(id)?.state().dip_next();
+        Ok(())
+    }
+
+    /// Ends a pod's errors and, once everyone has seen the last of them, shows their series (of 500
+    /// and 503, or only of 503) from a code on no more, as an exporter forgets what is idle. The
+    /// process lives on; its next error begins them anew.
+    ///
+    /// # Errors
+    ///
+    /// When they are not seen within ten seconds.
+    pub async fn forget_errors(&self, id: PodId, from_code: u16) -> anyhow::Result<()> {
+        let pod = self.pod(id)?;
+        pod.state().set_error_rate(0.0);
+        wait_until("all errors are seen", SEEN_BOUND, async || {
+            Ok(pod.state().forget_errors(from_code).then_some(()))
         })
         .await
+    }
+
+    /// Ends a pod's requests, and waits until everyone has seen the last of them.
+    ///
+    /// # Errors
+    ///
+    /// When they are not seen within ten seconds.
+    pub async fn fall_quiet(&self, id: PodId) -> anyhow::Result<()> {
+        let pod = self.pod(id)?;
+        pod.state().set_traffic((0, 0));
+        wait_until("all requests are seen", SEEN_BOUND, async || {
+            Ok(pod.state().is_all_seen().then_some(()))
+        })
+        .await
+    }
+
+    /// Lets a pod serve the requests of its plan again.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such pod.
+    pub fn serve_again(&self, id: PodId) -> anyhow::Result<()> {
+        let pod = self.pod(id)?;
+        pod.state().set_traffic(pod.plan.requests_per_second);
+        Ok(())
     }
 
     /// Changes the share of a pod's requests that fail from now on.
@@ -155,38 +204,55 @@ impl TruthFleet {
     /// # Errors
     ///
     /// When there is no such pod.
-    pub fn set_error_rate(&mut self, id: PodId, error_rate: f64) -> anyhow::Result<()> {
-        self.pod_mut(id)?.state().set_error_rate(error_rate);
+    pub fn set_error_rate(&self, id: PodId, error_rate: f64) -> anyhow::Result<()> {
+        self.pod(id)?.state().set_error_rate(error_rate);
         Ok(())
+    }
+
+    /// Waits until every listed pod has served that many scrapes of Prometheus.
+    ///
+    /// # Errors
+    ///
+    /// When one has not within the bound.
+    pub async fn wait_for_scrapes(&self, count: usize, bound: Duration) -> anyhow::Result<()> {
+        self.wait_for_scrapes_of(SourceKind::Prometheus, count, bound)
+            .await
+    }
+
+    /// Waits until every listed pod has served that many scrapes of each job of a source.
+    ///
+    /// # Errors
+    ///
+    /// When one has not within the bound.
+    pub async fn wait_for_scrapes_of(
+        &self,
+        kind: SourceKind,
+        count: usize,
+        bound: Duration,
+    ) -> anyhow::Result<()> {
+        let is_scraped = |pod: &Pod| {
+            let state = pod.state();
+            pod.plan.monitors.jobs().iter().all(|job| {
+                let scraper = state.scraper(kind.name(), job);
+                scraper.is_some_and(|scraper| scraper.served.len() >= count)
+            })
+        };
+        wait_until("every pod is scraped", bound, async || {
+            let mut listed = self.pods.iter().filter(|pod| pod.is_listed);
+            Ok(listed.all(is_scraped).then_some(()))
+        })
+        .await
+    }
+
+    fn pod(&self, id: PodId) -> anyhow::Result<&Pod> {
+        self.pods.get(id.0).context("no such pod")
     }
 
     fn pod_mut(&mut self, id: PodId) -> anyhow::Result<&mut Pod> {
         self.pods.get_mut(id.0).context("no such pod")
     }
 
-    fn targets_file(&self) -> PathBuf {
-        self.folder.path().join("targets.json")
-    }
-
-    /// Replaces the file in one step, so that Prometheus never reads half of it.
     fn write_targets(&self) -> anyhow::Result<()> {
-        let groups: Vec<serde_json::Value> = self
-            .pods
-            .iter()
-            .filter(|pod| pod.is_listed)
-            .map(|pod| {
-                json!({
-                    "targets": [pod.instance()],
-                    "labels": {
-                        "track": pod.plan.track,
-                        "pod": format!("{}-{}", pod.plan.track, pod.number),
-                    },
-                })
-            })
-            .collect();
-        let next = self.folder.path().join("targets.next");
-        std::fs::write(&next, serde_json::to_vec(&groups)?)?;
-        std::fs::rename(&next, self.targets_file())?;
-        Ok(())
+        targets::write(self.folder.path(), &self.pods)
     }
 }

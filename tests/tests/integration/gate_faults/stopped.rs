@@ -34,7 +34,7 @@ async fn a_prometheus_that_is_killed_and_comes_back_changes_no_verdict() -> anyh
     let mut pods = Vec::new();
     for track in ["stable", "stable", "good", "bad"] {
         let plan = PodPlan {
-            requests_per_second: (1_900, 2_100),
+            requests_per_second: (3_800, 4_200),
             ..PodPlan::healthy(track)
         };
         pods.push(fleet.add(plan).await?);

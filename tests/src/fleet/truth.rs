@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
+use super::counters::Counts;
 use super::pod::Pod;
 use super::process::{Scraper, Served};
 use super::{SCRAPE_INTERVAL_MS, TruthFleet};
@@ -260,7 +261,7 @@ fn count_sample(
         Some(before) if before.process == served.process => before.counts,
         Some(_) => {
             truth.restarts += 1;
-            Default::default()
+            Counts::default()
         }
         None if served
             .told_start_ms
@@ -268,7 +269,7 @@ fn count_sample(
         {
             truth.births += 1;
             truth.births_with_error += u32::from(counts.errors > 0);
-            Default::default()
+            Counts::default()
         }
         None => {
             truth.late_discoveries += 1;

@@ -399,6 +399,9 @@ impl Story {
         for (track, seen) in &truth {
             assert_story_happened(track, seen);
         }
+        readings
+            .hold_by_hand(source, window, &truth, Allowed::Nothing)
+            .await?;
         let fresh = SerinusProcess::serve(source.url()).await?;
         let at_once = analysis_of(&fresh, window).await?;
         let in_parts = analysis_of(reader, window).await?;

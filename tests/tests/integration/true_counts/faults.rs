@@ -55,17 +55,17 @@ async fn nothing_happens() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn pods_of_both_restart_die_and_are_born() -> anyhow::Result<()> {
-    restarts_births_and_deaths(&[0, 1]).await
+    restarts_births_and_deaths(&TRACKS).await
 }
 
 /// While the canary's pods are new, latency leaves them out. Where only the control's are, the
 /// buckets are held against the truth as well.
 #[tokio::test]
 async fn pods_of_the_control_restart_die_and_are_born() -> anyhow::Result<()> {
-    restarts_births_and_deaths(&[0]).await
+    restarts_births_and_deaths(&[TRACKS[0]]).await
 }
 
-async fn restarts_births_and_deaths(of_tracks: &[usize]) -> anyhow::Result<()> {
+async fn restarts_births_and_deaths(of_tracks: &[&str]) -> anyhow::Result<()> {
     let mut scene = Scene::new(2_026)?;
     let restarting = scene.add_to_both(&failing()).await?;
     let dying = scene.add_to_both(&failing()).await?;
@@ -74,17 +74,18 @@ async fn restarts_births_and_deaths(of_tracks: &[usize]) -> anyhow::Result<()> {
     scene.open().await?;
     let start_ms = scene.begin().await?;
     pause(1).await;
-    for &track in of_tracks {
+    let pods = restarting.into_iter().zip(dying).zip(removed);
+    for (track, ((restarting, dying), removed)) in of_tracks.iter().zip(pods) {
         let newborn = PodPlan {
-            track: TRACKS[track].to_owned(),
+            track: (*track).to_owned(),
             error_before_first_scrape: true,
             ..failing()
         };
         scene.fleet.add(newborn).await?;
-        scene.fleet.kill(dying[track])?;
-        scene.fleet.remove(removed[track])?;
+        scene.fleet.kill(dying)?;
+        scene.fleet.remove(removed)?;
         let downtime = Duration::from_millis(1_500);
-        scene.fleet.restart(restarting[track], downtime).await?;
+        scene.fleet.restart(restarting, downtime).await?;
         pause(2).await;
     }
     let window = scene.end(start_ms, WITH_DISCOVERY).await?;

@@ -4,6 +4,7 @@
 //! thing happen at a time; `everything` lets all happen at once, and reads the counts in every way
 //! that they are read. `make prove-counts` watches that for two whole minutes.
 
+mod by_hand;
 mod everything;
 mod faults;
 mod readings;

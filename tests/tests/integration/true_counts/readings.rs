@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use serinus_tests::{RealSource, SerinusProcess, TrackTruth, TruthFleet, Window};
 
+use super::by_hand::counted_by_hand;
 use super::scene::{INTERVAL_MS, Scene, TRACKS};
 use crate::contract::{analyse, pipeline_with, request, set};
 
@@ -152,6 +153,9 @@ impl Readings {
                     "the scrapes of {track} did not see it: {seen:?}"
                 );
             }
+            readings
+                .hold_by_hand(source, window, &truth, allowed)
+                .await?;
             let serinus = SerinusProcess::serve(source.url()).await?;
             let answer = analysis_of(&serinus, window).await?;
             readings.hold(source.kind().name(), &answer, &truth, allowed);
@@ -159,7 +163,24 @@ impl Readings {
         readings.conclude()
     }
 
+    /// Holds what is counted by hand against the truth.
+    pub(super) async fn hold_by_hand(
+        &mut self,
+        source: &RealSource,
+        window: Window,
+        truth: &BTreeMap<String, TrackTruth>,
+        allowed: Allowed,
+    ) -> anyhow::Result<()> {
+        let counted = counted_by_hand(source, window).await?;
+        let how = format!("{}, by hand", source.kind().name());
+        let holds_latency = std::mem::replace(&mut self.holds_latency, false);
+        self.hold(&how, &counted, truth, allowed);
+        self.holds_latency = holds_latency;
+        Ok(())
+    }
+
     /// Holds the numbers of an analysis against the truth of its window, and prints each.
+    #[expect(clippy::print_stdout, reason = "the figures of the proof")]
     pub(super) fn hold(
         &mut self,
         how: &str,
@@ -225,6 +246,7 @@ pub(super) async fn analysis_of(serinus: &SerinusProcess, window: Window) -> any
 }
 
 /// What the scrapes of a source saw of both tracks.
+#[expect(clippy::print_stdout, reason = "the figures of the proof")]
 pub(super) async fn truth_of(
     fleet: &TruthFleet,
     source: &RealSource,

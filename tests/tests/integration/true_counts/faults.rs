@@ -112,19 +112,38 @@ async fn missed_scrapes_are_made_good_by_the_next() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn all_errors_that_are_forgotten_keep_their_counts_and_begin_anew() -> anyhow::Result<()> {
-    forget_errors(500).await
+    forget_errors(500, failing()).await
 }
 
 #[tokio::test]
 async fn one_of_two_errors_that_is_forgotten_keeps_its_count_and_begins_anew() -> anyhow::Result<()>
 {
-    forget_errors(503).await
+    forget_errors(503, failing()).await
 }
 
-async fn forget_errors(from_code: u16) -> anyhow::Result<()> {
+#[tokio::test]
+async fn errors_are_forgotten_also_where_no_start_is_told() -> anyhow::Result<()> {
+    forget_errors(503, untold()).await
+}
+
+/// The series that comes back was created anew, and its process was not: the others go on.
+#[tokio::test]
+async fn a_series_that_was_created_anew_is_no_restart_of_its_target() -> anyhow::Result<()> {
+    let told_start = ToldStart::Created;
+    forget_errors(
+        503,
+        PodPlan {
+            told_start,
+            ..failing()
+        },
+    )
+    .await
+}
+
+async fn forget_errors(from_code: u16, plan: PodPlan) -> anyhow::Result<()> {
     let (scene, pods) = open_with(&PodPlan {
         histogram: HistogramSeries::ByCode,
-        ..failing()
+        ..plan
     })
     .await?;
     let start_ms = scene.begin().await?;
@@ -147,34 +166,46 @@ async fn forget_errors(from_code: u16) -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_value_that_is_one_lower_once_is_no_restart_where_the_start_is_told() -> anyhow::Result<()>
 {
-    let (scene, pods) = open_with(&PodPlan {
-        requests_before: 5_000,
-        ..failing()
-    })
-    .await?;
-    let start_ms = scene.begin().await?;
-    pause(6).await;
-    for pod in pods {
-        scene.fleet.dip(pod)?;
-    }
-    let window = scene.end(start_ms, SHORT).await?;
-    Readings::of_scene(&scene, window, Allowed::Nothing, |seen| {
-        seen.dips >= 1 && seen.restarts == 0
-    })
+    let told_start = ToldStart::ProcessStart;
+    dip(
+        PodPlan {
+            told_start,
+            ..untold()
+        },
+        Allowed::Nothing,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_value_that_is_one_lower_once_is_no_restart_where_created_tells_the_start()
+-> anyhow::Result<()> {
+    let told_start = ToldStart::Created;
+    dip(
+        PodPlan {
+            told_start,
+            ..untold()
+        },
+        Allowed::Nothing,
+    )
     .await
 }
 
 #[tokio::test]
 async fn a_value_that_is_one_lower_once_is_no_restart_where_no_start_is_told() -> anyhow::Result<()>
 {
-    let (scene, pods) = open_with(&untold()).await?;
+    dip(untold(), Allowed::EachDipOnce).await
+}
+
+async fn dip(plan: PodPlan, allowed: Allowed) -> anyhow::Result<()> {
+    let (scene, pods) = open_with(&plan).await?;
     let start_ms = scene.begin().await?;
     pause(6).await;
     for pod in pods {
         scene.fleet.dip(pod)?;
     }
     let window = scene.end(start_ms, SHORT).await?;
-    Readings::of_scene(&scene, window, Allowed::EachDipOnce, |seen| {
+    Readings::of_scene(&scene, window, allowed, |seen| {
         seen.dips >= 1 && seen.restarts == 0
     })
     .await
@@ -194,10 +225,19 @@ async fn a_restart_shows_in_the_values_where_no_start_is_told() -> anyhow::Resul
 }
 
 #[tokio::test]
+async fn a_restart_that_the_start_tells_is_seen_also_where_no_value_falls() -> anyhow::Result<()> {
+    overtaken_restart(ToldStart::ProcessStart).await
+}
+
+#[tokio::test]
 async fn a_restart_that_only_created_series_tell_is_seen_also_where_no_value_falls()
 -> anyhow::Result<()> {
+    overtaken_restart(ToldStart::Created).await
+}
+
+async fn overtaken_restart(told_start: ToldStart) -> anyhow::Result<()> {
     let (mut scene, pods) = open_with(&PodPlan {
-        told_start: ToldStart::Created,
+        told_start,
         restart_is_overtaken: true,
         ..failing()
     })

@@ -9,3 +9,4 @@ mod everything;
 mod faults;
 mod readings;
 mod scene;
+mod story;

@@ -99,6 +99,29 @@ pub(super) fn refuse_bucket_matchers(matchers: &Matchers) -> Result<(), QueryErr
     }
 }
 
+/// The selector of the series that say when those of another were created.
+pub(super) fn created(mut selector: VectorSelector) -> VectorSelector {
+    if let Some(name) = metric_name_mut(&mut selector) {
+        *name = created_name(name);
+    }
+    selector
+        .matchers
+        .matchers
+        .retain(|matcher| matcher.name != BUCKET_LABEL);
+    syntax::sort_matchers(&mut selector);
+    selector
+}
+
+/// The name of the series that say when those of a name were created.
+///
+/// Source: OpenMetrics 1.0, suffixes of samples.
+pub(crate) fn created_name(name: &str) -> String {
+    let family = ["_total", "_bucket", "_count"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix));
+    format!("{}_created", family.unwrap_or(name))
+}
+
 /// The matchers by which some series of one selector are those of another: both name one metric, and
 /// every matcher of the wider one is among those of the narrower one. Nothing where that cannot be
 /// told from their texts.

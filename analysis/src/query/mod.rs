@@ -29,6 +29,7 @@ use crate::matchers::Matchers;
 use crate::series::TARGET_LABELS;
 
 pub use combined::{Combined, combine};
+pub(crate) use counter::created_name;
 pub use error::QueryError;
 pub use values::{regex_escape, region_matcher, validate_matchers};
 
@@ -149,6 +150,23 @@ pub fn native_histogram_samples(
     let selector = counter::parse_native_histogram(selector)?;
     counter::refuse_bucket_matchers(matchers)?;
     samples(selector, matchers, range_seconds)
+}
+
+/// Writes `name_created{matchers}[range]` for a counter (`name_total`) or the buckets of a histogram: when
+/// each series was created, where its process says so, in seconds since 1970.
+///
+/// # Errors
+///
+/// As [`counter_samples`].
+///
+/// Source: OpenMetrics 1.0, "Counter" and "Histogram".
+pub fn created_samples(
+    selector: &str,
+    matchers: &Matchers,
+    range_seconds: i64,
+) -> Result<String, QueryError> {
+    let selector = counter::parse_counter(selector)?;
+    samples(counter::created(selector), matchers, range_seconds)
 }
 
 fn samples(

@@ -72,26 +72,37 @@ pub(super) struct Parts {
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads the heartbeats among what was read.
+/// Reads the heartbeats among what was read, and when series were created.
 pub(super) fn parts(readings: &Taken<'_>) -> Parts {
-    match readings.get(&ReadingKey::Heartbeats) {
-        // Nothing needs them.
-        None => Parts {
-            heartbeats: Populations::default(),
-            warnings: Vec::new(),
-        },
-        Some((_, Ok(read))) => Parts {
-            heartbeats: heartbeats_of(read),
-            warnings: read.warnings.clone(),
-        },
-        Some((_, Err(fault))) => {
-            let told = format!("the times of the scrapes are not known: {}", fault.message);
-            Parts {
-                heartbeats: Populations::default(),
-                warnings: vec![told],
+    let mut parts = Parts {
+        heartbeats: Populations::default(),
+        warnings: Vec::new(),
+    };
+    // In the order of keys: the heartbeats first.
+    for (key, (_, read)) in readings {
+        match (key, read) {
+            (ReadingKey::Heartbeats, Ok(read)) => {
+                parts.heartbeats = heartbeats_of(read);
+                parts.warnings.extend(read.warnings.iter().cloned());
             }
+            (ReadingKey::Created(_), Ok(read)) => {
+                let Populations { control, canary } = parts.heartbeats;
+                parts.heartbeats = Populations {
+                    control: control.with_created(&read.series.control),
+                    canary: canary.with_created(&read.series.canary),
+                };
+                parts.warnings.extend(read.warnings.iter().cloned());
+            }
+            (ReadingKey::Heartbeats | ReadingKey::Created(_), Err(fault)) => {
+                let told = format!("the times of the scrapes are not known: {}", fault.message);
+                parts.warnings.push(told);
+            }
+            _ => {}
         }
     }
+    parts.warnings.sort_unstable();
+    parts.warnings.dedup();
+    parts
 }
 
 /// Reads the heartbeats; nothing where nobody asked for them, or the source did not tell.

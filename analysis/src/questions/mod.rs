@@ -98,6 +98,8 @@ pub enum Form {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum ReadingKey {
     Heartbeats,
+    /// When each series of a counter or of a histogram's buckets was created, as its process says.
+    Created(String),
     Counter(String),
     Histogram(String),
     NativeHistogram(String),
@@ -267,7 +269,14 @@ impl StageQuestions {
     ) -> Result<(), QueryError> {
         if !self.readings.contains_key(key) {
             let reading = asker.reading(key, &self.readings, &mut self.questions)?;
+            let is_whole = reading.narrowing.is_none();
             self.readings.insert(key.clone(), reading);
+            if let (ReadingKey::Counter(selector) | ReadingKey::Histogram(selector), Form::Samples) =
+                (key, self.form)
+                && is_whole
+            {
+                self.read(asker, metric, &ReadingKey::Created(selector.clone()))?;
+            }
         }
         if let Some(reading) = self.readings.get(key) {
             for questions in reading.questions() {
@@ -475,6 +484,9 @@ impl<'a> Asker<'a> {
         match (key, seconds) {
             (ReadingKey::Heartbeats, seconds) => {
                 query::process_starts(matchers, seconds.unwrap_or(LOOKBACK_SECONDS))
+            }
+            (ReadingKey::Created(selector), seconds) => {
+                query::created_samples(selector, matchers, seconds.unwrap_or(LOOKBACK_SECONDS))
             }
             (ReadingKey::Counter(selector), Some(seconds)) => {
                 query::counter_samples(selector, matchers, seconds)

@@ -25,7 +25,7 @@ pub(super) fn count<'a>(
     (grid, sampling): (&Grid, Sampling),
     counters: impl IntoIterator<Item = Counter<'a>>,
     columns: usize,
-    heartbeats: &Heartbeats,
+    heartbeats: &'a Heartbeats,
     ledger: &mut Ledger,
 ) -> Array2<f64> {
     let mut targets = BTreeMap::<Target, Vec<Counter<'a>>>::new();
@@ -43,8 +43,13 @@ pub(super) fn count<'a>(
             .and_then(TargetBeats::period_ms)
             .or_else(|| heartbeats.scrape_period_ms());
         let tracks = counters.iter().map(|counter| {
-            let (track, left_out) =
-                Track::of(counter.series, counter.column, sampling, usual_period_ms);
+            let (track, left_out) = Track::of(
+                counter.series,
+                counter.column,
+                sampling,
+                usual_period_ms,
+                heartbeats.created_of(counter.series),
+            );
             ledger.rejected += left_out;
             track
         });
@@ -58,7 +63,7 @@ pub(super) fn count<'a>(
         let mut resets_ms = BTreeSet::new();
         let mut is_born = false;
         for (index, track) in tracks.iter().enumerate() {
-            let mut walker = Walker::new((grid, sampling), heartbeats, &life, index, track.pace);
+            let mut walker = Walker::new((grid, sampling), heartbeats, &life, index, track);
             let mut compared = 0.0;
             for (at_ms, value) in track.samples() {
                 let Some(visit) = walker.visit(at_ms, value, value < compared, ledger) else {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::target::Target;
 use super::{Grid, Sampling, Series};
+use crate::query::created_name;
 
 /// How much two reported start times of one process may differ. The start is computed from the
 /// kernel's boot time in whole seconds, which moves by one when the clock is adjusted.
@@ -110,10 +111,15 @@ impl TargetBeats {
     }
 }
 
+/// What tells a series that says when others were created: all of its labels, its name among them.
+type Identity = BTreeMap<String, String>;
+
 /// When the targets of one population were scraped, and when their processes started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Heartbeats {
     targets: BTreeMap<Target, TargetBeats>,
+    /// When series were created, by the name that says so and their labels.
+    created: BTreeMap<Identity, TargetBeats>,
     shortest_period_ms: Option<i64>,
 }
 
@@ -126,15 +132,7 @@ impl Heartbeats {
     pub fn from_series<S: Borrow<Series>>(series: &[S]) -> Self {
         let mut collected = BTreeMap::<Target, Vec<Vec<Beat>>>::new();
         for one in series.iter().map(Borrow::borrow) {
-            let mut beats = Vec::with_capacity(one.values.len());
-            for (&time_ms, &value) in one.timestamps_ms.iter().zip(&one.values) {
-                if let Some(start_ms) = milliseconds(value) {
-                    beats.push(Beat {
-                        time_ms,
-                        start_ms: Some(start_ms),
-                    });
-                }
-            }
+            let beats = beats_of(one);
             collected.entry(Target::of(one)).or_default().push(beats);
         }
         let targets = collected
@@ -148,12 +146,14 @@ impl Heartbeats {
         let spacings = targets.values().flat_map(|target| &target.spacings_ms);
         let shortest_period_ms = ranked(spacings.copied().collect(), 10);
         let usual_period_ms = usual_period_ms(&targets);
+        let created = BTreeMap::new();
         for target in targets.values_mut() {
             // A target that was scraped once is scraped like the others.
             target.period_ms = target.period_ms.or(usual_period_ms);
         }
         Self {
             targets,
+            created,
             shortest_period_ms,
         }
     }
@@ -247,7 +247,36 @@ impl Heartbeats {
                 .into_iter()
                 .map(|(target, times)| (target, TargetBeats::new(&sources(times)))),
         );
-        Self::of_targets(completed)
+        Self {
+            created: self.created.clone(),
+            ..Self::of_targets(completed)
+        }
+    }
+
+    /// The same, with what series say about when others were created (`.._created`): each value the
+    /// start of the series of one label set, in seconds since 1970.
+    #[must_use]
+    pub fn with_created<S: Borrow<Series>>(mut self, series: &[S]) -> Self {
+        for one in series.iter().map(Borrow::borrow) {
+            let beats = beats_of(one);
+            if !beats.is_empty() {
+                let created = TargetBeats::new(&[beats]);
+                self.created.insert(one.labels.clone(), created);
+            }
+        }
+        self
+    }
+
+    /// When a series was created, as far as its process says so.
+    pub(super) fn created_of(&self, series: &Series) -> Option<&TargetBeats> {
+        if self.created.is_empty() {
+            return None;
+        }
+        let mut labels = series.labels.clone();
+        labels.remove("le");
+        let name = labels.get_mut("__name__")?;
+        *name = created_name(name);
+        self.created.get(&labels)
     }
 
     /// Every target's scrapes.
@@ -314,6 +343,16 @@ pub fn affordable_step_ms(grid: &Grid, step_ms: i64, most_instants: usize) -> i6
         .find(|parts| interval_ms % parts == 0)
         .unwrap_or(1);
     interval_ms / parts
+}
+
+/// The scrapes of one series whose values are times, in seconds since 1970.
+fn beats_of(series: &Series) -> Vec<Beat> {
+    let samples = series.timestamps_ms.iter().zip(&series.values);
+    let beats = samples.filter_map(|(&time_ms, &value)| {
+        let start_ms = Some(milliseconds(value)?);
+        Some(Beat { time_ms, start_ms })
+    });
+    beats.collect()
 }
 
 /// The times between the scrapes of one series.

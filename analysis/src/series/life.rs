@@ -133,10 +133,9 @@ impl<'a> Life<'a> {
     /// Finds out, of each fall of a series, whether the process can have begun anew: not where
     /// another of its series went on.
     fn look_for_restarts(&mut self, tracks: &[Track<'_>]) {
-        let falls = tracks
-            .iter()
-            .enumerate()
-            .flat_map(|(index, track)| track.falls().map(move |fall| (index, fall)));
+        let untold = tracks.iter().enumerate();
+        let untold = untold.filter(|(_, track)| track.created.is_none());
+        let falls = untold.flat_map(|(index, track)| track.falls().map(move |fall| (index, fall)));
         for (index, fall) in falls.take(MOST_FALLS) {
             let period_ms = tracks.get(index).map_or(0, |track| track.pace.period_ms);
             if self.was_scraped_between(fall.earlier_ms, fall.later_ms, period_ms) {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::heartbeat::TargetBeats;
 use super::pace::Pace;
 use super::{Sampling, Series};
 
@@ -15,6 +16,9 @@ pub(super) struct Track<'a> {
     pub(super) times_ms: Cow<'a, [i64]>,
     pub(super) values: Cow<'a, [f64]>,
     pub(super) pace: Pace,
+    /// When the series was created, where its process says so: that tells more than the start of the
+    /// process.
+    pub(super) created: Option<&'a TargetBeats>,
 }
 
 /// A value that is less than the one before.
@@ -33,6 +37,7 @@ impl<'a> Track<'a> {
         column: usize,
         sampling: Sampling,
         usual_period_ms: Option<i64>,
+        created: Option<&'a TargetBeats>,
     ) -> (Self, usize) {
         let (times_ms, values, left_out) = countable(series);
         let known_ms = match sampling {
@@ -46,6 +51,7 @@ impl<'a> Track<'a> {
             times_ms,
             values,
             pace,
+            created,
         };
         (track, left_out)
     }

@@ -4,6 +4,7 @@ use super::heartbeat::{Beat, Heartbeats, TargetBeats};
 use super::ledger::Ledger;
 use super::life::{Life, Process};
 use super::pace::Pace;
+use super::track::Track;
 use super::{Grid, Sampling};
 
 /// What a value counts.
@@ -48,6 +49,8 @@ pub(super) struct Walker<'a> {
     life: &'a Life<'a>,
     /// Which of the target's series it is.
     track: usize,
+    /// The scrapes that tell of its start: its own, or those of its target.
+    beats: &'a [Beat],
     pace: Pace,
     /// Scrapes before this index are not after the last instant visited.
     next_beat: usize,
@@ -71,8 +74,9 @@ impl<'a> Walker<'a> {
         heartbeats: &Heartbeats,
         life: &'a Life<'a>,
         track: usize,
-        pace: Pace,
+        of: &Track<'a>,
     ) -> Self {
+        let pace = of.pace;
         let beats = life.target();
         let stale_after_ms = beats.map_or(i64::MAX, TargetBeats::stale_after_ms);
         let alive_from_ms = match sampling {
@@ -87,6 +91,7 @@ impl<'a> Walker<'a> {
             sampling,
             life,
             track,
+            beats: of.created.map_or(life.beats(), TargetBeats::beats),
             pace,
             next_beat: 0,
             stale_after_ms,
@@ -257,7 +262,7 @@ impl<'a> Walker<'a> {
 
     /// The target's latest scrape at or before an instant. Instants must ascend.
     fn latest_beat(&mut self, at_ms: i64) -> Option<Beat> {
-        let beats = self.life.beats();
+        let beats = self.beats;
         while beats
             .get(self.next_beat)
             .is_some_and(|beat| beat.time_ms <= at_ms)

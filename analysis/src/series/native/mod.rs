@@ -100,11 +100,11 @@ fn add(
     let usual_period_ms = beats
         .and_then(TargetBeats::period_ms)
         .or_else(|| heartbeats.scrape_period_ms());
-    let (track, _) = Track::of(target.count, 0, on.1, usual_period_ms);
+    let (track, _) = Track::of(target.count, 0, on.1, usual_period_ms, None);
     let tracks = [track];
     let [track] = &tracks;
     let life = Life::of(&tracks, beats, on.1);
-    let mut walker = Walker::new(on, heartbeats, &life, 0, track.pace);
+    let mut walker = Walker::new(on, heartbeats, &life, 0, track);
     let mut position = Position::new(target, bounds);
     let mut compared: Vec<f64> = Vec::new();
     let mut values = Vec::with_capacity(bounds.len());

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::query::{
-    QueryError, check_counter_selector, check_gauge_expression, check_native_histogram_selector,
+    QueryError, check_counter_selector, check_gauge_branches, check_gauge_expression,
+    check_native_histogram_selector,
 };
 
 use super::cursor::{Cursor, Field, Fields, Problems, Rules, checked, shortened};
@@ -358,7 +359,11 @@ fn read_kind(
         "errors" | "events" => read_events(metric, key, fields, problems).map(is_measured),
         "histogram" => read_quantile(metric, fields, problems).map(is_measured),
         "gauge" => {
-            let expression = promql(fields.get("gauge")?, check_gauge_expression, problems)?;
+            let text = fields.get("gauge")?;
+            let expression = promql(text, check_gauge_expression, problems)?;
+            if let Err(error) = check_gauge_branches(&expression) {
+                text.later_problem(problems, error.to_string());
+            }
             Some(is_measured((
                 MetricKind::Gauge { expression },
                 natural(Better::Lower, Dimension::Number),

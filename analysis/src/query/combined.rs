@@ -2,7 +2,7 @@
 
 use crate::matchers::{MatchOperator, Matcher, Matchers};
 
-use super::counter::BUCKET_LABEL;
+use super::counter::{BUCKET_LABEL, RANGE_LABEL};
 use super::values::{METRIC_NAME, alternatives};
 
 /// The labels that name a target in every query of counters.
@@ -37,7 +37,7 @@ pub fn combine(control: &Matchers, canary: &Matchers) -> Option<Combined> {
             .iter()
             .all(|matcher| matcher.operator == MatchOperator::Equal && !matcher.value.is_empty());
     let is_reserved = TARGET_LABELS.contains(&label.as_str())
-        || [BUCKET_LABEL, METRIC_NAME].contains(&label.as_str());
+        || [BUCKET_LABEL, RANGE_LABEL, METRIC_NAME].contains(&label.as_str());
     let mut matchers = control.intersection(canary).cloned().collect::<Matchers>();
     let is_named_again = matchers.iter().any(|matcher| matcher.label == *label);
     if !is_told_apart || is_reserved || is_named_again {

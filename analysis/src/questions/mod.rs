@@ -289,7 +289,7 @@ impl<'a> Asker<'a> {
     ) -> Result<Reading, QueryError> {
         let times = self.times(key);
         let is_native = matches!(key, ReadingKey::NativeHistogram(_));
-        // The mean of a gauge is taken by the source, for each population.
+        // The values of an expression need not have the label that tells the populations apart.
         if let Some(combined) = self.combined.clone()
             && !matches!(key, ReadingKey::Gauge(_))
         {
@@ -398,7 +398,7 @@ impl<'a> Asker<'a> {
             ReadingKey::NativeHistogram(selector) => {
                 query::native_histogram_per_target(selector, matchers, group_by)
             }
-            ReadingKey::Gauge(expression) => query::gauge_mean(expression, matchers),
+            ReadingKey::Gauge(expression) => query::gauge_values(expression, matchers),
         }
     }
 }

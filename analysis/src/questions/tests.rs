@@ -292,14 +292,11 @@ fn kill_switches_and_the_metric_of_an_impact_are_asked_for() {
 }
 
 #[test]
-fn gauges_are_averaged_by_the_source_at_the_end_of_each_interval() {
+fn gauges_are_read_series_by_series_at_the_end_of_each_interval() {
     let plan = plan(&["cpu"]);
     assert_eq!(
         texts(&plan),
-        [
-            "avg(cpu_ratio{version=\"1\"})",
-            "avg(cpu_ratio{version=\"2\"})"
-        ]
+        ["cpu_ratio{version=\"1\"}", "cpu_ratio{version=\"2\"}"]
     );
     let end_ms = START_MS + 30_000;
     let time = QuestionTime::Range {
@@ -317,7 +314,9 @@ fn gauges_are_averaged_by_the_source_at_the_end_of_each_interval() {
         values: vec![value],
         ..Series::default()
     };
-    let data = plan.assemble(&[ok(vec![value(0.5)]), ok(vec![value(0.75)])]);
+    let idle = value(f64::NAN);
+    let canary = vec![value(0.5), value(1.0), idle];
+    let data = plan.assemble(&[ok(vec![value(0.5)]), ok(canary)]);
     let Some(MetricData::Gauge(gauge)) = data.metrics.get("cpu") else {
         panic!("no gauge");
     };
@@ -662,7 +661,11 @@ fn a_canary_without_any_series_has_no_data_and_the_query_is_told() {
             .message
             .contains("http_seconds_bucket")
     );
-    assert!(fault(&data, "cpu").message.contains("avg(cpu_ratio"));
+    assert!(
+        fault(&data, "cpu")
+            .message
+            .contains("cpu_ratio{version=\"2\"}")
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::query::{
     check_native_histogram_selector,
 };
 
+use super::bucket_unit::seconds_by_name;
 use super::cursor::{Cursor, Field, Fields, Problems, Rules, checked, shortened};
 use super::model::{Better, Dimension, Exposure, Metric, MetricKind};
 use super::names::suggestion;
@@ -456,6 +457,11 @@ fn read_quantile(
         Some(cursor) => cursor
             .number(SCALE, problems)
             .and_then(|number| checked(cursor, number, number > 0.0, SCALE, problems)),
+        // The name's unit is one of time.
+        None if is_of_time(fields) => {
+            let by_name = histogram.as_deref().and_then(seconds_by_name);
+            Some(by_name.unwrap_or(1.0))
+        }
         None => Some(1.0),
     };
     if fields.lacks("quantile") {
@@ -481,6 +487,14 @@ fn read_quantile(
         scale: scale?,
     };
     Some((kind, natural(Better::Lower, Dimension::Seconds)))
+}
+
+/// Whether a quantile is one of times: it is, unless its unit says otherwise.
+fn is_of_time(fields: &Fields<'_>) -> bool {
+    // What is wrong with the unit is told where it is read.
+    let unit = |value: &Cursor<'_>| value.choice(UNITS, &mut Problems::by(Rules::Today));
+    let unit = fields.get("unit").and_then(unit);
+    unit.is_none_or(|unit| unit == Dimension::Seconds)
 }
 
 /// Both `name` and `name_bucket` name the same histogram; the model keeps the first.

@@ -366,6 +366,12 @@ pub enum WarningCode {
     SlidingWindow,
     /// A method that is valid for a single look decides.
     SingleLook,
+    /// The source remarked something on the queries, which says nothing against its answers.
+    SourceRemark,
+    /// Series were left out of the mean of a gauge.
+    LeftOutSeries,
+    /// Targets or versions have other buckets than the others.
+    OtherBuckets,
     /// Neither population has a series of the events.
     NoEventSeries,
     /// What was counted just before a restart may be lost.

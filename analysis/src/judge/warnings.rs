@@ -20,6 +20,10 @@ pub(super) fn warnings(
             message: text::one_line(&format!("{metric}: {message}")),
         })
         .collect();
+    warnings.extend(data.source_remarks.iter().map(|(metric, message)| Warning {
+        code: WarningCode::SourceRemark,
+        message: text::one_line(&format!("{metric}: the source remarks: {message}")),
+    }));
     if let History::Refused(fault) = &data.history {
         warnings.push(Warning {
             code: WarningCode::NoHistory,

@@ -43,6 +43,7 @@ pub(super) fn put_together(
         canary_starts_ms: parts.heartbeats.canary.process_starts_ms(&plan.grid),
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
+        source_remarks: BTreeMap::new(),
         history: History::default(),
         error_budget: None,
     };
@@ -50,6 +51,9 @@ pub(super) fn put_together(
     for (metric, kind) in &plan.metrics {
         if let Some(told) = assembly.told(kind, &parts.warnings) {
             data.source_warnings.insert(metric.clone(), told);
+        }
+        if let Some(remarks) = assembly.remarks(kind) {
+            data.source_remarks.insert(metric.clone(), remarks);
         }
         let found = assembly
             .metric(metric, kind, true)
@@ -149,6 +153,12 @@ impl<'a> Assembly<'a> {
             warnings.extend(of_heartbeats.iter().map(String::as_str));
         }
         (!warnings.is_empty()).then(|| warnings.join("; "))
+    }
+
+    /// What the source remarked on the queries of a metric.
+    pub(super) fn remarks(&self, kind: &MetricKind) -> Option<String> {
+        let remarks = self.each_once(kind, |read| &read.remarks);
+        (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 
     /// The data of a metric, also where the canary was not seen: then with the reason why it would
@@ -312,20 +322,29 @@ impl<'a> Assembly<'a> {
 
     /// What the source said about the answers that a metric is made from.
     fn warnings(&self, kind: &MetricKind) -> Vec<&str> {
-        let mut warnings = Vec::new();
+        // Those of the heartbeats are told beside.
+        self.each_once(kind, |read| &read.warnings)
+    }
+
+    /// What was said about any answer that a metric is made from, but for the heartbeats, each once.
+    fn each_once<'r>(
+        &'r self,
+        kind: &MetricKind,
+        said: impl Fn(&'r Read<'a>) -> &'r [String],
+    ) -> Vec<&'r str> {
+        let mut texts = Vec::new();
         for key in super::reading_keys(kind) {
-            // Those of the heartbeats are told beside.
             if key != ReadingKey::Heartbeats
                 && let Some((_, Ok(read))) = self.readings.get(&key)
             {
-                for warning in &read.warnings {
-                    if !warnings.contains(&warning.as_str()) {
-                        warnings.push(warning.as_str());
+                for text in said(read) {
+                    if !texts.contains(&text.as_str()) {
+                        texts.push(text.as_str());
                     }
                 }
             }
         }
-        warnings
+        texts
     }
 
     fn shown(&self, key: &ReadingKey) -> String {

@@ -4,6 +4,7 @@
 //! query once, however many checks need it. The answers, in the order of the questions, become
 //! the [`StageData`] that the judge reads. Both directions are pure: the network is between them.
 
+mod annotation;
 mod assemble;
 mod chunk;
 mod control;
@@ -19,6 +20,7 @@ use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
 use crate::query::{self, QueryError};
 use crate::series::{Grid, Populations, Series, affordable_step_ms, fine_step_ms};
 
+pub use annotation::Annotation;
 pub use chunk::{Chunk, ChunkData};
 pub use question::{MetricQuestion, QuestionTime};
 use question::{Questions, overlapping_pieces, pieces};
@@ -35,9 +37,9 @@ const MOST_INSTANTS: usize = 200_000;
 /// The share of the traffic from which on nothing is left for the control, in percent.
 const ALL_TRAFFIC_PERCENT: f64 = 100.0;
 
-/// What came back for one question: the series with what the source said about its own answer
-/// (partial data), or why there is no answer.
-pub type Answered = Result<(Vec<Series>, Vec<String>), DataFault>;
+/// What came back for one question: the series with what the source said beside its answer, or why
+/// there is no answer.
+pub type Answered = Result<(Vec<Series>, Vec<Annotation>), DataFault>;
 
 /// Why a stage cannot be asked about. The caller has to change the pipeline or the populations.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

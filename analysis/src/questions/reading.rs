@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::data::{DataFault, FaultCode};
 use crate::series::{Populations, Series, is_native};
 
-use super::Answered;
+use super::{Annotation, Answered};
 
 /// Said where native histograms came in place of plain samples.
 const NATIVE_LEFT_OUT: &str = "native histograms among the answers were left out: a quantile \
@@ -42,8 +42,10 @@ pub(super) struct Reading {
 pub(super) struct Read<'a> {
     /// The series of each population.
     pub(super) series: Populations<Cow<'a, [Series]>>,
-    /// What the source said about its answers, each once.
+    /// What the source said of answers that are not complete, each once.
     pub(super) warnings: Vec<String>,
+    /// What it remarked on the queries, each once.
+    pub(super) remarks: Vec<String>,
 }
 
 impl Reading {
@@ -64,14 +66,19 @@ impl Reading {
         let mut read = Read::default();
         for questions in self.questions() {
             for index in questions {
-                let (series, warnings) = answer(answers, index)?;
+                let (series, told) = answer(answers, index)?;
                 let left_out = series
                     .iter()
                     .any(|one| is_native(one) != self.is_native)
-                    .then(|| self.left_out().to_owned());
-                for warning in warnings.iter().chain(&left_out) {
-                    if !read.warnings.contains(warning) {
-                        read.warnings.push(warning.clone());
+                    .then(|| self.left_out().to_owned())
+                    .map(Annotation::Partial);
+                for one in told.iter().chain(&left_out) {
+                    let (texts, text) = match one {
+                        Annotation::Partial(text) => (&mut read.warnings, text),
+                        Annotation::Remark(text) => (&mut read.remarks, text),
+                    };
+                    if !texts.contains(text) {
+                        texts.push(text.clone());
                     }
                 }
             }
@@ -155,7 +162,7 @@ impl Source {
 pub(super) fn answer(
     answers: &[Answered],
     index: usize,
-) -> Result<&(Vec<Series>, Vec<String>), DataFault> {
+) -> Result<&(Vec<Series>, Vec<Annotation>), DataFault> {
     match answers.get(index) {
         Some(Ok(answer)) => Ok(answer),
         Some(Err(fault)) => Err(fault.clone()),

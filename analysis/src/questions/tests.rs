@@ -607,7 +607,8 @@ fn a_step_that_is_too_fine_for_a_long_window_is_coarsened() {
 fn the_last_chunk_takes_the_samples_and_gets_the_same() {
     let pipeline = pipeline();
     let stage = stage(&["error_rate", "latency_p99", "retry_rate", "cpu"]);
-    let told = |series| Ok((series, vec!["partial".to_owned(), "partial".to_owned()]));
+    let partial = || Annotation::Partial("partial".to_owned());
+    let told = |series| Ok((series, vec![partial(), partial()]));
     let slow = DataFault {
         code: FaultCode::SourceSlow,
         message: "no answer within 10 s".to_owned(),
@@ -778,7 +779,8 @@ fn events_that_nobody_ever_had_are_no_data() {
 #[test]
 fn what_the_source_said_is_told_with_the_metric_it_concerns() {
     let plan = plan(&["error_rate", "retry_rate"]);
-    let partial = (Vec::new(), vec!["one store is down".to_owned(); 2]);
+    let said = || "one store is down".to_owned();
+    let partial = (Vec::new(), vec![Annotation::Partial(said()); 2]);
     let given = answers(
         &plan,
         &[("http_retries", Ok(partial)), ("http_requests", requests())],

@@ -230,6 +230,7 @@ pub(crate) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
             .map(|(name, data)| (name.to_owned(), data))
             .collect(),
         source_warnings: BTreeMap::new(),
+        source_remarks: BTreeMap::new(),
         history: History::default(),
         error_budget: None,
     }

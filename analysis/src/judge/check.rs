@@ -409,8 +409,9 @@ fn on_differences(
     }
     if report.method.is_valid_at_any_time() {
         let known_from = gauge::usable_from(values, violation.needs_control(), fewest);
-        let proof = evidence::of_gauge(values, violation, compliance, situation.budget)
+        let mut proof = evidence::of_gauge(values, violation, compliance, situation.budget)
             .known_from(known_from);
+        proof.is_kept |= gauge::is_on_the_limit(values, compliance, check.is_inclusive);
         return conclude_proof(report, check, proof, Plannable::default(), situation);
     }
     let shown = gauge::shown(

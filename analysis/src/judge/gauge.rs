@@ -9,6 +9,8 @@ use crate::series::{PairedGauge, Populations};
 use super::limit::{Levels, Shown};
 use super::model::ArmReport;
 
+/// How far a value may be off a limit by rounding alone, as a part of what is compared.
+const ROUNDING: f64 = 1e-12;
 /// Fewest blocks of which a spread is taken.
 const FEWEST_BLOCKS: usize = 4;
 /// Newest intervals whose values must all be beyond a kill switch: one spike kills nothing.
@@ -139,9 +141,25 @@ pub(crate) fn excesses(gauge: &PairedGauge, limit: Limit) -> Vec<Option<f64>> {
             None => 0.0,
             Some(ratio) => ratio * pair.control?,
         };
-        Some(sign * (pair.canary? - base - offset))
+        let canary = pair.canary?;
+        let excess = canary - base - offset;
+        let rounding = ROUNDING * (canary.abs() + base.abs() + offset.abs());
+        // Three tenths are three times a tenth, whatever a float makes of it.
+        Some(if excess.abs() <= rounding {
+            0.0
+        } else {
+            sign * excess
+        })
     };
     gauge.intervals.iter().map(excess).collect()
+}
+
+/// Whether a gauge lies on a limit that includes its own value, never beyond it and never off it: then
+/// nothing varies that could break it, and there is nothing to wait for.
+pub(crate) fn is_on_the_limit(gauge: &PairedGauge, limit: Limit, is_inclusive: bool) -> bool {
+    let excesses = excesses(gauge, limit);
+    let mut known = excesses.iter().flatten().peekable();
+    is_inclusive && known.peek().is_some() && known.all(|excess| excess.abs() <= 0.0)
 }
 
 #[derive(Clone, Copy)]

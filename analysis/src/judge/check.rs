@@ -10,6 +10,7 @@ use crate::sequential::{
 };
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
+use super::bounds::no_bounds;
 use super::conclude::{
     conclude, empty_report, undecided, values_text, with_sentence, without_data,
 };
@@ -280,6 +281,9 @@ fn on_histogram(
         }
         return without_data(report, code, why).into();
     }
+    if let Some(why) = no_bounds(histogram, check.measured.dimension) {
+        return without_data(report, ReasonCode::OtherBuckets, &why).into();
+    }
     match report.method {
         Method::Kayenta => {
             let points = kayenta::latency_points(histogram, quantile, looked_at);
@@ -342,6 +346,15 @@ fn on_gauge(
     situation: Situation<'_>,
     levels: Levels,
 ) -> Evaluated {
+    let unknown_canary = gauge::not_finite(values, gauge::Population::Canary);
+    let unknown_control = || {
+        let control = gauge::not_finite(values, gauge::Population::Control);
+        control.filter(|_| check.limit.needs_control())
+    };
+    if let Some(why) = unknown_canary.or_else(unknown_control) {
+        return without_data(report, ReasonCode::NotFinite, &why).into();
+    }
+    let values = &*gauge::without_unknown_control(values);
     let looked_at = LookedAt::without(situation.left_out);
     let warm = PairedGauge {
         intervals: values
@@ -356,7 +369,7 @@ fn on_gauge(
                 }
             })
             .collect(),
-        quality: values.quality,
+        ..PairedGauge::default()
     };
     let arms = gauge::reports(&warm, levels.compliance);
     report.ratio = ratio_of_estimates(&arms, levels.compliance);

@@ -144,12 +144,18 @@ reason_codes! {
         "Look whether traffic reaches the pods, then at the matchers and the selectors: the queries of \
          the answer can be asked of the Prometheus as they stand."
     ),
+    /// The two versions have other buckets, without a finite bound in common.
+    OtherBuckets = (
+        "other_buckets",
+        "Give both versions a bound in common at least, best near the quantile or the limit: the reason \
+         says which each has."
+    ),
     /// The source said that its answer is not complete.
     PartialData = (
         "partial_data",
         "Look which part of the source does not answer."
     ),
-    /// All samples are NaN or infinite.
+    /// All samples are NaN or infinite; of a gauge, those of more than half of a population's series.
     NotFinite = (
         "not_finite",
         "Correct the expression: it most likely divides by 0."

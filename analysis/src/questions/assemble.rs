@@ -206,17 +206,21 @@ impl<'a> Assembly<'a> {
                 let key = super::histogram_key(histogram, *is_native);
                 let read = self.canary_seen(&key, must_be_seen)?;
                 let (grid, heartbeats) = (self.grid, self.heartbeats);
+                let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
                 let mut counted = if *is_native {
-                    let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
                     series::native_histogram(grid, read, heartbeats, *scale, limits)
                 } else {
-                    series::histogram(grid, read, heartbeats, *scale)
+                    if must_be_seen {
+                        self.check_buckets(&key, read.canary)?;
+                    }
+                    series::histogram(grid, read, heartbeats, *scale, limits)
                 };
                 counted.quality.missed_scrapes = self.missed_scrapes;
                 Ok(MetricData::Histogram(counted))
             }
             MetricKind::Gauge { expression } => {
                 let key = ReadingKey::Gauge(expression.clone());
+                // Whether its values are numbers, and of whom, is for the judge to say.
                 let values = self.canary_seen(&key, must_be_seen)?;
                 Ok(MetricData::Gauge(series::gauge(self.grid, values)))
             }
@@ -273,7 +277,7 @@ impl<'a> Assembly<'a> {
     ) -> Result<Populations<&[Series]>, DataFault> {
         let found = self.finite(key, must_be_seen)?;
         if must_be_seen && is_empty(found.canary) {
-            let shown = self.shown(key);
+            let shown = self.shown(key, |of| &of.canary);
             return Err(no_data(match key {
                 ReadingKey::NativeHistogram(_) => format!(
                     "no native histogram of the canary answers {shown}: Prometheus stores them \
@@ -283,6 +287,17 @@ impl<'a> Assembly<'a> {
             }));
         }
         Ok(found)
+    }
+
+    /// Checks that what answers for a classic histogram are buckets.
+    fn check_buckets(&self, key: &ReadingKey, canary: &[Series]) -> Result<(), DataFault> {
+        if series::has_buckets(canary) {
+            return Ok(());
+        }
+        Err(no_data(format!(
+            "no series has le or vmrange, so these are no buckets of a histogram: {}",
+            self.shown(key, |of| &of.canary)
+        )))
     }
 
     /// The series of both populations, where any sample of each is a number.
@@ -295,13 +310,16 @@ impl<'a> Assembly<'a> {
             return Err(no_data("the query was not asked".to_owned()));
         };
         let read = read.as_ref().map_err(Clone::clone)?;
-        for (population, series) in [
-            ("canary", &read.series.canary),
-            ("control", &read.series.control),
-        ] {
+        type Of = fn(&Populations<String>) -> &String;
+        let populations: [(&str, &[Series], Of); 2] = [
+            ("canary", &read.series.canary, |of| &of.canary),
+            ("control", &read.series.control, |of| &of.control),
+        ];
+        for (population, series, of) in populations {
             let mut values = series.iter().flat_map(|one| &one.values).peekable();
             let is_usable = |value: &f64| match key {
-                ReadingKey::Gauge(_) => value.is_finite(),
+                // One series that is no number is left out of a mean.
+                ReadingKey::Gauge(_) => true,
                 _ => value.is_finite() && *value >= 0.0,
             };
             if must_be_seen && values.peek().is_some() && !values.any(is_usable) {
@@ -309,7 +327,7 @@ impl<'a> Assembly<'a> {
                     code: FaultCode::NotFinite,
                     message: format!(
                         "every sample of the {population} is NaN, infinite or negative in {}",
-                        self.shown(key)
+                        self.shown(key, of)
                     ),
                 });
             }
@@ -347,10 +365,11 @@ impl<'a> Assembly<'a> {
         texts
     }
 
-    fn shown(&self, key: &ReadingKey) -> String {
+    /// The text that reads a population, shortened.
+    fn shown(&self, key: &ReadingKey, of: fn(&Populations<String>) -> &String) -> String {
         self.readings
             .get(key)
-            .map(|(reading, _)| shortened(&reading.promql))
+            .map(|(reading, _)| shortened(of(&reading.promql)))
             .unwrap_or_default()
     }
 }

@@ -309,7 +309,10 @@ impl<'a> Asker<'a> {
             };
             return Ok(Reading {
                 sources,
-                promql,
+                promql: Populations {
+                    control: promql.clone(),
+                    canary: promql,
+                },
                 is_native,
             });
         }
@@ -329,7 +332,10 @@ impl<'a> Asker<'a> {
                 control: control.as_ref().map(&mut source),
                 canary: canary.as_ref().map(&mut source),
             },
-            promql: canary.or(control).unwrap_or_default(),
+            promql: Populations {
+                control: control.unwrap_or_default(),
+                canary: canary.unwrap_or_default(),
+            },
             is_native,
         })
     }

@@ -31,8 +31,8 @@ pub(super) struct Source {
 pub(super) struct Reading {
     /// Where each population's series are; nothing for one that is not asked for.
     pub(super) sources: Populations<Option<Source>>,
-    /// The text that reads the canary, for messages.
-    pub(super) promql: String,
+    /// The text that reads each population, for messages; empty for one that is not asked for.
+    pub(super) promql: Populations<String>,
     /// Whether native histograms are read, and not plain samples.
     pub(super) is_native: bool,
 }

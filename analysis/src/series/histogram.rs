@@ -2,19 +2,26 @@
 
 use ndarray::Array2;
 
-use super::buckets::{Bound, BucketTarget, BucketTargets, Column, common_bounds};
-use super::cumulative::{Arm, paired};
+use super::bounds::{Counted, common_bounds, counted};
+use super::buckets::{Bound, BucketTarget, BucketTargets, Column};
+use super::cumulative::{Arm, paired, scaled};
 use super::heartbeat::Heartbeats;
+use super::ranges::Ranges;
 use super::walker::{Walker, step_ms};
-use super::{ArmCount, Grid, PairedCounts, PairedHistogram, PairedInterval, Populations, Series};
+use super::{
+    ArmCount, BucketLayout, Grid, PairedCounts, PairedHistogram, PairedInterval, Populations,
+    Series,
+};
 
 /// Counts the buckets of a classic histogram of both populations on the grid.
 ///
-/// Each series is one bucket of one target (`sum by (instance, pod, le) (.._bucket)`), with the
-/// bound in its label `le`. The buckets of a target are read together: when one is reset, all
-/// are, and an instant at which one has no good value is as if it had none at all. The bounds are
-/// those that all targets of both populations have all the time, multiplied by `scale` into base
-/// units. A target without the bucket `+Inf` cannot be counted; its samples are rejected.
+/// Each series is one bucket of one target, with the bound in its label `le`, or the range in its
+/// label `vmrange`. The buckets of a target are read together: when one is reset, all are, and an
+/// instant at which one has no good value is as if it had none at all. The bounds are those that all
+/// targets of both populations have all the time, multiplied by `scale` into base units; a target
+/// that lacks some and has few of the requests is left out before. A target without the bucket
+/// `+Inf` cannot be counted; its samples are rejected. `limits`, in base units, are what buckets that
+/// are ranges must have bounds around.
 ///
 /// The counts of an interval ascend with the bounds. Where a racing scrape made them not, the
 /// count of the lower bound is lowered, so that the number of all observations stays true.
@@ -23,36 +30,65 @@ pub fn histogram(
     buckets: Populations<&[Series]>,
     heartbeats: Populations<&Heartbeats>,
     scale: f64,
+    limits: &[f64],
 ) -> PairedHistogram {
     let step = step_ms(
         grid,
         [buckets.control, buckets.canary].into_iter().flatten(),
     );
     let targets = buckets.map(BucketTargets::read);
-    let bounds = common_bounds(targets.control.usable.iter().chain(&targets.canary.usable));
-    let count = |targets: &BucketTargets<'_>, heartbeats: &Heartbeats| {
+    let chosen = Populations {
+        control: counted(&targets.control.usable),
+        canary: counted(&targets.canary.usable),
+    };
+    let limits: Vec<f64> = limits.iter().map(|limit| limit / scale).collect();
+    let bounds = common_bounds(&chosen, &limits);
+    let count = |targets: &BucketTargets<'_>, chosen: &Counted<'_, '_>, heartbeats: &Heartbeats| {
         let mut arm = Arm::new(grid, bounds.len(), heartbeats);
         arm.ledger.series = targets.series;
         arm.ledger.rejected = targets.rejected;
-        for target in &targets.usable {
+        for target in &chosen.targets {
             let walker = Walker::new(grid, step, heartbeats, &target.target, None);
             add(&mut arm, target, &bounds, walker);
         }
         arm
     };
-    let control = count(&targets.control, heartbeats.control);
-    let canary = count(&targets.canary, heartbeats.canary);
+    let control = count(&targets.control, &chosen.control, heartbeats.control);
+    let canary = count(&targets.canary, &chosen.canary, heartbeats.canary);
     let arms = Populations {
         control: &control,
         canary: &canary,
     };
-    paired(grid, bounds.iter().map(|bound| bound.0), scale, arms)
+    let own = |bounds: &[Bound]| bounds.iter().map(|bound| scaled(bound.0, scale)).collect();
+    PairedHistogram {
+        buckets: BucketLayout {
+            is_sparse: chosen.control.has_ranges() || chosen.canary.has_ranges(),
+            own_bounds: Populations {
+                control: own(&chosen.control.own_bounds),
+                canary: own(&chosen.canary.own_bounds),
+            },
+            other_targets: chosen.map(|counted| counted.others),
+        },
+        ..paired(grid, bounds.iter().map(|bound| bound.0), scale, arms)
+    }
 }
 
 fn add(arm: &mut Arm, target: &BucketTarget<'_>, bounds: &[Bound], walker: Walker<'_>) {
+    let fell = |now: &[f64], before: &[f64]| {
+        now.iter()
+            .zip(before)
+            .any(|(value, previous)| value < previous)
+    };
+    if target.has_ranges() {
+        let mut ranges = Ranges::new(&target.within, bounds);
+        let instants = ranges.timestamps_ms();
+        let read = |at_ms: i64, values: &mut Vec<f64>| ranges.cumulative(at_ms, values);
+        arm.follow(walker, &instants, read, fell);
+        return;
+    }
     let mut columns: Vec<_> = bounds
         .iter()
-        .filter_map(|bound| target.buckets.get(bound))
+        .filter_map(|bound| target.up_to.get(bound))
         .map(|series| Column::new(series))
         .collect();
     let Some(instants) = columns.last().map(Column::timestamps_ms) else {
@@ -64,11 +100,6 @@ fn add(arm: &mut Arm, target: &BucketTarget<'_>, bounds: &[Bound], walker: Walke
                 .iter_mut()
                 .map_while(|column| column.value_at(at_ms)),
         );
-    };
-    let fell = |now: &[f64], before: &[f64]| {
-        now.iter()
-            .zip(before)
-            .any(|(value, previous)| value < previous)
     };
     arm.follow(walker, &instants, read, fell);
 }

@@ -23,6 +23,7 @@
 //! is taken away for both populations: the intervals on its two sides become one. Pairs of counts
 //! then always belong to the same time.
 
+mod bounds;
 mod buckets;
 mod cumulative;
 mod gauge;
@@ -31,12 +32,15 @@ mod histogram;
 mod join;
 mod ledger;
 mod model;
+mod naming;
 mod native;
 mod proportion;
+mod ranges;
 mod rate;
 mod slice;
 mod walker;
 
+pub use buckets::has_buckets;
 pub use gauge::gauge;
 pub use heartbeat::{
     Heartbeats, affordable_step_ms, distinct_process_starts, fine_step_ms, sees_every_scrape,

@@ -277,6 +277,7 @@ proptest! {
             Populations { control: &read.control, canary: &read.canary },
             heartbeats.as_ref(),
             0.001,
+            &[],
         );
         if counted.upper_bounds.len() == 2 {
             assert_true(&counted.tail(0.5).unwrap(), &control, &canary, &grid);

@@ -184,7 +184,7 @@ fn on_counts(
     if scale == Scale::Share {
         report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
     }
-    if let Some((code, why)) = nothing_seen(check, totals.map(|arm| arm.exposure)) {
+    if let Some((code, why)) = nothing_seen(check, exposures(counts.totals()), exposures(totals)) {
         return without_data(report, code, why).into();
     }
     let claims = Claims {
@@ -230,26 +230,32 @@ fn still_new(report: CheckReport) -> CheckReport {
     )
 }
 
-/// Why there is nothing to judge, although the series are there.
-fn nothing_seen(check: &Check, exposure: Populations<f64>) -> Option<(ReasonCode, &'static str)> {
-    match (
-        exposure.canary > 0.0,
-        exposure.control > 0.0 || !check.is_relative(),
-    ) {
-        (true, true) => None,
-        (true, false) => Some((
-            ReasonCode::NoControl,
-            "the control had no traffic together with the canary",
-        )),
-        (false, _) if check.is_relative() => Some((
-            ReasonCode::NoData,
-            "the canary had no traffic together with the control",
-        )),
-        (false, _) => Some((
-            ReasonCode::NoData,
-            "the canary had no traffic in the window",
-        )),
+fn exposures(of: Populations<ArmCount>) -> Populations<f64> {
+    of.map(|arm| arm.exposure)
+}
+
+/// Why there is nothing to judge, although the series are there. `alone` is the exposure of each
+/// population, `together` that of the intervals in which both had some.
+fn nothing_seen(
+    check: &Check,
+    alone: Populations<f64>,
+    together: Populations<f64>,
+) -> Option<(ReasonCode, &'static str)> {
+    if alone.canary <= 0.0 {
+        let why = "the canary had no traffic in the window";
+        return Some((ReasonCode::NoData, why));
     }
+    if !check.is_relative() {
+        return None;
+    }
+    if alone.control <= 0.0 {
+        let why = "the control had no traffic in the window";
+        return Some((ReasonCode::NoControl, why));
+    }
+    (together.canary <= 0.0 || together.control <= 0.0).then_some((
+        ReasonCode::NoControl,
+        "canary and control had no traffic in the same interval, so there is nothing to compare",
+    ))
 }
 
 fn on_histogram(
@@ -274,9 +280,10 @@ fn on_histogram(
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
-    if let Some((code, why)) = nothing_seen(check, latency.totals()) {
+    let nothing = |of: &Latency<'_>| nothing_seen(check, of.totals(), of.totals_together());
+    if let Some((code, why)) = nothing(&latency) {
         let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
-        if nothing_seen(check, whole.totals()).is_none() {
+        if nothing(&whole).is_none() {
             return still_new(report).into();
         }
         return without_data(report, code, why).into();

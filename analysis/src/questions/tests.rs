@@ -794,6 +794,57 @@ fn what_the_source_said_is_told_with_the_metric_it_concerns() {
 }
 
 #[test]
+fn a_remark_of_the_source_is_no_reason_to_distrust_its_answer() {
+    let plan = plan(&["error_rate"]);
+    let Ok((series, _)) = requests() else {
+        panic!("no answer")
+    };
+    let remark = Annotation::Remark("it might not be a counter".to_owned());
+    let given = answers(&plan, &[("http_requests", Ok((series, vec![remark])))]);
+    let data = plan.assemble(&given);
+    assert!(data.source_warnings.is_empty());
+    assert_eq!(
+        data.source_remarks["error_rate"],
+        "it might not be a counter"
+    );
+    assert_eq!(counts(&data, "error_rate"), [(0.0, 10.0), (0.0, 90.0)]);
+}
+
+#[test]
+fn a_message_about_a_population_shows_the_query_of_that_population() {
+    let plan = plan_of(&apart(), &stage(&["error_rate"]));
+    let nan = || ok(vec![counter("1", &[], [f64::NAN; 4])]);
+    let given: Vec<Answered> = plan
+        .questions()
+        .iter()
+        .map(|question| {
+            if question.promql.contains("errors") && !question.promql.contains("canary") {
+                nan()
+            } else {
+                ok(vec![counter("1", &[], [0.0, 1.0, 2.0, 3.0])])
+            }
+        })
+        .collect();
+    let message = fault(&plan.assemble(&given), "error_rate").message;
+    let control = plan
+        .questions()
+        .iter()
+        .find(|question| question.promql.contains("errors") && !question.promql.contains("canary"))
+        .unwrap();
+    assert!(message.contains(&control.promql), "{message}");
+}
+
+#[test]
+fn what_answers_for_a_histogram_without_bounds_is_told_as_such() {
+    let plan = plan(&["latency_p99"]);
+    let plain = ok(vec![counter("2", &[], [0.0, 1.0, 2.0, 3.0])]);
+    let data = plan.assemble(&answers(&plan, &[("http_seconds", plain)]));
+    let fault = fault(&data, "latency_p99");
+    assert_eq!(fault.code, FaultCode::NoData);
+    assert!(fault.message.contains("le or vmrange"), "{}", fault.message);
+}
+
+#[test]
 fn a_long_query_is_shortened_in_a_message() {
     let long = counter_share(&format!("errors_total{{path=\"{}\"}}", "ü".repeat(400)));
     let MetricKind::Proportion { events, .. } = &long else {

@@ -21,6 +21,7 @@ mod kill_switch;
 mod latency;
 mod outlook;
 mod properties;
+mod readings;
 mod roll_back;
 mod sequential;
 mod split;

@@ -113,6 +113,24 @@ pub fn minutes(number: f64) -> String {
     counted_text(&count, unit)
 }
 
+/// Writes a time span as a file does: `30s`, `10m30s`, `1h`.
+pub(crate) fn duration(seconds: i64) -> String {
+    let parts = [
+        (seconds / 3_600, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let written: String = parts
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if written.is_empty() {
+        "0s".to_owned()
+    } else {
+        written
+    }
+}
+
 /// `1 check`, `2 checks`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
     counted_text(&count.to_string(), noun)
@@ -215,6 +233,12 @@ mod tests {
         assert_eq!(minutes(10_000.0), "6.94 days");
         assert_eq!(minutes(1.0), "1 minute");
         assert_eq!(minutes(0.5), "0.5 minutes");
+    }
+
+    #[test]
+    fn spans_are_written_as_a_file_has_them() {
+        let written = [0, 30, 630, 3_600, 3_661].map(duration);
+        assert_eq!(written, ["0s", "30s", "10m30s", "1h", "1h1m1s"]);
     }
 
     #[test]

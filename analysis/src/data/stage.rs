@@ -72,6 +72,8 @@ pub struct StageData {
     /// What the source said about its own answers (partial data), by metric name; each is a
     /// reason to hold.
     pub source_warnings: BTreeMap<String, String>,
+    /// What the source remarked on the queries, by metric name: shown, and no reason for anything.
+    pub source_remarks: BTreeMap<String, String>,
     /// Whether the window starts with the stage. Without a start from the caller it does not, and
     /// the stage's age is taken from the canary's first traffic.
     pub starts_with_stage: bool,
@@ -115,6 +117,7 @@ impl StageData {
             purpose: self.purpose,
             metrics,
             source_warnings: self.source_warnings.clone(),
+            source_remarks: self.source_remarks.clone(),
             starts_with_stage: self.starts_with_stage && first == 0,
             canary_starts_ms: self.canary_starts_ms.clone(),
             history: self.history.clone(),

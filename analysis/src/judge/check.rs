@@ -10,6 +10,7 @@ use crate::sequential::{
 };
 use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
+use super::bounds::no_bounds;
 use super::conclude::{
     conclude, empty_report, undecided, values_text, with_sentence, without_data,
 };
@@ -183,7 +184,7 @@ fn on_counts(
     if scale == Scale::Share {
         report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
     }
-    if let Some((code, why)) = nothing_seen(check, totals.map(|arm| arm.exposure)) {
+    if let Some((code, why)) = nothing_seen(check, exposures(counts.totals()), exposures(totals)) {
         return without_data(report, code, why).into();
     }
     let claims = Claims {
@@ -229,26 +230,32 @@ fn still_new(report: CheckReport) -> CheckReport {
     )
 }
 
-/// Why there is nothing to judge, although the series are there.
-fn nothing_seen(check: &Check, exposure: Populations<f64>) -> Option<(ReasonCode, &'static str)> {
-    match (
-        exposure.canary > 0.0,
-        exposure.control > 0.0 || !check.is_relative(),
-    ) {
-        (true, true) => None,
-        (true, false) => Some((
-            ReasonCode::NoControl,
-            "the control had no traffic together with the canary",
-        )),
-        (false, _) if check.is_relative() => Some((
-            ReasonCode::NoData,
-            "the canary had no traffic together with the control",
-        )),
-        (false, _) => Some((
-            ReasonCode::NoData,
-            "the canary had no traffic in the window",
-        )),
+fn exposures(of: Populations<ArmCount>) -> Populations<f64> {
+    of.map(|arm| arm.exposure)
+}
+
+/// Why there is nothing to judge, although the series are there. `alone` is the exposure of each
+/// population, `together` that of the intervals in which both had some.
+fn nothing_seen(
+    check: &Check,
+    alone: Populations<f64>,
+    together: Populations<f64>,
+) -> Option<(ReasonCode, &'static str)> {
+    if alone.canary <= 0.0 {
+        let why = "the canary had no traffic in the window";
+        return Some((ReasonCode::NoData, why));
     }
+    if !check.is_relative() {
+        return None;
+    }
+    if alone.control <= 0.0 {
+        let why = "the control had no traffic in the window";
+        return Some((ReasonCode::NoControl, why));
+    }
+    (together.canary <= 0.0 || together.control <= 0.0).then_some((
+        ReasonCode::NoControl,
+        "canary and control had no traffic in the same interval, so there is nothing to compare",
+    ))
 }
 
 fn on_histogram(
@@ -273,12 +280,16 @@ fn on_histogram(
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
-    if let Some((code, why)) = nothing_seen(check, latency.totals()) {
+    let nothing = |of: &Latency<'_>| nothing_seen(check, of.totals(), of.totals_together());
+    if let Some((code, why)) = nothing(&latency) {
         let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
-        if nothing_seen(check, whole.totals()).is_none() {
+        if nothing(&whole).is_none() {
             return still_new(report).into();
         }
         return without_data(report, code, why).into();
+    }
+    if let Some(why) = no_bounds(histogram, check.measured.dimension) {
+        return without_data(report, ReasonCode::OtherBuckets, &why).into();
     }
     match report.method {
         Method::Kayenta => {
@@ -342,6 +353,15 @@ fn on_gauge(
     situation: Situation<'_>,
     levels: Levels,
 ) -> Evaluated {
+    let unknown_canary = gauge::not_finite(values, gauge::Population::Canary);
+    let unknown_control = || {
+        let control = gauge::not_finite(values, gauge::Population::Control);
+        control.filter(|_| check.limit.needs_control())
+    };
+    if let Some(why) = unknown_canary.or_else(unknown_control) {
+        return without_data(report, ReasonCode::NotFinite, &why).into();
+    }
+    let values = &*gauge::without_unknown_control(values);
     let looked_at = LookedAt::without(situation.left_out);
     let warm = PairedGauge {
         intervals: values
@@ -356,7 +376,7 @@ fn on_gauge(
                 }
             })
             .collect(),
-        quality: values.quality,
+        ..PairedGauge::default()
     };
     let arms = gauge::reports(&warm, levels.compliance);
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
@@ -409,8 +429,9 @@ fn on_differences(
     }
     if report.method.is_valid_at_any_time() {
         let known_from = gauge::usable_from(values, violation.needs_control(), fewest);
-        let proof = evidence::of_gauge(values, violation, compliance, situation.budget)
+        let mut proof = evidence::of_gauge(values, violation, compliance, situation.budget)
             .known_from(known_from);
+        proof.is_kept |= gauge::is_on_the_limit(values, compliance, check.is_inclusive);
         return conclude_proof(report, check, proof, Plannable::default(), situation);
     }
     let shown = gauge::shown(

@@ -1,18 +1,69 @@
 //! Gauges (CPU, memory, queue depth): scrapes of one pod are one long correlated series, so the
 //! mean of blocks of intervals is judged, never single scrapes.
 
+use std::borrow::Cow;
+
 use crate::interval::{Confidence, Interval, mean_interval};
 use crate::pipeline::Limit;
 use crate::sequential::{BLOCK_LENGTHS, block_means};
-use crate::series::{PairedGauge, Populations};
+use crate::series::{LeftOut, PairedGauge, Populations};
 
 use super::limit::{Levels, Shown};
 use super::model::ArmReport;
 
+/// How far a value may be off a limit by rounding alone, as a part of what is compared.
+const ROUNDING: f64 = 1e-12;
 /// Fewest blocks of which a spread is taken.
 const FEWEST_BLOCKS: usize = 4;
 /// Newest intervals whose values must all be beyond a kill switch: one spike kills nothing.
 const NEWEST_INTERVALS: usize = 3;
+
+/// Why a population of a gauge cannot be judged, if it cannot: more than half of its series are no
+/// numbers.
+pub(crate) fn not_finite(gauge: &PairedGauge, population: Population) -> Option<String> {
+    let (name, finite, left_out) = match population {
+        Population::Control => ("control", gauge.finite.control, &gauge.left_out.control),
+        Population::Canary => ("canary", gauge.finite.canary, &gauge.left_out.canary),
+    };
+    let all = finite.seen;
+    let named = left_out.iter().find(|one| one.why == LeftOut::NotFinite);
+    let named = named.map_or_else(String::new, |one| format!(", such as {}", one.labels));
+    finite
+        .is_mostly_not()
+        .then(|| match (finite.not_finite, all) {
+            (_, 1) => format!("every value of the {name} is NaN or infinite"),
+            (none, _) if none == all => {
+                format!("every value of all series of the {name} is NaN or infinite{named}")
+            }
+            // The parts of a window are added, so the numbers are no counts of series.
+            _ => format!("more than half of the {name}'s series are NaN or infinite{named}"),
+        })
+}
+
+/// One of the two populations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Population {
+    /// The old version.
+    Control,
+    /// The new one.
+    Canary,
+}
+
+/// The gauge with nothing of a control that is no number: what is left of it is not its mean, and
+/// must neither excuse the canary nor blame it.
+pub(crate) fn without_unknown_control(gauge: &PairedGauge) -> Cow<'_, PairedGauge> {
+    if !gauge.finite.control.is_mostly_not() {
+        return Cow::Borrowed(gauge);
+    }
+    let alone = |pair: &Populations<Option<f64>>| Populations {
+        control: None,
+        canary: pair.canary,
+    };
+    Cow::Owned(PairedGauge {
+        intervals: gauge.intervals.iter().map(alone).collect(),
+        ..gauge.clone()
+    })
+}
 
 /// A population's value at the end of each interval.
 fn values(gauge: &PairedGauge) -> Populations<Vec<Option<f64>>> {
@@ -122,7 +173,7 @@ pub(crate) fn swapped(gauge: &PairedGauge) -> PairedGauge {
     };
     PairedGauge {
         intervals: gauge.intervals.iter().map(swap).collect(),
-        quality: gauge.quality,
+        ..PairedGauge::default()
     }
 }
 
@@ -139,9 +190,25 @@ pub(crate) fn excesses(gauge: &PairedGauge, limit: Limit) -> Vec<Option<f64>> {
             None => 0.0,
             Some(ratio) => ratio * pair.control?,
         };
-        Some(sign * (pair.canary? - base - offset))
+        let canary = pair.canary?;
+        let excess = canary - base - offset;
+        let rounding = ROUNDING * (canary.abs() + base.abs() + offset.abs());
+        // Three tenths are three times a tenth, whatever a float makes of it.
+        Some(if excess.abs() <= rounding {
+            0.0
+        } else {
+            sign * excess
+        })
     };
     gauge.intervals.iter().map(excess).collect()
+}
+
+/// Whether a gauge lies on a limit that includes its own value, never beyond it and never off it: then
+/// nothing varies that could break it, and there is nothing to wait for.
+pub(crate) fn is_on_the_limit(gauge: &PairedGauge, limit: Limit, is_inclusive: bool) -> bool {
+    let excesses = excesses(gauge, limit);
+    let mut known = excesses.iter().flatten().peekable();
+    is_inclusive && known.peek().is_some() && known.all(|excess| excess.abs() <= 0.0)
 }
 
 #[derive(Clone, Copy)]
@@ -194,7 +261,7 @@ pub(crate) fn newest(
     let from = seen.len().saturating_sub(NEWEST_INTERVALS);
     let newest = PairedGauge {
         intervals: seen.get(from..).unwrap_or_default().to_vec(),
-        quality: gauge.quality,
+        ..PairedGauge::default()
     };
     let look = |newest: &PairedGauge| {
         let newest = excesses(newest, limit);

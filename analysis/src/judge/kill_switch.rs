@@ -8,6 +8,7 @@ use crate::interval::Confidence;
 use crate::pipeline::{Check, Method, MetricKind};
 use crate::series::{PairedCounts, PairedGauge, PairedHistogram, PairedInterval};
 
+use super::bounds::no_bounds;
 use super::check::Situation;
 use super::conclude::{empty_report, values_text, with_sentence};
 use super::gauge::{self, Newest};
@@ -89,6 +90,15 @@ fn ever_fired(situation: Situation<'_>, look: impl Fn(usize) -> KillSwitch) -> K
 }
 
 fn on_gauge(switch: &Check, values: &PairedGauge, situation: Situation<'_>) -> KillSwitch {
+    let unknown_canary = gauge::not_finite(values, gauge::Population::Canary);
+    let unknown_control = || {
+        let control = gauge::not_finite(values, gauge::Population::Control);
+        control.filter(|_| switch.limit.needs_control())
+    };
+    if let Some(why) = unknown_canary.or_else(unknown_control) {
+        return blind(switch, ReasonCode::NotFinite, &why);
+    }
+    let values = &*gauge::without_unknown_control(values);
     ever_fired(situation, |count| {
         let (limit, is_inclusive) = (switch.limit, switch.is_inclusive);
         let newest = gauge::newest(values, limit, is_inclusive, count);
@@ -175,6 +185,9 @@ fn on_histogram(
             ReasonCode::NoData,
             "the canary had no traffic in the window",
         );
+    }
+    if let Some(why) = no_bounds(histogram, switch.measured.dimension) {
+        return blind(switch, ReasonCode::OtherBuckets, &why);
     }
     let limits = match whole.limits(switch.limit, switch.promotion_limit) {
         Ok(limits) if limits.can_be_broken() => limits,

@@ -207,6 +207,11 @@ impl<'a> Latency<'a> {
         self.sums(false).map(|sums| sums.total)
     }
 
+    /// The requests of both populations in the intervals in which both had some.
+    pub(crate) fn totals_together(&self) -> Populations<f64> {
+        self.sums(true).map(|sums| sums.total)
+    }
+
     /// The control's tail shares over the whole window.
     pub(crate) fn control_tails(&self) -> Vec<f64> {
         self.sums(false).control.tail_shares()

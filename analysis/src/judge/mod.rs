@@ -5,6 +5,7 @@
 
 mod advice;
 pub(crate) mod age;
+mod bounds;
 mod check;
 mod conclude;
 mod decide;

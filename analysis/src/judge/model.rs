@@ -144,12 +144,18 @@ reason_codes! {
         "Look whether traffic reaches the pods, then at the matchers and the selectors: the queries of \
          the answer can be asked of the Prometheus as they stand."
     ),
+    /// The two versions have other buckets, without a finite bound in common.
+    OtherBuckets = (
+        "other_buckets",
+        "Give both versions a bound in common at least, best near the quantile or the limit: the reason \
+         says which each has."
+    ),
     /// The source said that its answer is not complete.
     PartialData = (
         "partial_data",
         "Look which part of the source does not answer."
     ),
-    /// All samples are NaN or infinite.
+    /// All samples are NaN or infinite; of a gauge, those of more than half of a population's series.
     NotFinite = (
         "not_finite",
         "Correct the expression: it most likely divides by 0."
@@ -373,6 +379,12 @@ pub enum WarningCode {
     SlidingWindow,
     /// A method that is valid for a single look decides.
     SingleLook,
+    /// The source remarked something on the queries, which says nothing against its answers.
+    SourceRemark,
+    /// Series were left out of the mean of a gauge.
+    LeftOutSeries,
+    /// Targets or versions have other buckets than the others.
+    OtherBuckets,
     /// Neither population has a series of the events.
     NoEventSeries,
     /// What was counted just before a restart may be lost.

@@ -1,8 +1,8 @@
 //! Data that stopped: what was seen before must not promote what is no longer seen.
 
-use crate::series::{PairedCounts, PairedHistogram, Populations};
-
 use crate::data::{MetricData, StageData};
+use crate::series::{Grid, PairedCounts, PairedHistogram, Populations};
+use crate::text;
 
 /// Newest intervals without data after which a metric counts as silent, and the newest intervals of
 /// which a fifth may be missing. Source: docs/design/statistics.md, "2. Notation, grid, hygiene",
@@ -10,6 +10,11 @@ use crate::data::{MetricData, StageData};
 const SILENT_INTERVALS: usize = 5;
 const RECENT_INTERVALS: usize = 40;
 const MOST_MISSING_SHARE: f64 = 0.2;
+/// Intervals that the data of both populations ends before the window, from which on it is likely
+/// to be late: exporters of cloud metrics, rules and remote writes bring it minutes later.
+const LATE_INTERVALS: usize = 2;
+/// The longest lag that a file may say. Source: `analysis/src/pipeline/settings.rs`.
+const LONGEST_LAG_SECONDS: i64 = 3_600;
 /// Requests that a silent canary would have had at its share of the traffic: none at all happens
 /// by chance in two cases of a billion.
 const EXPECTED_REQUESTS: f64 = 20.0;
@@ -60,13 +65,21 @@ impl Exposures {
     }
 
     /// Why the newest data is not enough, if it is not.
-    fn silence(&self, intervals: usize) -> Option<String> {
+    fn silence(&self, grid: Grid, lag_seconds: u32) -> Option<String> {
+        let intervals = grid.intervals();
+        // A row is there where either population was seen.
         let covered = self.rows.last().map_or(0, |(last, _, _)| last + 1);
-        if covered + SILENT_INTERVALS <= intervals {
-            return Some(format!(
-                "no data in the newest {} intervals",
-                intervals - covered
-            ));
+        let ended = intervals.saturating_sub(covered);
+        let late = |why| {
+            or_late(
+                why,
+                self.intervals_since_traffic(intervals),
+                grid,
+                lag_seconds,
+            )
+        };
+        if ended >= SILENT_INTERVALS {
+            return Some(late(format!("no data in the newest {ended} intervals")));
         }
         let recent = intervals.min(RECENT_INTERVALS);
         let from = intervals - recent;
@@ -77,11 +90,20 @@ impl Exposures {
             .sum();
         let missing = recent.saturating_sub(known);
         if recent > SILENT_INTERVALS && missing as f64 > MOST_MISSING_SHARE * recent as f64 {
-            return Some(format!(
-                "{missing} of the newest {recent} intervals have no data"
-            ));
+            let why = format!("{missing} of the newest {recent} intervals have no data");
+            return Some(if missing == ended { late(why) } else { why });
         }
         self.canary_went_silent(intervals)
+    }
+
+    /// Intervals since either population had traffic. A Prometheus repeats a last value for some
+    /// minutes, in which nothing seems to happen: they say nothing about when the data ends.
+    fn intervals_since_traffic(&self, intervals: usize) -> usize {
+        let has_traffic = |(_, _, exposure): &&(usize, usize, Populations<f64>)| {
+            exposure.control > 0.0 || exposure.canary > 0.0
+        };
+        let last = self.rows.iter().rev().find(has_traffic);
+        intervals.saturating_sub(last.map_or(0, |(last, _, _)| last + 1))
     }
 
     /// The canary had traffic before, and has none where its share of the control's would be
@@ -115,23 +137,42 @@ impl Exposures {
     }
 }
 
-/// Why the newest data of a metric is not enough to go on, if it is not.
-pub(super) fn silence(data: &StageData, metric: &str) -> Option<String> {
-    let intervals = data.grid.intervals();
+/// Adds to a reason that the data may only come late, where that of both populations ends `ended`
+/// intervals before the window: what is late is not missing, and a longer lag waits for it.
+fn or_late(why: String, ended: usize, grid: Grid, lag_seconds: u32) -> String {
+    let ended_ms = grid.end_ms() - grid.boundary_ms(grid.intervals().saturating_sub(ended));
+    let needed_seconds = i64::from(lag_seconds) + (ended_ms + 999) / 1_000;
+    if ended < LATE_INTERVALS || needed_seconds > LONGEST_LAG_SECONDS {
+        return why;
+    }
+    format!(
+        "{why}; that of both versions ends {} before the window does: if it is only late, set \
+         analysis.lag to at least {} (it is {})",
+        text::minutes(ended_ms as f64 / 60_000.0),
+        text::duration(needed_seconds),
+        text::duration(i64::from(lag_seconds))
+    )
+}
+
+/// Why the newest data of a metric is not enough to go on, if it is not, when what is younger than
+/// a lag is not judged.
+pub(super) fn silence(data: &StageData, lag_seconds: u32, metric: &str) -> Option<String> {
+    let grid = data.grid;
     match data.metrics.get(metric)? {
-        MetricData::Counts(counts) => Exposures::of_counts(counts).silence(intervals),
-        MetricData::Histogram(histogram) => Exposures::of_histogram(histogram).silence(intervals),
+        MetricData::Counts(counts) => Exposures::of_counts(counts).silence(grid, lag_seconds),
+        MetricData::Histogram(histogram) => {
+            Exposures::of_histogram(histogram).silence(grid, lag_seconds)
+        }
         MetricData::Gauge(gauge) => {
-            let covered = gauge
-                .intervals
-                .iter()
-                .rposition(|pair| pair.canary.is_some())
-                .map_or(0, |last| last + 1);
-            (covered + SILENT_INTERVALS <= intervals).then(|| {
-                format!(
-                    "the canary has no value in the newest {} intervals",
-                    intervals - covered
-                )
+            let ended = |is_seen: fn(&Populations<Option<f64>>) -> bool| {
+                let last = gauge.intervals.iter().rposition(is_seen);
+                grid.intervals() - last.map_or(0, |last| last + 1)
+            };
+            let canary = ended(|pair| pair.canary.is_some());
+            let either = ended(|pair| pair.canary.is_some() || pair.control.is_some());
+            (canary >= SILENT_INTERVALS).then(|| {
+                let why = format!("the canary has no value in the newest {canary} intervals");
+                or_late(why, either, grid, lag_seconds)
             })
         }
         MetricData::Fault(_) => None,

@@ -1,9 +1,11 @@
 //! What stands beside a verdict: what a reader should know that does not decide.
 
 use crate::data::{History, MetricData, StageData};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Dimension, Pipeline};
+use crate::series::LeftOut;
 use crate::text;
 
+use super::bounds;
 use super::model::{CheckReport, Outcome, Warning, WarningCode};
 
 /// Everything to know beside the verdict.
@@ -20,6 +22,10 @@ pub(super) fn warnings(
             message: text::one_line(&format!("{metric}: {message}")),
         })
         .collect();
+    warnings.extend(data.source_remarks.iter().map(|(metric, message)| Warning {
+        code: WarningCode::SourceRemark,
+        message: text::one_line(&format!("{metric}: the source remarks: {message}")),
+    }));
     if let History::Refused(fault) = &data.history {
         warnings.push(Warning {
             code: WarningCode::NoHistory,
@@ -30,6 +36,14 @@ pub(super) fn warnings(
         });
     }
     warnings.extend(quality_warnings(data));
+    warnings.extend(left_out(data));
+    for (metric, data) in &data.metrics {
+        if let MetricData::Histogram(histogram) = data {
+            let dimension = pipeline.metrics.get(metric);
+            let dimension = dimension.map_or(Dimension::Number, |metric| metric.dimension);
+            warnings.extend(bounds::warnings(metric, histogram, dimension));
+        }
+    }
     for report in checks {
         if report.warn_only && report.outcome == Outcome::Fail {
             let message = format!("{} (warns only)", report.reason);
@@ -68,6 +82,52 @@ fn single_look(pipeline: &Pipeline, checks: &[CheckReport]) -> Option<Warning> {
                   back good releases more often than the confidence says"
             .to_owned(),
     })
+}
+
+/// The series that the means of gauges are without.
+fn left_out(data: &StageData) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (name, metric) in &data.metrics {
+        let MetricData::Gauge(gauge) = metric else {
+            continue;
+        };
+        let all = gauge.intervals.len();
+        let of = &gauge.left_out;
+        for (population, left_out) in [("control", &of.control), ("canary", &of.canary)] {
+            for (why, what) in [
+                (LeftOut::NotFinite, "NaN or infinite"),
+                (LeftOut::Absent, "without a value"),
+            ] {
+                let series = left_out.iter().filter(|one| one.why == why);
+                let names: Vec<String> = series
+                    .map(|one| match one.why {
+                        LeftOut::NotFinite => {
+                            format!(
+                                "{} ({} of {all} intervals)",
+                                one.labels,
+                                one.intervals.len()
+                            )
+                        }
+                        // One that ended is missed until those who read it forget it.
+                        LeftOut::Absent => one.labels.clone(),
+                    })
+                    .collect();
+                if names.is_empty() {
+                    continue;
+                }
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let message = format!(
+                    "{name}: left out of the {population}'s mean where {what}: {}",
+                    bounds::named(&names)
+                );
+                warnings.push(Warning {
+                    code: WarningCode::LeftOutSeries,
+                    message: text::one_line(&message),
+                });
+            }
+        }
+    }
+    warnings
 }
 
 /// What the data leaves open, for the reader.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::query::{
-    QueryError, check_counter_selector, check_gauge_expression, check_native_histogram_selector,
+    QueryError, check_counter_selector, check_gauge_branches, check_gauge_expression,
+    check_native_histogram_selector,
 };
 
+use super::bucket_unit::seconds_by_name;
 use super::cursor::{Cursor, Field, Fields, Problems, Rules, checked, shortened};
 use super::model::{Better, Dimension, Exposure, Metric, MetricKind};
 use super::names::suggestion;
@@ -358,7 +360,11 @@ fn read_kind(
         "errors" | "events" => read_events(metric, key, fields, problems).map(is_measured),
         "histogram" => read_quantile(metric, fields, problems).map(is_measured),
         "gauge" => {
-            let expression = promql(fields.get("gauge")?, check_gauge_expression, problems)?;
+            let text = fields.get("gauge")?;
+            let expression = promql(text, check_gauge_expression, problems)?;
+            if let Err(error) = check_gauge_branches(&expression) {
+                text.later_problem(problems, error.to_string());
+            }
             Some(is_measured((
                 MetricKind::Gauge { expression },
                 natural(Better::Lower, Dimension::Number),
@@ -451,6 +457,11 @@ fn read_quantile(
         Some(cursor) => cursor
             .number(SCALE, problems)
             .and_then(|number| checked(cursor, number, number > 0.0, SCALE, problems)),
+        // The name's unit is one of time.
+        None if is_of_time(fields) => {
+            let by_name = histogram.as_deref().and_then(seconds_by_name);
+            Some(by_name.unwrap_or(1.0))
+        }
         None => Some(1.0),
     };
     if fields.lacks("quantile") {
@@ -476,6 +487,14 @@ fn read_quantile(
         scale: scale?,
     };
     Some((kind, natural(Better::Lower, Dimension::Seconds)))
+}
+
+/// Whether a quantile is one of times: it is, unless its unit says otherwise.
+fn is_of_time(fields: &Fields<'_>) -> bool {
+    // What is wrong with the unit is told where it is read.
+    let unit = |value: &Cursor<'_>| value.choice(UNITS, &mut Problems::by(Rules::Today));
+    let unit = fields.get("unit").and_then(unit);
+    unit.is_none_or(|unit| unit == Dimension::Seconds)
 }
 
 /// Both `name` and `name_bucket` name the same histogram; the model keeps the first.

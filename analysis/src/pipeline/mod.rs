@@ -4,6 +4,7 @@
 //! mistakes of a file are told at once, each with its line, column and path and the nearest
 //! right name.
 
+mod bucket_unit;
 mod check;
 mod condition;
 mod cursor;

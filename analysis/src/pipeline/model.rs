@@ -132,8 +132,8 @@ pub enum MetricKind {
 }
 
 impl MetricKind {
-    /// Whether it is a value that the source averages over all targets: nothing of it is counted, and
-    /// nothing could be split between two groups of targets.
+    /// Whether it is a value that goes up and down: nothing of it is counted, and its series need not
+    /// be those of targets that could be split into two groups.
     pub fn is_gauge(&self) -> bool {
         match self {
             Self::Gauge { .. } => true,

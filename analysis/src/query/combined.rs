@@ -3,7 +3,7 @@
 use crate::matchers::{MatchOperator, Matcher, Matchers};
 use crate::series::TARGET_LABELS;
 
-use super::counter::BUCKET_LABEL;
+use super::counter::{BUCKET_LABEL, RANGE_LABEL};
 use super::values::{METRIC_NAME, alternatives};
 
 /// One set of matchers that selects control and canary together.
@@ -35,7 +35,7 @@ pub fn combine(control: &Matchers, canary: &Matchers) -> Option<Combined> {
             .iter()
             .all(|matcher| matcher.operator == MatchOperator::Equal && !matcher.value.is_empty());
     let is_reserved = TARGET_LABELS.contains(&label.as_str())
-        || [BUCKET_LABEL, METRIC_NAME].contains(&label.as_str());
+        || [BUCKET_LABEL, RANGE_LABEL, METRIC_NAME].contains(&label.as_str());
     let mut matchers = control.intersection(canary).cloned().collect::<Matchers>();
     let is_named_again = matchers.iter().any(|matcher| matcher.label == *label);
     if !is_told_apart || is_reserved || is_named_again {

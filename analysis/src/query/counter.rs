@@ -16,6 +16,9 @@ const BUCKET_SUFFIX: &str = "_bucket";
 /// The label that holds a bucket's upper bound.
 pub(super) const BUCKET_LABEL: &str = "le";
 
+/// The label that holds a bucket's range, of `VictoriaMetrics`.
+pub(super) const RANGE_LABEL: &str = "vmrange";
+
 /// Reads a text that must be one plain selector with a name: no function, no operator, no range,
 /// no other time. Parentheses around it are dropped.
 pub(super) fn parse_counter(promql: &str) -> Result<VectorSelector, QueryError> {
@@ -181,7 +184,7 @@ fn time_modifier(selector: &VectorSelector) -> Option<String> {
 }
 
 /// The name of the metric: before the braces, or in them as `__name__="..."` or a bare string.
-fn metric_name(selector: &VectorSelector) -> Option<&str> {
+pub(super) fn metric_name(selector: &VectorSelector) -> Option<&str> {
     let within = || {
         let mut names = selector.matchers.matchers.iter().filter(|m| is_name(m));
         names.next().map(|matcher| matcher.value.as_str())

@@ -138,6 +138,31 @@ pub enum QueryError {
         /// The text.
         promql: String,
     },
+    /// A part of an expression has a value where a population has no series.
+    #[error(
+        "{} has a value where the population has no series, so a version that was never seen would \
+         look like a good one: leave it out, no data holds here, it does not fail",
+        excerpt(.branch)
+    )]
+    ConstantBranch {
+        /// The part.
+        branch: String,
+    },
+    /// The matcher that stands where the populations' matchers belong is written otherwise.
+    #[error(
+        "{} is not where the populations' matchers belong: write {{__population__=\"\"}}",
+        excerpt(.matcher)
+    )]
+    PopulationMark {
+        /// The matcher.
+        matcher: String,
+    },
+    /// A matcher of a population has the label of that mark.
+    #[error(
+        "the label __population__ stands in a query for the populations' matchers: tell the \
+         populations apart by another label"
+    )]
+    PopulationMarkMatcher,
     /// Matchers are joined by `or`.
     #[error(
         "{} joins matchers with or, which not every Prometheus knows: write one matcher with =~ \

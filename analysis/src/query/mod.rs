@@ -8,11 +8,13 @@
 //! What must be right before a text is parsed is in `limits`: length, depth, durations, the cost
 //! of regular expressions.
 
+mod branches;
 mod combined;
 mod counter;
 mod error;
 mod limits;
 mod pattern;
+mod place;
 mod push;
 mod scan;
 mod syntax;
@@ -22,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use promql_parser::label::{Labels, Matcher as LabelMatcher};
-use promql_parser::parser::token::{T_AVG, T_SUM, TokenId, TokenType};
+use promql_parser::parser::token::{T_SUM, TokenType};
 use promql_parser::parser::{AggregateExpr, Expr, LabelModifier, MatrixSelector, VectorSelector};
 
 use crate::matchers::Matchers;
@@ -42,6 +44,12 @@ pub fn check_counter_selector(promql: &str) -> Result<(), QueryError> {
     counter_per_target(promql, &Matchers::new(), &[]).map(drop)
 }
 
+/// The name of the metric that one plain selector selects; nothing for any other text.
+pub fn metric_name(selector: &str) -> Option<String> {
+    let selector = counter::parse_counter(selector).ok()?;
+    counter::metric_name(&selector).map(str::to_owned)
+}
+
 /// Checks that the text is one plain selector of a native histogram.
 ///
 /// # Errors
@@ -57,7 +65,17 @@ pub fn check_native_histogram_selector(promql: &str) -> Result<(), QueryError> {
 ///
 /// [`QueryError`] says what to change.
 pub fn check_gauge_expression(promql: &str) -> Result<(), QueryError> {
-    gauge_mean(promql, &Matchers::new()).map(drop)
+    gauge_values(promql, &Matchers::new()).map(drop)
+}
+
+/// Checks that an expression has a value only where a population has a series: none that ends in
+/// `or vector(0)`, none of `absent(..)`.
+///
+/// # Errors
+///
+/// [`QueryError`] says what to leave out.
+pub fn check_gauge_branches(promql: &str) -> Result<(), QueryError> {
+    branches::check(&syntax::parse(promql)?)
 }
 
 /// Writes `sum by (instance, pod, .., ..group_by) (selector{matchers})`: by the labels that tell targets
@@ -75,8 +93,8 @@ pub fn counter_per_target(
     sum_per_target(selector, matchers, &[], group_by)
 }
 
-/// Writes `sum by (instance, pod, le, ..group_by) (name_bucket{matchers})`; the selector may be
-/// given with or without the suffix `_bucket`.
+/// Writes `sum by (instance, pod, le, vmrange, ..group_by) (name_bucket{matchers})`; the selector may
+/// be given with or without the suffix `_bucket`.
 ///
 /// # Errors
 ///
@@ -88,7 +106,8 @@ pub fn histogram_per_target(
 ) -> Result<String, QueryError> {
     let selector = counter::parse_histogram(selector)?;
     counter::refuse_bucket_matchers(matchers)?;
-    sum_per_target(selector, matchers, &[counter::BUCKET_LABEL], group_by)
+    let labels = [counter::BUCKET_LABEL, counter::RANGE_LABEL];
+    sum_per_target(selector, matchers, &labels, group_by)
 }
 
 /// Writes `sum by (instance, pod, ..group_by) (selector{matchers})` for a native histogram, whose
@@ -204,20 +223,19 @@ impl Narrowing {
     }
 }
 
-/// Writes `avg(expression)` with the matchers in every selector of the expression.
+/// Writes the expression with the matchers in every selector of it, or only where the text asks for
+/// them with `{__population__=""}`. Its answer has one value for each of its series: the mean over
+/// them is taken where they are read.
 ///
 /// # Errors
 ///
 /// [`QueryError`] says what to change.
-pub fn gauge_mean(expression: &str, matchers: &Matchers) -> Result<String, QueryError> {
+pub fn gauge_values(expression: &str, matchers: &Matchers) -> Result<String, QueryError> {
     let mut tree = syntax::parse(expression)?;
     syntax::check_is_instant_vector(&tree)?;
-    if push::push_matchers(&mut tree, matchers)? == 0 {
-        return Err(QueryError::NoSelector {
-            promql: tree.to_string(),
-        });
-    }
-    syntax::print(&aggregate(T_AVG, tree, None))
+    branches::check_reads_series(&tree)?;
+    push::push_matchers(&mut tree, matchers)?;
+    syntax::print(&tree)
 }
 
 /// Writes `process_start_time_seconds{matchers}[range]`: an instant query whose answer holds
@@ -274,14 +292,10 @@ fn sum_per_target(
         }
     }
     let by = LabelModifier::Include(Labels::new(labels));
-    syntax::print(&aggregate(T_SUM, Expr::VectorSelector(selector), Some(by)))
-}
-
-fn aggregate(operation: TokenId, tree: Expr, modifier: Option<LabelModifier>) -> Expr {
-    Expr::Aggregate(AggregateExpr {
-        op: TokenType::new(operation),
-        expr: Box::new(tree),
+    syntax::print(&Expr::Aggregate(AggregateExpr {
+        op: TokenType::new(T_SUM),
+        expr: Box::new(Expr::VectorSelector(selector)),
         param: None,
-        modifier,
-    })
+        modifier: Some(by),
+    }))
 }

@@ -6,21 +6,24 @@ use promql_parser::parser::{Expr, VectorSelector};
 use crate::matchers::Matchers;
 
 use super::error::QueryError;
+use super::place::{Place, take_mark};
 use super::syntax::{Node, sort_matchers, visit_nodes};
 use super::values::{listed_values, to_label_matcher};
 
-/// Adds the matchers to every selector of the tree. Returns how many selectors there are.
-pub(super) fn push_matchers(tree: &mut Expr, matchers: &Matchers) -> Result<usize, QueryError> {
+/// Adds the matchers to the selectors of the tree in which they belong: see [`Place`].
+pub(super) fn push_matchers(tree: &mut Expr, matchers: &Matchers) -> Result<(), QueryError> {
     let wanted = to_label_matchers(matchers)?;
-    let mut selectors = 0;
+    let place = Place::of(tree);
     visit_nodes(tree, &mut |node| {
         let Node::Selector(selector) = node else {
             return Ok(());
         };
-        selectors += 1;
-        push_into(selector, &wanted)
-    })?;
-    Ok(selectors)
+        if place.includes(selector) {
+            push_into(selector, &wanted)
+        } else {
+            Ok(())
+        }
+    })
 }
 
 /// Adds the matchers to one selector.
@@ -36,6 +39,7 @@ fn to_label_matchers(matchers: &Matchers) -> Result<Vec<LabelMatcher>, QueryErro
 }
 
 fn push_into(selector: &mut VectorSelector, wanted: &[LabelMatcher]) -> Result<(), QueryError> {
+    take_mark(selector)?;
     for matcher in wanted {
         for present in &selector.matchers.matchers {
             if present.name == matcher.name && excludes(present, matcher) {

@@ -7,6 +7,7 @@ use crate::matchers::{MatchOperator, Matcher, Matchers};
 
 use super::error::QueryError;
 use super::pattern;
+use super::place::POPULATION;
 use super::syntax::refuse_control_characters;
 
 /// Most bytes of a value that a caller gives.
@@ -102,6 +103,9 @@ pub(super) fn to_label_matcher(matcher: &Matcher) -> Result<LabelMatcher, QueryE
     check_label_name(&matcher.label)?;
     if matcher.label == METRIC_NAME {
         return Err(QueryError::MetricNameMatcher);
+    }
+    if matcher.label == POPULATION {
+        return Err(QueryError::PopulationMarkMatcher);
     }
     refuse_control_characters(
         &format!("the value of the label {}", matcher.label),

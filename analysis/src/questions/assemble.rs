@@ -46,6 +46,7 @@ pub(super) fn put_together(
         canary_starts_ms: parts.heartbeats.canary.process_starts_ms(&plan.grid),
         metrics: BTreeMap::new(),
         source_warnings: BTreeMap::new(),
+        source_remarks: BTreeMap::new(),
         history: History::default(),
         error_budget: None,
     };
@@ -57,6 +58,9 @@ pub(super) fn put_together(
     for (metric, kind) in &plan.metrics {
         if let Some(told) = assembly.told(kind, &parts.warnings) {
             data.source_warnings.insert(metric.clone(), told);
+        }
+        if let Some(remarks) = assembly.remarks(kind) {
+            data.source_remarks.insert(metric.clone(), remarks);
         }
         let found = assembly
             .metric(metric, kind, true)
@@ -176,6 +180,12 @@ impl<'a> Assembly<'a> {
         (!warnings.is_empty()).then(|| warnings.join("; "))
     }
 
+    /// What the source remarked on the queries of a metric.
+    pub(super) fn remarks(&self, kind: &MetricKind) -> Option<String> {
+        let remarks = self.each_once(kind, |read| &read.remarks);
+        (!remarks.is_empty()).then(|| remarks.join("; "))
+    }
+
     /// The data of a metric, also where the canary was not seen: then with the reason why it would
     /// not be enough alone. A fault of the answers stays one.
     pub(super) fn metric_or_none(
@@ -221,11 +231,14 @@ impl<'a> Assembly<'a> {
                 let key = super::histogram_key(histogram, *is_native);
                 let read = self.canary_seen(&key, must_be_seen)?;
                 let (grid, heartbeats) = (self.grid, self.heartbeats);
+                let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
                 let mut counted = if *is_native {
-                    let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
                     series::native_histogram(grid, self.sampling, read, heartbeats, *scale, limits)
                 } else {
-                    series::histogram(grid, self.sampling, read, heartbeats, *scale)
+                    if must_be_seen {
+                        self.check_buckets(&key, read.canary)?;
+                    }
+                    series::histogram(grid, self.sampling, read, heartbeats, *scale, limits)
                 };
                 counted.quality.missed_scrapes = self.missed_scrapes;
                 counted.quality.summed = self.summed;
@@ -233,6 +246,7 @@ impl<'a> Assembly<'a> {
             }
             MetricKind::Gauge { expression } => {
                 let key = ReadingKey::Gauge(expression.clone());
+                // Whether its values are numbers, and of whom, is for the judge to say.
                 let values = self.canary_seen(&key, must_be_seen)?;
                 Ok(MetricData::Gauge(series::gauge(self.grid, values)))
             }
@@ -292,7 +306,7 @@ impl<'a> Assembly<'a> {
     ) -> Result<Populations<&[Cow<'a, Series>]>, DataFault> {
         let found = self.finite(key, must_be_seen)?;
         if must_be_seen && is_empty(found.canary) {
-            let shown = self.shown(key);
+            let shown = self.shown(key, |of| &of.canary);
             return Err(no_data(match key {
                 ReadingKey::NativeHistogram(_) => format!(
                     "no native histogram of the canary answers {shown}: Prometheus stores them \
@@ -302,6 +316,17 @@ impl<'a> Assembly<'a> {
             }));
         }
         Ok(found)
+    }
+
+    /// Checks that what answers for a classic histogram are buckets.
+    fn check_buckets(&self, key: &ReadingKey, canary: &[Cow<'_, Series>]) -> Result<(), DataFault> {
+        if series::has_buckets(canary) {
+            return Ok(());
+        }
+        Err(no_data(format!(
+            "no series has le or vmrange, so these are no buckets of a histogram: {}",
+            self.shown(key, |of| &of.canary)
+        )))
     }
 
     /// The series of both populations, where any sample of each is a number.
@@ -314,13 +339,16 @@ impl<'a> Assembly<'a> {
             return Err(no_data("the query was not asked".to_owned()));
         };
         let read = read.as_ref().map_err(Clone::clone)?;
-        for (population, series) in [
-            ("canary", &read.series.canary),
-            ("control", &read.series.control),
-        ] {
+        type Of = fn(&Populations<String>) -> &String;
+        let populations: [(&str, &[Cow<'_, Series>], Of); 2] = [
+            ("canary", &read.series.canary, |of| &of.canary),
+            ("control", &read.series.control, |of| &of.control),
+        ];
+        for (population, series, of) in populations {
             let mut values = series.iter().flat_map(|one| &one.values).peekable();
             let is_usable = |value: &f64| match key {
-                ReadingKey::Gauge(_) => value.is_finite(),
+                // One series that is no number is left out of a mean.
+                ReadingKey::Gauge(_) => true,
                 _ => value.is_finite() && *value >= 0.0,
             };
             if must_be_seen && values.peek().is_some() && !values.any(is_usable) {
@@ -328,7 +356,7 @@ impl<'a> Assembly<'a> {
                     code: FaultCode::NotFinite,
                     message: format!(
                         "every sample of the {population} is NaN, infinite or negative in {}",
-                        self.shown(key)
+                        self.shown(key, of)
                     ),
                 });
             }
@@ -341,26 +369,36 @@ impl<'a> Assembly<'a> {
 
     /// What the source said about the answers that a metric is made from.
     fn warnings(&self, kind: &MetricKind) -> Vec<&str> {
-        let mut warnings = Vec::new();
+        // Those of the heartbeats are told beside.
+        self.each_once(kind, |read| &read.warnings)
+    }
+
+    /// What was said about any answer that a metric is made from, but for the heartbeats, each once.
+    fn each_once<'r>(
+        &'r self,
+        kind: &MetricKind,
+        said: impl Fn(&'r Read<'a>) -> &'r [String],
+    ) -> Vec<&'r str> {
+        let mut texts = Vec::new();
         for key in super::reading_keys(kind) {
-            // Those of the heartbeats are told beside.
             if key != ReadingKey::Heartbeats
                 && let Some((_, Ok(read))) = self.readings.get(&key)
             {
-                for warning in &read.warnings {
-                    if !warnings.contains(&warning.as_str()) {
-                        warnings.push(warning.as_str());
+                for text in said(read) {
+                    if !texts.contains(&text.as_str()) {
+                        texts.push(text.as_str());
                     }
                 }
             }
         }
-        warnings
+        texts
     }
 
-    fn shown(&self, key: &ReadingKey) -> String {
+    /// The text that reads a population, shortened.
+    fn shown(&self, key: &ReadingKey, of: fn(&Populations<String>) -> &String) -> String {
         self.readings
             .get(key)
-            .map(|(reading, _)| shortened(&reading.promql))
+            .map(|(reading, _)| shortened(of(&reading.promql)))
             .unwrap_or_default()
     }
 }

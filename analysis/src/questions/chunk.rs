@@ -17,7 +17,9 @@ use crate::series::{
 
 use super::assemble::{self, Assembly};
 use super::reading::Source;
-use super::{Answered, Form, LOOKBACK_SECONDS, ReadingKey, StageQuestions, samples_from_ms};
+use super::{
+    Annotation, Answered, Form, LOOKBACK_SECONDS, ReadingKey, StageQuestions, samples_from_ms,
+};
 
 /// The length of a chunk, rounded down to whole intervals; at least one.
 const CHUNK_MS: i64 = 600_000;
@@ -92,6 +94,7 @@ pub struct ChunkData {
     metrics: BTreeMap<String, CountedMetric>,
     canary_starts_ms: Option<Vec<i64>>,
     source_warnings: BTreeMap<String, String>,
+    source_remarks: BTreeMap<String, String>,
     /// Series and samples of each question of the chunk's plan, in their order.
     answered: Vec<(usize, usize)>,
 }
@@ -197,12 +200,16 @@ impl StageQuestions {
             metrics: BTreeMap::new(),
             canary_starts_ms: parts.heartbeats.canary.process_starts_ms(&self.grid),
             source_warnings: BTreeMap::new(),
+            source_remarks: BTreeMap::new(),
             answered: answers.iter().map(sizes).collect(),
         };
         let assembly = Assembly::new(self, readings, &parts, self.canary_percent);
         for (metric, kind) in &self.metrics {
             if let Some(told) = assembly.told(kind, &parts.warnings) {
                 chunk.source_warnings.insert(metric.clone(), told);
+            }
+            if let Some(remarks) = assembly.remarks(kind) {
+                chunk.source_remarks.insert(metric.clone(), remarks);
             }
             let (data, unseen) = assembly.metric_or_none(metric, kind);
             chunk
@@ -233,7 +240,8 @@ impl StageQuestions {
             grid: window,
             purpose: Purpose::Decide,
             metrics: metrics.collect(),
-            source_warnings: join_warnings(chunks),
+            source_warnings: join_texts(chunks, |data| &data.source_warnings),
+            source_remarks: join_texts(chunks, |data| &data.source_remarks),
             starts_with_stage: true,
             canary_starts_ms: join_starts(&window, chunks),
             history: History::default(),
@@ -243,14 +251,17 @@ impl StageQuestions {
 }
 
 impl ChunkData {
-    /// Whether all that was asked for it was answered, without a word of warning, with something, and
-    /// with numbers only: else it need not be what everybody else would count. A source that answers
-    /// nothing or `NaN` for a while must not be believed for good.
+    /// Whether all that was asked for it was answered, not partially, with something, and mostly with
+    /// numbers: else it need not be what everybody else would count. A source that answers nothing or
+    /// `NaN` for a while must not be believed for good; that one pod of many has `NaN` as long as it
+    /// is idle is ordinary, and a remark on a query says nothing against its answer.
     pub fn is_settled(answers: &[Answered]) -> bool {
         let is_whole = |answer: &Answered| {
-            answer.as_ref().is_ok_and(|(series, warnings)| {
-                let mut values = series.iter().flat_map(|one| &one.values);
-                warnings.is_empty() && values.all(|value| value.is_finite())
+            answer.as_ref().is_ok_and(|(series, told)| {
+                let values = || series.iter().flat_map(|one| &one.values);
+                let numbers = values().filter(|value| value.is_finite()).count();
+                let is_partial = told.iter().any(|one| one.partial().is_some());
+                !is_partial && 2 * numbers >= values().count()
             })
         };
         let has_samples = |answer: &Answered| {
@@ -310,9 +321,9 @@ fn cut_out(answers: &[Answered], source: &Source, after_ms: i64, until_ms: i64) 
 
 /// What is left of an answer within a time.
 fn cut_down(
-    (mut series, told): (Vec<Series>, Vec<String>),
+    (mut series, told): (Vec<Series>, Vec<Annotation>),
     (after_ms, until_ms): (i64, i64),
-) -> (Vec<Series>, Vec<String>) {
+) -> (Vec<Series>, Vec<Annotation>) {
     series.retain_mut(|one| {
         let first = one.timestamps_ms.partition_point(|&at| at <= after_ms);
         let end = one.timestamps_ms.partition_point(|&at| at <= until_ms);
@@ -374,10 +385,13 @@ fn join_metric<'a>(
     })
 }
 
-/// What the source said about the answers of any chunk, each once.
-fn join_warnings(chunks: &[(Chunk, ChunkData)]) -> BTreeMap<String, String> {
+/// What the source said beside the answers of any chunk, each once.
+fn join_texts(
+    chunks: &[(Chunk, ChunkData)],
+    of: impl Fn(&ChunkData) -> &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let mut joined = BTreeMap::<String, Vec<&str>>::new();
-    for (name, told) in chunks.iter().flat_map(|(_, data)| &data.source_warnings) {
+    for (name, told) in chunks.iter().flat_map(|(_, data)| of(data)) {
         let known = joined.entry(name.clone()).or_default();
         if !known.contains(&told.as_str()) {
             known.push(told);
@@ -416,7 +430,8 @@ mod tests {
     fn what_a_source_may_answer_otherwise_later_is_not_settled() {
         let answered = |values: &[f64]| Ok((vec![series(values)], Vec::new()));
         let nothing = || Ok((Vec::new(), Vec::new()));
-        let partial = Ok((Vec::new(), vec!["a store is missing".to_owned()]));
+        let text = || "a store is missing".to_owned();
+        let partial = Ok((Vec::new(), vec![Annotation::Partial(text())]));
         let fault = Err(DataFault {
             code: FaultCode::SourceSlow,
             message: String::new(),
@@ -425,8 +440,12 @@ mod tests {
         // No series of the errors is what a faultless service has.
         assert!(ChunkData::is_settled(&[whole.clone(), nothing()]));
         assert!(!ChunkData::is_settled(&[nothing(), nothing()]));
-        for wrong in [partial, fault, answered(&[1.0, f64::NAN])] {
+        for wrong in [partial, fault, answered(&[1.0, f64::NAN, f64::NAN])] {
             assert!(!ChunkData::is_settled(&[whole.clone(), wrong]));
+        }
+        let remarked = Ok((Vec::new(), vec![Annotation::Remark(text())]));
+        for right in [remarked, answered(&[1.0, f64::NAN])] {
+            assert!(ChunkData::is_settled(&[whole.clone(), right]));
         }
     }
 }

@@ -25,8 +25,8 @@ impl StageQuestions {
     /// pieces of two hours (or the whole intervals in them), the newest ending with the grid. A
     /// shorter past with the same end has the same newest pieces.
     ///
-    /// The readings are those of [`StageQuestions::with_texts`], without gauges: the source averages them
-    /// over all targets, so nothing of theirs can be split. The regions are added to the control's
+    /// The readings are those of [`StageQuestions::with_texts`], without gauges: their series need not
+    /// be those of targets, so nothing of theirs can be split. The regions are added to the control's
     /// matchers. [`StageQuestions::assemble_split`] reads the answers.
     ///
     /// # Errors

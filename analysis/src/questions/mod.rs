@@ -4,6 +4,7 @@
 //! query once, however many checks need it. The answers, in the order of the questions, become
 //! the [`StageData`] that the judge reads. Both directions are pure: the network is between them.
 
+mod annotation;
 mod assemble;
 mod chunk;
 mod control;
@@ -19,6 +20,7 @@ use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
 use crate::query::{self, Narrowing, QueryError};
 use crate::series::{Grid, Populations, Sampling, Series, affordable_step_ms, fine_step_ms};
 
+pub use annotation::Annotation;
 pub use chunk::{Chunk, ChunkData};
 pub use question::{MetricQuestion, QuestionTime};
 use question::{Questions, overlapping_pieces, pieces};
@@ -42,9 +44,9 @@ const MOST_INSTANTS: usize = 200_000;
 /// The share of the traffic from which on nothing is left for the control, in percent.
 const ALL_TRAFFIC_PERCENT: f64 = 100.0;
 
-/// What came back for one question: the series with what the source said about its own answer
-/// (partial data), or why there is no answer.
-pub type Answered = Result<(Vec<Series>, Vec<String>), DataFault>;
+/// What came back for one question: the series with what the source said beside its answer, or why
+/// there is no answer.
+pub type Answered = Result<(Vec<Series>, Vec<Annotation>), DataFault>;
 
 /// Why a stage cannot be asked about. The caller has to change the pipeline or the populations.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -344,7 +346,7 @@ impl<'a> Asker<'a> {
         }
         let times = self.times(key);
         let is_native = matches!(key, ReadingKey::NativeHistogram(_));
-        // The mean of a gauge is taken by the source, for each population.
+        // The values of an expression need not have the label that tells the populations apart.
         if let Some(combined) = self.combined.clone()
             && !matches!(key, ReadingKey::Gauge(_))
         {
@@ -362,7 +364,10 @@ impl<'a> Asker<'a> {
             };
             return Ok(Reading {
                 sources,
-                promql,
+                promql: Populations {
+                    control: promql.clone(),
+                    canary: promql,
+                },
                 is_native,
                 narrowing: None,
             });
@@ -383,7 +388,10 @@ impl<'a> Asker<'a> {
                 control: control.as_ref().map(&mut source),
                 canary: canary.as_ref().map(&mut source),
             },
-            promql: canary.or(control).unwrap_or_default(),
+            promql: Populations {
+                control: control.unwrap_or_default(),
+                canary: canary.unwrap_or_default(),
+            },
             is_native,
             narrowing: None,
         })
@@ -406,9 +414,12 @@ impl<'a> Asker<'a> {
             if let ReadingKey::Counter(wider) = other
                 && let Some(narrowing) = self.texts.narrowing(wider, selector)
             {
-                let canary = self.populations.canary.clone();
+                let Populations { control, canary } = self.populations.clone();
                 return Ok(Some(Reading {
-                    promql: self.text(key, &canary, &[])?,
+                    promql: Populations {
+                        control: self.text(key, &control, &[])?,
+                        canary: self.text(key, &canary, &[])?,
+                    },
                     narrowing: Some(narrowing),
                     ..reading.clone()
                 }));
@@ -506,7 +517,7 @@ impl<'a> Asker<'a> {
             (ReadingKey::NativeHistogram(selector), None) => {
                 query::native_histogram_per_target(selector, matchers, group_by)
             }
-            (ReadingKey::Gauge(expression), _) => query::gauge_mean(expression, matchers),
+            (ReadingKey::Gauge(expression), _) => query::gauge_values(expression, matchers),
         }
     }
 }

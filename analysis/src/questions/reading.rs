@@ -8,7 +8,7 @@ use crate::data::{DataFault, FaultCode};
 use crate::query::Narrowing;
 use crate::series::{Populations, Series, is_native};
 
-use super::Answered;
+use super::{Annotation, Answered};
 
 /// Said where native histograms came in place of plain samples.
 const NATIVE_LEFT_OUT: &str = "native histograms among the answers were left out: a quantile \
@@ -32,8 +32,8 @@ pub(super) struct Source {
 pub(super) struct Reading {
     /// Where each population's series are; nothing for one that is not asked for.
     pub(super) sources: Populations<Option<Source>>,
-    /// The text that reads the canary, for messages.
-    pub(super) promql: String,
+    /// The text that reads each population, for messages; empty for one that is not asked for.
+    pub(super) promql: Populations<String>,
     /// Whether native histograms are read, and not plain samples.
     pub(super) is_native: bool,
     /// What tells these series from the others of the same questions, where they are some of them.
@@ -45,8 +45,10 @@ pub(super) struct Reading {
 pub(super) struct Read<'a> {
     /// The series of each population.
     pub(super) series: Populations<Vec<Cow<'a, Series>>>,
-    /// What the source said about its answers, each once.
+    /// What the source said of answers that are not complete, each once.
     pub(super) warnings: Vec<String>,
+    /// What it remarked on the queries, each once.
+    pub(super) remarks: Vec<String>,
 }
 
 impl Reading {
@@ -67,14 +69,19 @@ impl Reading {
         let mut read = Read::default();
         for questions in self.questions() {
             for index in questions {
-                let (series, warnings) = answer(answers, index)?;
+                let (series, told) = answer(answers, index)?;
                 let left_out = series
                     .iter()
                     .any(|one| is_native(one) != self.is_native)
-                    .then(|| self.left_out().to_owned());
-                for warning in warnings.iter().chain(&left_out) {
-                    if !read.warnings.contains(warning) {
-                        read.warnings.push(warning.clone());
+                    .then(|| self.left_out().to_owned())
+                    .map(Annotation::Partial);
+                for one in told.iter().chain(&left_out) {
+                    let (texts, text) = match one {
+                        Annotation::Partial(text) => (&mut read.warnings, text),
+                        Annotation::Remark(text) => (&mut read.remarks, text),
+                    };
+                    if !texts.contains(text) {
+                        texts.push(text.clone());
                     }
                 }
             }
@@ -153,7 +160,7 @@ impl Source {
 pub(super) fn answer(
     answers: &[Answered],
     index: usize,
-) -> Result<&(Vec<Series>, Vec<String>), DataFault> {
+) -> Result<&(Vec<Series>, Vec<Annotation>), DataFault> {
     match answers.get(index) {
         Some(Ok(answer)) => Ok(answer),
         Some(Err(fault)) => Err(fault.clone()),

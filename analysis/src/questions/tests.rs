@@ -302,14 +302,11 @@ fn kill_switches_and_the_metric_of_an_impact_are_asked_for() {
 }
 
 #[test]
-fn gauges_are_averaged_by_the_source_at_the_end_of_each_interval() {
+fn gauges_are_read_series_by_series_at_the_end_of_each_interval() {
     let plan = plan(&["cpu"]);
     assert_eq!(
         texts(&plan),
-        [
-            "avg(cpu_ratio{version=\"1\"})",
-            "avg(cpu_ratio{version=\"2\"})"
-        ]
+        ["cpu_ratio{version=\"1\"}", "cpu_ratio{version=\"2\"}"]
     );
     let end_ms = START_MS + 30_000;
     let time = QuestionTime::Range {
@@ -327,7 +324,9 @@ fn gauges_are_averaged_by_the_source_at_the_end_of_each_interval() {
         values: vec![value],
         ..Series::default()
     };
-    let data = plan.assemble(&[ok(vec![value(0.5)]), ok(vec![value(0.75)])]);
+    let idle = value(f64::NAN);
+    let canary = vec![value(0.5), value(1.0), idle];
+    let data = plan.assemble(&[ok(vec![value(0.5)]), ok(canary)]);
     let Some(MetricData::Gauge(gauge)) = data.metrics.get("cpu") else {
         panic!("no gauge");
     };
@@ -632,7 +631,8 @@ fn a_step_that_is_too_fine_for_a_long_window_is_coarsened() {
 fn the_last_chunk_takes_the_samples_and_gets_the_same() {
     let pipeline = pipeline();
     let stage = stage(&["error_rate", "latency_p99", "retry_rate", "cpu"]);
-    let told = |series| Ok((series, vec!["partial".to_owned(), "partial".to_owned()]));
+    let partial = || Annotation::Partial("partial".to_owned());
+    let told = |series| Ok((series, vec![partial(), partial()]));
     let slow = DataFault {
         code: FaultCode::SourceSlow,
         message: "no answer within 10 s".to_owned(),
@@ -684,7 +684,11 @@ fn a_canary_without_any_series_has_no_data_and_the_query_is_told() {
             .message
             .contains("http_seconds_bucket")
     );
-    assert!(fault(&data, "cpu").message.contains("avg(cpu_ratio"));
+    assert!(
+        fault(&data, "cpu")
+            .message
+            .contains("cpu_ratio{version=\"2\"}")
+    );
 }
 
 #[test]
@@ -797,7 +801,8 @@ fn events_that_nobody_ever_had_are_no_data() {
 #[test]
 fn what_the_source_said_is_told_with_the_metric_it_concerns() {
     let plan = plan(&["error_rate", "retry_rate"]);
-    let partial = (Vec::new(), vec!["one store is down".to_owned(); 2]);
+    let said = || "one store is down".to_owned();
+    let partial = (Vec::new(), vec![Annotation::Partial(said()); 2]);
     let given = answers(
         &plan,
         &[("http_retries", Ok(partial)), ("http_requests", requests())],
@@ -808,6 +813,55 @@ fn what_the_source_said_is_told_with_the_metric_it_concerns() {
         told,
         [("retry_rate".to_owned(), "one store is down".to_owned())]
     );
+}
+
+#[test]
+fn a_remark_of_the_source_is_no_reason_to_distrust_its_answer() {
+    let plan = plan(&["error_rate"]);
+    let Ok((series, _)) = requests() else {
+        panic!("no answer")
+    };
+    let remark = Annotation::Remark("it might not be a counter".to_owned());
+    let given = answers(&plan, &[("http_requests", Ok((series, vec![remark])))]);
+    let data = plan.assemble(&given);
+    assert!(data.source_warnings.is_empty());
+    assert_eq!(
+        data.source_remarks["error_rate"],
+        "it might not be a counter"
+    );
+    assert_eq!(counts(&data, "error_rate"), [(0.0, 10.0), (0.0, 90.0)]);
+}
+
+#[test]
+fn a_message_about_a_population_shows_the_query_of_that_population() {
+    let plan = plan_of(&apart(), &stage(&["error_rate"]));
+    let nan = || ok(vec![counter("1", &[], [f64::NAN; 4])]);
+    let given: Vec<Answered> = plan
+        .questions()
+        .iter()
+        .map(|question| {
+            if question.promql.contains("errors") && !question.promql.contains("canary") {
+                nan()
+            } else {
+                ok(vec![counter("1", &[], [0.0, 1.0, 2.0, 3.0])])
+            }
+        })
+        .collect();
+    let message = fault(&plan.assemble(&given), "error_rate").message;
+    assert!(
+        message.ends_with("http_errors_total{pod=~\"shop-.*\"}"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_answers_for_a_histogram_without_bounds_is_told_as_such() {
+    let plan = plan(&["latency_p99"]);
+    let plain = ok(vec![counter("2", &[], [0.0, 1.0, 2.0, 3.0])]);
+    let data = plan.assemble(&answers(&plan, &[("http_seconds", plain)]));
+    let fault = fault(&data, "latency_p99");
+    assert_eq!(fault.code, FaultCode::NoData);
+    assert!(fault.message.contains("le or vmrange"), "{}", fault.message);
 }
 
 #[test]
@@ -843,7 +897,9 @@ fn samples_are_asked_for_by_an_instant_query_that_begins_before_the_grid() {
         texts(&plan),
         [
             "http_requests_total{version=~\"1|2\"}[11m30s]",
+            "http_requests_created{version=~\"1|2\"}[11m30s]",
             "http_errors_total{version=~\"1|2\"}[11m30s]",
+            "http_errors_created{version=~\"1|2\"}[11m30s]",
             "process_start_time_seconds{version=~\"1|2\"}[11m30s]",
         ]
     );

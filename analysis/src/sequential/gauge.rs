@@ -37,6 +37,8 @@ pub fn block_means(differences: &[Option<f64>], length: usize) -> Vec<f64> {
 /// With `B` blocks, `z = sqrt(B) mean / s`, `s` their standard deviation (`B - 1`) and
 /// `B* = max(B_plan / 4, 5)`: `rho2 = (-2 ln(2 alpha) + ln(1 - 2 ln(2 alpha))) / B*`, `c = B rho2 + 1`,
 /// `deflate(ln(4 / c) / 2 + z^2 B rho2 / (2 c) + ln Phi(z sqrt(B rho2 / c)), B - 1)`; 0 below 4 blocks.
+/// Blocks that are all the same are what blocks come to that vary ever less: sure above 0 and sure below
+/// it, and without evidence at 0.
 /// For compliance give the differences with the opposite sign. Blocks that are not finite give 0.
 ///
 /// Source: I. Waudby-Smith and others, "Time-uniform central limit theory and asymptotic confidence
@@ -68,6 +70,9 @@ pub fn gauge_log_evidence(
     let deviation = libm::sqrt(squares / (blocks - 1.0));
     let z = if deviation > 0.0 {
         libm::sqrt(blocks) * mean / deviation
+    } else if squares <= 0.0 {
+        // As of what hardly varies. On the limit itself nothing is known, whatever the noise.
+        mean * f64::INFINITY
     } else {
         0.0
     };
@@ -279,10 +284,18 @@ mod tests {
             assert_eq!(normal_mixture_log_evidence(bad, 1.0, 1.0), 0.0);
         }
         assert!(gauge_log_evidence(&[1e308; 5], 24, ErrorRate::ROLLBACK).is_finite());
-        assert_eq!(gauge_log_evidence(&[0.5; 5], 24, ErrorRate::ROLLBACK), {
-            let precision = mixture_precision(ErrorRate::ROLLBACK, 6.0);
-            log_mixture(0.0, 5.0, precision)
-        });
+    }
+
+    #[test]
+    fn what_never_varies_is_told_as_what_hardly_does() {
+        let of = |means: [f64; 4]| gauge_log_evidence(&means, 24, ErrorRate::ROLLBACK);
+        let hardly = |level: f64| of([level, level + 1e-9, level - 1e-9, level]);
+        for level in [0.5, 1e-6, 1e6] {
+            assert!(of([level; 4]) >= hardly(level) && hardly(level) > 6.0);
+            assert!(of([-level; 4]) <= 0.0);
+        }
+        let precision = mixture_precision(ErrorRate::ROLLBACK, 6.0);
+        assert_eq!(of([0.0; 4]), log_mixture(0.0, 4.0, precision));
     }
 
     /// Between 0 and 1, as if at random: the finalizer of splitmix64.

@@ -42,6 +42,7 @@ pub(super) fn paired(
         control,
         canary,
         quality,
+        ..PairedHistogram::default()
     }
 }
 
@@ -61,7 +62,7 @@ fn make_ascending<'a>(counts_from_last: impl Iterator<Item = &'a mut f64>) -> us
 
 /// A bound in base units. A scale of 0.001 is taken as a division by 1000, so that 35 ms become
 /// the float nearest to 0.035, as it is written in a limit.
-fn scaled(bound: f64, scale: f64) -> f64 {
+pub(super) fn scaled(bound: f64, scale: f64) -> f64 {
     let parts = (1.0 / scale).round();
     let is_fraction = parts.is_finite() && parts >= 1.0 && (parts * scale - 1.0).abs() < 1e-12;
     if is_fraction {

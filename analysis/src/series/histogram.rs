@@ -2,23 +2,27 @@
 
 use std::borrow::Borrow;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
-use super::buckets::{BucketTarget, BucketTargets, common_bounds};
-use super::counting::count;
-use super::cumulative::{Arm, paired};
+use super::bounds::{Counted, common_bounds, counted};
+use super::buckets::{Bound, BucketTargets};
+use super::counting::{Counter, count};
+use super::cumulative::{Arm, paired, scaled};
 use super::heartbeat::Heartbeats;
 use super::ledger::Ledger;
 use super::{
-    ArmCount, Grid, PairedCounts, PairedHistogram, PairedInterval, Populations, Sampling, Series,
+    ArmCount, BucketLayout, Grid, PairedCounts, PairedHistogram, PairedInterval, Populations,
+    Sampling, Series,
 };
 
 /// Counts the buckets of a classic histogram of both populations on the grid.
 ///
-/// Each series is one bucket, with the bound in its label `le`, and is followed as any counter of its
-/// target. The bounds are
-/// those that all targets of both populations have all the time, multiplied by `scale` into base
-/// units. A target without the bucket `+Inf` cannot be counted; its samples are rejected.
+/// Each series is one bucket of one target, with the bound in its label `le`, or the range in its
+/// label `vmrange`, and is followed as any counter of its target. The bounds are those that all
+/// targets of both populations have all the time, multiplied by `scale` into base units; a target
+/// that lacks some and has few of the requests is left out before. A target without the bucket
+/// `+Inf` cannot be counted; its samples are rejected. `limits`, in base units, are what buckets that
+/// are ranges must have bounds around.
 ///
 /// The counts of an interval ascend with the bounds. Where a racing scrape made them not, the
 /// count of the lower bound is lowered, so that the number of all observations stays true.
@@ -28,30 +32,52 @@ pub fn histogram<S: Borrow<Series>>(
     buckets: Populations<&[S]>,
     heartbeats: Populations<&Heartbeats>,
     scale: f64,
+    limits: &[f64],
 ) -> PairedHistogram {
     let targets = buckets.map(|series| BucketTargets::read(series));
-    let bounds = common_bounds(targets.control.usable.iter().chain(&targets.canary.usable));
-    let count = |targets: &BucketTargets<'_>, heartbeats: &Heartbeats| {
-        let all = || targets.usable.iter().flat_map(BucketTarget::series);
-        let heartbeats = heartbeats.known_by(sampling, all());
+    let chosen = Populations {
+        control: counted(&targets.control.usable),
+        canary: counted(&targets.canary.usable),
+    };
+    let limits: Vec<f64> = limits.iter().map(|limit| limit / scale).collect();
+    let bounds = common_bounds(&chosen, &limits);
+    let count = |targets: &BucketTargets<'_>, chosen: &Counted<'_, '_>, heartbeats: &Heartbeats| {
+        let of = || chosen.targets.iter();
+        let all = of().flat_map(|target| target.series());
+        let heartbeats = heartbeats.known_by(sampling, all);
         let mut ledger = Ledger::new(grid, sampling, &heartbeats);
         ledger.rejected = targets.rejected;
-        let counters = targets
-            .usable
-            .iter()
-            .flat_map(|target| target.counters(&bounds));
-        let on = (grid, sampling);
-        let counts = count(on, counters, bounds.len(), &heartbeats, &mut ledger);
+        let mut count = |counters: Vec<Counter<'_>>| {
+            let on = (grid, sampling);
+            count(on, counters, bounds.len(), &heartbeats, &mut ledger)
+        };
+        let up_to = of().flat_map(|target| target.cumulative(&bounds));
+        let mut counts = count(up_to.collect());
+        let within = of().flat_map(|target| target.ranges(&bounds));
+        let mut ranges = count(within.collect());
+        ranges.accumulate_axis_inplace(Axis(1), |before, now| *now += before);
+        counts += &ranges;
         ledger.series = targets.series;
         Arm { counts, ledger }
     };
-    let control = count(&targets.control, heartbeats.control);
-    let canary = count(&targets.canary, heartbeats.canary);
+    let control = count(&targets.control, &chosen.control, heartbeats.control);
+    let canary = count(&targets.canary, &chosen.canary, heartbeats.canary);
     let arms = Populations {
         control: &control,
         canary: &canary,
     };
-    paired(grid, bounds.iter().map(|bound| bound.0), scale, arms)
+    let own = |bounds: &[Bound]| bounds.iter().map(|bound| scaled(bound.0, scale)).collect();
+    PairedHistogram {
+        buckets: BucketLayout {
+            is_sparse: chosen.control.has_ranges() || chosen.canary.has_ranges(),
+            own_bounds: Populations {
+                control: own(&chosen.control.own_bounds),
+                canary: own(&chosen.canary.own_bounds),
+            },
+            other_targets: chosen.map(|counted| counted.others),
+        },
+        ..paired(grid, bounds.iter().map(|bound| bound.0), scale, arms)
+    }
 }
 
 impl PairedHistogram {

@@ -5,11 +5,15 @@
 //! the part in which it ends. Of a row that reaches back over what was told before (a scrape was
 //! missed at the end of a part, which nobody knew of by then), only the rest is told.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, Axis};
 
-use super::{ArmCount, DataQuality, PairedCounts, PairedGauge, PairedHistogram, PairedInterval};
+use super::{
+    ArmCount, BucketLayout, DataQuality, FiniteSeries, LeftOutSeries, OtherBuckets, PairedCounts,
+    PairedGauge, PairedHistogram, PairedInterval, Populations,
+};
 
 /// Where a part lies in the whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,7 +193,8 @@ impl PairedHistogram {
     /// nothing was observed beyond.
     #[must_use]
     pub fn join(parts: &[Placed<'_, Self>], is_native: bool) -> Self {
-        let bounds = common_bounds(parts, is_native);
+        let is_sparse = parts.iter().any(|(_, part)| part.buckets.is_sparse);
+        let bounds = common_bounds(parts, is_native || is_sparse);
         let mut joiner = Joiner::default();
         let mut spans = Vec::new();
         let mut control = Array2::<f64>::zeros((0, bounds.len()));
@@ -221,6 +226,17 @@ impl PairedHistogram {
             spans,
             control,
             canary,
+            buckets: BucketLayout {
+                is_sparse,
+                own_bounds: Populations {
+                    control: newest_bounds(parts, |of| &of.control),
+                    canary: newest_bounds(parts, |of| &of.canary),
+                },
+                other_targets: Populations {
+                    control: other_targets(parts, |of| &of.control),
+                    canary: other_targets(parts, |of| &of.canary),
+                },
+            },
             quality: joiner.quality(qualities),
         }
     }
@@ -301,34 +317,103 @@ fn common_bounds(parts: &[Placed<'_, PairedHistogram>], is_native: bool) -> Vec<
     bounds
 }
 
+/// The newest bounds of a population that are known.
+fn newest_bounds(
+    parts: &[Placed<'_, PairedHistogram>],
+    of: impl Fn(&Populations<Vec<f64>>) -> &Vec<f64>,
+) -> Vec<f64> {
+    let bounds = parts
+        .iter()
+        .rev()
+        .map(|(_, part)| of(&part.buckets.own_bounds));
+    let mut known = bounds.filter(|bounds| !bounds.is_empty());
+    known.next().cloned().unwrap_or_default()
+}
+
+/// The targets that had other buckets in any part, each once.
+fn other_targets(
+    parts: &[Placed<'_, PairedHistogram>],
+    of: impl Fn(&Populations<Vec<OtherBuckets>>) -> &Vec<OtherBuckets>,
+) -> Vec<OtherBuckets> {
+    let all = parts
+        .iter()
+        .flat_map(|(_, part)| of(&part.buckets.other_targets));
+    all.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 impl PairedGauge {
     /// Puts parts together.
     #[must_use]
     pub fn join(parts: &[Placed<'_, Self>]) -> Self {
-        let mut intervals = Vec::new();
-        let mut quality = DataQuality::default();
+        let mut joined = Self::default();
         for (place, part) in parts {
             for index in place.own.clone() {
-                let found = index
-                    .checked_sub(place.counted_from)
-                    .and_then(|index| part.intervals.get(index));
+                let index = index.checked_sub(place.counted_from);
+                let found = index.and_then(|index| part.intervals.get(index));
                 let found = found.copied().unwrap_or_default();
                 let is_missing = found.control.is_none() && found.canary.is_none();
-                quality.missing_intervals += usize::from(is_missing);
-                intervals.push(found);
+                joined.quality.missing_intervals += usize::from(is_missing);
+                joined.intervals.push(found);
+                let behind = index.and_then(|index| part.behind.get(index));
+                joined.behind.push(behind.copied().unwrap_or_default());
             }
+            let quality = &mut joined.quality;
             quality.rejected_samples += part.quality.rejected_samples;
             quality.control_series = quality.control_series.max(part.quality.control_series);
             quality.canary_series = quality.canary_series.max(part.quality.canary_series);
+            let left_out = &mut joined.left_out;
+            add_left_out(&mut left_out.control, place, &part.left_out.control);
+            add_left_out(&mut left_out.canary, place, &part.left_out.canary);
         }
-        Self { intervals, quality }
+        joined.finite = Populations {
+            control: finite(parts.iter().map(|(_, part)| part.finite.control)),
+            canary: finite(parts.iter().map(|(_, part)| part.finite.canary)),
+        };
+        joined
+    }
+}
+
+/// Adds what a part left out in its own intervals.
+fn add_left_out(joined: &mut Vec<LeftOutSeries>, place: &Place, part: &[LeftOutSeries]) {
+    for one in part {
+        let intervals = one.intervals.iter().map(|index| place.counted_from + index);
+        let own: Vec<usize> = intervals
+            .filter(|index| place.own.contains(index))
+            .collect();
+        if own.is_empty() {
+            continue;
+        }
+        let is_same =
+            |known: &&mut LeftOutSeries| known.labels == one.labels && known.why == one.why;
+        match joined.iter_mut().find(is_same) {
+            Some(known) => known.intervals.extend(own),
+            None => joined.push(LeftOutSeries {
+                intervals: own,
+                ..one.clone()
+            }),
+        }
+    }
+}
+
+/// How many series are numbers over all parts. A part of which none is tells only that nothing is
+/// known of its time, as long as others have some: a service that is idle for a while.
+fn finite(parts: impl Iterator<Item = FiniteSeries> + Clone) -> FiniteSeries {
+    let sum = |all: FiniteSeries, part: FiniteSeries| FiniteSeries {
+        seen: all.seen + part.seen,
+        not_finite: all.not_finite + part.not_finite,
+    };
+    let telling = parts.clone().filter(|part| part.not_finite < part.seen);
+    let known = telling.fold(FiniteSeries::default(), sum);
+    if known.seen > 0 {
+        known
+    } else {
+        parts.fold(FiniteSeries::default(), sum)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::Populations;
 
     fn interval(first: usize, length: usize, events: f64) -> PairedInterval {
         let count = ArmCount {
@@ -458,7 +543,7 @@ mod tests {
             spans: (0..rows.len()).map(|row| (row, 1)).collect(),
             control: counts.clone(),
             canary: counts,
-            quality: DataQuality::default(),
+            ..PairedHistogram::default()
         }
     }
 
@@ -514,7 +599,7 @@ mod tests {
         };
         let part = |values: &[Option<f64>]| PairedGauge {
             intervals: values.iter().map(|one| value(*one)).collect(),
-            quality: DataQuality::default(),
+            ..PairedGauge::default()
         };
         let [first, second] = places();
         let one = part(&[Some(1.0), None, Some(3.0), Some(4.0)]);

@@ -105,6 +105,15 @@ impl<'a> Life<'a> {
         is_proof || at_ms.saturating_sub(first_ms.max(from_ms)) > overdue_ms
     }
 
+    /// The latest time before an instant, and not of the same scrape, at which the target was scraped.
+    pub(super) fn scraped_before(&self, at_ms: i64) -> Option<i64> {
+        let near = self
+            .seen
+            .partition_point(|&(time_ms, _)| time_ms < at_ms - SAME_SCRAPE_MS);
+        let (time_ms, _) = self.seen.get(near.checked_sub(1)?)?;
+        Some(*time_ms)
+    }
+
     /// Whether the target was scraped between two samples of a series that is sampled as often as
     /// `period_ms` says: then the series was not there.
     pub(super) fn was_scraped_between(

@@ -23,6 +23,7 @@
 //! is taken away for both populations: the intervals on its two sides become one. Pairs of counts
 //! then always belong to the same time.
 
+mod bounds;
 mod buckets;
 mod copies;
 mod counting;
@@ -34,15 +35,18 @@ mod join;
 mod ledger;
 mod life;
 mod model;
+mod naming;
 mod native;
 mod pace;
 mod proportion;
+mod ranges;
 mod rate;
 mod slice;
 mod target;
 mod track;
 mod walker;
 
+pub use buckets::has_buckets;
 pub use copies::ScrapeLabel;
 pub use gauge::gauge;
 pub use heartbeat::{

@@ -245,7 +245,7 @@ impl PairedCounts {
 
 /// Histograms of both populations on the grid: for each interval (row) and bound (column) the
 /// number of observations at or below the bound. The last bound is infinite.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PairedHistogram {
     /// The bounds, ascending, in base units; those that both populations have in common.
     pub upper_bounds: Vec<f64>,
@@ -255,15 +255,83 @@ pub struct PairedHistogram {
     pub control: Array2<f64>,
     /// The canary's cumulative counts, of the same shape.
     pub canary: Array2<f64>,
+    /// What the buckets of both populations are.
+    pub buckets: BucketLayout,
     /// What had to be put right.
     pub quality: DataQuality,
 }
 
-/// The mean of a gauge over each population, on the grid.
+/// What the buckets of a histogram are: what its bounds alone do not tell.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BucketLayout {
+    /// Whether there are buckets for what was observed only, as those with `vmrange`: nothing was
+    /// observed then beyond the bounds.
+    pub is_sparse: bool,
+    /// The finite bounds that most requests of each population are counted at, ascending, in base
+    /// units. Empty where buckets have no fixed bounds.
+    pub own_bounds: Populations<Vec<f64>>,
+    /// Targets that lack some of these bounds.
+    pub other_targets: Populations<Vec<OtherBuckets>>,
+}
+
+/// A target that has other buckets than most of its population.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OtherBuckets {
+    /// The labels that name it, shortened: `{pod="shop-1"}`.
+    pub labels: String,
+    /// Whether it is not counted, because it has so few of the requests. Else only the bounds count
+    /// that it has as well.
+    pub is_left_out: bool,
+}
+
+/// The mean of a gauge over the series of each population, on the grid.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PairedGauge {
     /// One entry for each grid interval: the value at its end, where there is one.
     pub intervals: Vec<Populations<Option<f64>>>,
+    /// One entry for each grid interval: how many series (pods, as a rule) each mean is of.
+    pub behind: Vec<Populations<u32>>,
+    /// The series that were left out of means.
+    pub left_out: Populations<Vec<LeftOutSeries>>,
+    /// How many of the series are no numbers.
+    pub finite: Populations<FiniteSeries>,
     /// What had to be put right.
     pub quality: DataQuality,
+}
+
+/// A series that was left out of the mean of its population for some intervals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutSeries {
+    /// The labels that name it, shortened: `{pod="shop-1"}`.
+    pub labels: String,
+    /// Why.
+    pub why: LeftOut,
+    /// For which grid intervals, ascending.
+    pub intervals: Vec<usize>,
+}
+
+/// Why a series is left out of a mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LeftOut {
+    /// Its value is NaN or infinite.
+    NotFinite,
+    /// It has no value, although it had one before and others of its population have one.
+    Absent,
+}
+
+/// How many series of a population have values that are numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FiniteSeries {
+    /// Series with any value.
+    pub seen: usize,
+    /// Those of which every value is NaN or infinite.
+    pub not_finite: usize,
+}
+
+impl FiniteSeries {
+    /// Whether more than half of the series are no numbers: then the mean of the others is not one
+    /// of the population.
+    pub fn is_mostly_not(self) -> bool {
+        self.not_finite > self.seen - self.seen.min(self.not_finite)
+    }
 }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis, Slice};
 
-use super::{DataQuality, PairedCounts, PairedGauge, PairedHistogram};
+use super::{DataQuality, LeftOutSeries, PairedCounts, PairedGauge, PairedHistogram, Populations};
 
 /// The rows whose intervals all lie in `[first, first + length)`, given the first interval and the
 /// number of intervals of each row. What an interval that a missed scrape joined to one outside has
@@ -83,6 +83,7 @@ impl PairedHistogram {
             upper_bounds: self.upper_bounds.clone(),
             control: rows(&self.control),
             canary: rows(&self.canary),
+            buckets: self.buckets.clone(),
             quality: quality_of_part(self.quality, length, spans.iter().copied()),
             spans,
         }
@@ -100,8 +101,19 @@ impl PairedGauge {
             .take(length)
             .copied()
             .collect();
-        let is_missing = |pair: &&super::Populations<Option<f64>>| {
-            pair.control.is_none() && pair.canary.is_none()
+        let is_missing =
+            |pair: &&Populations<Option<f64>>| pair.control.is_none() && pair.canary.is_none();
+        let left_out = |all: &[LeftOutSeries]| {
+            let part = all.iter().map(|one| LeftOutSeries {
+                intervals: one
+                    .intervals
+                    .iter()
+                    .filter_map(|interval| interval.checked_sub(first))
+                    .filter(|interval| *interval < length)
+                    .collect(),
+                ..one.clone()
+            });
+            part.filter(|one| !one.intervals.is_empty()).collect()
         };
         Self {
             quality: DataQuality {
@@ -109,6 +121,19 @@ impl PairedGauge {
                 ..self.quality
             },
             intervals,
+            behind: self
+                .behind
+                .iter()
+                .skip(first)
+                .take(length)
+                .copied()
+                .collect(),
+            left_out: Populations {
+                control: left_out(&self.left_out.control),
+                canary: left_out(&self.left_out.canary),
+            },
+            // Which series are numbers is told of the whole.
+            finite: self.finite,
         }
     }
 }
@@ -116,7 +141,7 @@ impl PairedGauge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::{ArmCount, PairedInterval, Populations};
+    use crate::series::{ArmCount, PairedInterval};
 
     fn interval(first: usize, length: usize) -> PairedInterval {
         let count = ArmCount {
@@ -178,7 +203,7 @@ mod tests {
             spans: vec![(0, 1), (1, 1), (3, 1), (4, 1)],
             control: rows.clone(),
             canary: rows,
-            quality: DataQuality::default(),
+            ..PairedHistogram::default()
         };
         let part = whole.slice(1, 3);
         assert_eq!(part.spans, [(0, 1), (2, 1)]);
@@ -195,7 +220,7 @@ mod tests {
         };
         let whole = PairedGauge {
             intervals: vec![pair(Some(1.0)), pair(None), pair(Some(3.0))],
-            quality: DataQuality::default(),
+            ..PairedGauge::default()
         };
         let part = whole.slice(1, 5);
         assert_eq!(part.intervals, [pair(None), pair(Some(3.0))]);

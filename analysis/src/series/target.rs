@@ -18,7 +18,7 @@ pub const TARGET_LABELS: [&str; 8] = [
 ];
 
 /// The labels that name a pod, the best first.
-const POD_LABELS: [&str; 8] = [
+pub(super) const POD_LABELS: [&str; 8] = [
     "pod",
     "k8s_pod_name",
     "exported_pod",

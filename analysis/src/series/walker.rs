@@ -187,6 +187,13 @@ impl<'a> Walker<'a> {
         let process = self
             .life
             .between(self.track, (base.at_ms, base.beat), (at_ms, beat));
+        if self.came_over_the_start(at_ms) {
+            return if self.is_born_inside(beat) {
+                Counted::WholeAfterBirth
+            } else {
+                Counted::Nothing
+            };
+        }
         if process != Process::BeganAnew {
             ledger.note_move(self.before, value);
         }
@@ -199,8 +206,6 @@ impl<'a> Walker<'a> {
         let can_be_anew = || value <= self.pace.most_in(at_ms - base.at_ms);
         match process {
             Process::BeganAnew => Counted::WholeAfterReset,
-            // What was counted before the window cannot be told from what was in it.
-            _ if self.is_spanned(base.at_ms, self.grid.start_ms(), at_ms) => Counted::Nothing,
             _ if !fell => Counted::Difference,
             // An exporter had forgotten it.
             _ if was_away() => Counted::WholeAsNew,
@@ -212,6 +217,20 @@ impl<'a> Walker<'a> {
             Process::Unknown if can_be_anew() => Counted::WholeAfterReset,
             Process::Unknown => Counted::Nothing,
         }
+    }
+
+    /// Whether a scrape of the target was missed at the window's start, just before an instant: what was
+    /// counted before the window cannot be told from what was counted in it.
+    fn came_over_the_start(&self, at_ms: i64) -> bool {
+        let start_ms = self.grid.start_ms();
+        let before_ms = self.life.scraped_before(at_ms);
+        before_ms.is_some_and(|before_ms| self.is_spanned(before_ms, start_ms, at_ms))
+    }
+
+    /// Whether the process that answered a scrape is known to have started inside the window.
+    fn is_born_inside(&self, beat: Option<Beat>) -> bool {
+        let started_ms = beat.and_then(|beat| beat.start_ms);
+        started_ms.is_some_and(|started_ms| started_ms >= self.grid.start_ms())
     }
 
     /// Goes on to the interval of an instant; the value at the boundary between two intervals
@@ -234,10 +253,7 @@ impl<'a> Walker<'a> {
     /// What the first value of a series counts.
     fn count_first(&self, at_ms: i64, beat: Option<Beat>, is_first: bool) -> Counted {
         let start_ms = self.grid.start_ms();
-        if beat
-            .and_then(|beat| beat.start_ms)
-            .is_some_and(|process| process >= start_ms)
-        {
+        if self.is_born_inside(beat) {
             return Counted::WholeAfterBirth;
         }
         let from_ms = match self.sampling {
@@ -253,7 +269,7 @@ impl<'a> Walker<'a> {
                     .life
                     .was_seen_without(at_ms, self.pace.overdue_ms(), from_ms)
         };
-        if at_ms > start_ms && is_first && is_seen() {
+        if at_ms > start_ms && is_first && is_seen() && !self.came_over_the_start(at_ms) {
             Counted::WholeAsNew
         } else {
             Counted::Nothing

@@ -5,7 +5,7 @@ use promql_parser::parser::{self, Expr, VectorSelector};
 use proptest::prelude::*;
 use serinus_analysis::matchers::{Matcher, Matchers};
 use serinus_analysis::query::{
-    check_counter_selector, check_gauge_expression, combine, counter_per_target, gauge_mean,
+    check_counter_selector, check_gauge_expression, combine, counter_per_target, gauge_values,
     histogram_per_target, process_starts, regex_escape, region_matcher, validate_matchers,
 };
 
@@ -83,7 +83,7 @@ proptest! {
         let counter = counter_per_target("up{a=~\"x.*\"}", &matchers, &[&label]).unwrap();
         let histogram = histogram_per_target("up", &matchers, &[]).unwrap();
         let starts = process_starts(&matchers, 60).unwrap();
-        let gauge = gauge_mean("up / up", &matchers).unwrap();
+        let gauge = gauge_values("up / up", &matchers).unwrap();
         for (promql, count) in [(counter, 1), (histogram, 1), (starts, 1), (gauge, 2)] {
             let found = selectors(&promql);
             prop_assert_eq!(found.len(), count);
@@ -100,7 +100,7 @@ proptest! {
             Matcher::equal("first", &first),
             Matcher::regex("second", regex_escape(&second)),
         ]);
-        let found = selectors(&gauge_mean(EVERYWHERE, &matchers).unwrap());
+        let found = selectors(&gauge_values(EVERYWHERE, &matchers).unwrap());
         prop_assert_eq!(found.len(), 12);
         for selector in &found {
             prop_assert_eq!(&with_label(selector, "first")[0].value, &first);
@@ -118,7 +118,7 @@ proptest! {
         let matchers = Matchers::from([Matcher::equal("version", &value)]);
         prop_assert!(validate_matchers(&matchers).is_err());
         prop_assert!(counter_per_target("up", &matchers, &[]).is_err());
-        prop_assert!(gauge_mean("up", &matchers).is_err());
+        prop_assert!(gauge_values("up", &matchers).is_err());
         prop_assert!(process_starts(&matchers, 60).is_err());
     }
 
@@ -170,9 +170,8 @@ proptest! {
     #[test]
     fn writing_again_changes_nothing(value in value()) {
         let matchers = Matchers::from([Matcher::equal("version", &value)]);
-        let once = gauge_mean(EVERYWHERE, &matchers).unwrap();
-        let inner = once.strip_prefix("avg(").unwrap().strip_suffix(')').unwrap();
-        prop_assert_eq!(gauge_mean(inner, &matchers).unwrap(), once);
+        let once = gauge_values(EVERYWHERE, &matchers).unwrap();
+        prop_assert_eq!(gauge_values(&once, &matchers).unwrap(), once);
     }
 
     #[test]

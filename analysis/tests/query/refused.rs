@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serinus_analysis::matchers::{Matcher, Matchers};
 use serinus_analysis::query::{
-    QueryError, check_counter_selector, check_gauge_expression, counter_per_target, gauge_mean,
-    histogram_per_target, process_starts, validate_matchers,
+    QueryError, check_counter_selector, check_gauge_branches, check_gauge_expression,
+    counter_per_target, gauge_values, histogram_per_target, process_starts, validate_matchers,
 };
 
 /// One refusal for each input, as `input` and `    message`; a success is written as such, so
@@ -192,9 +192,9 @@ fn refuse_what_is_not_a_gauge() {
     "avg_over_time(memory_bytes[0.0001])"
         the duration "0.0001" is not usable: give whole milliseconds up to 100 years, such as 5m
     "a + ignoring () group_left () b"
-        avg(a + group_left () b) cannot be written back unchanged: simplify the query, or record a rule for it
+        a + group_left () b cannot be written back unchanged: simplify the query, or record a rule for it
     "a @ -5"
-        avg(a @ 0.000) cannot be written back unchanged: simplify the query, or record a rule for it
+        a @ 0.000 cannot be written back unchanged: simplify the query, or record a rule for it
     "#);
 }
 
@@ -249,15 +249,15 @@ fn refuse_texts_that_are_too_long_or_too_deep() {
             "(".repeat(101),
             ")".repeat(101)
         ))),
-        message(gauge_mean(&written, &wide)),
-        message(gauge_mean("a + b + c", &costly)),
+        message(gauge_values(&written, &wide)),
+        message(gauge_values("a + b + c", &costly)),
         message(process_starts(&Matchers::new(), 0)),
         message(process_starts(&Matchers::new(), i64::MAX)),
     ];
     insta::assert_snapshot!(lines.join("\n"), @r#"
     the query has 16385 bytes, the limit is 16384: shorten it or record a rule for it
     the query is nested 102 levels deep, the limit is 100: use fewer parentheses and operators, or record a rule for a part of it
-    the query has 100502 bytes once the matchers are added to each of its selectors, the limit is 65536: use fewer selectors or shorter matchers
+    the query has 100497 bytes once the matchers are added to each of its selectors, the limit is 65536: use fewer selectors or shorter matchers
     "\\w{1,50}" of the label b makes the regular expressions of the query too costly: use shorter repetitions and fewer classes such as \w, or = for plain values
     a range of 0 seconds is not usable: give 1 second to 100 years
     a range of 9223372036854775807 seconds is not usable: give 1 second to 100 years
@@ -276,6 +276,54 @@ fn refuse_histograms_of_some_buckets() {
 }
 
 #[test]
+fn refuse_expressions_with_a_value_where_a_population_has_no_series() {
+    let texts = [
+        "sum(a) / sum(b) or vector(0)",
+        "sum(a) or on () vector(0)",
+        "(a or vector(1))",
+        "sum(a) / (sum(b) or vector(1))",
+        "vector(0) or a",
+        "absent(a)",
+        "a or absent_over_time(a[5m]) * 0",
+        "a or hour()",
+        "vector(1) unless on () a",
+        "label_replace(vector(3), \"x\", \"y\", \"\", \"\") + on () a",
+        "a{__population__=\"\"} or b",
+        "b unless a{__population__=\"\"}",
+    ];
+    insta::assert_snapshot!(messages(&texts, check_gauge_branches));
+}
+
+#[test]
+fn expressions_of_their_population_alone_are_not_refused() {
+    for text in [
+        "sum(errors) / sum(total) or 0 * sum(total)",
+        "rate(a[2m]) / rate(b[2m])",
+        "a > 5",
+        "time() - a",
+        "a - vector(scalar(sum(b)))",
+        "a unless on (pod) b",
+        "rate(a[2m]) * on (pod) group_left () kube_pod_labels{__population__=\"\"}",
+        "a and on (pod) kube_pod_labels{__population__=\"\"}",
+        "a{__population__=\"\"} / on () group_left () (sum(b) or sum(c))",
+    ] {
+        assert_eq!(check_gauge_branches(text), Ok(()), "{text}");
+    }
+}
+
+#[test]
+fn refuse_a_mark_of_the_populations_that_is_written_otherwise() {
+    let matchers = Matchers::from([Matcher::equal("__population__", "")]);
+    let lines = [
+        message(check_gauge_expression("a{__population__=\"canary\"}")),
+        message(check_gauge_expression("a{__population__!=\"\"}")),
+        message(check_counter_selector("a{__population__=~\".*\"}")),
+        message(gauge_values("a", &matchers)),
+    ];
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
 fn refuse_queries_that_exclude_a_population() {
     let v2 = Matchers::from([Matcher::equal("version", "v2")]);
     let both = Matchers::from([Matcher::regex("version", "v1\\.0|v2")]);
@@ -286,7 +334,10 @@ fn refuse_queries_that_exclude_a_population() {
         message(counter_per_target("up{version=~\"v1.*\"}", &v2, &[])),
         message(counter_per_target("up{version=\"v2\"}", &both, &[])),
         message(counter_per_target("up{version=\"v1\"}", &pattern, &[])),
-        message(gauge_mean("rate(a[5m]) / rate(b{version=\"v1\"}[5m])", &v2)),
+        message(gauge_values(
+            "rate(a[5m]) / rate(b{version=\"v1\"}[5m])",
+            &v2,
+        )),
     ];
     insta::assert_snapshot!(lines.join("\n"), @r#"
     the query asks for version="v1", which leaves out version="v2" of the population or region: remove the matcher of the label version from the query

@@ -3,7 +3,7 @@
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::query::{
     check_counter_selector, check_gauge_expression, counter_increase, counter_per_target,
-    gauge_mean, histogram_per_target, process_starts,
+    gauge_values, histogram_per_target, process_starts,
 };
 
 fn canary() -> Matchers {
@@ -53,45 +53,45 @@ fn sum_a_histogram_for_each_target_and_bucket() {
         histogram_per_target("{\"request.seconds\"}", &canary(), &[]),
     ];
     insta::assert_snapshot!(joined(lines), @r#"
-    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le, version) (request_seconds_bucket{version="v2"})
-    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le, zone) (request_seconds_bucket{job="api",version="v2"})
-    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le) ({__name__="request.seconds_bucket",version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le, vmrange, version) (request_seconds_bucket{version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le, vmrange, zone) (request_seconds_bucket{job="api",version="v2"})
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le, vmrange) ({__name__="request.seconds_bucket",version="v2"})
     "#);
 }
 
 #[test]
 fn add_matchers_to_every_selector_of_a_gauge() {
     let lines = [
-        gauge_mean("memory_bytes", &canary()),
-        gauge_mean(
+        gauge_values("memory_bytes", &canary()),
+        gauge_values(
             "sum by (pod) (rate(cpu_seconds_total[5m])) / on (pod) limit",
             &canary(),
         ),
-        gauge_mean("max_over_time((a - b)[10m:30s] offset 1h)", &canary()),
-        gauge_mean(
+        gauge_values("max_over_time((a - b)[10m:30s] offset 1h)", &canary()),
+        gauge_values(
             "topk(scalar(count(up)), memory_bytes{job=\"api\"} @ 1700000000)",
             &canary(),
         ),
-        gauge_mean("-a + bool_metric unless ignoring (x) (b and c)", &canary()),
-        gauge_mean(
+        gauge_values("-a + bool_metric unless ignoring (x) (b and c)", &canary()),
+        gauge_values(
             "label_replace(a, \"to\", \"$1\", \"from\", \"(.*)\")",
             &canary(),
         ),
-        gauge_mean(
+        gauge_values(
             "quantile_over_time(scalar(q), a[5m]) > bool 2 * 1e3",
             &canary(),
         ),
-        gauge_mean("sum by () (a) + ignoring () b", &canary()),
+        gauge_values("sum by () (a) + ignoring () b", &canary()),
     ];
     insta::assert_snapshot!(joined(lines), @r#"
-    avg(memory_bytes{version="v2"})
-    avg(sum by (pod) (rate(cpu_seconds_total{version="v2"}[5m])) / on (pod) limit{version="v2"})
-    avg(max_over_time((a{version="v2"} - b{version="v2"})[10m:30s] offset 1h))
-    avg(topk(scalar(count(up{version="v2"})), memory_bytes{job="api",version="v2"} @ 1700000000.000))
-    avg(-a{version="v2"} + bool_metric{version="v2"} unless ignoring (x) (b{version="v2"} and c{version="v2"}))
-    avg(label_replace(a{version="v2"}, "to", "$1", "from", "(.*)"))
-    avg(quantile_over_time(scalar(q{version="v2"}), a{version="v2"}[5m]) > bool 2 * 1000)
-    avg(sum(a{version="v2"}) + b{version="v2"})
+    memory_bytes{version="v2"}
+    sum by (pod) (rate(cpu_seconds_total{version="v2"}[5m])) / on (pod) limit{version="v2"}
+    max_over_time((a{version="v2"} - b{version="v2"})[10m:30s] offset 1h)
+    topk(scalar(count(up{version="v2"})), memory_bytes{job="api",version="v2"} @ 1700000000.000)
+    -a{version="v2"} + bool_metric{version="v2"} unless ignoring (x) (b{version="v2"} and c{version="v2"})
+    label_replace(a{version="v2"}, "to", "$1", "from", "(.*)")
+    quantile_over_time(scalar(q{version="v2"}), a{version="v2"}[5m]) > bool 2 * 1000
+    sum(a{version="v2"}) + b{version="v2"}
     "#);
 }
 
@@ -188,4 +188,24 @@ fn joined<const N: usize, E: std::fmt::Display>(lines: [Result<String, E>; N]) -
         .map(|line| line.unwrap_or_else(|error| format!("error: {error}")))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[test]
+fn the_matchers_stand_where_the_text_asks_for_them_and_the_mark_goes_nowhere() {
+    let lines = [
+        gauge_values(
+            "rate(cpu[2m]) * on (pod) group_left () kube_pod_labels{__population__=\"\"}",
+            &canary(),
+        ),
+        gauge_values(
+            "a{__population__=\"\",b=\"c\"} / on () group_left () sum(a)",
+            &canary(),
+        ),
+        counter_per_target("a_total{__population__=\"\"}", &canary(), &[]),
+    ];
+    insta::assert_snapshot!(lines.map(Result::unwrap).join("\n"), @r#"
+    rate(cpu[2m]) * on (pod) group_left () kube_pod_labels{version="v2"}
+    a{b="c",version="v2"} / on () group_left () sum(a)
+    sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (a_total{version="v2"})
+    "#);
 }

@@ -296,6 +296,7 @@ proptest! {
             Populations { control: read.control.as_slice(), canary: read.canary.as_slice() },
             heartbeats.as_ref(),
             0.001,
+            &[],
         );
         if counted.upper_bounds.len() == 2 {
             assert_true(&counted.tail(0.5).unwrap(), &control, &canary, &grid);
@@ -312,7 +313,7 @@ proptest! {
         let grid = Grid::covering(at(0), at(600), INTERVAL_MS);
         let step_ms = fine_step_ms(INTERVAL_MS, Some(weather.period_ms));
         let keep = |logs: Vec<Log>| -> Vec<Log> {
-            logs.into_iter().filter(|log| seen_at_start(log, &grid).is_some() && restarts_are_falls(log)).collect()
+            logs.into_iter().filter(|log| seen_at_start(log, &grid).is_some() && restarts_are_falls(log, &grid)).collect()
         };
         let control = keep(simulate(seed, &grid, &weather, "control"));
         let canary = keep(simulate(!seed, &grid, &weather, "canary"));
@@ -422,10 +423,15 @@ fn seen_at_start(log: &Log, grid: &Grid) -> Option<Page> {
 
 /// Whether each new process was first seen with less than the one before had last, and no more than a
 /// process may count in the time: at most the largest increment between two scrapes.
-fn restarts_are_falls(log: &Log) -> bool {
+fn restarts_are_falls(log: &Log, grid: &Grid) -> bool {
+    let before = log
+        .scrapes
+        .iter()
+        .rposition(|scrape| scrape.time_ms <= grid.start_ms());
     let pages: Vec<_> = log
         .scrapes
         .iter()
+        .skip(before.unwrap_or(0))
         .filter_map(|scrape| scrape.page)
         .collect();
     let is_one = |pair: &&[Page]| pair[0].start_ms == pair[1].start_ms;

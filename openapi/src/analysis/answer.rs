@@ -325,6 +325,15 @@ explained_words! {
         /// A method that is valid for a single look decides.
         SingleLook = "single_look",
             "Judge once, at the end of the window, or use the method `sequential`.";
+        /// The source remarked something on the queries, which says nothing against its answers.
+        SourceRemark = "source_remark",
+            "Nothing has to be done; the remark is about how the query is written.";
+        /// Series were left out of the mean of a gauge, where they are NaN, infinite or absent.
+        LeftOutSeries = "left_out_series",
+            "Look at the series that the message names; the mean is of all others.";
+        /// Targets have other buckets than the others of their version, or the two versions have.
+        OtherBuckets = "other_buckets",
+            "Give all pods the same buckets; until then only bounds in common count.";
         /// Neither population has a series of the events.
         NoEventSeries = "no_event_series",
             "Look whether the selector of the events is right; when it is, nothing has failed yet.";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serinus_analysis::data::{BudgetData, DataFault, FaultCode};
 use serinus_analysis::pipeline::{Better, ErrorBudget, Metric, MetricKind, Pipeline, Stage};
 use serinus_analysis::query::{QueryError, counter_increase, region_matcher};
-use serinus_analysis::questions::{Answered, MetricQuestion, QuestionTime};
+use serinus_analysis::questions::{Annotation, Answered, MetricQuestion, QuestionTime};
 use serinus_analysis::series::Grid;
 
 use crate::prometheus::Share;
@@ -14,9 +14,6 @@ use crate::prometheus::Share;
 use super::asked::Asked;
 use super::reading::ask_all;
 use super::{AnalysisError, QueryRecord};
-
-/// How Prometheus begins what it has to say about a query's text and not about its data.
-const REMARK: &str = "PromQL info";
 
 /// Reads the error budget at the end of the grid, and tells by which queries. Nothing when the
 /// pipeline has none. What the source does wrong is a fault in the data.
@@ -124,11 +121,11 @@ fn counted(metric: &Metric, events: &Answered, total: &Answered) -> Result<Budge
 
 /// The number answered, and nothing for no series.
 fn increase(answer: &Answered) -> Result<Option<f64>, DataFault> {
-    let (series, warnings) = answer.as_ref().map_err(Clone::clone)?;
-    if let Some(told) = warnings.iter().find(|told| !told.starts_with(REMARK)) {
+    let (series, told) = answer.as_ref().map_err(Clone::clone)?;
+    if let Some(told) = told.iter().find_map(Annotation::partial) {
         return Err(DataFault {
             code: FaultCode::PartialData,
-            message: told.clone(),
+            message: told.to_owned(),
         });
     }
     let value = series.first().and_then(|one| one.values.last()).copied();

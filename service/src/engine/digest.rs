@@ -36,6 +36,7 @@ mod tests {
                 starts_with_stage: true,
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
+                source_remarks: BTreeMap::new(),
                 history,
                 canary_starts_ms: None,
                 error_budget: None,
@@ -61,6 +62,7 @@ mod tests {
                 error_budget: None,
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
+                source_remarks: BTreeMap::new(),
                 history: History::default(),
             };
             digest(&pipeline, &pipeline.stages[0], &data)
@@ -84,6 +86,7 @@ mod tests {
                 error_budget,
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
+                source_remarks: BTreeMap::new(),
                 history: History::default(),
             };
             digest(&pipeline, &pipeline.stages[0], &data)

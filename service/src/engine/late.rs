@@ -42,6 +42,7 @@ impl Engine {
                 .map(|name| (name.clone(), MetricData::Fault(fault.clone())))
                 .collect(),
             source_warnings: BTreeMap::new(),
+            source_remarks: BTreeMap::new(),
             error_budget: pipeline
                 .error_budget
                 .as_ref()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serinus_analysis::data::{DataFault, FaultCode, History};
-use serinus_analysis::questions::{Answered, MetricQuestion, StageQuestions};
+use serinus_analysis::questions::{Annotation, Answered, MetricQuestion, StageQuestions};
 
 use crate::prometheus::{Question, ReadingOf, Room, Share};
 
@@ -41,10 +41,12 @@ impl Pieces {
     ) -> Result<(), History> {
         match &answer {
             Err(fault) => return Err(faulty(fault)),
-            Ok((_, warnings)) if !warnings.is_empty() => {
-                return Err(late(FaultCode::PartialData, &warnings.join("; ")));
+            Ok((_, told)) => {
+                let partial: Vec<&str> = told.iter().filter_map(Annotation::partial).collect();
+                if !partial.is_empty() {
+                    return Err(late(FaultCode::PartialData, &partial.join("; ")));
+                }
             }
-            Ok(_) => {}
         }
         self.answered.insert(asked(question), answer);
         Ok(())

@@ -180,7 +180,7 @@ pub(super) async fn ask_all_telling(
             (
                 index,
                 answer
-                    .map(|answer| (answer.series, answer.warnings))
+                    .map(|answer| (answer.series, answer.annotations))
                     .map_err(DataFault::from),
             )
         });

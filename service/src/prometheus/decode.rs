@@ -2,9 +2,10 @@
 //!
 //! Without a tree of values in between: a matrix becomes times and values at once, 16 bytes a sample,
 //! while it arrives, so that its text is never there as a whole. Three things are done that clients of
-//! Prometheus often leave out: `warnings` and `infos` are kept, a native histogram becomes a column for each bucket that
-//! is ever populated ([`NativeColumn`](serinus_analysis::series::NativeColumn)), and the number of
-//! series and columns is bounded while reading.
+//! Prometheus often leave out: `warnings` and `infos` are kept, each for what it is, a native histogram
+//! becomes a column for each bucket that is ever populated
+//! ([`NativeColumn`](serinus_analysis::series::NativeColumn)), and the number of series and columns is
+//! bounded while reading.
 
 mod cut;
 mod fields;
@@ -27,14 +28,21 @@ const COLUMNS_PER_SERIES: usize = 20;
 /// Said in [`Decoded::warnings`] when `VictoriaMetrics` marks its answer as partial.
 pub(crate) const PARTIAL_WARNING: &str = "the source marked its answer as partial";
 
+/// How a remark on a query begins. Prometheus 2.48 to 2.52 has remarks among the warnings.
+///
+/// Source: `util/annotations/annotations.go` of Prometheus (`PromQLInfo`).
+const REMARK: &str = "PromQL info";
+
 /// What an answer holds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decoded {
     /// The series, sorted by their labels. A scalar is one series without labels, and a native
     /// histogram several: one for each of its columns.
     pub series: Vec<Series>,
-    /// `warnings` and `infos`.
+    /// `warnings`: the answer is not complete.
     pub warnings: Vec<String>,
+    /// `infos`: remarks on the query, of an answer that is complete.
+    pub infos: Vec<String>,
 }
 
 /// Why a body is not a usable answer.
@@ -202,11 +210,18 @@ fn finish(envelope: Envelope, mut series: Vec<Series>) -> Result<Decoded, Decode
     }) {
         return not_prometheus("two of its series have the same labels");
     }
-    let mut warnings = envelope.warnings;
+    let is_remark = |text: &String| text.starts_with(REMARK);
+    let (mut infos, mut warnings): (Vec<_>, Vec<_>) =
+        envelope.warnings.into_iter().partition(is_remark);
+    infos.extend(envelope.infos);
     if envelope.is_partial {
         warnings.push(PARTIAL_WARNING.to_owned());
     }
-    Ok(Decoded { series, warnings })
+    Ok(Decoded {
+        series,
+        warnings,
+        infos,
+    })
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ impl Faults<'_> {
         self.fault(
             FaultCode::AnswerTooLarge,
             &format!(
-                "answered with more than {max_bytes} bytes: aggregate in the query, or raise \
+                "answered with more than {max_bytes} bytes: select fewer series, or raise \
                  max_bytes"
             ),
         )
@@ -168,7 +168,7 @@ impl Faults<'_> {
             FaultCode::AnswerTooLarge,
             &format!(
                 "answered with more than the {most_bytes} bytes of memory that one reading may take: \
-                 aggregate in the query, or raise max_memory_bytes"
+                 select fewer series, or raise max_memory_bytes"
             ),
         )
     }
@@ -186,8 +186,7 @@ impl Faults<'_> {
             DecodeError::TooManySeries { limit } => self.fault(
                 FaultCode::TooManySeries,
                 &format!(
-                    "answered with more than {limit} series: aggregate in the query, or raise \
-                     max_series"
+                    "answered with more than {limit} series: select fewer, or raise max_series"
                 ),
             ),
             DecodeError::TooManyBuckets { limit } => self.fault(

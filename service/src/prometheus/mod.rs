@@ -28,6 +28,7 @@ pub(crate) use sources::{Sources, SourcesError};
 pub(crate) use serinus_analysis::questions::QuestionTime;
 
 use serinus_analysis::data::{DataFault, FaultCode};
+use serinus_analysis::questions::Annotation;
 use serinus_analysis::series::Series;
 
 /// A query and when it is evaluated.
@@ -44,8 +45,8 @@ pub(crate) struct Question {
 pub(crate) struct Answer {
     /// The series, sorted by their labels.
     pub series: Vec<Series>,
-    /// What the source said about its own answer (`warnings` and `infos`): partial data.
-    pub warnings: Vec<String>,
+    /// What the source said beside its answer.
+    pub annotations: Vec<Annotation>,
     /// Bytes of the body, after decompression.
     pub bytes: u64,
     /// About how much memory it takes.

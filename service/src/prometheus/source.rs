@@ -9,6 +9,7 @@ use chrono::DateTime;
 use reqwest::Response;
 use reqwest::header::{AGE, DATE, HeaderMap, LOCATION};
 use serinus_analysis::data::FaultCode;
+use serinus_analysis::questions::Annotation;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -323,9 +324,14 @@ impl Source {
         let (decoded, memory_bytes) = arriving.finish().await.map_err(undecodable)?;
         place.part.settle(memory_bytes);
         let redact = |text| self.credentials.redact(text);
+        let partial = decoded.warnings.into_iter().map(redact);
+        let remarks = decoded.infos.into_iter().map(redact);
         Ok(Answer {
             series: decoded.series,
-            warnings: decoded.warnings.into_iter().map(redact).collect(),
+            annotations: partial
+                .map(Annotation::Partial)
+                .chain(remarks.map(Annotation::Remark))
+                .collect(),
             bytes,
             memory_bytes,
         })

@@ -50,6 +50,7 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
             .map(|(name, metric)| (name.clone(), data(metric)))
             .collect(),
         source_warnings: BTreeMap::new(),
+        source_remarks: BTreeMap::new(),
         starts_with_stage: true,
         canary_starts_ms: None,
         history: History::default(),

@@ -260,7 +260,7 @@ fn latencies(intervals: usize, bounds: &[f64]) -> MetricData {
         spans: (0..intervals).map(|row| (row, 1)).collect(),
         control: rows(9_000.0),
         canary: rows(1_000.0),
-        quality: DataQuality::default(),
+        ..PairedHistogram::default()
     })
 }
 

@@ -36,7 +36,7 @@ fn a_kill_switch_fires_on_the_newest_data_and_lists_every_reason() {
         .collect();
     let gauge = PairedGauge {
         intervals: busy,
-        quality: DataQuality::default(),
+        ..PairedGauge::default()
     };
     let dying = data(
         STAGE_INTERVALS,
@@ -183,7 +183,7 @@ fn a_kill_switch_that_fired_stays_fired_when_the_newest_data_is_calm_again() {
     };
     let gauge = PairedGauge {
         intervals: (0..STAGE_INTERVALS).map(cpu).collect(),
-        quality: DataQuality::default(),
+        ..PairedGauge::default()
     };
     let tails = [0.3, 0.001, 0.000_1];
     let calm = latency::histogram(STAGE_INTERVALS, tails, tails, 1_000.0);

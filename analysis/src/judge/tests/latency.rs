@@ -24,7 +24,7 @@ pub(super) fn histogram(
         spans: (0..intervals).map(|first| (first, 1)).collect(),
         control: rows(control, 9.0 * total),
         canary: rows(canary, total),
-        quality: DataQuality::default(),
+        ..PairedHistogram::default()
     })
 }
 

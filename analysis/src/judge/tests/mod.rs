@@ -21,6 +21,7 @@ mod kill_switch;
 mod latency;
 mod outlook;
 mod properties;
+mod readings;
 mod roll_back;
 mod sequential;
 mod split;
@@ -230,6 +231,7 @@ pub(crate) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
             .map(|(name, data)| (name.to_owned(), data))
             .collect(),
         source_warnings: BTreeMap::new(),
+        source_remarks: BTreeMap::new(),
         history: History::default(),
         error_budget: None,
     }

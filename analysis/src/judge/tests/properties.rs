@@ -151,7 +151,7 @@ fn of_spells(spells: &[Spell], requests: f64) -> StageData {
         });
     let cpu = PairedGauge {
         intervals: cpu.collect(),
-        quality: DataQuality::default(),
+        ..PairedGauge::default()
     };
     let tails = [0.2, 0.012, 0.002];
     let mut durations = latency::histogram(intervals, tails, tails, requests);

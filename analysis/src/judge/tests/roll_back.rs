@@ -40,7 +40,7 @@ fn busy_cpu() -> MetricData {
     };
     MetricData::Gauge(PairedGauge {
         intervals: (0..STAGE_INTERVALS).map(pair).collect(),
-        quality: DataQuality::default(),
+        ..PairedGauge::default()
     })
 }
 

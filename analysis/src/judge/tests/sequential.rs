@@ -158,7 +158,7 @@ fn absolute_limits_gauges_and_latency_are_decided_over_time_too() {
             .collect();
         let gauge = PairedGauge {
             intervals: gauge,
-            quality: DataQuality::default(),
+            ..PairedGauge::default()
         };
         all.metrics
             .insert("cpu_usage".to_owned(), MetricData::Gauge(gauge));

@@ -23,8 +23,8 @@ Examples:
   serinus lint --output json checkout.yaml | jq '.[0].pipeline.stages[].id'
   git show main:pipelines/checkout.yaml | serinus lint -
 
-Prints what makes a pipeline harmless or strange, its populations, and every stage that it expands
-to with its checks as they were understood; or every mistake as
+Prints what makes a pipeline harmless or strange, its populations, the units of its buckets, and
+every stage that it expands to with its checks as they were understood; or every mistake as
   FILE:LINE:COLUMN: PATH: what is wrong and what to change
 
 Exit codes: 0 no mistakes, 1 mistakes or a file that cannot be read, 2 usage.";

@@ -1,5 +1,7 @@
 //! A pipeline for people: what there is to know of it first, then everything that it expands to.
 
+use std::collections::BTreeSet;
+
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, ErrorBudget, Method, Pipeline, Remark, Stage};
 
@@ -20,6 +22,7 @@ pub(super) fn tree(file: &str, pipeline: &Pipeline) -> String {
     lines.extend(pipeline.remarks().iter().flat_map(remark));
     lines.push(population("control", &pipeline.control));
     lines.push(population("canary", &pipeline.canary));
+    lines.extend(bucket_units(pipeline));
     lines.extend(parts(pipeline));
     lines.join("\n")
 }
@@ -61,6 +64,18 @@ fn population(name: &str, matchers: &Matchers) -> String {
     }
     let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
     format!("{name:<7}  {{{}}}", texts.join(", "))
+}
+
+/// How the buckets of the quantiles are read that checks and kill switches name.
+fn bucket_units(pipeline: &Pipeline) -> Vec<String> {
+    let checks = pipeline.stages.iter().flat_map(|stage| &stage.checks);
+    let units = checks.chain(&pipeline.kill_switch).filter_map(|check| {
+        let unit = check.measured.bucket_unit()?;
+        Some(format!("{}: {unit}", check.measured.name))
+    });
+    let units: BTreeSet<String> = units.collect();
+    let lines = units.iter().flat_map(|unit| wrapped("buckets  ", unit));
+    lines.collect()
 }
 
 /// The stages, the error budget and the kill switch, as the branches of a tree.
@@ -216,6 +231,25 @@ canary_pipeline:
     fn a_strange_pipeline_is_told_as_it_is() {
         let text = tree("strange.yaml", &parse(STRANGE, "strange").unwrap());
         insta::assert_snapshot!("a_strange_pipeline", text);
+    }
+
+    #[test]
+    fn the_unit_of_the_buckets_is_told_and_where_it_comes_from() {
+        let unit = |metric: &str| {
+            let text = format!(
+                "metrics: {{p: {{quantile: 0.9, {metric}}}}}\ncanary_pipeline: {{a: \
+                 {{traffic_percent: 5, duration_minutes: 60, metrics: [p < 500ms]}}}}"
+            );
+            bucket_units(&parse(&text, "units").unwrap()).join("\n")
+        };
+        let told = [
+            unit("histogram: work_duration_milliseconds"),
+            unit("histogram: work_duration_seconds_bucket"),
+            unit("histogram: work_time"),
+            unit("histogram: work_time, scale: 0.001"),
+            unit("histogram: work_duration_ms, scale: 1"),
+        ];
+        insta::assert_snapshot!("bucket_units", told.join("\n"));
     }
 
     #[test]

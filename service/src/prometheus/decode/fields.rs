@@ -8,8 +8,8 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use super::super::fault::one_line;
 use super::series::{Data, DataVisitor, Exceeded, Limits};
 
-/// Most warnings kept of one answer. Prometheus itself sends ten of each kind at most.
-const MAX_WARNINGS: usize = 20;
+/// Most warnings kept of one answer, and most infos. Prometheus itself sends ten of each at most.
+const MAX_ANNOTATIONS: usize = 20;
 
 /// What has been read of an answer so far.
 pub(super) struct Envelope {
@@ -18,6 +18,7 @@ pub(super) struct Envelope {
     pub(super) error_type: Option<String>,
     pub(super) error: Option<String>,
     pub(super) warnings: Vec<String>,
+    pub(super) infos: Vec<String>,
     pub(super) is_partial: bool,
     pub(super) data: Option<Data>,
     exceeded: Option<Exceeded>,
@@ -31,6 +32,7 @@ impl Envelope {
             error_type: None,
             error: None,
             warnings: Vec::new(),
+            infos: Vec::new(),
             is_partial: false,
             data: None,
             exceeded: None,
@@ -41,12 +43,13 @@ impl Envelope {
     pub(super) fn exceeded(&self) -> Option<Exceeded> {
         self.exceeded
     }
+}
 
-    fn keep_warnings(&mut self, texts: &[String]) {
-        let room = MAX_WARNINGS.saturating_sub(self.warnings.len());
-        let kept = texts.iter().take(room).map(|text| one_line(text));
-        self.warnings.extend(kept);
-    }
+/// Keeps the first of some texts.
+fn keep(kept: &mut Vec<String>, texts: Option<Vec<String>>) {
+    let room = MAX_ANNOTATIONS.saturating_sub(kept.len());
+    let texts = texts.unwrap_or_default();
+    kept.extend(texts.iter().take(room).map(|text| one_line(text)));
 }
 
 #[derive(Deserialize)]
@@ -83,10 +86,8 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
                 EnvelopeField::Status => envelope.status = Some(map.next_value()?),
                 EnvelopeField::ErrorType => envelope.error_type = map.next_value()?,
                 EnvelopeField::Error => envelope.error = map.next_value()?,
-                EnvelopeField::Warnings | EnvelopeField::Infos => {
-                    let texts: Option<Vec<String>> = map.next_value()?;
-                    envelope.keep_warnings(&texts.unwrap_or_default());
-                }
+                EnvelopeField::Warnings => keep(&mut envelope.warnings, map.next_value()?),
+                EnvelopeField::Infos => keep(&mut envelope.infos, map.next_value()?),
                 EnvelopeField::IsPartial => envelope.is_partial |= map.next_value::<bool>()?,
                 EnvelopeField::Data => {
                     if envelope.data.is_some() {

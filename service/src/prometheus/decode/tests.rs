@@ -112,8 +112,21 @@ fn everything_that_makes_an_answer_partial_is_told() {
     let body = r#"{"status":"success","warnings":["a"],"infos":["b"],"isPartial":true,"data":
         {"resultType":"matrix","result":[{"metric":{"x":"2"},"values":[[1,"1"]]}]}}"#;
     let decoded = read(&body.replace('\n', " ")).unwrap();
-    assert_eq!(decoded.warnings, ["a", "b", PARTIAL_WARNING]);
+    assert_eq!(decoded.warnings, ["a", PARTIAL_WARNING]);
+    assert_eq!(decoded.infos, ["b"]);
     assert_eq!(decoded.series, [series(&[("x", "2")], &[(1_000, 1.0)])]);
+}
+
+#[test]
+fn a_remark_among_the_warnings_is_one() {
+    let remark = "PromQL info: metric might not be a counter: \\\"cpu_used\\\" (1:6)";
+    let warning = "PromQL warning: bucket label \\\"le\\\" is missing";
+    let body = format!(
+        r#"{{"status":"success","warnings":["{remark}","{warning}"],"infos":["b"],"data":{{"resultType":"vector","result":[]}}}}"#
+    );
+    let decoded = read(&body).unwrap();
+    assert_eq!(decoded.warnings, [warning.replace('\\', "")]);
+    assert_eq!(decoded.infos, [remark.replace('\\', ""), "b".to_owned()]);
 }
 
 #[test]

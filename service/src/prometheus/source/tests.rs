@@ -78,11 +78,11 @@ async fn a_good_answer_is_read_and_sorted() {
     let times = [1_700_000_000_000, 1_700_000_015_500, 1_700_000_030_000];
     assert_eq!(second.timestamps_ms, times);
     assert!(second.values[1].is_nan() && second.values[2] == f64::INFINITY);
-    assert!(answer.warnings.is_empty());
+    assert!(answer.annotations.is_empty());
 }
 
 #[tokio::test]
-async fn warnings_and_infos_are_told() {
+async fn warnings_and_infos_are_told_for_what_they_are() {
     let body = r#"{"status":"success","warnings":["store 1 is\ndown"],"infos":["metric might not
         be a counter"],"data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":
         [1,"1"]}]}}"#;
@@ -92,8 +92,11 @@ async fn warnings_and_infos_are_told() {
         .await
         .unwrap();
     assert_eq!(
-        answer.warnings,
-        ["store 1 is down", "metric might not be a counter"]
+        answer.annotations,
+        [
+            Annotation::Partial("store 1 is down".to_owned()),
+            Annotation::Remark("metric might not be a counter".to_owned()),
+        ]
     );
     assert_eq!(answer.series.len(), 1);
 }

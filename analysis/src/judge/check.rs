@@ -23,7 +23,7 @@ use super::model::{
 use super::needs::{self, Outlook};
 use super::votes::share_of_votes;
 use super::warm_up::LookedAt;
-use super::{gauge, kayenta};
+use super::{absence, gauge, kayenta, populations};
 use crate::data::History;
 use crate::data::{DataFault, MetricData, StageData};
 use crate::text;
@@ -101,6 +101,14 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         return without_data(report, ReasonCode::NoControl, reason).into();
     }
     let name = &check.measured.name;
+    if check.is_relative()
+        && let Some((code, why)) = populations::wrong(situation.pipeline, situation.data)
+    {
+        return without_data(report, code, &why).into();
+    }
+    if let Some((code, why)) = absence::unjudged(&check.measured, situation.data) {
+        return without_data(report, code, &why).into();
+    }
     let found = situation.data.metrics.get(name);
     if report.method.is_valid_at_any_time()
         && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
@@ -183,8 +191,8 @@ fn on_counts(
     if scale == Scale::Share {
         report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
     }
-    if let Some((code, why)) = nothing_seen(check, totals.map(|arm| arm.exposure)) {
-        return without_data(report, code, why).into();
+    if let Some((code, why)) = nothing_seen(check, situation, totals.map(|arm| arm.exposure)) {
+        return without_data(report, code, &why).into();
     }
     let claims = Claims {
         scale,
@@ -230,7 +238,20 @@ fn still_new(report: CheckReport) -> CheckReport {
 }
 
 /// Why there is nothing to judge, although the series are there.
-fn nothing_seen(check: &Check, exposure: Populations<f64>) -> Option<(ReasonCode, &'static str)> {
+fn nothing_seen(
+    check: &Check,
+    situation: Situation<'_>,
+    exposure: Populations<f64>,
+) -> Option<(ReasonCode, String)> {
+    let (code, why) = without_traffic(check, exposure)?;
+    let why = absence::with_place(why, &check.measured, situation.data);
+    Some((code, why))
+}
+
+fn without_traffic(
+    check: &Check,
+    exposure: Populations<f64>,
+) -> Option<(ReasonCode, &'static str)> {
     match (
         exposure.canary > 0.0,
         exposure.control > 0.0 || !check.is_relative(),
@@ -273,12 +294,12 @@ fn on_histogram(
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
-    if let Some((code, why)) = nothing_seen(check, latency.totals()) {
+    if let Some((code, why)) = nothing_seen(check, situation, latency.totals()) {
         let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
-        if nothing_seen(check, whole.totals()).is_none() {
+        if nothing_seen(check, situation, whole.totals()).is_none() {
             return still_new(report).into();
         }
-        return without_data(report, code, why).into();
+        return without_data(report, code, &why).into();
     }
     match report.method {
         Method::Kayenta => {

@@ -5,6 +5,7 @@ use crate::pipeline::Pipeline;
 use crate::text;
 
 use super::model::{CheckReport, Outcome, Warning, WarningCode};
+use super::{absence, populations};
 
 /// Everything to know beside the verdict.
 pub(super) fn warnings(
@@ -29,6 +30,8 @@ pub(super) fn warnings(
             )),
         });
     }
+    warnings.extend(absence::warnings(pipeline, data));
+    warnings.extend(populations::warnings(pipeline, data));
     warnings.extend(quality_warnings(data));
     for report in checks {
         if report.warn_only && report.outcome == Outcome::Fail {
@@ -80,15 +83,6 @@ fn quality_warnings(data: &StageData) -> Vec<Warning> {
             MetricData::Gauge(gauge) => gauge.quality,
             MetricData::Fault(_) => continue,
         };
-        if quality.no_event_series {
-            warnings.push(Warning {
-                code: WarningCode::NoEventSeries,
-                message: text::one_line(&format!(
-                    "{name}: neither population has a series of the events, which counts as none; \
-                     look whether their selector is right"
-                )),
-            });
-        }
         if quality.has_fallen() {
             warnings.push(Warning {
                 code: WarningCode::CounterFell,

@@ -158,7 +158,7 @@ fn time_modifier(selector: &VectorSelector) -> Option<String> {
 }
 
 /// The name of the metric: before the braces, or in them as `__name__="..."` or a bare string.
-fn metric_name(selector: &VectorSelector) -> Option<&str> {
+pub(super) fn metric_name(selector: &VectorSelector) -> Option<&str> {
     let within = || {
         let mut names = selector.matchers.matchers.iter().filter(|m| is_name(m));
         names.next().map(|matcher| matcher.value.as_str())

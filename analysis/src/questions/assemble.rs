@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
+use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::{Exposure, MetricKind};
 use crate::series::{
     self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Sampling, Series,
@@ -48,6 +48,7 @@ pub(super) fn put_together(
         source_warnings: BTreeMap::new(),
         history: History::default(),
         error_budget: None,
+        findings: Findings::default(),
     };
     let assembly = Assembly {
         // A past is always read so.
@@ -238,6 +239,7 @@ impl<'a> Assembly<'a> {
         let events = self.finite(&ReadingKey::Counter(events.to_owned()), must_be_seen)?;
         let mut counts =
             series::proportion(self.grid, self.sampling, events, total, self.heartbeats);
+        counts.quality.no_canary_event_series = is_empty(events.canary);
         counts.quality.no_event_series = is_empty(events.control) && is_empty(events.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;
         counts.quality.summed = self.summed;
@@ -268,6 +270,7 @@ impl<'a> Assembly<'a> {
         };
         let mut counts: PairedCounts =
             series::event_rate(self.grid, self.sampling, found, self.heartbeats, exposure);
+        counts.quality.no_canary_event_series = is_empty(found.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;
         counts.quality.summed = self.summed;
         Ok(MetricData::Counts(counts))
@@ -287,7 +290,10 @@ impl<'a> Assembly<'a> {
                     "no native histogram of the canary answers {shown}: Prometheus stores them \
                      only where that feature is on; leave out native to read classic buckets"
                 ),
-                _ => format!("no series of the canary answers {shown}"),
+                _ => format!(
+                    "no series of the canary answers {shown}{}",
+                    of_the_control(found.control)
+                ),
             }));
         }
         Ok(found)
@@ -356,6 +362,16 @@ impl<'a> Assembly<'a> {
 
 fn is_empty(series: &[Cow<'_, Series>]) -> bool {
     series.iter().all(|one| one.timestamps_ms.is_empty())
+}
+
+/// Whether the control has what the canary lacks: then it is the canary that is not there, and not the
+/// metric.
+fn of_the_control(series: &[Cow<'_, Series>]) -> &'static str {
+    if is_empty(series) {
+        ", nor does one of the control"
+    } else {
+        "; the control has some"
+    }
 }
 
 fn no_data(message: String) -> DataFault {

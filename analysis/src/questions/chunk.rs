@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
+use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::MetricKind;
 use crate::series::{
     Grid, PairedCounts, PairedGauge, PairedHistogram, Place, Series, distinct_process_starts,
@@ -238,6 +238,7 @@ impl StageQuestions {
             canary_starts_ms: join_starts(&window, chunks),
             history: History::default(),
             error_budget: None,
+            findings: Findings::default(),
         }
     }
 }

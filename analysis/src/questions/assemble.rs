@@ -1,10 +1,11 @@
 //! Answers to the data of a stage.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::{Exposure, MetricKind};
+use crate::populations::Seen;
 use crate::series::{
     self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Sampling, Series,
 };
@@ -164,6 +165,31 @@ impl<'a> Assembly<'a> {
             warnings.extend(of_heartbeats.iter().map(String::as_str));
         }
         (!warnings.is_empty()).then(|| warnings.join("; "))
+    }
+
+    /// What the labels of the series say of both populations. Sums do not tell their series apart.
+    pub(super) fn seen<'k>(&self, kinds: impl Iterator<Item = &'k MetricKind>) -> Seen {
+        let mut seen = Seen::default();
+        if self.summed {
+            return seen;
+        }
+        let all: BTreeSet<ReadingKey> = kinds.filter_map(key_of_all).collect();
+        for (key, (_, read)) in &self.readings {
+            let is_counter = match key {
+                ReadingKey::Heartbeats | ReadingKey::Gauge(_) => false,
+                ReadingKey::Counter(_)
+                | ReadingKey::Histogram(_)
+                | ReadingKey::NativeHistogram(_) => true,
+            };
+            if let (true, Ok(read)) = (is_counter, read) {
+                let series = Populations {
+                    control: read.series.control.as_slice(),
+                    canary: read.series.canary.as_slice(),
+                };
+                seen.take_in(series, all.contains(*key));
+            }
+        }
+        seen
     }
 
     /// The data of a metric, also where the canary was not seen: then with the reason why it would
@@ -357,6 +383,19 @@ impl<'a> Assembly<'a> {
             .get(key)
             .map(|(reading, _)| shortened(&reading.promql))
             .unwrap_or_default()
+    }
+}
+
+/// The counter that every request of a metric's populations moves; nothing where it has none.
+fn key_of_all(kind: &MetricKind) -> Option<ReadingKey> {
+    match kind {
+        MetricKind::Proportion { total, .. } => Some(ReadingKey::Counter(total.clone())),
+        MetricKind::Quantile {
+            histogram,
+            is_native,
+            ..
+        } => Some(super::histogram_key(histogram, *is_native)),
+        MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod control;
 mod native;
+mod populations;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

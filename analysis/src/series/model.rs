@@ -162,6 +162,10 @@ pub struct PairedInterval {
 }
 
 /// What had to be put right in the data of one metric.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of the data, each told by itself"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DataQuality {
     /// Grid intervals of which nothing is known: no scrape of either population fell into them.

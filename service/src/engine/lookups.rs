@@ -173,7 +173,7 @@ async fn steps(
 ) -> Result<SelectorFinding, DataFault> {
     let mut answers = Vec::new();
     loop {
-        match lookup.next(&answers).map_err(unwritten)? {
+        match lookup.next(&answers).map_err(|error| unwritten(&error))? {
             Step::Found(found) => return Ok(found),
             Step::Ask(ask) => answers.push(answer(source, ask, times, share).await?),
         }
@@ -181,7 +181,7 @@ async fn steps(
 }
 
 /// The question was written of parts that were written before, so this does not happen.
-fn unwritten(error: QueryError) -> DataFault {
+fn unwritten(error: &QueryError) -> DataFault {
     DataFault {
         code: FaultCode::SourceRejectedQuery,
         message: error.to_string(),
@@ -219,7 +219,7 @@ async fn any_series(
     let window_ms = times.window.end_ms() - times.window.start_ms();
     let seconds = (window_ms / 1_000 + i64::from(window_ms % 1_000 != 0)).max(1);
     let question = Question {
-        promql: series_count(selector, seconds).map_err(unwritten)?,
+        promql: series_count(selector, seconds).map_err(|error| unwritten(&error))?,
         at: QuestionTime::Instant {
             at_ms: times.window.end_ms(),
         },

@@ -165,7 +165,8 @@ fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report
     }
     let selectors = reader.look_through()?;
     if !saw_data {
-        let told: String = selectors.iter().map(|one| format!("\n{one}")).collect();
+        let lines: Vec<String> = selectors.iter().map(|one| format!("\n{one}")).collect();
+        let told = lines.concat();
         return Err(Failure(format!(
             "no data of {} in the last {hours} h: look whether --control and the metrics of the \
              pipeline select the service as it is before a rollout{told}",

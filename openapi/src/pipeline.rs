@@ -10,7 +10,7 @@ pub use reference::{PipelineReference, PipelineSource};
 pub use remark::{Remark, RemarkCode, RemarkLevel};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-pub use words::{Method, OnInconclusive, SplitCheck};
+pub use words::{Method, OnInconclusive, PopulationCheck, SplitCheck};
 
 use crate::number::Number;
 use crate::population::Population;
@@ -211,6 +211,9 @@ pub struct AnalysisSettings {
     /// What happens when the canary does not get the share of the requests that the stage says:
     /// `hold`, `warn` or `off`.
     pub split_check: SplitCheck,
+    /// What happens when the control spans services that the canary has no part of: `hold`, `warn` or
+    /// `off`.
+    pub population_check: PopulationCheck,
 }
 
 /// One step of a pipeline.

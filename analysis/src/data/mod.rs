@@ -6,12 +6,14 @@
 
 mod budget;
 mod fault;
+mod findings;
 mod history;
 mod measured;
 mod stage;
 
 pub use budget::BudgetData;
 pub use fault::{DataFault, FaultCode};
+pub use findings::{CanaryLack, Findings, Mismatch, NotSeen, SelectorFinding};
 pub(crate) use history::with_data;
 pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use measured::{MeasuredHistory, MeasuredNoise};

@@ -8,6 +8,7 @@ use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
 
 use super::budget::BudgetData;
 use super::fault::{DataFault, FaultCode};
+use super::findings::Findings;
 use super::history::History;
 
 /// What was read for one metric of a stage.
@@ -86,6 +87,9 @@ pub struct StageData {
     /// no traffic is moved by the verdict (plans, replays of the past): then it guards nothing.
     #[serde(default)]
     pub error_budget: Option<BudgetData>,
+    /// What was found out about the series where their counts alone do not say what they mean.
+    #[serde(default)]
+    pub findings: Findings,
 }
 
 impl StageData {
@@ -123,6 +127,7 @@ impl StageData {
             history: self.history.clone(),
             // It was read for the end of the whole.
             error_budget: None,
+            findings: self.findings.clone(),
         }
     }
 }

@@ -24,7 +24,7 @@ use super::model::{
 use super::needs::{self, Outlook};
 use super::votes::share_of_votes;
 use super::warm_up::LookedAt;
-use super::{gauge, kayenta};
+use super::{absence, gauge, kayenta, populations};
 use crate::data::History;
 use crate::data::{DataFault, MetricData, StageData};
 use crate::text;
@@ -102,6 +102,14 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         return without_data(report, ReasonCode::NoControl, reason).into();
     }
     let name = &check.measured.name;
+    if check.is_relative()
+        && let Some((code, why)) = populations::wrong(situation.pipeline, situation.data)
+    {
+        return without_data(report, code, &why).into();
+    }
+    if let Some((code, why)) = absence::unjudged(&check.measured, situation.data) {
+        return without_data(report, code, &why).into();
+    }
     let found = situation.data.metrics.get(name);
     if report.method.is_valid_at_any_time()
         && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
@@ -184,8 +192,9 @@ fn on_counts(
     if scale == Scale::Share {
         report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
     }
-    if let Some((code, why)) = nothing_seen(check, exposures(counts.totals()), exposures(totals)) {
-        return without_data(report, code, why).into();
+    let (alone, together) = (exposures(counts.totals()), exposures(totals));
+    if let Some((code, why)) = nothing_seen(check, situation, alone, together) {
+        return without_data(report, code, &why).into();
     }
     let claims = Claims {
         scale,
@@ -238,6 +247,17 @@ fn exposures(of: Populations<ArmCount>) -> Populations<f64> {
 /// population, `together` that of the intervals in which both had some.
 fn nothing_seen(
     check: &Check,
+    situation: Situation<'_>,
+    alone: Populations<f64>,
+    together: Populations<f64>,
+) -> Option<(ReasonCode, String)> {
+    let (code, why) = without_traffic(check, alone, together)?;
+    let why = absence::with_place(why, &check.measured, situation.data);
+    Some((code, why))
+}
+
+fn without_traffic(
+    check: &Check,
     alone: Populations<f64>,
     together: Populations<f64>,
 ) -> Option<(ReasonCode, &'static str)> {
@@ -280,13 +300,14 @@ fn on_histogram(
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
-    let nothing = |of: &Latency<'_>| nothing_seen(check, of.totals(), of.totals_together());
+    let nothing =
+        |of: &Latency<'_>| nothing_seen(check, situation, of.totals(), of.totals_together());
     if let Some((code, why)) = nothing(&latency) {
         let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
         if nothing(&whole).is_none() {
             return still_new(report).into();
         }
-        return without_data(report, code, why).into();
+        return without_data(report, code, &why).into();
     }
     if let Some(why) = no_bounds(histogram, check.measured.dimension) {
         return without_data(report, ReasonCode::OtherBuckets, &why).into();

@@ -8,6 +8,7 @@ use crate::interval::Confidence;
 use crate::pipeline::{Check, Method, MetricKind};
 use crate::series::{PairedCounts, PairedGauge, PairedHistogram, PairedInterval};
 
+use super::absence;
 use super::bounds::no_bounds;
 use super::check::Situation;
 use super::conclude::{empty_report, values_text, with_sentence};
@@ -57,6 +58,9 @@ pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
     if let Some(warning) = situation.data.source_warnings.get(name) {
         let why = format!("the source says its data is partial: {warning}");
         return blind(switch, ReasonCode::PartialData, &why);
+    }
+    if let Some((code, why)) = absence::unjudged(&switch.measured, situation.data) {
+        return blind(switch, code, &why);
     }
     match situation.data.metrics.get(name) {
         None => blind(

@@ -3,6 +3,7 @@
 //! The verdict is a pure function of the pipeline, the stage and the data on its grid. It knows
 //! no poll, no clock and no earlier verdict: who asks, and how often, changes nothing.
 
+mod absence;
 mod advice;
 pub(crate) mod age;
 mod bounds;
@@ -21,6 +22,7 @@ pub(crate) mod limit;
 mod measuring;
 mod model;
 mod needs;
+mod populations;
 mod silence;
 mod split;
 pub(crate) mod stage;

@@ -133,6 +133,18 @@ reason_codes! {
         "Correct the share that the router gives the canary, `traffic_percent`, or the matchers; \
          `split_check: warn` where requests do not tell the share."
     ),
+    /// Series are in both populations.
+    PopulationsOverlap = (
+        "populations_overlap",
+        "Give the populations matchers that exclude each other; the reason names a series that both \
+         select."
+    ),
+    /// The control spans services that the canary has no part of.
+    PopulationsDifferInKind = (
+        "populations_differ_in_kind",
+        "Name the service in the matchers of both populations; where it is meant, set \
+         `analysis.population_check` to `warn` or `off`."
+    ),
     /// The whole service has spent its error budget.
     ErrorBudget = (
         "error_budget",
@@ -149,6 +161,24 @@ reason_codes! {
         "other_buckets",
         "Give both versions a bound in common at least, best near the quantile or the limit: the reason \
          says which each has."
+    ),
+    /// A selector can never match: no series has the name, the label or the bound that it asks for.
+    SelectorMatchesNothing = (
+        "selector_matches_nothing",
+        "Correct the selector: the reason has what is there in its place. `serinus lint --prometheus` says \
+         the same before a rollout begins."
+    ),
+    /// The control has events, and the canary no series that could have some, where five or more were to
+    /// be expected.
+    CanaryEventsMissing = (
+        "canary_events_missing",
+        "Look whether the new version has renamed the metric or the label; where it is right, set \
+         `events_may_be_absent: true` on the metric."
+    ),
+    /// More events than requests in more than a fifth of the intervals.
+    EventsExceedTotal = (
+        "events_exceed_total",
+        "Look whether `errors` (or `events`) and `total` are swapped, or count different requests."
     ),
     /// The source said that its answer is not complete.
     PartialData = (
@@ -387,6 +417,10 @@ pub enum WarningCode {
     OtherBuckets,
     /// Neither population has a series of the events.
     NoEventSeries,
+    /// The canary has no series of the events of a rate, where five or more were to be expected.
+    CanaryEventsMissing,
+    /// The source did not say whether a selector that found nothing could match.
+    SelectorNotChecked,
     /// What was counted just before a restart may be lost.
     MissedScrapes,
     /// Values of counters fell though their process went on.
@@ -397,6 +431,8 @@ pub enum WarningCode {
     SummedByTarget,
     /// The traffic is not split as configured.
     SplitMismatch,
+    /// The control spans services or places that the canary has no part of.
+    PopulationsDifferInKind,
     /// The whole service has spent its error budget, or nobody can tell.
     ErrorBudget,
 }

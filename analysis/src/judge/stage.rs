@@ -13,7 +13,7 @@ use super::levels::evaluate_all;
 use super::model::{CheckReport, ReasonCode, StageVerdict, Verdict, Warning, WarningCode};
 use super::split::Mismatch;
 use super::warnings::warnings;
-use super::{split, warm_up, watching};
+use super::{absence, split, warm_up, watching};
 use crate::data::{MetricData, Purpose, StageData};
 use crate::text;
 
@@ -53,7 +53,10 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         (SplitCheck::Hold | SplitCheck::Warn, Purpose::Decide) => split::mismatch(situation),
         (SplitCheck::Off, _) | (_, Purpose::AfterPassing | Purpose::KillSwitches) => None,
     };
-    let decision = decided(situation, &checks, &switches, age, mismatch);
+    let decision = noted(
+        decided(situation, &checks, &switches, age, mismatch),
+        situation,
+    );
     checks.extend(switches.into_iter().filter_map(KillSwitch::into_report));
     let mut warnings = warnings(pipeline, data, &checks);
     if decision.code != ReasonCode::SplitMismatch {
@@ -81,6 +84,16 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         Purpose::Decide => error_budget::guarded(verdict, pipeline, stage, data),
         Purpose::AfterPassing | Purpose::KillSwitches => verdict,
     }
+}
+
+/// A promotion that says what nobody has ever seen: who asks a gate reads nothing else.
+fn noted(mut decision: Decision, situation: Situation<'_>) -> Decision {
+    if decision.verdict == Verdict::Promote {
+        for note in absence::of_a_promotion(situation.stage, situation.data) {
+            decision.reason = format!("{}; {note}", decision.reason);
+        }
+    }
+    decision
 }
 
 /// What is decided, by what the data was read for.

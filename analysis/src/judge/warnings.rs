@@ -7,6 +7,7 @@ use crate::text;
 
 use super::bounds;
 use super::model::{CheckReport, Outcome, Warning, WarningCode};
+use super::{absence, populations};
 
 /// Everything to know beside the verdict.
 pub(super) fn warnings(
@@ -35,6 +36,8 @@ pub(super) fn warnings(
             )),
         });
     }
+    warnings.extend(absence::warnings(pipeline, data));
+    warnings.extend(populations::warnings(pipeline, data));
     warnings.extend(quality_warnings(data));
     warnings.extend(left_out(data));
     for (metric, data) in &data.metrics {
@@ -140,15 +143,6 @@ fn quality_warnings(data: &StageData) -> Vec<Warning> {
             MetricData::Gauge(gauge) => gauge.quality,
             MetricData::Fault(_) => continue,
         };
-        if quality.no_event_series {
-            warnings.push(Warning {
-                code: WarningCode::NoEventSeries,
-                message: text::one_line(&format!(
-                    "{name}: neither population has a series of the events, which counts as none; \
-                     look whether their selector is right"
-                )),
-            });
-        }
         if quality.has_fallen() {
             warnings.push(Warning {
                 code: WarningCode::CounterFell,

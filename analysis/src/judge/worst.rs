@@ -9,6 +9,7 @@ use super::advice;
 use super::check::Situation;
 use super::kill_switch::KillSwitch;
 use super::model::{CheckReport, Outcome, ReasonCode};
+use super::populations;
 use super::silence;
 use super::split::Mismatch;
 
@@ -121,6 +122,9 @@ pub(super) fn findings(
         .filter(|(_, report)| is_needed(report))
         .collect();
     let mut found = Vec::new();
+    if let Some((code, why)) = populations::wrong(situation.pipeline, situation.data) {
+        found.push(Finding::missing(code, why));
+    }
     for (_, report) in &needed {
         match (report.outcome, report.reason_code) {
             (Outcome::NoData, _) | (_, ReasonCode::PartialData) => {

@@ -25,6 +25,7 @@ const KEYS: &[&str] = &[
     "events",
     "total",
     "per",
+    "events_may_be_absent",
     "quantile",
     "histogram",
     "native",
@@ -60,6 +61,8 @@ pub(super) struct Definition {
     pub(super) better: Better,
     /// What a limit's unit may be.
     pub(super) dimension: Dimension,
+    /// Whether it is fine that a canary has no series of its events.
+    pub(super) events_may_be_absent: bool,
 }
 
 /// What a definition says of its name.
@@ -80,6 +83,7 @@ impl Definition {
                 kind: kind.clone(),
                 better: self.better,
                 dimension: self.dimension,
+                events_may_be_absent: self.events_may_be_absent,
             }),
             DefinedKind::ImpactOf(_) => None,
         }
@@ -267,6 +271,9 @@ fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Defini
     let dimension = fields
         .get("unit")
         .and_then(|value| value.choice(UNITS, problems));
+    let events_may_be_absent = fields
+        .get("events_may_be_absent")
+        .and_then(|value| value.boolean(problems));
     let (kind, natural) = read_kind(&definition.value, &fields, problems)?;
     if problems.count() > problems_before {
         return None;
@@ -276,6 +283,7 @@ fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Defini
         kind,
         better: better.unwrap_or(natural.better),
         dimension: dimension.unwrap_or(natural.dimension),
+        events_may_be_absent: events_may_be_absent.unwrap_or(false),
     })
 }
 
@@ -312,8 +320,14 @@ const fn natural(better: Better, dimension: Dimension) -> Natural {
 
 /// The keys that say of what kind a metric is, with those that may stand beside them.
 const KINDS: &[(&str, &[&str])] = &[
-    ("errors", &["total", "per", "better"]),
-    ("events", &["total", "per", "better", "unit"]),
+    (
+        "errors",
+        &["total", "per", "better", "events_may_be_absent"],
+    ),
+    (
+        "events",
+        &["total", "per", "better", "unit", "events_may_be_absent"],
+    ),
     (
         "histogram",
         &["quantile", "native", "scale", "better", "unit"],

@@ -80,6 +80,8 @@ pub struct Metric {
     pub better: Better,
     /// What a limit's unit may be.
     pub dimension: Dimension,
+    /// Whether it is fine that a canary has no series of its events: they come with the first event.
+    pub events_may_be_absent: bool,
 }
 
 /// What a number of a metric counts, so that `200ms` cannot be compared with an error rate.
@@ -206,6 +208,17 @@ pub enum SplitCheck {
     Off,
 }
 
+/// What happens when the control spans services that the canary has no part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum PopulationCheck {
+    /// Hold.
+    Hold,
+    /// Warn and go on.
+    Warn,
+    /// Nobody looks.
+    Off,
+}
+
 /// How a pipeline is judged.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnalysisSettings {
@@ -231,6 +244,8 @@ pub struct AnalysisSettings {
     pub promote_ratio: Option<f64>,
     /// What happens when the canary does not get the share of the requests that the stage says.
     pub split_check: SplitCheck,
+    /// What happens when the control spans services that the canary has no part of.
+    pub population_check: PopulationCheck,
 }
 
 impl Default for AnalysisSettings {
@@ -246,6 +261,7 @@ impl Default for AnalysisSettings {
             on_inconclusive: OnInconclusive::Hold,
             promote_ratio: None,
             split_check: SplitCheck::Hold,
+            population_check: PopulationCheck::Hold,
         }
     }
 }

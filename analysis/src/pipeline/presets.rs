@@ -267,12 +267,7 @@ pub(super) fn preset_definitions(preset: &str) -> Option<BTreeMap<String, Defini
         requests.total,
         Better::Lower,
     ));
-    add(Definition {
-        name: "business_kpi_impact".to_owned(),
-        kind: DefinedKind::ImpactOf("conversion".to_owned()),
-        better: Better::Lower,
-        dimension: Dimension::Fraction,
-    });
+    add(impact("business_kpi_impact", "conversion"));
     add(gauge("queue_depth", QUEUE_DEPTH, Dimension::Number));
     Some(metrics)
 }
@@ -283,6 +278,17 @@ fn defined(name: &str, kind: MetricKind, better: Better, dimension: Dimension) -
         kind: DefinedKind::Measured(kind),
         better,
         dimension,
+        events_may_be_absent: false,
+    }
+}
+
+fn impact(name: &str, of: &str) -> Definition {
+    Definition {
+        name: name.to_owned(),
+        kind: DefinedKind::ImpactOf(of.to_owned()),
+        better: Better::Lower,
+        dimension: Dimension::Fraction,
+        events_may_be_absent: false,
     }
 }
 

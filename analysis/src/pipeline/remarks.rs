@@ -2,7 +2,7 @@
 //! rollout begins, by everything that shows a pipeline.
 
 use super::fewest::shortcomings;
-use super::model::{Check, Method, Pipeline, SplitCheck, Stage};
+use super::model::{Check, Method, Pipeline, PopulationCheck, SplitCheck, Stage};
 use super::service::{names_a_service, selects_a_service};
 use crate::text;
 
@@ -23,6 +23,8 @@ pub enum RemarkCode {
     Method,
     /// Nobody looks whether the traffic is split as the stage says.
     SplitCheck,
+    /// Nobody looks whether the control spans other services.
+    PopulationCheck,
     /// Control and canary are written alike.
     SamePopulations,
     /// No matcher names the service.
@@ -42,7 +44,8 @@ impl RemarkCode {
             | Self::NotCritical
             | Self::NoRollback
             | Self::Method
-            | Self::SplitCheck => false,
+            | Self::SplitCheck
+            | Self::PopulationCheck => false,
         }
     }
 }
@@ -70,6 +73,7 @@ impl Pipeline {
         remarks.extend(self.flags());
         remarks.extend(self.methods());
         remarks.extend(self.split_check());
+        remarks.extend(self.population_check());
         remarks.extend(self.populations());
         remarks.extend(self.service());
         remarks.extend(self.short_stages());
@@ -192,6 +196,19 @@ impl Pipeline {
             }
         };
         Some(remark(RemarkCode::SplitCheck, message))
+    }
+
+    fn population_check(&self) -> Option<Remark> {
+        let message = match self.analysis.population_check {
+            PopulationCheck::Hold => return None,
+            PopulationCheck::Warn => {
+                "population_check is warn: a control that spans other services does not hold"
+            }
+            PopulationCheck::Off => {
+                "population_check is off: nobody looks whether the control spans other services"
+            }
+        };
+        Some(remark(RemarkCode::PopulationCheck, message))
     }
 
     fn populations(&self) -> Option<Remark> {
@@ -381,6 +398,14 @@ canary_pipeline:
             read(&later).remarks()[0].message,
             "latency_p99 < 200 ms warns only: broken, it neither holds nor rolls back (in b)"
         );
+    }
+
+    #[test]
+    fn a_population_check_that_does_not_hold_is_told() {
+        for (word, count) in [("hold", 0), ("warn", 1), ("off", 1)] {
+            let text = format!("analysis: {{population_check: {word}}}\n{PLAIN}");
+            assert_eq!(codes(&text), vec![RemarkCode::PopulationCheck; count]);
+        }
     }
 
     #[test]

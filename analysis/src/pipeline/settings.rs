@@ -1,7 +1,7 @@
 //! The section `analysis`: how a pipeline is judged.
 
-use super::cursor::{Cursor, Problems, checked};
-use super::model::{AnalysisSettings, Method, OnInconclusive, SplitCheck};
+use super::cursor::{Cursor, Fields, Problems, checked};
+use super::model::{AnalysisSettings, Method, OnInconclusive, PopulationCheck, SplitCheck};
 use super::yaml::Value;
 
 const KEYS: &[&str] = &[
@@ -15,6 +15,7 @@ const KEYS: &[&str] = &[
     "on_inconclusive",
     "promote_ratio",
     "split_check",
+    "population_check",
 ];
 
 const METHODS: &[(&str, Method)] = &[
@@ -33,6 +34,12 @@ const SPLIT_CHECK: &[(&str, SplitCheck)] = &[
     ("hold", SplitCheck::Hold),
     ("warn", SplitCheck::Warn),
     ("off", SplitCheck::Off),
+];
+
+const POPULATION_CHECK: &[(&str, PopulationCheck)] = &[
+    ("hold", PopulationCheck::Hold),
+    ("warn", PopulationCheck::Warn),
+    ("off", PopulationCheck::Off),
 ];
 
 /// Reads the section; what is wrong in it keeps its default, so that the rest can be checked.
@@ -85,12 +92,26 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
             checked(value, ratio, ratio > 1.0 && ratio <= 100.0, RATIO, problems)
         });
     }
+    read_checks_of_traffic(&fields, &mut settings, problems);
+    settings
+}
+
+/// Reads what happens when the traffic or the populations are not what they are taken for.
+fn read_checks_of_traffic(
+    fields: &Fields<'_>,
+    settings: &mut AnalysisSettings,
+    problems: &mut Problems,
+) {
     if let Some(value) = fields.get("split_check")
         && let Some(chosen) = value.choice(SPLIT_CHECK, problems)
     {
         settings.split_check = chosen;
     }
-    settings
+    if let Some(value) = fields.get("population_check")
+        && let Some(chosen) = value.choice(POPULATION_CHECK, problems)
+    {
+        settings.population_check = chosen;
+    }
 }
 
 /// Reads the name of a method.

@@ -13,6 +13,7 @@ mod combined;
 mod counter;
 mod error;
 mod limits;
+mod parts;
 mod pattern;
 mod place;
 mod push;
@@ -33,6 +34,7 @@ use crate::series::TARGET_LABELS;
 pub use combined::{Combined, combine};
 pub(crate) use counter::created_name;
 pub use error::QueryError;
+pub use parts::{SelectorParts, counter_parts, expression_parts, histogram_parts};
 pub use values::{regex_escape, region_matcher, validate_matchers};
 
 /// Checks that the text is one plain selector of a counter.
@@ -263,6 +265,22 @@ pub fn counter_increase(
 ) -> Result<String, QueryError> {
     let samples = counter_samples(selector, matchers, range_seconds)?;
     Ok(format!("sum(increase({samples}))"))
+}
+
+/// Writes `count(count_over_time(selector[range]))` for a selector as [`SelectorParts`] writes it: how
+/// many series had a sample in the range before the time of an instant query. No series is an empty
+/// answer, not 0.
+///
+/// # Errors
+///
+/// [`QueryError`] says what to change; a range below 1 second or above 100 years is one.
+pub fn series_count(selector: &str, range_seconds: i64) -> Result<String, QueryError> {
+    let range = range(range_seconds)?;
+    let samples = syntax::print(&Expr::MatrixSelector(MatrixSelector {
+        vs: counter::parse_counter(selector)?,
+        range,
+    }))?;
+    Ok(format!("count(count_over_time({samples}))"))
 }
 
 fn range(range_seconds: i64) -> Result<Duration, QueryError> {

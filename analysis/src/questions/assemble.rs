@@ -1,10 +1,11 @@
 //! Answers to the data of a stage.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
+use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::{Exposure, MetricKind};
+use crate::populations::Seen;
 use crate::series::{
     self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Sampling, Series,
 };
@@ -49,6 +50,7 @@ pub(super) fn put_together(
         source_remarks: BTreeMap::new(),
         history: History::default(),
         error_budget: None,
+        findings: Findings::default(),
     };
     let assembly = Assembly {
         // A past is always read so.
@@ -186,6 +188,31 @@ impl<'a> Assembly<'a> {
         (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 
+    /// What the labels of the series say of both populations. Sums do not tell their series apart.
+    pub(super) fn seen<'k>(&self, kinds: impl Iterator<Item = &'k MetricKind>) -> Seen {
+        let mut seen = Seen::default();
+        if self.summed {
+            return seen;
+        }
+        let all: BTreeSet<ReadingKey> = kinds.filter_map(key_of_all).collect();
+        for (key, (_, read)) in &self.readings {
+            let is_counter = match key {
+                ReadingKey::Heartbeats | ReadingKey::Created(_) | ReadingKey::Gauge(_) => false,
+                ReadingKey::Counter(_)
+                | ReadingKey::Histogram(_)
+                | ReadingKey::NativeHistogram(_) => true,
+            };
+            if let (true, Ok(read)) = (is_counter, read) {
+                let series = Populations {
+                    control: read.series.control.as_slice(),
+                    canary: read.series.canary.as_slice(),
+                };
+                seen.take_in(series, all.contains(*key));
+            }
+        }
+        seen
+    }
+
     /// The data of a metric, also where the canary was not seen: then with the reason why it would
     /// not be enough alone. A fault of the answers stays one.
     pub(super) fn metric_or_none(
@@ -263,6 +290,7 @@ impl<'a> Assembly<'a> {
         let events = self.finite(&ReadingKey::Counter(events.to_owned()), must_be_seen)?;
         let mut counts =
             series::proportion(self.grid, self.sampling, events, total, self.heartbeats);
+        counts.quality.no_canary_event_series = is_empty(events.canary);
         counts.quality.no_event_series = is_empty(events.control) && is_empty(events.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;
         counts.quality.summed = self.summed;
@@ -293,6 +321,7 @@ impl<'a> Assembly<'a> {
         };
         let mut counts: PairedCounts =
             series::event_rate(self.grid, self.sampling, found, self.heartbeats, exposure);
+        counts.quality.no_canary_event_series = is_empty(found.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;
         counts.quality.summed = self.summed;
         Ok(MetricData::Counts(counts))
@@ -312,7 +341,10 @@ impl<'a> Assembly<'a> {
                     "no native histogram of the canary answers {shown}: Prometheus stores them \
                      only where that feature is on; leave out native to read classic buckets"
                 ),
-                _ => format!("no series of the canary answers {shown}"),
+                _ => format!(
+                    "no series of the canary answers {shown}{}",
+                    of_the_control(found.control)
+                ),
             }));
         }
         Ok(found)
@@ -403,8 +435,31 @@ impl<'a> Assembly<'a> {
     }
 }
 
+/// The counter that every request of a metric's populations moves; nothing where it has none.
+fn key_of_all(kind: &MetricKind) -> Option<ReadingKey> {
+    match kind {
+        MetricKind::Proportion { total, .. } => Some(ReadingKey::Counter(total.clone())),
+        MetricKind::Quantile {
+            histogram,
+            is_native,
+            ..
+        } => Some(super::histogram_key(histogram, *is_native)),
+        MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => None,
+    }
+}
+
 fn is_empty(series: &[Cow<'_, Series>]) -> bool {
     series.iter().all(|one| one.timestamps_ms.is_empty())
+}
+
+/// Whether the control has what the canary lacks: then it is the canary that is not there, and not the
+/// metric.
+fn of_the_control(series: &[Cow<'_, Series>]) -> &'static str {
+    if is_empty(series) {
+        ", nor does one of the control"
+    } else {
+        "; the control has some"
+    }
 }
 
 fn no_data(message: String) -> DataFault {

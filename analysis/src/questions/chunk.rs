@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
+use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::MetricKind;
+use crate::populations::Seen;
 use crate::series::{
     Grid, PairedCounts, PairedGauge, PairedHistogram, Place, Series, distinct_process_starts,
 };
@@ -95,6 +96,8 @@ pub struct ChunkData {
     canary_starts_ms: Option<Vec<i64>>,
     source_warnings: BTreeMap<String, String>,
     source_remarks: BTreeMap<String, String>,
+    /// What the labels of the series say of both populations.
+    seen: Seen,
     /// Series and samples of each question of the chunk's plan, in their order.
     answered: Vec<(usize, usize)>,
 }
@@ -201,6 +204,7 @@ impl StageQuestions {
             canary_starts_ms: parts.heartbeats.canary.process_starts_ms(&self.grid),
             source_warnings: BTreeMap::new(),
             source_remarks: BTreeMap::new(),
+            seen: Seen::default(),
             answered: answers.iter().map(sizes).collect(),
         };
         let assembly = Assembly::new(self, readings, &parts, self.canary_percent);
@@ -216,6 +220,7 @@ impl StageQuestions {
                 .metrics
                 .insert(metric.clone(), CountedMetric { data, unseen });
         }
+        chunk.seen = assembly.seen(self.metrics.values());
         chunk
     }
 
@@ -246,6 +251,7 @@ impl StageQuestions {
             canary_starts_ms: join_starts(&window, chunks),
             history: History::default(),
             error_budget: None,
+            findings: join_findings(chunks),
         }
     }
 }
@@ -399,6 +405,19 @@ fn join_texts(
     }
     let texts = joined.into_iter();
     texts.map(|(name, told)| (name, told.join("; "))).collect()
+}
+
+/// What the labels of all series say. Why a selector found nothing is looked up where the data is known.
+fn join_findings(chunks: &[(Chunk, ChunkData)]) -> Findings {
+    let mut seen = Seen::default();
+    for (_, data) in chunks {
+        seen.absorb(&data.seen);
+    }
+    Findings {
+        selectors: BTreeMap::new(),
+        overlap: seen.overlap().map(str::to_owned),
+        differences: seen.differences(),
+    }
 }
 
 /// When the canary's processes started, as any chunk saw it.

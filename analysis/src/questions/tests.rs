@@ -2,6 +2,7 @@
 
 mod control;
 mod native;
+mod populations;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ fn metric(name: &str, kind: MetricKind) -> (String, Metric) {
         kind,
         better: Better::Lower,
         dimension: Dimension::Number,
+        events_may_be_absent: false,
     };
     (name.to_owned(), metric)
 }
@@ -677,7 +679,7 @@ fn a_canary_without_any_series_has_no_data_and_the_query_is_told() {
     assert_eq!(fault(&data, "error_rate").code, FaultCode::NoData);
     assert_eq!(
         fault(&data, "error_rate").message,
-        "no series of the canary answers http_requests_total{version=~\"1|2\"}"
+        "no series of the canary answers http_requests_total{version=~\"1|2\"}; the control has some"
     );
     assert!(
         fault(&data, "latency_p99")
@@ -875,7 +877,7 @@ fn a_long_query_is_shortened_in_a_message() {
     let given = answers(&plan, &[]);
     let message = fault(&plan.assemble(&given), "long").message;
     assert!(
-        message.chars().count() < 200 && message.ends_with(".."),
+        message.chars().count() < 250 && message.ends_with(".., nor does one of the control"),
         "{message}"
     );
 }

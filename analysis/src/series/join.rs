@@ -104,6 +104,7 @@ impl Joiner {
     ) -> DataQuality {
         let mut whole = DataQuality {
             no_event_series: true,
+            no_canary_event_series: true,
             joined_intervals: self.rows.iter().map(|row| row.len() - 1).sum(),
             ..DataQuality::default()
         };
@@ -112,11 +113,12 @@ impl Joiner {
             whole.rejected_samples += part.rejected_samples;
             whole.resets += part.resets;
             whole.births += part.births;
-            whole.more_events_than_total += part.more_events_than_total;
+            whole.more_events_than_total += own_part(place, part.more_events_than_total);
             whole.repaired_buckets += part.repaired_buckets;
             whole.control_series = whole.control_series.max(part.control_series);
             whole.canary_series = whole.canary_series.max(part.canary_series);
             whole.no_event_series &= part.no_event_series;
+            whole.no_canary_event_series &= part.no_canary_event_series;
             whole.missed_scrapes |= part.missed_scrapes;
             whole.falls += part.falls;
             whole.moves += part.moves;
@@ -131,6 +133,13 @@ impl Joiner {
         whole.missing_intervals = end.saturating_sub(covered + whole.held_back_intervals);
         whole
     }
+}
+
+/// Of what a part found in the intervals that it was counted on, about as much as its own ones have:
+/// the others are another part's as well.
+fn own_part(place: &Place, found: usize) -> usize {
+    let counted = place.own.end.saturating_sub(place.counted_from);
+    (found * place.own.len()).div_ceil(counted.max(1))
 }
 
 impl ArmCount {

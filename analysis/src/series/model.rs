@@ -162,6 +162,10 @@ pub struct PairedInterval {
 }
 
 /// What had to be put right in the data of one metric.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of the data, each told by itself"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DataQuality {
     /// Grid intervals of which nothing is known: no scrape of either population fell into them.
@@ -188,6 +192,9 @@ pub struct DataQuality {
     /// Of a proportion: neither population has any series of the events. They count as none; it
     /// may as well be that their selector is wrong.
     pub no_event_series: bool,
+    /// Of a proportion or a rate: the canary has no series of the events, whatever the control has.
+    #[serde(default)]
+    pub no_canary_event_series: bool,
     /// Values of counters that were less than the one before, though no restart of their process
     /// explains it.
     pub falls: usize,
@@ -240,6 +247,27 @@ impl PairedCounts {
             sums.canary.exposure += interval.canary.exposure;
         }
         sums
+    }
+
+    /// Whether each request of both populations was an event, in every interval, and both had some.
+    pub fn all_are_events(&self) -> bool {
+        let is_all = |arm: ArmCount| arm.events.total_cmp(&arm.exposure).is_eq();
+        let totals = self.totals();
+        let mut intervals = self.intervals.iter();
+        totals.control.exposure > 0.0
+            && totals.canary.exposure > 0.0
+            && intervals.all(|one| is_all(one.control) && is_all(one.canary))
+    }
+
+    /// The events that the canary was to be expected to have if it were as the control: the sum, over
+    /// the intervals in which both had an exposure, of the control's events for its own exposure
+    /// times the canary's. 0 where there are none.
+    pub fn expected_canary_events(&self) -> f64 {
+        let together =
+            |one: &&PairedInterval| one.control.exposure > 0.0 && one.canary.exposure > 0.0;
+        let expected =
+            |one: &PairedInterval| one.control.events / one.control.exposure * one.canary.exposure;
+        self.intervals.iter().filter(together).map(expected).sum()
     }
 }
 

@@ -3,7 +3,7 @@
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::pipeline::{
     AnalysisSettings, Better, Dimension, ErrorBudget, Exposure, Method, MetricKind, OnInconclusive,
-    SplitCheck, preset_metrics,
+    PopulationCheck, SplitCheck, parse, preset_metrics,
 };
 
 use crate::support::{Comparison, SEED, absolute, must_hold, read};
@@ -126,7 +126,7 @@ fn settings_have_defaults_and_can_be_given() {
     let pipeline = read(&format!(
         "analysis: {{method: kayenta, false_rollback: 5%, false_promote: 0.1, confidence: 95%, \
          interval: 1min, lag: 0, history: 168h, on_inconclusive: rollback, promote_ratio: 2, \
-         split_check: warn}}\n\
+         split_check: warn, population_check: off}}\n\
          name: own-name\nsource: thanos\ndry_run: true\nkill_switch: [error_rate > 5%]\n{SEED}"
     ));
     assert_eq!(
@@ -142,6 +142,7 @@ fn settings_have_defaults_and_can_be_given() {
             on_inconclusive: OnInconclusive::Rollback,
             promote_ratio: Some(2.0),
             split_check: SplitCheck::Warn,
+            population_check: PopulationCheck::Off,
         }
     );
     for (text, seconds) in [
@@ -161,6 +162,18 @@ fn settings_have_defaults_and_can_be_given() {
         absolute(Comparison::LessOrEqual, 0.05),
         "what must not be is told as what must"
     );
+}
+
+#[test]
+fn a_metric_may_say_that_its_events_may_be_absent() {
+    let metrics = "metrics: {a: {errors: e_total, total: t_total, events_may_be_absent: true}, b: \
+                   {errors: e_total, per: pod_hours}}";
+    let read = read(&format!("{metrics}\n{SEED}"));
+    assert!(read.metrics["a"].events_may_be_absent);
+    assert!(!read.metrics["b"].events_may_be_absent);
+    assert!(!read.metrics["error_rate"].events_may_be_absent);
+    let meaningless = "metrics: {c: {gauge: up, events_may_be_absent: true}}";
+    assert!(parse(&format!("{meaningless}\n{SEED}"), "test").is_err());
 }
 
 #[test]

@@ -337,6 +337,12 @@ explained_words! {
         /// Neither population has a series of the events.
         NoEventSeries = "no_event_series",
             "Look whether the selector of the events is right; when it is, nothing has failed yet.";
+        /// The canary has no series of the events of a rate, where five or more were to be expected.
+        CanaryEventsMissing = "canary_events_missing",
+            "Look whether the new version has renamed the metric; when it has not, nothing has happened.";
+        /// The source did not say whether a selector that found nothing could match.
+        SelectorNotChecked = "selector_not_checked",
+            "Let Serinus ask `/api/v1/labels` and `/api/v1/label/../values` of the source as well.";
         /// What was counted just before a restart may be lost.
         MissedScrapes = "missed_scrapes",
             "Scrape more often than pods restart; what was lost is counted for neither side.";
@@ -352,6 +358,9 @@ explained_words! {
         /// The traffic is not split as configured.
         SplitMismatch = "split_mismatch",
             "Correct the share that the router gives the canary, or `traffic_percent`.";
+        /// The control spans services or places that the canary has no part of.
+        PopulationsDifferInKind = "populations_differ_in_kind",
+            "Look whether both populations are of one service; name it in their matchers.";
         /// The whole service has spent its error budget, or nobody can tell.
         ErrorBudget = "error_budget",
             "Look at the service before more traffic is moved.";

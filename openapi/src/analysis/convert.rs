@@ -168,11 +168,14 @@ impl From<judge::WarningCode> for WarningCode {
             judge::WarningCode::LeftOutSeries => Self::LeftOutSeries,
             judge::WarningCode::OtherBuckets => Self::OtherBuckets,
             judge::WarningCode::NoEventSeries => Self::NoEventSeries,
+            judge::WarningCode::CanaryEventsMissing => Self::CanaryEventsMissing,
+            judge::WarningCode::SelectorNotChecked => Self::SelectorNotChecked,
             judge::WarningCode::MissedScrapes => Self::MissedScrapes,
             judge::WarningCode::CounterFell => Self::CounterFell,
             judge::WarningCode::DuplicatedSeries => Self::DuplicatedSeries,
             judge::WarningCode::SummedByTarget => Self::SummedByTarget,
             judge::WarningCode::SplitMismatch => Self::SplitMismatch,
+            judge::WarningCode::PopulationsDifferInKind => Self::PopulationsDifferInKind,
             judge::WarningCode::ErrorBudget => Self::ErrorBudget,
         }
     }

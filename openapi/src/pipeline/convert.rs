@@ -75,6 +75,7 @@ impl From<&domain::AnalysisSettings> for AnalysisSettings {
             lag_seconds: settings.lag_seconds,
             on_inconclusive: settings.on_inconclusive.into(),
             split_check: settings.split_check.into(),
+            population_check: settings.population_check.into(),
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum RemarkCode {
     Method,
     /// Nobody looks whether the traffic is split as the stage says.
     SplitCheck,
+    /// Nobody looks whether the control spans other services.
+    PopulationCheck,
     /// Control and canary are written alike.
     SamePopulations,
     /// No matcher names the service.
@@ -66,6 +68,7 @@ impl From<domain::RemarkCode> for RemarkCode {
             domain::RemarkCode::NoRollback => Self::NoRollback,
             domain::RemarkCode::Method => Self::Method,
             domain::RemarkCode::SplitCheck => Self::SplitCheck,
+            domain::RemarkCode::PopulationCheck => Self::PopulationCheck,
             domain::RemarkCode::SamePopulations => Self::SamePopulations,
             domain::RemarkCode::ServiceNotNamed => Self::ServiceNotNamed,
             domain::RemarkCode::TooFewIntervals => Self::TooFewIntervals,

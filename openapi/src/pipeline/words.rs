@@ -71,3 +71,25 @@ impl From<domain::SplitCheck> for SplitCheck {
         }
     }
 }
+
+/// What happens when the control spans services that the canary has no part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PopulationCheck {
+    /// The stage holds.
+    Hold,
+    /// A warning tells it.
+    Warn,
+    /// Nobody looks.
+    Off,
+}
+
+impl From<domain::PopulationCheck> for PopulationCheck {
+    fn from(what: domain::PopulationCheck) -> Self {
+        match what {
+            domain::PopulationCheck::Hold => Self::Hold,
+            domain::PopulationCheck::Warn => Self::Warn,
+            domain::PopulationCheck::Off => Self::Off,
+        }
+    }
+}

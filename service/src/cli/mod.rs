@@ -10,6 +10,7 @@ mod output;
 mod past;
 mod plan;
 mod replay;
+mod selectors;
 mod serve;
 mod simulate;
 mod table;

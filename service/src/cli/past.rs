@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::Failure;
 use super::analyze::{did_you_mean, find_pipeline, overlay};
+use super::selectors::Checked;
 use crate::boot;
 use crate::config::{LogArguments, SourceArguments};
 use crate::engine::{Engine, Overlay, PastInput, PastReading, Reading, populations_of};
@@ -142,6 +143,25 @@ impl Subject {
 }
 
 impl Reader<'_> {
+    /// Holds every selector of the pipeline against the source.
+    pub(super) fn look_through(&self) -> Result<Vec<Checked>, Failure> {
+        let Subject {
+            pipeline,
+            control,
+            source,
+            ..
+        } = self.subject;
+        let populations = Populations {
+            control,
+            canary: &pipeline.canary,
+        };
+        let looking = self
+            .engine
+            .look_through(pipeline, populations, source.as_deref());
+        let looked = self.runtime.block_on(looking)?;
+        Ok(looked.into_iter().map(Checked::from).collect())
+    }
+
     /// Reads what some checks need, over so many hours before now.
     pub(super) fn read<'a>(
         &self,

@@ -18,7 +18,7 @@ pub(crate) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> St
 mod tests {
     use std::collections::BTreeMap;
 
-    use serinus_analysis::data::{BudgetData, History, Purpose};
+    use serinus_analysis::data::{BudgetData, Findings, History, Purpose};
     use serinus_analysis::pipeline::parse;
     use serinus_analysis::series::Grid;
 
@@ -40,6 +40,7 @@ mod tests {
                 history,
                 canary_starts_ms: None,
                 error_budget: None,
+                findings: Findings::default(),
             };
             digest(&pipeline, &pipeline.stages[0], &data)
         };
@@ -60,6 +61,7 @@ mod tests {
                 starts_with_stage,
                 canary_starts_ms: None,
                 error_budget: None,
+                findings: Findings::default(),
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
@@ -88,6 +90,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
                 history: History::default(),
+                findings: Findings::default(),
             };
             digest(&pipeline, &pipeline.stages[0], &data)
         };

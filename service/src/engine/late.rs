@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus_analysis::data::{BudgetData, DataFault, FaultCode, History, MetricData, StageData};
+use serinus_analysis::data::{
+    BudgetData, DataFault, FaultCode, Findings, History, MetricData, StageData,
+};
 use serinus_analysis::judge::judge;
 
 use super::{Analysis, AnalysisError, AnalysisInput, Engine, digest};
@@ -48,6 +50,7 @@ impl Engine {
                 .as_ref()
                 .map(|_| BudgetData::Fault(fault.clone())),
             history: History::Late(fault),
+            findings: Findings::default(),
         };
         Ok(Analysis {
             verdict: judge(pipeline, stage, &data),

@@ -10,6 +10,7 @@ mod given;
 mod history;
 mod kept_histories;
 mod late;
+mod lookups;
 mod past;
 mod pieces;
 mod reading;
@@ -36,6 +37,7 @@ use budget::read_error_budget;
 pub(crate) use digest::digest;
 pub(crate) use given::{Overlay, populations_of};
 use history::Histories;
+use lookups::Lookups;
 pub(crate) use past::{PastInput, PastReading, Reading};
 use reading::Reader;
 use window::Window;
@@ -114,6 +116,7 @@ pub(crate) struct Engine {
     sources: Sources,
     reader: Arc<Reader>,
     histories: Arc<Histories>,
+    lookups: Lookups,
 }
 
 impl Engine {
@@ -125,6 +128,7 @@ impl Engine {
             sources,
             reader: Arc::new(Reader::new(room)),
             histories: Arc::default(),
+            lookups: Lookups::default(),
         }
     }
 
@@ -143,6 +147,7 @@ impl Engine {
     /// Forgets what was read: it is read again where it is needed, and says the same.
     pub(crate) fn forget(&self) {
         self.reader.chunks.forget();
+        self.lookups.forget();
         self.histories.forget();
     }
 
@@ -228,10 +233,13 @@ impl Engine {
         let (pipeline, stage) = (Arc::new(pipeline.clone()), stage.clone());
         let judged = (&pipeline, &stage);
         let control = &input.populations.control;
-        data.history = self
-            .histories
-            .of(&self.reader, source, judged, control, &data)
-            .await;
+        let (selectors, history) = tokio::join!(
+            self.lookups.find_out(&self.reader.room, asked, &data),
+            self.histories
+                .of(&self.reader, source, judged, control, &data)
+        );
+        data.findings.selectors = selectors;
+        data.history = history;
         let analysis = aside(move || Analysis {
             verdict: judge(&pipeline, &stage, &data),
             grid,

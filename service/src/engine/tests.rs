@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::{Form, Router, routing::post};
-use serinus_analysis::data::{ControlSplit, History, HistoryData, MetricData, Purpose};
+use serinus_analysis::data::{ControlSplit, Findings, History, HistoryData, MetricData, Purpose};
 use serinus_analysis::judge::{NoiseSource, ReasonCode, Verdict, WarningCode, measure_noise};
 use serinus_analysis::matchers::Matcher;
 use serinus_analysis::pipeline::parse;
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 mod budget;
 mod incremental;
+mod lookups;
 
 use super::*;
 use crate::clock::Clock;
@@ -273,6 +274,7 @@ pub(super) fn measured(events: f64) -> History {
         history: History::default(),
         canary_starts_ms: None,
         error_budget: None,
+        findings: Findings::default(),
     };
     let split = ControlSplit {
         canary_targets: 1,

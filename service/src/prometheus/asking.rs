@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::SourceFault;
 use super::health::Health;
-use super::{Answer, SourceFault};
 use crate::metrics::{AskOutcome, Metrics};
 
 /// A query that is being asked. Where nobody waits for its end any more, it is dropped with its
@@ -34,14 +34,15 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// The query has ended so.
-    pub(super) fn ended(
+    /// The query has ended so; of what was answered `bytes` says how long its body was.
+    pub(super) fn ended<T>(
         mut self,
-        result: Result<Answer, SourceFault>,
-    ) -> Result<Answer, SourceFault> {
+        result: Result<T, SourceFault>,
+        bytes: impl FnOnce(&T) -> u64,
+    ) -> Result<T, SourceFault> {
         self.outcome = match &result {
             Ok(answer) => AskOutcome::Answered {
-                bytes: answer.bytes,
+                bytes: bytes(answer),
             },
             Err(fault) => AskOutcome::Failed(fault.code),
         };

@@ -40,6 +40,29 @@ pub(crate) struct Question {
     pub at: QuestionTime,
 }
 
+/// A question to the index of a source: what its series are named, and not what they count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexQuestion {
+    /// What is asked for.
+    pub of: IndexOf,
+    /// The series that are asked about; all of the source where it is absent.
+    pub selector: Option<String>,
+    /// Series that had samples from this time on, in milliseconds since 1970. Sources keep blocks of
+    /// hours, and may tell of older ones too.
+    pub start_ms: i64,
+    /// Up to this time.
+    pub end_ms: i64,
+}
+
+/// What an index is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum IndexOf {
+    /// The names of the labels.
+    LabelNames,
+    /// The values of one label.
+    ValuesOf(String),
+}
+
 /// What a source answered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Answer {

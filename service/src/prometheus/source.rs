@@ -1,7 +1,9 @@
 //! One source: asks a question within its deadline and its limits.
 
+mod index;
+mod tries;
+
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use reqwest::header::{AGE, DATE, HeaderMap, LOCATION};
 use serinus_analysis::data::FaultCode;
 use serinus_analysis::questions::Annotation;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::arriving::Arriving;
@@ -25,16 +27,12 @@ use super::in_flight::InFlight;
 use super::room::{NoRoom, Part, Share};
 use super::transport::{SendError, Transport};
 use super::{Answer, Question, SourceFault};
+use tries::{Failure, Tries};
+
 use crate::aside::aside;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 use crate::time::UnixMillis;
-
-/// Most tries after the first.
-const MAX_RETRIES: u32 = 2;
-
-/// Mean pause before the first retry; it doubles for the next.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Share of the remaining time that the source is given for the query itself, so that its own
 /// message arrives before we stop waiting.
@@ -87,23 +85,6 @@ struct Place<'a, 's> {
     /// The memory that it takes.
     part: Part,
     deadline: Instant,
-}
-
-/// One try that failed.
-struct Failure {
-    fault: SourceFault,
-    /// Whether the same question is sent once more within its time. That is less than a fault that
-    /// is transient: what took too long, or broke off, would only take as long again.
-    may_be_retried: bool,
-}
-
-impl Failure {
-    fn lasting(fault: SourceFault) -> Self {
-        Self {
-            fault,
-            may_be_retried: false,
-        }
-    }
 }
 
 impl Source {
@@ -163,7 +144,8 @@ impl Source {
         let asking = |stuck| {
             Box::pin(async move {
                 let counted = Asking::new(&self.name, &self.health, self.metrics.get());
-                counted.ended(self.ask_alone(question, deadline, share, &stuck).await)
+                let asked = self.ask_alone(question, deadline, share, &stuck).await;
+                counted.ended(asked, |answer| answer.bytes)
             })
         };
         let answer = self.in_flight.ask(question, asking).await?;
@@ -227,8 +209,7 @@ impl Source {
             return Err(self.faults().busy(self.timeout, self.max_concurrent));
         };
         let mut slot = Some(slot);
-        let mut earlier = None;
-        let mut retry = 0;
+        let mut tries = Tries::until(deadline);
         loop {
             let mut place = Place {
                 slot: &mut slot,
@@ -238,23 +219,15 @@ impl Source {
             };
             let trying = self.try_once(question, &mut place);
             let Ok(tried) = timeout_at(deadline, trying).await else {
-                return Err(earlier.unwrap_or_else(|| self.faults().slow(self.timeout)));
+                return Err(tries.over(|| self.faults().slow(self.timeout)));
             };
-            let failure = match tried {
+            match tried {
                 Ok(answer) => {
                     place.part.keep();
                     return Ok(answer);
                 }
-                Err(failure) => failure,
-            };
-            let pause = pause_before(retry);
-            let has_time = Instant::now() + pause < deadline;
-            if !failure.may_be_retried || retry == MAX_RETRIES || !has_time {
-                return Err(failure.fault);
+                Err(failure) => tries.again_after(failure).await?,
             }
-            earlier = Some(failure.fault);
-            retry += 1;
-            sleep(pause).await;
         }
     }
 
@@ -410,18 +383,6 @@ fn told_time(headers: &HeaderMap) -> Option<UnixMillis> {
     // An HTTP date is one of RFC 2822.
     let date = DateTime::parse_from_rfc2822(date.to_str().ok()?).ok()?;
     Some(UnixMillis::from(date.to_utc()))
-}
-
-/// The pause before a retry: doubling, and between half and one and a half of its mean, so that
-/// many callers do not come back at the same time.
-fn pause_before(retry: u32) -> Duration {
-    // A hasher with fresh keys of the process is random enough for this and needs no generator;
-    // no verdict depends on it.
-    let random = RandomState::new().hash_one(retry);
-    let share = (random >> 11) as f64 / (1_u64 << 53) as f64;
-    RETRY_PAUSE
-        .saturating_mul(1 << retry.min(8))
-        .mul_f64(0.5 + share)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use reqwest::{Certificate, Identity, Response, Url, redirect};
 
 use super::config::SourceConfig;
 use super::files::{FileStamp, read_small};
-use super::{Question, QuestionTime};
+use super::{IndexOf, IndexQuestion, Question, QuestionTime};
 
 /// Share of the query's time that finding and greeting the source may take: a host that swallows
 /// packets is told apart from a slow query, and there is time left for another try.
@@ -152,6 +152,36 @@ impl Transport {
             },
             _ => other_error(&error),
         })
+    }
+
+    /// Sends a question to the index and waits for the head of the response. Of names as a form, for
+    /// a selector may be long; of values Prometheus knows no other way than this.
+    pub(super) async fn ask_index(
+        &self,
+        question: &IndexQuestion,
+        headers: HeaderMap,
+    ) -> Result<Response, SendError> {
+        let http = &self.clients().http;
+        let selector = question.selector.iter();
+        let pairs = selector
+            .map(|selector| ("match[]", selector.clone()))
+            .chain([
+                ("start", decimal_seconds(question.start_ms)),
+                ("end", decimal_seconds(question.end_ms)),
+            ]);
+        let request = match &question.of {
+            IndexOf::LabelNames => {
+                let form: Vec<_> = pairs.collect();
+                http.post(self.endpoint("labels")).form(&form)
+            }
+            IndexOf::ValuesOf(label) => {
+                let mut url = self.endpoint(&format!("label/{label}/values"));
+                url.query_pairs_mut().extend_pairs(pairs);
+                http.get(url)
+            }
+        };
+        let sent = request.headers(headers).send().await;
+        sent.map_err(|error| send_error(&error))
     }
 
     /// Asks which build the source is: a question that costs it nothing.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::pipeline::{Better, Metric, MetricKind, Pipeline};
 use crate::series::{ArmCount, Grid, PairedCounts, PairedInterval, Populations};
 
-use crate::data::History;
 use crate::data::{DataFault, FaultCode, MetricData, Purpose, StageData};
+use crate::data::{Findings, History};
 use crate::judge::latency::Latency;
 use crate::judge::warm_up::LookedAt;
 
@@ -55,6 +55,7 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
         canary_starts_ms: None,
         history: History::default(),
         error_budget: None,
+        findings: Findings::default(),
     }
 }
 

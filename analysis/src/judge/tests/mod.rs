@@ -12,14 +12,16 @@ use crate::series::{
     Populations,
 };
 
-use crate::data::{DataFault, FaultCode, History, MetricData, Purpose, StageData};
+use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 
 use super::{Outcome, ReasonCode, StageVerdict, Verdict, judge};
 
+mod absence;
 mod history;
 mod kill_switch;
 mod latency;
 mod outlook;
+mod populations;
 mod properties;
 mod readings;
 mod roll_back;
@@ -40,6 +42,7 @@ pub(crate) fn metric(name: &str, kind: MetricKind, better: Better, dimension: Di
         kind,
         better,
         dimension,
+        events_may_be_absent: false,
     }
 }
 
@@ -234,6 +237,7 @@ pub(crate) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
         source_remarks: BTreeMap::new(),
         history: History::default(),
         error_budget: None,
+        findings: Findings::default(),
     }
 }
 

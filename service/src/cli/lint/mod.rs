@@ -1,5 +1,6 @@
 //! `serinus lint`.
 
+mod source;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -10,8 +11,10 @@ use serinus_analysis::pipeline::{self, Diagnostic, Pipeline};
 use serinus_openapi::pipeline as wire;
 
 use super::output::{self, Format};
+use super::selectors::Checked;
 use super::{FAILED, Failure};
 use crate::regular_file;
+use source::{Source, SourceArguments};
 use tree::tree;
 
 /// What names standard input in place of a file.
@@ -22,12 +25,16 @@ Examples:
   serinus lint pipelines/*.yaml
   serinus lint --output json checkout.yaml | jq '.[0].pipeline.stages[].id'
   git show main:pipelines/checkout.yaml | serinus lint -
+  serinus lint --prometheus http://prometheus:9090 pipelines/checkout.yaml
 
 Prints what makes a pipeline harmless or strange, its populations, the units of its buckets, and
 every stage that it expands to with its checks as they were understood; or every mistake as
   FILE:LINE:COLUMN: PATH: what is wrong and what to change
+With --prometheus or --config every selector is held against the source as well, over the last day:
+one that can never match is told before a rollout waits for it.
 
-Exit codes: 0 no mistakes, 1 mistakes or a file that cannot be read, 2 usage.";
+Exit codes: 0 no mistakes, 1 mistakes, a file that cannot be read, a selector that can never match or
+a source that does not answer, 2 usage.";
 
 /// Look pipelines through, without a server
 #[derive(Debug, Args)]
@@ -40,6 +47,9 @@ pub(super) struct Arguments {
     /// How to write the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Format,
+
+    #[command(flatten)]
+    source: SourceArguments,
 }
 
 /// What came of one file, for programs.
@@ -54,21 +64,25 @@ struct Linted {
     remarks: Vec<wire::Remark>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pipeline: Option<wire::Pipeline>,
+    /// What the source says of the selectors; absent where none was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selectors: Option<Vec<Checked>>,
 }
 
 /// What came of one file.
 enum Outcome {
-    Good(Box<Pipeline>),
+    Good(Box<Pipeline>, Option<Vec<Checked>>),
     Mistakes { text: String, all: Vec<Diagnostic> },
     Unreadable(String),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let outcomes: Vec<_> = arguments
-        .files
-        .iter()
-        .map(|file| (file.display().to_string(), look_through(file)))
-        .collect();
+    let source = arguments.source.open()?;
+    let mut outcomes = Vec::new();
+    for file in &arguments.files {
+        let outcome = look_through(file, source.as_ref())?;
+        outcomes.push((file.display().to_string(), outcome));
+    }
     match arguments.output {
         Format::Json => {
             let linted: Vec<_> = outcomes.iter().map(for_programs).collect();
@@ -77,7 +91,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Format::Text => {
             for (file, outcome) in &outcomes {
                 match outcome {
-                    Outcome::Good(pipeline) => output::line(&tree(file, pipeline)),
+                    Outcome::Good(pipeline, selectors) => {
+                        output::line(&tree(file, pipeline));
+                        for checked in selectors.iter().flatten() {
+                            output::line(&checked.to_string());
+                        }
+                    }
                     Outcome::Mistakes { text, all } => {
                         for mistake in all {
                             output::line(&shown(file, text, mistake));
@@ -88,13 +107,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
             }
         }
     }
-    let all_good = outcomes
-        .iter()
-        .all(|(_, outcome)| matches!(outcome, Outcome::Good(_)));
+    let all_good = outcomes.iter().all(|(_, outcome)| match outcome {
+        Outcome::Good(_, selectors) => !selectors.iter().flatten().any(Checked::fails),
+        Outcome::Mistakes { .. } | Outcome::Unreadable(_) => false,
+    });
     Ok(if all_good { 0 } else { FAILED })
 }
 
-fn look_through(file: &Path) -> Outcome {
+fn look_through(file: &Path, source: Option<&Source>) -> Result<Outcome, Failure> {
     let read = if file == Path::new(STANDARD_INPUT) {
         regular_file::read_standard_input()
     } else {
@@ -102,15 +122,17 @@ fn look_through(file: &Path) -> Outcome {
     };
     let text = match read {
         Ok(text) => text,
-        Err(error) => return Outcome::Unreadable(error.to_string()),
+        Err(error) => return Ok(Outcome::Unreadable(error.to_string())),
     };
     let stem = file
         .file_stem()
         .map_or_else(|| "pipeline".into(), |stem| stem.to_string_lossy());
-    match pipeline::parse(&text, &stem) {
-        Ok(pipeline) => Outcome::Good(Box::new(pipeline)),
-        Err(all) => Outcome::Mistakes { text, all },
-    }
+    let pipeline = match pipeline::parse(&text, &stem) {
+        Ok(pipeline) => pipeline,
+        Err(all) => return Ok(Outcome::Mistakes { text, all }),
+    };
+    let selectors = source.map(|source| source.check(&pipeline)).transpose()?;
+    Ok(Outcome::Good(Box::new(pipeline), selectors))
 }
 
 fn for_programs((file, outcome): &(String, Outcome)) -> Linted {
@@ -121,10 +143,12 @@ fn for_programs((file, outcome): &(String, Outcome)) -> Linted {
         diagnostics: Vec::new(),
         remarks: Vec::new(),
         pipeline: None,
+        selectors: None,
     };
     match outcome {
-        Outcome::Good(pipeline) => {
+        Outcome::Good(pipeline, selectors) => {
             linted.valid = true;
+            linted.selectors.clone_from(selectors);
             linted.remarks = pipeline.remarks().iter().map(Into::into).collect();
             linted.pipeline = Some((&**pipeline).into());
         }

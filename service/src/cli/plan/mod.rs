@@ -9,9 +9,10 @@ use serinus_analysis::foresight::{Noise, Past, StageOutlook, has_data, outlook, 
 use serinus_analysis::judge::measure_noise;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 
-use super::Failure;
 use super::output::{self, Format};
 use super::past::{PastArguments, Subject};
+use super::selectors::Checked;
+use super::{FAILED, Failure};
 use crate::engine::PastReading;
 use crate::terminal::{self, Progress};
 
@@ -21,10 +22,12 @@ Examples:
   serinus plan checkout.yaml --requests-per-second 100 --error-rate 0.001 --output json
 
 Reads what the service did in the last day, before any rollout, and tells for each stage how bad a
-canary must be to be seen, after how long, and whether a good one can be promoted in time. With
---requests-per-second and --error-rate it only calculates, and asks no Prometheus.
+canary must be to be seen, after how long, and whether a good one can be promoted in time. Every
+selector is held against the source, too. With --requests-per-second and --error-rate it only
+calculates, and asks no Prometheus.
 
-Exit codes: 0 told, 1 the service has no data at all or the source did not answer, 2 usage.";
+Exit codes: 0 told, 1 the service has no data at all, the source did not answer, or a selector can
+never match, 2 usage.";
 
 /// Tell how long each stage takes to see what
 #[derive(Debug, Args)]
@@ -61,6 +64,9 @@ struct Report {
     pipeline: String,
     basis: Basis,
     interval_seconds: u32,
+    /// What the source says of the selectors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    selectors: Vec<Checked>,
     stages: Vec<StageOutlook>,
 }
 
@@ -89,7 +95,8 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
         Format::Json => output::line(&serde_json::to_string_pretty(&report)?),
         Format::Text => output::line(&table::of(&report, terminal::columns())),
     }
-    Ok(0)
+    let never_matches = report.selectors.iter().any(Checked::can_never_match);
+    Ok(if never_matches { FAILED } else { 0 })
 }
 
 fn calculated(
@@ -121,7 +128,7 @@ fn calculated(
         error_rate: Some(error_rate),
         noise: None,
     };
-    report(subject, basis, stages)
+    report(subject, basis, stages, Vec::new())
 }
 
 fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report, Failure> {
@@ -156,10 +163,13 @@ fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report
             progress.advance(1);
         }
     }
+    let selectors = reader.look_through()?;
     if !saw_data {
+        let lines: Vec<String> = selectors.iter().map(|one| format!("\n{one}")).collect();
+        let told = lines.concat();
         return Err(Failure(format!(
             "no data of {} in the last {hours} h: look whether --control and the metrics of the \
-             pipeline select the service as it is before a rollout",
+             pipeline select the service as it is before a rollout{told}",
             subject.shown()
         )));
     }
@@ -171,15 +181,21 @@ fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report
         error_rate: None,
         noise: why_not_measured,
     };
-    Ok(report(subject, basis, outlooks))
+    Ok(report(subject, basis, outlooks, selectors))
 }
 
-fn report(subject: &Subject, basis: Basis, mut stages: Vec<StageOutlook>) -> Report {
+fn report(
+    subject: &Subject,
+    basis: Basis,
+    mut stages: Vec<StageOutlook>,
+    selectors: Vec<Checked>,
+) -> Report {
     stages.sort_by_key(|stage| subject.position(&stage.stage));
     Report {
         pipeline: subject.pipeline.name.clone(),
         basis,
         interval_seconds: subject.pipeline.analysis.interval_seconds,
+        selectors,
         stages,
     }
 }

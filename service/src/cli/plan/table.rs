@@ -15,6 +15,7 @@ pub(super) fn of(report: &Report, columns: u16) -> String {
     if let Some(why) = &report.basis.noise {
         lines.push(format!("the noise is assumed, not measured: {why}"));
     }
+    lines.extend(report.selectors.iter().map(ToString::to_string));
     for stage in &report.stages {
         lines.push(String::new());
         lines.extend(of_stage(stage, columns));

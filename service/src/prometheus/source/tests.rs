@@ -1,6 +1,7 @@
 //! The source against servers that fail in every way, on real sockets.
 
 mod credentials;
+mod index;
 mod limits;
 mod tls;
 mod upstream;

@@ -132,9 +132,16 @@ impl Ledger {
         is_marked(&self.silent, interval) && !is_marked(&self.scraped, interval)
     }
 
-    /// Whether the counts of an interval and of the next cannot be told apart.
-    fn is_unclean(&self, interval: usize) -> bool {
-        is_marked(&self.spanned, interval) || self.is_missing(interval)
+    /// Whether the counts of a group and of the interval after it cannot be told apart: an increment
+    /// spans its end, or the population lives through its end and was not scraped in any of it.
+    fn is_unclean(&self, group: Group) -> bool {
+        let last = group.first + group.length - 1;
+        let is_scraped = || {
+            group
+                .intervals()
+                .any(|interval| is_marked(&self.scraped, interval))
+        };
+        is_marked(&self.spanned, last) || is_marked(&self.silent, last) && !is_scraped()
     }
 
     /// Notes the intervals that a process lived through between two scrapes.
@@ -224,7 +231,7 @@ pub(super) fn group(
                 ..group
             },
         );
-        if is_overdue || either(&|ledger| ledger.is_unclean(interval)) {
+        if is_overdue || either(&|ledger| ledger.is_unclean(joined)) {
             quality.joined_intervals += 1;
             open = Some(joined);
         } else if !is_known && open.is_none() {

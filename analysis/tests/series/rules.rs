@@ -456,6 +456,22 @@ fn intervals_shorter_than_the_scrape_period_are_joined() {
 }
 
 #[test]
+fn populations_that_are_scraped_in_turn_are_joined_until_both_were() {
+    // Once a minute, half a minute apart: no interval has a scrape of both.
+    let log = |pod: &str, after: i64| {
+        (-1..=4).fold(Log::new(pod), |log, k| {
+            let time = k * 60 + after;
+            log.saw(time, -900, (time + 100) as f64, None)
+        })
+    };
+    let grid = grid(8);
+    let control = read(&[log("b", 5)], &grid);
+    let counts = counted(&grid, &control, &read(&[log("a", 35)], &grid));
+    let spans: Vec<_> = rows(&counts).iter().map(|row| (row.0, row.1)).collect();
+    assert_eq!(spans, [(0, 2), (2, 2), (4, 2), (6, 2)]);
+}
+
+#[test]
 fn two_processes_behind_one_target_do_not_look_like_restarts() {
     let grid = grid(1);
     let log = Log::steady("a", -15..=30, |time| ((time + 1_000) as f64, None));

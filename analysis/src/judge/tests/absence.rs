@@ -162,7 +162,11 @@ fn a_version_that_repairs_all_failures_is_promoted_by_who_says_so() {
     );
     let told = second_stage(&pipeline(error_rate_checks()), &repaired);
     assert_eq!(told.reason_code, ReasonCode::CanaryEventsMissing);
-    assert!(told.reason.contains("events_may_be_absent"), "{}", told.reason);
+    assert!(
+        told.reason.contains("events_may_be_absent"),
+        "{}",
+        told.reason
+    );
     let allowed = with_absent_events(error_rate_checks());
     let told = second_stage(&allowed, &repaired);
     assert_eq!(told.verdict, Verdict::Promote, "{}", told.reason);
@@ -224,7 +228,7 @@ fn a_kill_switch_of_another_metric_still_fires() {
     };
     let gauge = PairedGauge {
         intervals: vec![busy; STAGE_INTERVALS],
-        quality: DataQuality::default(),
+        ..PairedGauge::default()
     };
     let cpu = MetricData::Gauge(gauge);
     data.metrics.insert("cpu_usage".to_owned(), cpu);

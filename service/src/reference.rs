@@ -169,7 +169,7 @@ const SOURCE_KEYS: [(&str, &str, &str); 13] = [
         "most bytes of one answer, after decompression",
         "`67108864`",
     ),
-    ("max_series", "most series of one answer", "`5000`"),
+    ("max_series", "most series of one answer", "`20000`"),
     (
         "headers",
         "headers sent with every query, such as `X-Scope-OrgID`",

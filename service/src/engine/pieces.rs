@@ -149,6 +149,7 @@ mod tests {
                     | FaultCode::NoControl
                     | FaultCode::PartialData
                     | FaultCode::NotFinite
+                    | FaultCode::NotACounter
             )
         });
         for code in of_a_source {

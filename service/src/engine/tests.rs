@@ -65,7 +65,10 @@ struct Upstream {
 
 /// The length of the range of `process_start_time_seconds{..}[1h15m30s]`.
 fn range_seconds(query: &str) -> i64 {
-    let range = query.rsplit_once('[').unwrap().1.trim_end_matches(']');
+    let Some((_, range)) = query.rsplit_once('[') else {
+        return 0;
+    };
+    let range = range.trim_end_matches(']');
     let mut seconds = 0;
     let mut number = 0;
     for character in range.chars() {
@@ -183,19 +186,27 @@ impl Upstream {
             return budget::answer(query, *self.budget_failures.lock().unwrap());
         }
         let scrape_ms = SCRAPE_SECONDS * 1_000;
+        if query.contains("_created") {
+            let none =
+                "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}";
+            return (StatusCode::OK, none.to_owned());
+        }
+        let scrapes: Vec<i64> = (0..range_seconds(query) / SCRAPE_SECONDS)
+            .rev()
+            .map(|back| end_ms / scrape_ms * scrape_ms - back * scrape_ms)
+            .collect();
         if query.contains("process_start") {
-            let scrapes: Vec<i64> = (0..range_seconds(query) / SCRAPE_SECONDS)
-                .rev()
-                .map(|back| end_ms / scrape_ms * scrape_ms - back * scrape_ms)
-                .collect();
             let born = |_, _| "1600000000".to_owned();
             return (StatusCode::OK, matrix(query, &scrapes, born));
         }
         let start_ms = milliseconds(parameters, "start").unwrap_or(end_ms);
         let step_ms = milliseconds(parameters, "step").unwrap_or(scrape_ms).max(1);
-        let instants: Vec<i64> = (0..=(end_ms - start_ms) / step_ms)
-            .map(|step| start_ms + step * step_ms)
-            .collect();
+        let instants = if query.contains('[') {
+            scrapes
+        } else {
+            let steps = 0..=(end_ms - start_ms) / step_ms;
+            steps.map(|step| start_ms + step * step_ms).collect()
+        };
         let is_total = query.contains("requests");
         let is_canary_bad = self.is_canary_bad.load(Ordering::Relaxed);
         let count = |pod: i64, at_ms: i64| {

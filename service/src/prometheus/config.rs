@@ -282,7 +282,7 @@ mod tests {
         let read = config("url: http://localhost:9090").unwrap();
         let default = SourceConfig::new("http://localhost:9090/".parse().unwrap());
         assert_eq!(format!("{read:?}"), format!("{default:?}"));
-        assert_eq!(read.max_series, 5_000);
+        assert_eq!(read.max_series, 20_000);
         assert_eq!(read.check(), Ok(Duration::from_secs(6)));
     }
 

@@ -19,6 +19,9 @@ use crate::network::free_port;
 /// Samples that an answer has when the question names no range.
 const DEFAULT_SAMPLES: i64 = 10;
 
+/// How far the samples of a range selector are apart.
+const SCRAPE_SECONDS: i64 = 5;
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -174,6 +177,27 @@ enum Growth {
     Constant(&'static str),
 }
 
+/// The length of the range selector that a query ends with: 510 of `up[8m30s]`.
+fn range_seconds(query: &str) -> Option<i64> {
+    let (_, range) = query.strip_suffix(']')?.rsplit_once('[')?;
+    let mut seconds = 0;
+    let mut number = 0;
+    for character in range.chars() {
+        let unit = match character {
+            'd' => 86_400,
+            'h' => 3_600,
+            'm' => 60,
+            's' => 1,
+            digit => {
+                number = 10 * number + i64::from(digit.to_digit(10)?);
+                continue;
+            }
+        };
+        seconds += unit * std::mem::take(&mut number);
+    }
+    Some(seconds)
+}
+
 /// When a query is evaluated, in whole seconds.
 #[derive(Debug, Clone, Copy)]
 struct Question {
@@ -185,7 +209,7 @@ struct Question {
 
 impl Question {
     /// Reads the parameters; what is left out gets a value that gives an answer all the same. An
-    /// instant query of a range selector, such as `up[5m]`, has the newest ten seconds.
+    /// instant query of a range selector, such as `up[5m]`, has a sample every five seconds.
     fn read(parameters: &Parameters) -> Self {
         let field = |name: &str| {
             let whole = parameters.get(name)?.split('.').next()?;
@@ -193,11 +217,19 @@ impl Question {
         };
         let end = field("end").or(field("time")).unwrap_or(1_700_000_000);
         let step = field("step").unwrap_or(1).max(1);
-        let is_range_selector = parameters
+        let range = parameters
             .get("query")
-            .is_some_and(|query| query.ends_with(']'));
+            .and_then(|query| range_seconds(query));
+        if let Some(seconds) = range {
+            return Self {
+                is_matrix: true,
+                start: end - seconds,
+                end,
+                step: SCRAPE_SECONDS,
+            };
+        }
         Self {
-            is_matrix: is_range_selector || parameters.contains_key("start"),
+            is_matrix: parameters.contains_key("start"),
             start: field("start").unwrap_or(end - DEFAULT_SAMPLES * step),
             end,
             step,

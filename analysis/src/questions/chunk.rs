@@ -303,6 +303,11 @@ fn cut_out(answers: &[Answered], source: &Source, after_ms: i64, until_ms: i64) 
             }
         }
         for one in series {
+            // Pieces may have the instant between them in common.
+            let told_ms = found
+                .get(&one.labels)
+                .and_then(|part| part.timestamps_ms.last());
+            let after_ms = told_ms.map_or(after_ms, |told_ms| after_ms.max(*told_ms));
             let first = one.timestamps_ms.partition_point(|&at| at <= after_ms);
             let end = one.timestamps_ms.partition_point(|&at| at <= until_ms);
             let (Some(times_ms), Some(values)) = (

@@ -20,6 +20,8 @@ const LEFT_OPEN: Version = Version {
 /// Where things are, as URLs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Places<'a> {
+    /// This program, as it was called: it need not be on the path.
+    pub(super) program: &'a str,
     /// Serinus.
     pub(super) server: &'a str,
     /// The Prometheus of the fleet.
@@ -86,6 +88,7 @@ pub(super) async fn tell_what_to_try(
     caller.put_the_example().await?;
     caller.ask(&LEFT_OPEN, examples::OPEN_STAGE).await?;
     let (server, fleet, store) = (places.server, places.fleet, places.store);
+    let program = places.program;
     let (bad, open) = (examples::ROLLOUT_ID, examples::OPEN_ROLLOUT_ID);
     screen.pause();
     screen.say_headed((BOLD, "It stays up, now in real time."), "", 0);
@@ -102,7 +105,7 @@ pub(super) async fn tell_what_to_try(
     screen.say(&decided, 2);
     screen.quote(&format!("{server}/v1/rollouts/{bad}/events"));
     screen.say("These decisions, computed again:", 2);
-    screen.quote(&format!("serinus replay {bad} \\"));
+    screen.quote(&format!("{program} replay {bad} \\"));
     screen.quote(&format!("  --store {store}"));
     screen.say(&format!("Prometheus API of the fleet: {fleet}"), 2);
     screen.pause();

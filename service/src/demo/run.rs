@@ -135,6 +135,7 @@ pub(crate) async fn run(options: DemoOptions, mut screen: Screen) -> Result<bool
         // From here on the fleet lives as fast as the person who explores it.
         stage.clock.set_speed(1.0);
         let places = closing::Places {
+            program: &program(),
             server: &stage.server_url,
             fleet: &stage.fleet_url,
             store: &stage.folder.store(),
@@ -280,6 +281,12 @@ fn ended_as_expected(endings: &[Ending]) -> bool {
             .any(|ending| ending.version.service == service && ending.verdict == verdict)
     };
     ended(CHECKOUT, Verdict::Promote) && ended(PAYMENTS, Verdict::Rollback)
+}
+
+/// This program, as it was called.
+fn program() -> String {
+    let called = std::env::args().next();
+    called.unwrap_or_else(|| "serinus".to_owned())
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ async fn what_the_demo_names_at_its_end_is_there() -> anyhow::Result<()> {
     assert_eq!(keys, ["75b98.2", "84cd6.4", "6d4f9.7"]);
 
     // The decisions can be computed again while the demo is up.
-    let (id, store) = (after("serinus replay ")?, after("--store ")?);
+    let (id, store) = (after(" replay ")?, after("--store ")?);
     let arguments = ["replay", id, "--store", store];
     let replayed = run_command(&serinus_binary()?, &arguments, DEMO_BOUND).await?;
     assert_eq!(replayed.code, Some(0), "{}", replayed.stdout);

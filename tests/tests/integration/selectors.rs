@@ -183,13 +183,21 @@ async fn a_new_version_that_renames_the_label_is_not_promoted() -> anyhow::Resul
 }
 
 #[tokio::test]
-async fn a_new_version_that_repairs_all_failures_is_promoted() -> anyhow::Result<()> {
+async fn a_new_version_that_repairs_all_failures_is_promoted_by_who_says_so() -> anyhow::Result<()>
+{
     let repaired = Track {
         fails: false,
         ..CANARY
     };
     let failures = "http_requests_total{code=~\"5..\"}";
     let reply = asked(&[STABLE, repaired], failures, json!({})).await?;
+    assert_held(
+        &reply,
+        "canary_events_missing",
+        &["Where they are repaired"],
+    );
+    let fine = json!({"events_may_be_absent": true});
+    let reply = asked(&[STABLE, repaired], failures, fine).await?;
     assert_eq!(reply.text("/verdict"), "promote", "{}", reply.body);
     Ok(())
 }

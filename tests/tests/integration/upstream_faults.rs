@@ -97,7 +97,7 @@ async fn hold_when_there_is_no_series() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn hold_when_there_are_too_many_series() -> anyhow::Result<()> {
-    hold_with(Fault::Series(20_000), "too_many_series").await
+    hold_with(Fault::Series(30_000), "too_many_series").await
 }
 
 #[tokio::test]

@@ -134,6 +134,8 @@ fn pipeline() -> Value {
         &json!({"error_rate": {
             "errors": "http_requests_total{code=~\"5..\"}",
             "total": "http_requests_total",
+            // The good canary never fails.
+            "events_may_be_absent": true,
         }}),
         &json!([
             "error_rate < 5%",

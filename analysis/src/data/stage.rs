@@ -33,15 +33,20 @@ impl MetricData {
             Self::Histogram(histogram) => &histogram.quality,
             Self::Gauge(_) | Self::Fault(_) => return self,
         };
-        if !quality.is_no_counter() {
+        let all = [
+            ("canary", quality.falls.canary),
+            ("control", quality.falls.control),
+        ];
+        let mut no_counters = all.into_iter().filter(|(_, falls)| falls.is_no_counter());
+        let Some((population, falls)) = no_counters.next() else {
             return self;
-        }
+        };
         Self::Fault(DataFault {
             code: FaultCode::NotACounter,
             message: format!(
-                "the values are not those of a counter: {} of {} changes are falls without a restart; \
-                 these look like increments of each interval",
-                quality.falls, quality.moves
+                "no counter: {} of {} values of the {population} fall, which no start of a process \
+                 explains; these look like increments of each interval",
+                falls.falls, falls.steps
             ),
         })
     }

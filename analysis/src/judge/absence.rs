@@ -9,7 +9,7 @@ use super::model::{ReasonCode, Warning, WarningCode};
 use crate::data::{FaultCode, MetricData, Mismatch, SelectorFinding, StageData};
 use crate::pipeline::{Metric, MetricKind, Pipeline, Stage};
 use crate::selectors::FEWEST_EXPECTED;
-use crate::series::PairedCounts;
+use crate::series::{ArmCount, PairedCounts};
 use crate::text;
 
 /// More events than requests in at most this share of the intervals are two counters that race: a
@@ -17,6 +17,9 @@ use crate::text;
 ///
 /// Source: docs/design/gate.md, "Selectors that can never match".
 const MOST_RACED_SHARE: f64 = 0.2;
+
+/// The share of events from which on requests and events are nearly the same.
+const NEARLY_ALL: f64 = 0.8;
 
 /// Said of a metric of which no population has events.
 const NO_EVENTS: &str = "neither population has a series of the events, which counts as none";
@@ -79,7 +82,8 @@ fn of_counts(
         _ => {}
     }
     let raced = counts.quality.more_events_than_total;
-    if is_share && raced as f64 > MOST_RACED_SHARE * intervals as f64 {
+    let is_more = raced as f64 > MOST_RACED_SHARE * intervals as f64;
+    if is_share && is_more && !races_at_all_requests(counts, intervals) {
         let reason = format!(
             "more events than requests in {} of {intervals} intervals: are they swapped?",
             raced.min(intervals)
@@ -87,6 +91,16 @@ fn of_counts(
         return Some((ReasonCode::EventsExceedTotal, reason));
     }
     None
+}
+
+/// Whether nearly every request of a population is an event: two counters that race then exceed each other
+/// by turns, and their sums agree over few intervals. A canary that fails every request must not be held
+/// for it.
+fn races_at_all_requests(counts: &PairedCounts, intervals: usize) -> bool {
+    let agreeing: usize = counts.intervals.iter().map(|one| one.length).sum();
+    let totals = counts.totals();
+    let is_nearly_all = |arm: ArmCount| arm.events > NEARLY_ALL * arm.exposure;
+    2 * agreeing >= intervals && (is_nearly_all(totals.control) || is_nearly_all(totals.canary))
 }
 
 /// Whether it is fine that a metric has no name in the source: its first event gives it one.

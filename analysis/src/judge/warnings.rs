@@ -143,15 +143,21 @@ fn quality_warnings(data: &StageData) -> Vec<Warning> {
             MetricData::Gauge(gauge) => gauge.quality,
             MetricData::Fault(_) => continue,
         };
-        if quality.has_fallen() {
-            warnings.push(Warning {
-                code: WarningCode::CounterFell,
-                message: text::one_line(&format!(
-                    "{name}: counters fell {} times in {} changes though no process began anew; what \
-                     fell counts once",
-                    quality.falls, quality.moves
-                )),
-            });
+        let of_both = [
+            ("control", quality.falls.control),
+            ("canary", quality.falls.canary),
+        ];
+        for (population, falls) in of_both {
+            if falls.is_worth_a_word() {
+                warnings.push(Warning {
+                    code: WarningCode::CounterFell,
+                    message: text::one_line(&format!(
+                        "{name}: counters of the {population} fell {} times in {} steps, and no \
+                         start of a process explains it; what fell counts once",
+                        falls.falls, falls.steps
+                    )),
+                });
+            }
         }
         if let Some(label) = quality.copied_by {
             warnings.push(Warning {

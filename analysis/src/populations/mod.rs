@@ -9,13 +9,16 @@
 mod kind;
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::series::{Populations, Series};
+use crate::series::{Populations, Series, are_copies, labels_of_what_is_read};
 
 pub use kind::{KindDifference, KindLevel, Kinds};
+
+/// Most series of the control that one of the canary is compared with.
+const MOST_COMPARED: usize = 8;
 
 /// Most labels of a series that are told.
 const MOST_LABELS: usize = 6;
@@ -58,21 +61,31 @@ impl Seen {
     }
 }
 
-/// One series that is in both populations, as PromQL writes its labels; nothing where there is none.
+/// One series that is in both populations, as PromQL writes its labels; nothing where there is none: the
+/// same labels on both sides, or the same but for labels of the scraping, and values that agree.
 ///
 /// The labels must be all that the series have: without those that tell series apart, different ones
 /// look the same.
 pub fn overlap<S: Borrow<Series>>(series: Populations<&[S]>) -> Option<String> {
     let with_samples = |one: &&Series| !one.timestamps_ms.is_empty();
-    let control: BTreeSet<&BTreeMap<String, String>> = series
-        .control
-        .iter()
-        .map(S::borrow)
-        .filter(with_samples)
-        .map(|one| &one.labels)
-        .collect();
+    let mut control = BTreeMap::<Vec<(&str, &str)>, Vec<&Series>>::new();
+    let all = series.control.iter().map(S::borrow);
+    for one in all.filter(with_samples) {
+        control
+            .entry(labels_of_what_is_read(&one.labels))
+            .or_default()
+            .push(one);
+    }
     let mut canary = series.canary.iter().map(S::borrow).filter(with_samples);
-    let in_both = canary.find(|one| control.contains(&one.labels))?;
+    let in_both = canary.find(|one| {
+        let like_it = control
+            .get(&labels_of_what_is_read(&one.labels))
+            .into_iter()
+            .flatten();
+        like_it
+            .take(MOST_COMPARED)
+            .any(|other| one.labels == other.labels || are_copies(one, other))
+    })?;
     let labels = in_both.labels.iter().take(MOST_LABELS);
     let texts: Vec<String> = labels
         .map(|(name, value)| format!("{name}={value:?}"))

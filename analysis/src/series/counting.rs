@@ -86,6 +86,7 @@ pub(super) fn count<'a>(
                 }
                 compared = value;
             }
+            ledger.note_falls(walker.falls());
         }
         ledger.resets += resets_ms.len();
         ledger.births += usize::from(is_born);

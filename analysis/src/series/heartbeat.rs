@@ -197,7 +197,20 @@ impl Heartbeats {
         self.targets.get(target).or_else(|| {
             let mut all = self.targets.iter();
             all.find_map(|(known, beats)| known.speaks_for(target).then_some(beats))
+                .or_else(|| {
+                    // The series of a target may lack labels that its starts have.
+                    let all = self.targets.iter();
+                    let mut like_it = all.filter(|(known, _)| target.speaks_for(known));
+                    let (_, beats) = like_it.next()?;
+                    like_it.next().is_none().then_some(beats)
+                })
         })
+    }
+
+    /// Whether starts of several processes are known that a target's labels do not tell apart.
+    fn has_more_of(&self, target: &Target) -> bool {
+        let mut all = self.targets.keys();
+        all.any(|known| target.speaks_for(known))
     }
 
     /// The same; where samples are those of scrapes, also, of each target that is not known, the times
@@ -225,7 +238,7 @@ impl Heartbeats {
             let target = Target::of(one);
             let is_known = *known
                 .entry(target.clone())
-                .or_insert_with(|| self.of(&target).is_some());
+                .or_insert_with(|| self.of(&target).is_some() || self.has_more_of(&target));
             if !is_known {
                 // The series of a target mostly have the same times.
                 times.entry(target).or_default().insert(&one.timestamps_ms);

@@ -120,8 +120,10 @@ impl Joiner {
             whole.no_event_series &= part.no_event_series;
             whole.no_canary_event_series &= part.no_canary_event_series;
             whole.missed_scrapes |= part.missed_scrapes;
-            whole.falls += part.falls;
-            whole.moves += part.moves;
+            whole.falls = Populations {
+                control: whole.falls.control.and(part.falls.control),
+                canary: whole.falls.canary.and(part.falls.canary),
+            };
             whole.copied_by = whole.copied_by.or(part.copied_by);
             whole.summed |= part.summed;
             whole.held_back_intervals = part.held_back_intervals;

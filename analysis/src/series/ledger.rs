@@ -4,7 +4,7 @@ use ndarray::ArrayView1;
 
 use super::copies::ScrapeLabel;
 use super::heartbeat::{Beat, Heartbeats, TargetBeats};
-use super::{DataQuality, Grid, Populations, Sampling};
+use super::{DataQuality, Falls, Grid, Populations, Sampling};
 
 /// What one population's samples showed of the grid.
 #[derive(Debug, Clone)]
@@ -20,10 +20,8 @@ pub(super) struct Ledger {
     silent: Vec<bool>,
     /// The last time at which anything was scraped, and the age at which that is overdue.
     last: Option<(i64, i64)>,
-    /// Values that were less than the one before though nothing tells of a restart.
-    falls: usize,
-    /// Values that were not the one before.
-    moves: usize,
+    /// How often values fell.
+    falls: Falls,
     /// The label that tells copies of a series apart, where there are any.
     pub(super) copied_by: Option<ScrapeLabel>,
     /// Series seen.
@@ -47,8 +45,7 @@ impl Ledger {
             scraped: empty.clone(),
             silent: empty,
             last: None,
-            falls: 0,
-            moves: 0,
+            falls: Falls::default(),
             copied_by: None,
             series: 0,
             rejected: 0,
@@ -79,10 +76,9 @@ impl Ledger {
         ledger
     }
 
-    /// Notes a value beside the one before of the same series.
-    pub(super) fn note_move(&mut self, before: f64, now: f64) {
-        self.falls += usize::from(now < before);
-        self.moves += usize::from(now.total_cmp(&before).is_ne());
+    /// Notes how often the values of a series fell.
+    pub(super) fn note_falls(&mut self, of_series: Falls) {
+        self.falls = self.falls.and(of_series);
     }
 
     /// The time from which on nothing was seen that should have been, up to the window's end.
@@ -199,8 +195,7 @@ pub(super) fn group(
         births: ledgers.control.births + ledgers.canary.births,
         control_series: ledgers.control.series,
         canary_series: ledgers.canary.series,
-        falls: ledgers.control.falls + ledgers.canary.falls,
-        moves: ledgers.control.moves + ledgers.canary.moves,
+        falls: ledgers.map(|ledger| ledger.falls),
         copied_by: ledgers.control.copied_by.or(ledgers.canary.copied_by),
         ..DataQuality::default()
     };

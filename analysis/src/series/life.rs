@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Sampling;
 use super::heartbeat::{Beat, TargetBeats};
+use super::pace::Pace;
 use super::track::Track;
 
 /// How far the times of two series may be apart that come from one scrape.
@@ -16,12 +17,34 @@ const MOST_FALLS: usize = 64;
 /// What is known of a process between two samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Process {
-    /// It began anew.
+    /// It began anew, as its start says.
     BeganAnew,
+    /// It began anew, as its values say.
+    SeemsAnew,
     /// It went on.
     WentOn,
     /// Nothing tells.
     Unknown,
+}
+
+/// When one series of a target was there.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    at_ms: i64,
+    value: f64,
+    last_ms: i64,
+    pace: Pace,
+}
+
+impl First {
+    fn of(track: &Track<'_>) -> Option<Self> {
+        Some(Self {
+            at_ms: *track.times_ms.first()?,
+            value: *track.values.first()?,
+            last_ms: *track.times_ms.last()?,
+            pace: track.pace,
+        })
+    }
 }
 
 /// The life of one target.
@@ -30,6 +53,8 @@ pub(super) struct Life<'a> {
     beats: Option<&'a TargetBeats>,
     /// For each time of a scrape, the first time at which a series was seen that was scraped then.
     seen: Vec<(i64, i64)>,
+    /// The first and the last sample of each series.
+    firsts: Vec<First>,
     /// The times at which the process is found to have begun anew, where nothing tells its start.
     restarts_ms: Vec<i64>,
     /// Falls during which other series of the target went on: the track and the time.
@@ -49,6 +74,7 @@ impl<'a> Life<'a> {
                 Sampling::Instants { .. } => seen(tracks, None),
                 Sampling::Scrapes { .. } => seen(tracks, beats),
             },
+            firsts: tracks.iter().filter_map(First::of).collect(),
             restarts_ms: Vec::new(),
             went_on: BTreeSet::new(),
         };
@@ -84,25 +110,68 @@ impl<'a> Life<'a> {
             (Some(before), _, Some(_)) if before.start_ms.is_some() => Process::WentOn,
             (None, _, Some(start_ms)) if start_ms > earlier_ms => Process::BeganAnew,
             (None, _, Some(_)) => Process::WentOn,
-            _ if self.was_restarted(earlier_ms, later_ms) => Process::BeganAnew,
+            _ if self.was_restarted(earlier_ms, later_ms) => Process::SeemsAnew,
             _ if self.went_on.contains(&(track, later_ms)) => Process::WentOn,
             _ => Process::Unknown,
         }
     }
 
-    /// Whether the target was seen, alive, without a series before its first sample: at the scrape
-    /// before, by another series that is scraped together with it, or longer than a series takes to
-    /// show where each has times of its own.
-    pub(super) fn was_seen_without(&self, at_ms: i64, overdue_ms: i64, from_ms: i64) -> bool {
+    /// Whether the target was seen, alive, without a series at the scrape before its first sample: by
+    /// another series that is scraped together with it.
+    pub(super) fn was_seen_without(&self, at_ms: i64) -> bool {
         let near = self
             .seen
             .partition_point(|&(time_ms, _)| time_ms < at_ms - SAME_SCRAPE_MS);
         let together = self.seen.iter().skip(near);
-        let is_proof = together
+        together
             .take_while(|&&(time_ms, _)| time_ms <= at_ms + SAME_SCRAPE_MS)
-            .any(|&(_, first_ms)| first_ms < at_ms - SAME_SCRAPE_MS);
+            .any(|&(_, first_ms)| first_ms < at_ms - SAME_SCRAPE_MS)
+    }
+
+    /// Whether a series is new at its first sample: its target was seen without it, and its value can have
+    /// been counted since. A series that has another label only, or that is collected from now on, brings
+    /// the counts of its whole life.
+    ///
+    /// Of a series with times of its own the others prove nothing: it takes longer than its own period.
+    pub(super) fn is_new(&self, at_ms: i64, value: f64, pace: &Pace, from_ms: i64) -> bool {
+        if self.was_seen_without(at_ms) {
+            let since_ms = self.scraped_before(at_ms).unwrap_or(at_ms);
+            let most = self.most_in(at_ms - since_ms);
+            return value <= most && !self.brings_old_counts(at_ms) && !self.is_renamed(at_ms);
+        }
         let first_ms = self.seen.first().map_or(i64::MAX, |&(time_ms, _)| time_ms);
-        is_proof || at_ms.saturating_sub(first_ms.max(from_ms)) > overdue_ms
+        let time_ms = at_ms.saturating_sub(first_ms.max(from_ms));
+        pace.is_known && time_ms > pace.overdue_ms() && value <= pace.most_in(time_ms)
+    }
+
+    /// The most that any series of the target can have counted in a time, from zero.
+    fn most_in(&self, time_ms: i64) -> f64 {
+        let all = self.firsts.iter().map(|first| first.pace.most_in(time_ms));
+        all.fold(0.0, f64::max)
+    }
+
+    /// Whether any of the series that appear at an instant has more than it can have counted since.
+    fn brings_old_counts(&self, at_ms: i64) -> bool {
+        let since_ms = self.scraped_before(at_ms).unwrap_or(at_ms);
+        let most = self.most_in(at_ms - since_ms);
+        let mut together = self.appearing(at_ms);
+        together.any(|first| first.value > most)
+    }
+
+    /// Whether no series of the target goes on over an instant at which others appear, and some ended just
+    /// before: their labels changed.
+    fn is_renamed(&self, at_ms: i64) -> bool {
+        let goes_on =
+            |first: &First| first.at_ms < at_ms - SAME_SCRAPE_MS && first.last_ms >= at_ms;
+        let has_ended = |first: &First| {
+            first.last_ms < at_ms && at_ms - first.last_ms <= first.pace.overdue_ms()
+        };
+        !self.firsts.iter().any(goes_on) && self.firsts.iter().any(has_ended)
+    }
+
+    fn appearing(&self, at_ms: i64) -> impl Iterator<Item = &First> {
+        let all = self.firsts.iter();
+        all.filter(move |first| (first.at_ms - at_ms).abs() <= SAME_SCRAPE_MS)
     }
 
     /// The latest time before an instant, and not of the same scrape, at which the target was scraped.
@@ -160,7 +229,7 @@ impl<'a> Life<'a> {
                 .any(|(_, other)| other.goes_on(fall.earlier_ms, fall.later_ms))
             {
                 self.went_on.insert((index, fall.later_ms));
-            } else if fall.is_possible_from_zero {
+            } else if fall.is_anew {
                 self.restarts_ms.push(fall.later_ms);
             }
         }

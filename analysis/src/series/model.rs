@@ -195,11 +195,8 @@ pub struct DataQuality {
     /// Of a proportion or a rate: the canary has no series of the events, whatever the control has.
     #[serde(default)]
     pub no_canary_event_series: bool,
-    /// Values of counters that were less than the one before, though no restart of their process
-    /// explains it.
-    pub falls: usize,
-    /// Values of counters that were not the one before.
-    pub moves: usize,
+    /// How often values of counters fell.
+    pub falls: Populations<Falls>,
     /// The label that tells copies apart, where one series was read more than once.
     pub copied_by: Option<ScrapeLabel>,
     /// Whether there were too many series to read each: sums by target were counted.
@@ -210,20 +207,37 @@ pub struct DataQuality {
     pub missed_scrapes: bool,
 }
 
-impl DataQuality {
-    /// Fewest falls by which counters are told from what is none.
-    const FEWEST_FALLS: usize = 5;
+/// How often values of counters fell, of one population.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Falls {
+    /// Values that were less than the one before, though no start of their process explains it.
+    pub falls: usize,
+    /// Values that had one before, of series that moved at all.
+    pub steps: usize,
+}
 
-    /// Whether the values fell so often that they are no counters: one move of five.
-    ///
-    /// Source: docs/design/reading-prometheus.md, "A value that falls".
-    pub fn is_no_counter(&self) -> bool {
-        self.falls >= Self::FEWEST_FALLS && self.falls * 5 >= self.moves
+impl Falls {
+    /// Fewest falls by which counters are told from what is none.
+    const FEWEST: usize = 5;
+
+    /// The sum of both.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            falls: self.falls + other.falls,
+            steps: self.steps + other.steps,
+        }
     }
 
-    /// Whether falls are worth a word: one move of a hundred.
-    pub fn has_fallen(&self) -> bool {
-        self.falls > 0 && self.falls * 100 >= self.moves
+    /// Whether the values fell so often that they are no counters: at one step of five.
+    ///
+    /// Source: docs/design/reading-prometheus.md, "A value that falls".
+    pub fn is_no_counter(self) -> bool {
+        self.falls >= Self::FEWEST && self.falls * 5 >= self.steps
+    }
+
+    /// Whether falls are worth a word: at one step of a hundred.
+    pub fn is_worth_a_word(self) -> bool {
+        self.falls > 0 && self.falls * 100 >= self.steps
     }
 }
 

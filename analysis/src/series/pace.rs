@@ -12,6 +12,8 @@ pub(super) struct Pace {
     /// The time between two samples of which none was missed: the lower quarter of all, because what
     /// was missed lengthens them.
     pub(super) period_ms: i64,
+    /// Whether the samples themselves tell it.
+    pub(super) is_known: bool,
     /// The largest increment of a usual step.
     largest: f64,
 }
@@ -25,12 +27,10 @@ impl Pace {
         known_ms: Option<i64>,
         usual_period_ms: Option<i64>,
     ) -> Self {
+        let known_ms = known_ms.or_else(|| lower_quarter(times_ms));
         let mut pace = Self {
-            period_ms: known_ms
-                .or_else(|| lower_quarter(times_ms))
-                .or(usual_period_ms)
-                .unwrap_or(i64::MAX / 4)
-                .max(1),
+            is_known: known_ms.is_some(),
+            period_ms: known_ms.or(usual_period_ms).unwrap_or(i64::MAX / 4).max(1),
             largest: 0.0,
         };
         for (times, values) in times_ms.windows(2).zip(values.windows(2)) {
@@ -52,6 +52,16 @@ impl Pace {
     /// Source: docs/design/reading-prometheus.md, "A value that falls".
     pub(super) fn most_in(&self, time_ms: i64) -> f64 {
         (LARGEST_TIMES * self.largest * self.steps(time_ms)).max(ALWAYS_POSSIBLE)
+    }
+
+    /// Whether a value that fell can be that of a counter that began anew: it can have been counted in the
+    /// time, and is less than half of the one before, or that one can have been counted in the time as
+    /// well. A dip is one or a few, never most of a value. `now` is not less where only a part of what is
+    /// counted fell.
+    pub(super) fn is_anew(&self, before: f64, now: f64, time_ms: i64) -> bool {
+        let was_young = before <= LARGEST_TIMES * self.largest * self.steps(time_ms);
+        let is_lost = now < before / 2.0 || now >= before;
+        now <= self.most_in(time_ms) && (is_lost || was_young)
     }
 
     /// Whether a sample was missed between two that are so far apart.

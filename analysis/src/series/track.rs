@@ -26,8 +26,8 @@ pub(super) struct Track<'a> {
 pub(super) struct Fall {
     pub(super) earlier_ms: i64,
     pub(super) later_ms: i64,
-    /// Whether the new value can have been counted since the sample before.
-    pub(super) is_possible_from_zero: bool,
+    /// Whether the new value can be that of a counter that began anew.
+    pub(super) is_anew: bool,
 }
 
 impl<'a> Track<'a> {
@@ -71,7 +71,7 @@ impl<'a> Track<'a> {
             (&[earlier_ms, later_ms], &[before, now]) if now < before => Some(Fall {
                 earlier_ms,
                 later_ms,
-                is_possible_from_zero: now <= self.pace.most_in(later_ms - earlier_ms),
+                is_anew: self.pace.is_anew(before, now, later_ms - earlier_ms),
             }),
             _ => None,
         })

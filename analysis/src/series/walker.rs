@@ -5,7 +5,10 @@ use super::ledger::Ledger;
 use super::life::{Life, Process};
 use super::pace::Pace;
 use super::track::Track;
-use super::{Grid, Sampling};
+use super::{Falls, Grid, Sampling};
+
+/// What falls to more than this share is the same counter: one of two sums that ends takes half.
+const MOST_OF: f64 = 0.9;
 
 /// What a value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,10 @@ pub(super) struct Walker<'a> {
     base: Option<Base>,
     /// The value before, whether or not it was lower.
     before: f64,
+    falls: Falls,
+    has_moved: bool,
+    /// When a value last counted whole.
+    anew_ms: Option<i64>,
     /// The interval of the last value, and its end.
     interval: usize,
     interval_end_ms: i64,
@@ -99,6 +106,9 @@ impl<'a> Walker<'a> {
             is_first: true,
             base: None,
             before: 0.0,
+            falls: Falls::default(),
+            has_moved: false,
+            anew_ms: None,
             interval: 0,
             interval_end_ms: grid.boundary_ms(1),
         }
@@ -122,8 +132,8 @@ impl<'a> Walker<'a> {
         }
         let counted = match self.base {
             Some(base) if at_ms <= base.at_ms => return None,
-            Some(base) => self.count_next(base, (at_ms, beat), value, fell, ledger),
-            None => self.count_first(at_ms, beat, is_first),
+            Some(base) => self.count_next(base, (at_ms, beat), value, fell),
+            None => self.count_first((at_ms, beat), value, is_first),
         };
         self.advance(at_ms, counted, ledger);
         if at_ms > self.grid.start_ms() {
@@ -143,6 +153,12 @@ impl<'a> Walker<'a> {
             value: if counted == Counted::Dip { kept } else { value },
         });
         self.before = value;
+        if matches!(
+            counted,
+            Counted::WholeAfterReset | Counted::WholeAfterBirth | Counted::WholeAsNew
+        ) {
+            self.anew_ms = Some(beat.map_or(at_ms, |beat| beat.time_ms));
+        }
         Some(Visit {
             interval: self.interval,
             // What was counted up to the window's start was not in it.
@@ -173,16 +189,24 @@ impl<'a> Walker<'a> {
         self.pace.has_missed(later_ms - earlier_ms) && instant_ms - earlier_ms >= self.pace.due_ms()
     }
 
+    /// How often the values fell; nothing of a series that never moved.
+    pub(super) fn falls(&self) -> Falls {
+        if self.has_moved {
+            self.falls
+        } else {
+            Falls::default()
+        }
+    }
+
     /// What a value counts that follows another.
     ///
     /// Source: docs/design/reading-prometheus.md, "A value that falls".
     fn count_next(
-        &self,
+        &mut self,
         base: Base,
         (at_ms, beat): (i64, Option<Beat>),
         value: f64,
         fell: bool,
-        ledger: &mut Ledger,
     ) -> Counted {
         let process = self
             .life
@@ -195,26 +219,36 @@ impl<'a> Walker<'a> {
             };
         }
         if process != Process::BeganAnew {
-            ledger.note_move(self.before, value);
+            self.has_moved |= value.total_cmp(&self.before).is_ne();
+            self.falls.steps += 1;
+            self.falls.falls += usize::from(value < self.before);
         }
+        let started_ms = beat.and_then(|beat| beat.start_ms);
+        let is_known = self
+            .anew_ms
+            .zip(started_ms)
+            .is_some_and(|(anew_ms, started_ms)| started_ms <= anew_ms);
         let was_away = || {
             self.pace.has_missed(at_ms - base.at_ms)
                 && self
                     .life
                     .was_scraped_between(base.at_ms, at_ms, self.pace.period_ms)
         };
-        let can_be_anew = || value <= self.pace.most_in(at_ms - base.at_ms);
+        let can_be_anew = value <= self.pace.most_in(at_ms - base.at_ms);
+        let is_anew = || self.pace.is_anew(base.value, value, at_ms - base.at_ms);
+        let is_most_gone = value >= 1.0 && value < base.value / 2.0;
         match process {
-            Process::BeganAnew => Counted::WholeAfterReset,
+            // It was told by the values before its start was.
+            Process::BeganAnew if !fell && is_known => Counted::Difference,
+            Process::BeganAnew | Process::SeemsAnew => Counted::WholeAfterReset,
             _ if !fell => Counted::Difference,
             // An exporter had forgotten it.
             _ if was_away() => Counted::WholeAsNew,
             // Forgotten and there again within a scrape: a dip is no matter of most of the value.
-            Process::WentOn if can_be_anew() && value >= 1.0 && value < base.value / 2.0 => {
-                Counted::WholeAsNew
-            }
+            Process::WentOn if can_be_anew && is_most_gone => Counted::WholeAsNew,
             Process::WentOn => Counted::Dip,
-            Process::Unknown if can_be_anew() => Counted::WholeAfterReset,
+            Process::Unknown if is_anew() => Counted::WholeAfterReset,
+            Process::Unknown if can_be_anew || value > MOST_OF * base.value => Counted::Dip,
             Process::Unknown => Counted::Nothing,
         }
     }
@@ -251,25 +285,26 @@ impl<'a> Walker<'a> {
     }
 
     /// What the first value of a series counts.
-    fn count_first(&self, at_ms: i64, beat: Option<Beat>, is_first: bool) -> Counted {
+    fn count_first(
+        &self,
+        (at_ms, beat): (i64, Option<Beat>),
+        value: f64,
+        is_first: bool,
+    ) -> Counted {
         let start_ms = self.grid.start_ms();
         if self.is_born_inside(beat) {
             return Counted::WholeAfterBirth;
         }
-        let from_ms = match self.sampling {
-            Sampling::Instants { .. } => start_ms,
-            Sampling::Scrapes { from_ms } => from_ms,
+        let is_new = match self.sampling {
+            Sampling::Instants { .. } => {
+                let by_instants = self
+                    .alive_from_ms
+                    .is_some_and(|from| from <= at_ms.saturating_sub(self.pace.period_ms));
+                by_instants || self.life.was_seen_without(at_ms)
+            }
+            Sampling::Scrapes { from_ms } => self.life.is_new(at_ms, value, &self.pace, from_ms),
         };
-        let is_seen = || {
-            let by_instants = self
-                .alive_from_ms
-                .is_some_and(|from| from <= at_ms.saturating_sub(self.pace.period_ms));
-            by_instants
-                || self
-                    .life
-                    .was_seen_without(at_ms, self.pace.overdue_ms(), from_ms)
-        };
-        if at_ms > start_ms && is_first && is_seen() && !self.came_over_the_start(at_ms) {
+        if at_ms > start_ms && is_first && is_new && !self.came_over_the_start(at_ms) {
             Counted::WholeAsNew
         } else {
             Counted::Nothing

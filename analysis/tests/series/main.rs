@@ -16,3 +16,4 @@ mod native;
 mod prometheus;
 mod rates;
 mod rules;
+mod series_by_series;

@@ -273,3 +273,14 @@ fn a_population_that_has_nothing_is_told_with_where_it_may_be() {
         told.reason
     );
 }
+
+#[test]
+fn a_canary_that_fails_every_request_is_rolled_back_though_its_counters_race() {
+    let mut data = errors(
+        STAGE_INTERVALS,
+        ((9_000.0, 900_000.0), (99_000.0, 100_000.0)),
+    );
+    quality(&mut data).more_events_than_total = 100;
+    let told = second_stage(&pipeline(error_rate_checks()), &data);
+    assert_eq!(told.verdict, Verdict::Rollback, "{}", told.reason);
+}

@@ -140,6 +140,7 @@ fn add(
         }
         compared.clone_from(&values);
     }
+    arm.ledger.note_falls(walker.falls());
 }
 
 /// Whether the count between any two neighbouring bounds fell.

@@ -59,9 +59,10 @@ impl Pace {
     /// well. A dip is one or a few, never most of a value. `now` is not less where only a part of what is
     /// counted fell.
     pub(super) fn is_anew(&self, before: f64, now: f64, time_ms: i64) -> bool {
-        let was_young = before <= LARGEST_TIMES * self.largest * self.steps(time_ms);
-        let is_lost = now < before / 2.0 || now >= before;
-        now <= self.most_in(time_ms) && (is_lost || was_young)
+        let most = LARGEST_TIMES * self.largest * self.steps(time_ms);
+        let was_young = before > ALWAYS_POSSIBLE && before <= most;
+        let is_lost = now < before / 2.0 && before - now > 1.0;
+        now <= self.most_in(time_ms) && (is_lost || was_young || now >= before)
     }
 
     /// Whether a sample was missed between two that are so far apart.

@@ -157,7 +157,10 @@ impl<'a> Walker<'a> {
             counted,
             Counted::WholeAfterReset | Counted::WholeAfterBirth | Counted::WholeAsNew
         ) {
-            self.anew_ms = Some(beat.map_or(at_ms, |beat| beat.time_ms));
+            self.anew_ms = Some(match self.sampling {
+                Sampling::Instants { .. } => beat.map_or(at_ms, |beat| beat.time_ms),
+                Sampling::Scrapes { .. } => at_ms,
+            });
         }
         Some(Visit {
             interval: self.interval,

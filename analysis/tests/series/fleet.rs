@@ -421,6 +421,12 @@ fn seen_at_start(log: &Log, grid: &Grid) -> Option<Page> {
         .and_then(|scrape| scrape.page)
 }
 
+/// Whether a fall is more than a dip: one of a few is less than half, and by more than one.
+fn falls_far(before: &Page, now: &Page) -> bool {
+    let is_most = now.total < before.total / 2.0 && before.total - now.total > 1.0;
+    now.total < before.total && (before.total > 10.0 || is_most)
+}
+
 /// Whether each new process was first seen with less than the one before had last, and no more than a
 /// process may count in the time: at most the largest increment between two scrapes.
 fn restarts_are_falls(log: &Log, grid: &Grid) -> bool {
@@ -442,5 +448,5 @@ fn restarts_are_falls(log: &Log, grid: &Grid) -> bool {
     pages
         .windows(2)
         .filter(|pair| !is_one(pair))
-        .all(|pair| pair[1].total < pair[0].total && pair[1].total <= largest)
+        .all(|pair| falls_far(&pair[0], &pair[1]) && pair[1].total <= largest)
 }

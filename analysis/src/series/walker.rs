@@ -166,7 +166,9 @@ impl<'a> Walker<'a> {
             interval: self.interval,
             // What was counted up to the window's start was not in it.
             counted: match counted {
-                Counted::Dip | Counted::WholeAfterBirth => counted,
+                Counted::Dip => counted,
+                // A process that starts with the window counts from its first scrape on.
+                Counted::WholeAfterBirth if at_ms >= self.grid.start_ms() => counted,
                 _ if at_ms > self.grid.start_ms() => counted,
                 _ => Counted::Nothing,
             },

@@ -310,6 +310,8 @@ proptest! {
         // What only heartbeats can tell is left out: births, restarts that overtake, outages.
         weather.births = false;
         weather.outage_ms = 0;
+        // After scrapes that failed it is not known how much a new process may have counted.
+        weather.failure_percent = 0;
         let grid = Grid::covering(at(0), at(600), INTERVAL_MS);
         let step_ms = fine_step_ms(INTERVAL_MS, Some(weather.period_ms));
         let keep = |logs: Vec<Log>| -> Vec<Log> {
@@ -406,9 +408,9 @@ proptest! {
     }
 }
 
-/// Whether a scrape failed so near to the window's start that its time may be on either side.
+/// Whether scrapes failed so near to the window's start that it is not known on which side.
 fn fails_at_start(log: &Log, grid: &Grid, weather: &Weather) -> bool {
-    let is_near = |time_ms: i64| (time_ms - grid.start_ms()).abs() <= weather.period_ms / 10;
+    let is_near = |time_ms: i64| (time_ms - grid.start_ms()).abs() <= 3 * weather.period_ms;
     let mut scrapes = log.scrapes.iter();
     scrapes.any(|scrape| scrape.page.is_none() && is_near(scrape.time_ms))
 }
@@ -438,6 +440,7 @@ fn restarts_are_falls(log: &Log, grid: &Grid) -> bool {
         .scrapes
         .iter()
         .skip(before.unwrap_or(0))
+        .take_while(|scrape| scrape.time_ms <= grid.end_ms())
         .filter_map(|scrape| scrape.page)
         .collect();
     let is_one = |pair: &&[Page]| pair[0].start_ms == pair[1].start_ms;

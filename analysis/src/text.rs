@@ -121,9 +121,10 @@ pub(crate) fn duration(seconds: i64) -> String {
         (seconds % 60, "s"),
     ];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
-    let written: String = parts
+    let written: Vec<String> = parts
         .map(|(count, unit)| format!("{count}{unit}"))
         .collect();
+    let written = written.concat();
     if written.is_empty() {
         "0s".to_owned()
     } else {

@@ -95,6 +95,8 @@ pub fn overlap<S: Borrow<Series>>(series: Populations<&[S]>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn series(labels: &[(&str, &str)], samples: usize) -> Series {
@@ -116,7 +118,10 @@ mod tests {
     fn the_same_labels_on_both_sides_are_one_series() {
         let stable = series(&[("code", "200"), ("pod", "shop-0")], 2);
         let next = series(&[("code", "200"), ("pod", "shop-next-0")], 2);
-        assert_eq!(in_both(&[stable.clone()], &[next.clone()]), None);
+        assert_eq!(
+            in_both(slice::from_ref(&stable), slice::from_ref(&next)),
+            None
+        );
         assert_eq!(
             in_both(&[stable, next.clone()], &[next]),
             Some("{code=\"200\",pod=\"shop-next-0\"}".to_owned())
@@ -142,7 +147,10 @@ mod tests {
     #[test]
     fn a_series_without_samples_is_in_neither() {
         let empty = series(&[("pod", "shop-0")], 0);
-        assert_eq!(in_both(&[empty.clone()], &[empty]), None);
+        assert_eq!(
+            in_both(slice::from_ref(&empty), slice::from_ref(&empty)),
+            None
+        );
         assert_eq!(in_both(&[], &[]), None);
     }
 }

@@ -13,6 +13,9 @@ use crate::series::{
 use super::reading::{Read, Reading};
 use super::{Answered, Form, ReadingKey, StageQuestions};
 
+/// The text that reads one of the populations.
+type PromqlOf = fn(&Populations<String>) -> &String;
+
 /// Most characters of a query in a message: a reason has 300 in all.
 const QUERY_CHARACTERS: usize = 140;
 
@@ -371,8 +374,7 @@ impl<'a> Assembly<'a> {
             return Err(no_data("the query was not asked".to_owned()));
         };
         let read = read.as_ref().map_err(Clone::clone)?;
-        type Of = fn(&Populations<String>) -> &String;
-        let populations: [(&str, &[Cow<'_, Series>], Of); 2] = [
+        let populations: [(&str, &[Cow<'_, Series>], PromqlOf); 2] = [
             ("canary", &read.series.canary, |of| &of.canary),
             ("control", &read.series.control, |of| &of.control),
         ];

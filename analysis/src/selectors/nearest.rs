@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_same_number_written_otherwise_is_told_first() {
         let known = texts(&["+Inf", "0.5", "1.0", "2.5"]);
-        assert_eq!(bounds(Some("1"), &known).0, true);
+        assert!(bounds(Some("1"), &known).0);
         assert_eq!(bounds(Some("1"), &known).1[0], "1.0");
         let (is_same, near) = bounds(Some("0.4"), &known);
         assert!(!is_same);
@@ -148,6 +148,6 @@ mod tests {
             bounds(Some("+Inf"), &texts(&["1", "inf"])),
             (true, texts(&["inf", "1"]))
         );
-        assert_eq!(bounds(Some("fast"), &known).0, false);
+        assert!(!bounds(Some("fast"), &known).0);
     }
 }

@@ -170,7 +170,7 @@ pub(super) struct Group {
 
 impl Group {
     /// The sum over the group's intervals.
-    pub(super) fn sum(self, counts: ArrayView1<'_, f64>) -> f64 {
+    pub(super) fn sum(self, counts: &ArrayView1<'_, f64>) -> f64 {
         counts.iter().skip(self.first).take(self.length).sum()
     }
 

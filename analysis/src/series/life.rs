@@ -135,9 +135,9 @@ impl<'a> Life<'a> {
     /// Of a series with times of its own the others prove nothing: it takes longer than its own period.
     pub(super) fn is_new(&self, at_ms: i64, value: f64, pace: &Pace, from_ms: i64) -> bool {
         if self.was_seen_without(at_ms) {
-            let since_ms = self.scraped_before(at_ms).unwrap_or(at_ms);
-            let most = self.most_in(at_ms - since_ms);
-            return value <= most && !self.brings_old_counts(at_ms) && !self.is_renamed(at_ms);
+            return self.can_have_counted(at_ms, value)
+                && !self.brings_old_counts(at_ms)
+                && !self.is_renamed(at_ms);
         }
         let first_ms = self.seen.first().map_or(i64::MAX, |&(time_ms, _)| time_ms);
         let time_ms = at_ms.saturating_sub(first_ms.max(from_ms));
@@ -150,12 +150,16 @@ impl<'a> Life<'a> {
         all.fold(0.0, f64::max)
     }
 
+    /// Whether any series of the target can have counted so much since it was last scraped.
+    pub(super) fn can_have_counted(&self, at_ms: i64, value: f64) -> bool {
+        let since_ms = self.scraped_before(at_ms).unwrap_or(at_ms);
+        value <= self.most_in(at_ms - since_ms)
+    }
+
     /// Whether any of the series that appear at an instant has more than it can have counted since.
     fn brings_old_counts(&self, at_ms: i64) -> bool {
-        let since_ms = self.scraped_before(at_ms).unwrap_or(at_ms);
-        let most = self.most_in(at_ms - since_ms);
         let mut together = self.appearing(at_ms);
-        together.any(|first| first.value > most)
+        together.any(|first| !self.can_have_counted(at_ms, first.value))
     }
 
     /// Whether no series of the target goes on over an instant at which others appear, and some ended just

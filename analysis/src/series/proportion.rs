@@ -82,7 +82,7 @@ impl Arm {
     }
 
     fn sum(&self, group: Group) -> ArmCount {
-        let sum = |column| group.sum(self.counts.index_axis(Axis(1), column));
+        let sum = |column| group.sum(&self.counts.index_axis(Axis(1), column));
         ArmCount {
             events: sum(EVENTS),
             exposure: sum(TOTAL),

@@ -81,8 +81,8 @@ pub fn event_rate<S: Borrow<Series>>(
     // contradiction here.
     let (groups, quality) = group(grid, ledgers, |_| true);
     let sum = |arm: &(Array2<f64>, Vec<f64>, Ledger), group: Group| ArmCount {
-        events: group.sum(arm.0.index_axis(Axis(1), 0)),
-        exposure: group.sum(ArrayView1::from(&arm.1)),
+        events: group.sum(&arm.0.index_axis(Axis(1), 0)),
+        exposure: group.sum(&ArrayView1::from(&arm.1)),
     };
     PairedCounts {
         intervals: groups

@@ -305,7 +305,8 @@ impl<'a> Walker<'a> {
                 let by_instants = self
                     .alive_from_ms
                     .is_some_and(|from| from <= at_ms.saturating_sub(self.pace.period_ms));
-                by_instants || self.life.was_seen_without(at_ms)
+                (by_instants || self.life.was_seen_without(at_ms))
+                    && self.life.can_have_counted(at_ms, value)
             }
             Sampling::Scrapes { from_ms } => self.life.is_new(at_ms, value, &self.pace, from_ms),
         };

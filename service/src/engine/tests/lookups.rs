@@ -18,7 +18,7 @@ async fn index(answer: &'static str, status: StatusCode) -> (Arc<AtomicUsize>, A
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().route("/api/v1/labels", labels);
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    TaskTracker::new().spawn(async move { axum::serve(listener, router).await });
     install_crypto_provider();
     let source = Source::new("main", SourceConfig::new(url.parse().unwrap())).unwrap();
     (asked, Arc::new(source))

@@ -192,8 +192,7 @@ fn on_counts(
     if scale == Scale::Share {
         report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
     }
-    let (alone, together) = (exposures(counts.totals()), exposures(totals));
-    if let Some((code, why)) = nothing_seen(check, situation, alone, together) {
+    if let Some((code, why)) = nothing_counted(check, situation, counts, totals) {
         return without_data(report, code, &why).into();
     }
     let claims = Claims {
@@ -239,8 +238,16 @@ fn still_new(report: CheckReport) -> CheckReport {
     )
 }
 
-fn exposures(of: Populations<ArmCount>) -> Populations<f64> {
-    of.map(|arm| arm.exposure)
+/// As [`nothing_seen`], of counts whose sums together are given.
+fn nothing_counted(
+    check: &Check,
+    situation: Situation<'_>,
+    counts: &PairedCounts,
+    together: Populations<ArmCount>,
+) -> Option<(ReasonCode, String)> {
+    let exposures = |of: Populations<ArmCount>| of.map(|arm| arm.exposure);
+    let (alone, together) = (exposures(counts.totals()), exposures(together));
+    nothing_seen(check, situation, alone, together)
 }
 
 /// Why there is nothing to judge, although the series are there. `alone` is the exposure of each

@@ -117,7 +117,7 @@ pub(super) fn created(mut selector: VectorSelector) -> VectorSelector {
 
 /// The name of the series that say when those of a name were created.
 ///
-/// Source: the `OpenMetrics` specification 1.0, suffixes of samples.
+/// Source: docs/design/reading-prometheus.md, "Counts".
 pub(crate) fn created_name(name: &str) -> String {
     let family = ["_total", "_bucket", "_count"]
         .iter()

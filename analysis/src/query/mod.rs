@@ -180,7 +180,7 @@ pub fn native_histogram_samples(
 ///
 /// As [`counter_samples`].
 ///
-/// Source: the `OpenMetrics` specification 1.0, "Counter" and "Histogram".
+/// Source: docs/design/reading-prometheus.md, "Counts".
 pub fn created_samples(
     selector: &str,
     matchers: &Matchers,

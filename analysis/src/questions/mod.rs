@@ -358,12 +358,11 @@ impl<'a> Asker<'a> {
                     told_by: Some((combined.label.clone(), value.clone())),
                 })
             };
-            let sources = Populations {
-                control: source(&combined.control_value),
-                canary: source(&combined.canary_value),
-            };
             return Ok(Reading {
-                sources,
+                sources: Populations {
+                    control: source(&combined.control_value),
+                    canary: source(&combined.canary_value),
+                },
                 promql: Populations {
                     control: promql.clone(),
                     canary: promql,

@@ -39,26 +39,7 @@ pub(super) fn count<'a>(
     let mut counts = Array2::zeros((grid.intervals(), columns));
     for (target, counters) in targets {
         let beats = heartbeats.of(&target);
-        let usual_period_ms = beats
-            .and_then(TargetBeats::period_ms)
-            .or_else(|| heartbeats.scrape_period_ms());
-        let tracks = counters.iter().map(|counter| {
-            let (track, left_out) = Track::of(
-                counter.series,
-                counter.column,
-                sampling,
-                usual_period_ms,
-                heartbeats.created_of(counter.series),
-            );
-            ledger.rejected += left_out;
-            track
-        });
-        let mut tracks: Vec<Track<'a>> = tracks.collect();
-        if let Sampling::Scrapes { .. } = sampling {
-            let told_by;
-            (tracks, told_by) = without_copies(tracks);
-            ledger.copied_by = ledger.copied_by.or(told_by);
-        }
+        let tracks = tracks_of(&counters, sampling, heartbeats, beats, ledger);
         let life = Life::of(&tracks, beats, sampling);
         let mut resets_ms = BTreeSet::new();
         let mut is_born = false;
@@ -92,4 +73,34 @@ pub(super) fn count<'a>(
         ledger.births += usize::from(is_born);
     }
     counts
+}
+
+/// The samples of the series of one target, each series once.
+fn tracks_of<'a>(
+    counters: &[Counter<'a>],
+    sampling: Sampling,
+    heartbeats: &'a Heartbeats,
+    beats: Option<&TargetBeats>,
+    ledger: &mut Ledger,
+) -> Vec<Track<'a>> {
+    let usual_period_ms = beats
+        .and_then(TargetBeats::period_ms)
+        .or_else(|| heartbeats.scrape_period_ms());
+    let tracks = counters.iter().map(|counter| {
+        let created = heartbeats.created_of(counter.series);
+        let (series, column) = (counter.series, counter.column);
+        let (track, left_out) = Track::of(series, column, sampling, usual_period_ms, created);
+        ledger.rejected += left_out;
+        track
+    });
+    let tracks = tracks.collect();
+    match sampling {
+        // Sums do not tell copies apart.
+        Sampling::Instants { .. } => tracks,
+        Sampling::Scrapes { .. } => {
+            let (tracks, told_by) = without_copies(tracks);
+            ledger.copied_by = ledger.copied_by.or(told_by);
+            tracks
+        }
+    }
 }

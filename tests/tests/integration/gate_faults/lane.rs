@@ -23,7 +23,7 @@ const OLD: Duration = Duration::from_secs(6);
 pub(super) const STAGE: Duration = Duration::from_secs(19 - OLD.as_secs());
 
 /// From the start of the rollouts to the faults that come in the middle of the stage.
-const MIDDLE: Duration = Duration::from_secs(3);
+const MIDDLE: Duration = Duration::from_secs(5);
 
 /// From the start of the rollouts to when the bad canary turns bad: while the faults last.
 const TURNS_BAD_AFTER: Duration = Duration::from_secs(5);

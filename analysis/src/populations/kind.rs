@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::series::{Populations, Series};
+use crate::series::{Populations, Series, growth};
 
 /// Labels that name a service, and labels that name where it runs.
 ///
@@ -127,21 +127,12 @@ fn counted<S: Borrow<Series>>(series: &[S]) -> BTreeMap<&'static str, BTreeMap<S
             let Some(value) = one.labels.get(*label) else {
                 continue;
             };
-            let count = *count.get_or_insert_with(|| increase(&one.values));
+            let count = *count.get_or_insert_with(|| growth(&one.values));
             let values = counted.entry(label).or_default();
             add(values, &BTreeMap::from([(value.clone(), count)]));
         }
     }
     counted
-}
-
-/// How much a counter counted, without what it counted before a fall and after: enough to weigh values.
-fn increase(values: &[f64]) -> f64 {
-    let increases = values.windows(2).filter_map(|pair| match pair {
-        [earlier, later] if later > earlier => Some(later - earlier),
-        _ => None,
-    });
-    increases.sum()
 }
 
 fn add(own: &mut BTreeMap<String, f64>, other: &BTreeMap<String, f64>) {

@@ -7,11 +7,11 @@ use crate::data::{ControlSplit, DataFault, FaultCode, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{Check, MetricKind, Pipeline};
 use crate::query;
-use crate::series::{Grid, NativeColumn, Populations, Series, pod_name};
+use crate::series::{Grid, NativeColumn, Populations, Series, growth, pod_name};
 
 use super::assemble::{Taken, put_together, take};
 use super::question::Questions;
-use super::split::{Splitter, growth};
+use super::split::Splitter;
 use super::{
     Answered, Asker, Form, QueryTexts, QuestionError, ReadingKey, StageQuestions, absolute_limits,
     histogram_key, measured, usable_step_ms,
@@ -184,7 +184,7 @@ impl StageQuestions {
         let mut exposures = BTreeMap::<String, f64>::new();
         for one in read.series.control.iter().filter(|one| is_of_all(one)) {
             let exposure = match &counter {
-                Some(_) => growth(one),
+                Some(_) => growth(&one.values),
                 None => one.values.len() as f64,
             };
             *exposures.entry(pod_name(one).to_owned()).or_default() += exposure;

@@ -94,21 +94,6 @@ impl Splitter {
     }
 }
 
-/// How much a counter grew, with restarts; the first value is the base.
-pub(super) fn growth(series: &Series) -> f64 {
-    let mut previous: Option<f64> = None;
-    let mut sum = 0.0;
-    for &value in series.values.iter().filter(|value| value.is_finite()) {
-        sum += match previous {
-            Some(before) if value >= before => value - before,
-            Some(_) => value.max(0.0),
-            None => 0.0,
-        };
-        previous = Some(value);
-    }
-    sum
-}
-
 /// FNV-1a of 64 bits with the finalizer of `MurmurHash3`: names of pods differ in their last
 /// characters, which FNV-1a alone hardly carries into the high bits that order them.
 ///
@@ -127,6 +112,7 @@ fn hash(name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series::growth;
 
     fn exposures(names: &[String], exposure: f64) -> BTreeMap<String, f64> {
         names.iter().map(|name| (name.clone(), exposure)).collect()
@@ -244,7 +230,7 @@ mod tests {
             values: vec![100.0, 130.0, f64::NAN, 20.0, 25.0],
             ..Series::default()
         };
-        assert!((growth(&counter) - 55.0).abs() < 1e-12);
+        assert!((growth(&counter.values) - 55.0).abs() < 1e-12);
     }
 
     #[test]

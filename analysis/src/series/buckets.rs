@@ -8,6 +8,7 @@ use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 
 use super::counting::Counter;
+use super::track::growth;
 use super::{Series, naming};
 
 /// The label of a bucket that counts from below.
@@ -169,21 +170,15 @@ impl BucketTarget<'_> {
     /// About how many observations it has had: which of the targets of a population are few.
     pub(super) fn observations(&self) -> f64 {
         if self.has_ranges() {
-            return self.within.values().map(|series| growth(series)).sum();
+            return self
+                .within
+                .values()
+                .map(|series| growth(&series.values))
+                .sum();
         }
         let all = self.up_to.get(&Bound::INFINITE);
-        all.map_or(0.0, |series| growth(series))
+        all.map_or(0.0, |series| growth(&series.values))
     }
-}
-
-/// How much a counter grew, with restarts.
-fn growth(series: &Series) -> f64 {
-    let pairs = series.values.windows(2).map(|pair| match pair {
-        [before, now] if now >= before => now - before,
-        [_, now] => now.max(0.0),
-        _ => 0.0,
-    });
-    pairs.filter(|increment| increment.is_finite()).sum()
 }
 
 /// The targets of one population.

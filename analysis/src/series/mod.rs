@@ -61,3 +61,4 @@ pub use proportion::proportion;
 pub use rate::{RateExposure, event_rate};
 pub use target::TARGET_LABELS;
 pub(crate) use target::pod_name;
+pub(crate) use track::growth;

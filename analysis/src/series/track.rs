@@ -101,6 +101,22 @@ impl<'a> Track<'a> {
     }
 }
 
+/// About how much a counter grew, for what only weighs series against each other: the first value is the
+/// base, and what fell counts whole. What is judged is counted by [`super::walker`].
+pub(crate) fn growth(values: &[f64]) -> f64 {
+    let mut previous: Option<f64> = None;
+    let mut sum = 0.0;
+    for &value in values.iter().filter(|value| value.is_finite()) {
+        sum += match previous {
+            Some(before) if value >= before => value - before,
+            Some(_) => value.max(0.0),
+            None => 0.0,
+        };
+        previous = Some(value);
+    }
+    sum
+}
+
 /// Whether a sample can be the value of a counter.
 pub(super) fn is_countable(value: f64) -> bool {
     value.is_finite() && value >= 0.0

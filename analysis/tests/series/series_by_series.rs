@@ -219,3 +219,12 @@ fn a_created_timestamp_tells_that_a_series_began_anew_though_it_is_higher() {
     );
     assert_eq!(counts.totals().canary.events, 5.0);
 }
+
+#[test]
+fn a_metric_that_is_collected_from_now_on_brings_no_old_counts() {
+    let total = [series("a", &[], &requests(300, 600))];
+    let old = every(300, 600, |time| (300 + time / 15) as f64);
+    let events = [series("a", &[("code", "500")], &old)];
+    let starts = [start("a", -15, 600, long_ago)];
+    assert_eq!(of_canary(&total, &events, &starts), (20.0, 3_000.0));
+}

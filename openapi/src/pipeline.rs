@@ -153,6 +153,9 @@ pub struct Pipeline {
     /// The label that holds a region's name, used by stages with `regions`.
     #[schema(example = "region")]
     pub region_label: String,
+    /// The labels that tell targets apart: what is counted together.
+    #[schema(example = json!(["instance", "pod"]))]
+    pub target_labels: Vec<String>,
     /// Whether the pipeline judges without acting: the gate always says promote.
     pub dry_run: bool,
     /// How it is judged.

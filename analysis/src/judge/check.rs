@@ -164,6 +164,7 @@ pub(super) fn totals(counts: &PairedCounts, together: bool) -> Populations<ArmCo
     PairedCounts {
         intervals: both.copied().collect(),
         quality: counts.quality,
+        ..PairedCounts::default()
     }
     .totals()
 }

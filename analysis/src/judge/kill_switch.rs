@@ -147,6 +147,7 @@ fn on_counts(switch: &Check, counts: &PairedCounts, situation: Situation<'_>) ->
                 .unwrap_or_default()
                 .to_vec(),
             quality: counts.quality,
+            ..PairedCounts::default()
         };
         let totals = super::check::totals(&newest, switch.is_relative());
         let violation = Some(Claim {

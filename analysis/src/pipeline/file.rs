@@ -8,7 +8,7 @@ use super::error_budget::read_error_budget;
 use super::metrics::{Definition, KnownMetrics};
 use super::model::{AnalysisSettings, Check, Diagnostic, Pipeline};
 use super::names::suggestion;
-use super::population::{read_populations, read_region_label};
+use super::population::{read_populations, read_region_label, read_target_labels};
 use super::presets::{DEFAULT_PRESET, PRESET_NAMES, preset_definitions};
 use super::settings::read_settings;
 use super::stages::{MAX_ID_CHARACTERS, is_id, is_same, read_stages};
@@ -21,6 +21,7 @@ const KEYS: &[&str] = &[
     "control",
     "canary",
     "region_label",
+    "target_labels",
     "preset",
     "metrics",
     "analysis",
@@ -113,6 +114,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         .map(str::to_owned);
     let Populations { control, canary } = read_populations(&fields, problems);
     let region_label = read_region_label(&fields, problems);
+    let target_labels = read_target_labels(&fields, problems);
     let mut metrics = KnownMetrics::of_preset(read_preset(&fields, problems));
     if let Some(section) = fields.get("metrics") {
         metrics.read(section, problems);
@@ -148,6 +150,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
             canary: fields.get("canary").is_some(),
         },
         region_label,
+        target_labels,
         metrics: metrics.measured(),
         analysis,
         kill_switch,

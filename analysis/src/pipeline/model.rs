@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::limit::Limit;
 use crate::matchers::Matchers;
-use crate::series::Populations;
+use crate::series::{Populations, TargetLabels};
 
 /// A pipeline: the stages that a rollout goes through, in order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,6 +28,8 @@ pub struct Pipeline {
     pub written: Populations<bool>,
     /// The label that holds a region's name, used by stages with `regions`.
     pub region_label: String,
+    /// The labels that tell targets apart, so what is counted together.
+    pub target_labels: TargetLabels,
     /// How each metric is measured, by name: the preset's, changed by the file's. An impact is
     /// measured as the metric that it is of.
     pub metrics: BTreeMap<String, Metric>,

@@ -3,13 +3,16 @@
 
 use crate::matchers::{MatchOperator, Matcher, Matchers};
 use crate::query::validate_matchers;
-use crate::series::Populations;
+use crate::series::{Populations, TargetLabels};
 
 use super::cursor::{Cursor, Fields, Problems};
 use super::yaml::Value;
 
 /// The most matchers of one population.
 const MAX_MATCHERS: usize = 32;
+
+/// The most labels that tell targets apart.
+const MAX_TARGET_LABELS: usize = 16;
 
 /// The label by which regions are told apart when the file does not say.
 const DEFAULT_REGION_LABEL: &str = "region";
@@ -52,13 +55,46 @@ pub(super) fn read_region_label(fields: &Fields<'_>, problems: &mut Problems) ->
     let Some(value) = fields.get("region_label") else {
         return DEFAULT_REGION_LABEL.to_owned();
     };
-    let Some(label) = value.text("a label's name", problems) else {
-        return DEFAULT_REGION_LABEL.to_owned();
+    let label = read_label(value, problems);
+    label.unwrap_or_else(|| DEFAULT_REGION_LABEL.to_owned())
+}
+
+/// Reads the labels that tell targets apart, in place of the usual ones.
+pub(super) fn read_target_labels(fields: &Fields<'_>, problems: &mut Problems) -> TargetLabels {
+    const LABELS: &str = "the labels that tell targets apart, such as [instance, pod]";
+    let Some(list) = fields.get("target_labels") else {
+        return TargetLabels::default();
     };
+    let Some(items) = list.items(LABELS, problems) else {
+        return TargetLabels::default();
+    };
+    if items.is_empty() || items.len() > MAX_TARGET_LABELS {
+        let message = format!(
+            "expected 1 to {MAX_TARGET_LABELS} labels, found {}: leave the key out for the usual ones",
+            items.len()
+        );
+        list.problem(problems, message);
+    }
+    let mut labels = Vec::new();
+    for item in items.iter().take(MAX_TARGET_LABELS) {
+        let Some(label) = read_label(item, problems) else {
+            continue;
+        };
+        if labels.contains(&label) {
+            item.problem(problems, format!("{label:?} stands here twice"));
+        }
+        labels.push(label);
+    }
+    TargetLabels::new(labels)
+}
+
+/// Reads the name of a label.
+fn read_label(value: &Cursor<'_>, problems: &mut Problems) -> Option<String> {
+    let label = value.text("a label's name", problems)?;
     if let Err(error) = validate_matchers(&Matchers::from([Matcher::equal(label, "any")])) {
         value.problem(problems, error.to_string());
     }
-    label.to_owned()
+    Some(label.to_owned())
 }
 
 /// Reads `{track: canary, pod: {"=~": "checkout-6d4.*"}}`.

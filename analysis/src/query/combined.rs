@@ -1,7 +1,7 @@
 //! Control and canary in one query.
 
 use crate::matchers::{MatchOperator, Matcher, Matchers};
-use crate::series::TARGET_LABELS;
+use crate::series::TargetLabels;
 
 use super::counter::{BUCKET_LABEL, RANGE_LABEL};
 use super::values::{METRIC_NAME, alternatives};
@@ -24,9 +24,13 @@ pub struct Combined {
 /// `version=~"1|2"`.
 ///
 /// `None` where they differ in more than that, where one value is empty (series without the
-/// label could not be told from others), and where the label is one that names targets or
-/// buckets.
-pub fn combine(control: &Matchers, canary: &Matchers) -> Option<Combined> {
+/// label could not be told from others), and where the label is one that tells targets or
+/// buckets apart.
+pub fn combine(
+    control: &Matchers,
+    canary: &Matchers,
+    target_labels: &TargetLabels,
+) -> Option<Combined> {
     let of_control = only(control.difference(canary))?;
     let of_canary = only(canary.difference(control))?;
     let label = &of_control.label;
@@ -34,7 +38,7 @@ pub fn combine(control: &Matchers, canary: &Matchers) -> Option<Combined> {
         && [of_control, of_canary]
             .iter()
             .all(|matcher| matcher.operator == MatchOperator::Equal && !matcher.value.is_empty());
-    let is_reserved = TARGET_LABELS.contains(&label.as_str())
+    let is_reserved = target_labels.contains(label)
         || [BUCKET_LABEL, RANGE_LABEL, METRIC_NAME].contains(&label.as_str());
     let mut matchers = control.intersection(canary).cloned().collect::<Matchers>();
     let is_named_again = matchers.iter().any(|matcher| matcher.label == *label);

@@ -29,7 +29,7 @@ use promql_parser::parser::token::{T_SUM, TokenType};
 use promql_parser::parser::{AggregateExpr, Expr, LabelModifier, MatrixSelector, VectorSelector};
 
 use crate::matchers::Matchers;
-use crate::series::TARGET_LABELS;
+use crate::series::TargetLabels;
 
 pub use combined::{Combined, combine};
 pub(crate) use counter::created_name;
@@ -43,7 +43,7 @@ pub use values::{regex_escape, region_matcher, validate_matchers};
 ///
 /// [`QueryError`] says what to change.
 pub fn check_counter_selector(promql: &str) -> Result<(), QueryError> {
-    counter_per_target(promql, &Matchers::new(), &[]).map(drop)
+    counter_per_target(promql, &Matchers::new(), &TargetLabels::default(), &[]).map(drop)
 }
 
 /// The name of the metric that one plain selector selects; nothing for any other text.
@@ -58,7 +58,7 @@ pub fn metric_name(selector: &str) -> Option<String> {
 ///
 /// [`QueryError`] says what to change.
 pub fn check_native_histogram_selector(promql: &str) -> Result<(), QueryError> {
-    native_histogram_per_target(promql, &Matchers::new(), &[]).map(drop)
+    native_histogram_per_target(promql, &Matchers::new(), &TargetLabels::default(), &[]).map(drop)
 }
 
 /// Checks that the text is an expression of an instant vector over at least one selector.
@@ -89,10 +89,11 @@ pub fn check_gauge_branches(promql: &str) -> Result<(), QueryError> {
 pub fn counter_per_target(
     selector: &str,
     matchers: &Matchers,
+    target_labels: &TargetLabels,
     group_by: &[&str],
 ) -> Result<String, QueryError> {
     let selector = counter::parse_counter(selector)?;
-    sum_per_target(selector, matchers, &[], group_by)
+    sum_per_target(selector, matchers, (target_labels, &[]), group_by)
 }
 
 /// Writes `sum by (instance, pod, le, vmrange, ..group_by) (name_bucket{matchers})`; the selector may
@@ -104,12 +105,13 @@ pub fn counter_per_target(
 pub fn histogram_per_target(
     selector: &str,
     matchers: &Matchers,
+    target_labels: &TargetLabels,
     group_by: &[&str],
 ) -> Result<String, QueryError> {
     let selector = counter::parse_histogram(selector)?;
     counter::refuse_bucket_matchers(matchers)?;
     let labels = [counter::BUCKET_LABEL, counter::RANGE_LABEL];
-    sum_per_target(selector, matchers, &labels, group_by)
+    sum_per_target(selector, matchers, (target_labels, &labels), group_by)
 }
 
 /// Writes `sum by (instance, pod, ..group_by) (selector{matchers})` for a native histogram, whose
@@ -121,11 +123,12 @@ pub fn histogram_per_target(
 pub fn native_histogram_per_target(
     selector: &str,
     matchers: &Matchers,
+    target_labels: &TargetLabels,
     group_by: &[&str],
 ) -> Result<String, QueryError> {
     let selector = counter::parse_native_histogram(selector)?;
     counter::refuse_bucket_matchers(matchers)?;
-    sum_per_target(selector, matchers, &[], group_by)
+    sum_per_target(selector, matchers, (target_labels, &[]), group_by)
 }
 
 /// Writes `selector{matchers}[range]`: an instant query whose answer holds every sample of every
@@ -297,11 +300,12 @@ fn range(range_seconds: i64) -> Result<Duration, QueryError> {
 fn sum_per_target(
     mut selector: VectorSelector,
     matchers: &Matchers,
-    more_labels: &[&str],
+    (target_labels, more_labels): (&TargetLabels, &[&str]),
     group_by: &[&str],
 ) -> Result<String, QueryError> {
     push::push_into_selector(&mut selector, matchers)?;
-    let mut labels = [&TARGET_LABELS, more_labels].concat();
+    let mut labels: Vec<&str> = target_labels.iter().collect();
+    labels.extend(more_labels);
     let sorted = group_by.iter().copied().collect::<BTreeSet<_>>();
     for label in sorted {
         values::check_label_name(label)?;

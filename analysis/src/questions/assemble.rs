@@ -42,7 +42,7 @@ pub(super) fn put_together(
     readings: Taken<'_>,
     canary_percent: f64,
 ) -> StageData {
-    let parts = parts(&readings);
+    let parts = parts(plan, &readings);
     let mut data = StageData {
         grid: plan.grid,
         purpose: Purpose::Decide,
@@ -82,16 +82,21 @@ pub(super) struct Parts {
 }
 
 /// Reads the heartbeats among what was read, and when series were created.
-pub(super) fn parts(readings: &Taken<'_>) -> Parts {
+pub(super) fn parts(plan: &StageQuestions, readings: &Taken<'_>) -> Parts {
+    let of_nobody: &[Series] = &[];
+    let unknown = || Heartbeats::of_targets_by(&plan.target_labels, of_nobody);
     let mut parts = Parts {
-        heartbeats: Populations::default(),
+        heartbeats: Populations {
+            control: unknown(),
+            canary: unknown(),
+        },
         warnings: Vec::new(),
     };
     // In the order of keys: the heartbeats first.
     for (key, (_, read)) in readings {
         match (key, read) {
             (ReadingKey::Heartbeats, Ok(read)) => {
-                parts.heartbeats = heartbeats_of(read);
+                parts.heartbeats = heartbeats_of(plan, read);
                 parts.warnings.extend(read.warnings.iter().cloned());
             }
             (ReadingKey::Created(_), Ok(read)) => {
@@ -120,15 +125,16 @@ pub(super) fn heartbeats(
     answers: &[Answered],
 ) -> Option<Populations<Heartbeats>> {
     let reading = plan.readings.get(&ReadingKey::Heartbeats)?;
-    reading.take(answers).ok().as_ref().map(heartbeats_of)
+    let read = reading.take(answers).ok()?;
+    Some(heartbeats_of(plan, &read))
 }
 
-fn heartbeats_of(read: &Read<'_>) -> Populations<Heartbeats> {
+fn heartbeats_of(plan: &StageQuestions, read: &Read<'_>) -> Populations<Heartbeats> {
     let series = Populations {
         control: read.series.control.as_slice(),
         canary: read.series.canary.as_slice(),
     };
-    series.map(Heartbeats::from_series)
+    series.map(|series| Heartbeats::of_targets_by(&plan.target_labels, series))
 }
 
 /// The usual time between two scrapes: the shorter of both populations'.

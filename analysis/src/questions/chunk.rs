@@ -198,7 +198,7 @@ impl StageQuestions {
     /// Counts a chunk for which this plan was made.
     pub fn assemble_chunk(&self, answers: &[Answered]) -> ChunkData {
         let readings = assemble::take(self, answers);
-        let parts = assemble::parts(&readings);
+        let parts = assemble::parts(self, &readings);
         let mut chunk = ChunkData {
             metrics: BTreeMap::new(),
             canary_starts_ms: parts.heartbeats.canary.process_starts_ms(&self.grid),

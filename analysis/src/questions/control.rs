@@ -59,6 +59,7 @@ impl StageQuestions {
         let mut plan = Self {
             grid,
             form,
+            target_labels: pipeline.target_labels.clone(),
             canary_percent: 0.0,
             questions: Questions::default(),
             readings: BTreeMap::new(),
@@ -71,6 +72,7 @@ impl StageQuestions {
             let whole_intervals = (PIECE_MS / grid.interval_ms()).max(1);
             let mut asker = Asker {
                 texts,
+                target_labels: &pipeline.target_labels,
                 populations: Populations {
                     control: matchers,
                     canary: Matchers::new(),

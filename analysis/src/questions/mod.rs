@@ -18,7 +18,9 @@ use crate::data::{DataFault, StageData};
 use crate::matchers::Matchers;
 use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
 use crate::query::{self, Narrowing, QueryError};
-use crate::series::{Grid, Populations, Sampling, Series, affordable_step_ms, fine_step_ms};
+use crate::series::{
+    Grid, Populations, Sampling, Series, TargetLabels, affordable_step_ms, fine_step_ms,
+};
 
 pub use annotation::Annotation;
 pub use chunk::{Chunk, ChunkData};
@@ -74,6 +76,7 @@ pub enum QuestionError {
 pub struct StageQuestions {
     grid: Grid,
     form: Form,
+    target_labels: TargetLabels,
     canary_percent: f64,
     questions: Questions,
     readings: BTreeMap<ReadingKey, Reading>,
@@ -108,9 +111,9 @@ enum ReadingKey {
     Gauge(String),
 }
 
-/// What a text was written for: the reading, the matchers, the labels it is grouped by, and the
-/// length of the window where that matters.
-type TextName = (ReadingKey, Matchers, Vec<String>, Option<i64>);
+/// What a text was written for: the reading, the matchers, the labels that tell targets apart and the
+/// others it is grouped by, and the length of the window where that matters.
+type TextName = (ReadingKey, Matchers, TargetLabels, Vec<String>, Option<i64>);
 
 /// Queries that were written before. The same question always has the same text.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -191,6 +194,7 @@ impl StageQuestions {
         let mut plan = Self {
             grid,
             form,
+            target_labels: pipeline.target_labels.clone(),
             canary_percent: stage.traffic_percent,
             questions: Questions::default(),
             readings: BTreeMap::new(),
@@ -292,6 +296,7 @@ impl StageQuestions {
 /// Writes the questions of readings.
 struct Asker<'a> {
     texts: &'a mut QueryTexts,
+    target_labels: &'a TargetLabels,
     populations: Populations<Matchers>,
     combined: Option<query::Combined>,
     /// Which populations are asked for.
@@ -305,7 +310,7 @@ struct Asker<'a> {
 
 impl<'a> Asker<'a> {
     fn new(
-        pipeline: &Pipeline,
+        pipeline: &'a Pipeline,
         stage: &Stage,
         populations: Populations<&Matchers>,
         (grid, form): (Grid, Form),
@@ -318,11 +323,13 @@ impl<'a> Asker<'a> {
             matchers
         });
         let has_control = stage.traffic_percent < ALL_TRAFFIC_PERCENT;
+        let labels = &pipeline.target_labels;
         let combined = has_control
-            .then(|| query::combine(&populations.control, &populations.canary))
+            .then(|| query::combine(&populations.control, &populations.canary, labels))
             .flatten();
         Self {
             texts,
+            target_labels: labels,
             populations,
             combined,
             asks: Populations {
@@ -476,21 +483,24 @@ impl<'a> Asker<'a> {
         let groups: Vec<String> = group_by.iter().map(|&label| label.to_owned()).collect();
         // What samples are asked for depends on the window's length, too.
         let seconds = self.seconds(key);
-        let name = (key.clone(), matchers.clone(), groups, seconds);
+        let labels = self.target_labels.clone();
+        let name = (key.clone(), matchers.clone(), labels, groups, seconds);
         if let Some(text) = self.texts.texts.get(&name) {
             return Ok(text.clone());
         }
-        let text = Self::write(key, matchers, group_by, seconds)?;
+        let text = self.write(key, matchers, group_by, seconds)?;
         self.texts.remember(name, &text);
         Ok(text)
     }
 
     fn write(
+        &self,
         key: &ReadingKey,
         matchers: &Matchers,
         group_by: &[&str],
         seconds: Option<i64>,
     ) -> Result<String, QueryError> {
+        let target_labels = self.target_labels;
         match (key, seconds) {
             (ReadingKey::Heartbeats, seconds) => {
                 query::process_starts(matchers, seconds.unwrap_or(LOOKBACK_SECONDS))
@@ -502,19 +512,19 @@ impl<'a> Asker<'a> {
                 query::counter_samples(selector, matchers, seconds)
             }
             (ReadingKey::Counter(selector), None) => {
-                query::counter_per_target(selector, matchers, group_by)
+                query::counter_per_target(selector, matchers, target_labels, group_by)
             }
             (ReadingKey::Histogram(selector), Some(seconds)) => {
                 query::histogram_samples(selector, matchers, seconds)
             }
             (ReadingKey::Histogram(selector), None) => {
-                query::histogram_per_target(selector, matchers, group_by)
+                query::histogram_per_target(selector, matchers, target_labels, group_by)
             }
             (ReadingKey::NativeHistogram(selector), Some(seconds)) => {
                 query::native_histogram_samples(selector, matchers, seconds)
             }
             (ReadingKey::NativeHistogram(selector), None) => {
-                query::native_histogram_per_target(selector, matchers, group_by)
+                query::native_histogram_per_target(selector, matchers, target_labels, group_by)
             }
             (ReadingKey::Gauge(expression), _) => query::gauge_values(expression, matchers),
         }

@@ -1,14 +1,13 @@
 //! Which targets of the control play the canary.
 //!
 //! A target is assigned by its own name alone: one that restarts stays where it was, and one that
-//! is new falls where its name puts it. The hash is written out here, because the standard
-//! library's may change between versions, and with it every verdict.
+//! is new falls where its name puts it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::data::ControlSplit;
-use crate::series::{Populations, Series, pod_name};
+use crate::series::{Populations, Series, pod_hash, pod_name};
 
 /// A target's place in the fixed order of all names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +19,7 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn of(name: &'a str) -> Self {
         Self {
-            hash: hash(name),
+            hash: pod_hash(name),
             name,
         }
     }
@@ -94,21 +93,6 @@ impl Splitter {
     }
 }
 
-/// FNV-1a of 64 bits with the finalizer of `MurmurHash3`: names of pods differ in their last
-/// characters, which FNV-1a alone hardly carries into the high bits that order them.
-///
-/// Source: G. Fowler, L. C. Noll, K.-P. Vo, "The FNV non-cryptographic hash algorithm" (RFC 9923);
-/// A. Appleby, `MurmurHash3`, `fmix64`.
-fn hash(name: &str) -> u64 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in name.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,30 +118,6 @@ mod tests {
             .divide(vec![Cow::Owned(series(pod))])
             .canary
             .is_empty()
-    }
-
-    /// Reference: FNV-1a of "a" is 0xaf63dc4c8601ec8c and of "foobar" 0x85944171f73967e8 (the
-    /// authors' test suite); the finalizer of 0 is 0, and its steps are inverted here.
-    #[test]
-    fn the_hash_is_the_published_one() {
-        fn unmix(mut mixed: u64) -> u64 {
-            // Each step undone: the xor of a shift beyond half the bits is its own inverse, and
-            // the multipliers have inverses modulo 2^64.
-            let inverse = |factor: u64| {
-                let mut found = factor;
-                for _ in 0..6 {
-                    found = found.wrapping_mul(2_u64.wrapping_sub(factor.wrapping_mul(found)));
-                }
-                found
-            };
-            mixed ^= mixed >> 33;
-            mixed = mixed.wrapping_mul(inverse(0xc4ce_b9fe_1a85_ec53));
-            mixed ^= mixed >> 33;
-            mixed = mixed.wrapping_mul(inverse(0xff51_afd7_ed55_8ccd));
-            mixed ^ (mixed >> 33)
-        }
-        assert_eq!(unmix(hash("a")), 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(unmix(hash("foobar")), 0x8594_4171_f739_67e8);
     }
 
     #[test]
@@ -216,38 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_at_the_end_are_spread_evenly() {
-        let names = pods(1_000);
-        let low = names.iter().filter(|name| hash(name) < u64::MAX / 10);
-        let share = low.count() as f64 / 1_000.0;
-        // Six standard errors around a tenth.
-        assert!((share - 0.1).abs() < 0.057, "{share}");
-    }
-
-    #[test]
     fn growth_counts_a_restart_whole() {
         let counter = Series {
             values: vec![100.0, 130.0, f64::NAN, 20.0, 25.0],
             ..Series::default()
         };
         assert!((growth(&counter.values) - 55.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_target_without_a_pod_is_known_by_its_instance() {
-        let with = |labels: &[(&str, &str)]| Series {
-            labels: labels
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            ..Series::default()
-        };
-        let both = with(&[("instance", "10.0.0.1:80"), ("pod", "shop-1")]);
-        assert_eq!(pod_name(&both), "shop-1");
-        assert_eq!(
-            pod_name(&with(&[("instance", "10.0.0.1:80"), ("pod", "")])),
-            "10.0.0.1:80"
-        );
-        assert_eq!(pod_name(&with(&[])), "");
     }
 }

@@ -14,7 +14,7 @@ use crate::pipeline::{
     AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric, Subject,
     WrittenCheck,
 };
-use crate::series::{DataQuality, TARGET_LABELS};
+use crate::series::{DataQuality, TargetLabels};
 
 const START_MS: i64 = 1_700_000_010_000;
 const STEP_MS: i64 = 10_000;
@@ -108,6 +108,7 @@ fn pipeline() -> Pipeline {
         canary: Matchers::from([Matcher::equal("version", "2")]),
         written: Populations::default(),
         region_label: "region".to_owned(),
+        target_labels: TargetLabels::default(),
         metrics: metrics(),
         analysis: AnalysisSettings::default(),
         kill_switch: Vec::new(),
@@ -230,7 +231,10 @@ fn counts(data: &StageData, metric: &str) -> [(f64, f64); 2] {
 
 /// The sum of a selector for each target.
 fn sum(more_labels: &str, selector: &str) -> String {
-    let labels = TARGET_LABELS.join(", ");
+    let labels = TargetLabels::default()
+        .iter()
+        .collect::<Vec<_>>()
+        .join(", ");
     format!("sum by ({labels}{more_labels}) ({selector})")
 }
 

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::Array2;
-
 use super::copies::without_copies;
 use super::heartbeat::{Heartbeats, TargetBeats};
 use super::ledger::Ledger;
 use super::life::Life;
+use super::pod::pod_name;
 use super::target::Target;
 use super::track::Track;
 use super::walker::{Counted, Walker};
@@ -20,25 +19,36 @@ pub(super) struct Counter<'a> {
     pub(super) column: usize,
 }
 
-/// Counts some counters of one population: the sums over all targets, intervals by columns.
+/// Something that a pod counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Increment<'a> {
+    /// The pod's name.
+    pub(super) pod: &'a str,
+    pub(super) interval: usize,
+    pub(super) column: usize,
+    pub(super) count: f64,
+}
+
+/// Counts some counters of one population, all series of one target together. What they counted is
+/// given away bit by bit.
 pub(super) fn count<'a>(
     (grid, sampling): (&Grid, Sampling),
     counters: impl IntoIterator<Item = Counter<'a>>,
-    columns: usize,
     heartbeats: &'a Heartbeats,
     ledger: &mut Ledger,
-) -> Array2<f64> {
+    mut add: impl FnMut(Increment<'a>),
+) {
     let mut targets = BTreeMap::<Target, Vec<Counter<'a>>>::new();
     for counter in counters {
         if !counter.series.timestamps_ms.is_empty() {
             ledger.series += 1;
-            let target = Target::of(counter.series);
+            let target = heartbeats.target_of(counter.series);
             targets.entry(target).or_default().push(counter);
         }
     }
-    let mut counts = Array2::zeros((grid.intervals(), columns));
     for (target, counters) in targets {
         let beats = heartbeats.of(&target);
+        let pod = counters.first().map_or("", |one| pod_name(one.series));
         let tracks = tracks_of(&counters, sampling, heartbeats, beats, ledger);
         let life = Life::of(&tracks, beats, sampling);
         let mut resets_ms = BTreeSet::new();
@@ -58,9 +68,12 @@ pub(super) fn count<'a>(
                         value
                     }
                 };
-                if let Some(count) = counts.get_mut((visit.interval, track.column)) {
-                    *count += increment;
-                }
+                add(Increment {
+                    pod,
+                    interval: visit.interval,
+                    column: track.column,
+                    count: increment,
+                });
                 is_born |= visit.counted == Counted::WholeAfterBirth;
                 if visit.counted == Counted::WholeAfterReset {
                     resets_ms.insert(at_ms);
@@ -72,7 +85,6 @@ pub(super) fn count<'a>(
         ledger.resets += resets_ms.len();
         ledger.births += usize::from(is_born);
     }
-    counts
 }
 
 /// The samples of the series of one target, each series once.

@@ -4,9 +4,11 @@
 //! has a mean latency of NaN, and a mean that the source takes is NaN then for all of them.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
 use super::model::{FiniteSeries, LeftOut, LeftOutSeries};
-use super::{DataQuality, Grid, PairedGauge, Populations, Series, naming};
+use super::pod::pod_name;
+use super::{ByPod, DataQuality, Grid, PairedGauge, Populations, Series, naming};
 
 /// Most series of a population that are named as left out.
 const MOST_NAMED: usize = 20;
@@ -43,6 +45,10 @@ pub fn gauge<S: Borrow<Series>>(grid: &Grid, values: Populations<&[S]>) -> Paire
     PairedGauge {
         intervals,
         behind,
+        pods: Populations {
+            control: control.pods,
+            canary: canary.pods,
+        },
         left_out: Populations {
             control: control.left_out,
             canary: canary.left_out,
@@ -67,6 +73,7 @@ enum At {
 struct Means {
     values: Vec<Option<f64>>,
     behind: Vec<u32>,
+    pods: ByPod<f64>,
     left_out: Vec<LeftOutSeries>,
     finite: FiniteSeries,
     rejected: usize,
@@ -101,20 +108,47 @@ impl Means {
             finite.not_finite += usize::from(!has_number);
         }
         let behind: Vec<u32> = sums.iter().map(|(_, number)| *number).collect();
-        let mean = |(sum, number): (f64, u32)| {
-            let mean = (number > 0).then(|| sum / f64::from(number));
-            // The sum of very large numbers is none.
-            mean.filter(|mean| mean.is_finite())
-        };
         let left_out = read.iter().flat_map(|(one, at)| left_out(one, at, &behind));
         Self {
             left_out: left_out.take(MOST_NAMED).collect(),
+            pods: by_pod(grid, &read),
             values: sums.into_iter().map(mean).collect(),
             behind,
             finite,
             rejected,
         }
     }
+}
+
+/// The mean of the series of each pod at the end of each interval: cores, disks and containers are no
+/// pods.
+///
+/// Source: docs/design/reading-prometheus.md, "Pods".
+fn by_pod(grid: &Grid, read: &[(&Series, Vec<At>)]) -> ByPod<f64> {
+    let mut sums = BTreeMap::<&str, Vec<(f64, u32)>>::new();
+    for (one, at) in read {
+        let of_pod = sums.entry(pod_name(one));
+        let of_pod = of_pod.or_insert_with(|| vec![(0.0, 0); grid.intervals()]);
+        for ((sum, number), at) in of_pod.iter_mut().zip(at) {
+            if let At::Value(value) = at {
+                *sum += value;
+                *number += 1;
+            }
+        }
+    }
+    let pods = sums.into_iter().map(|(pod, sums)| {
+        let means = sums.into_iter().map(mean).enumerate();
+        let had = means.filter_map(|(interval, mean)| Some((interval, mean?)));
+        (pod.to_owned(), had.collect())
+    });
+    ByPod::of_pods(grid.intervals(), pods.collect())
+}
+
+/// The mean of some values of which the sum and the number are known. The sum of very large numbers is
+/// no number, and has none.
+fn mean((sum, number): (f64, u32)) -> Option<f64> {
+    let mean = (number > 0).then(|| sum / f64::from(number));
+    mean.filter(|mean| mean.is_finite())
 }
 
 /// What a series has at the end of each interval.

@@ -8,7 +8,7 @@
 use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::target::Target;
+use super::target::{Target, TargetLabels};
 use super::{Grid, Sampling, Series};
 use crate::query::created_name;
 
@@ -117,6 +117,8 @@ type Identity = BTreeMap<String, String>;
 /// When the targets of one population were scraped, and when their processes started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Heartbeats {
+    /// What tells them apart.
+    labels: TargetLabels,
     targets: BTreeMap<Target, TargetBeats>,
     /// When series were created, by the name that says so and their labels.
     created: BTreeMap<Identity, TargetBeats>,
@@ -130,19 +132,24 @@ impl Heartbeats {
     /// Values that are not finite or not positive are left out. The window should begin some
     /// minutes before the grid, so that the scrape before the first boundary is known.
     pub fn from_series<S: Borrow<Series>>(series: &[S]) -> Self {
+        Self::of_targets_by(&TargetLabels::default(), series)
+    }
+
+    /// The same, of targets that these labels tell apart.
+    pub fn of_targets_by<S: Borrow<Series>>(labels: &TargetLabels, series: &[S]) -> Self {
         let mut collected = BTreeMap::<Target, Vec<Vec<Beat>>>::new();
         for one in series.iter().map(Borrow::borrow) {
-            let beats = beats_of(one);
-            collected.entry(Target::of(one)).or_default().push(beats);
+            let target = labels.target_of(one);
+            collected.entry(target).or_default().push(beats_of(one));
         }
         let targets = collected
             .into_iter()
             .filter(|(_, sources)| sources.iter().any(|beats| !beats.is_empty()))
             .map(|(target, sources)| (target, TargetBeats::new(&sources)));
-        Self::of_targets(targets.collect())
+        Self::new(labels.clone(), targets.collect())
     }
 
-    fn of_targets(mut targets: BTreeMap<Target, TargetBeats>) -> Self {
+    fn new(labels: TargetLabels, mut targets: BTreeMap<Target, TargetBeats>) -> Self {
         let spacings = targets.values().flat_map(|target| &target.spacings_ms);
         let shortest_period_ms = ranked(spacings.copied().collect(), 10);
         let usual_period_ms = usual_period_ms(&targets);
@@ -152,10 +159,21 @@ impl Heartbeats {
             target.period_ms = target.period_ms.or(usual_period_ms);
         }
         Self {
+            labels,
             targets,
             created,
             shortest_period_ms,
         }
+    }
+
+    /// Those of which nothing is known, told apart by the same labels.
+    pub(super) fn unknown(&self) -> Self {
+        Self::new(self.labels.clone(), BTreeMap::new())
+    }
+
+    /// The target that a series belongs to.
+    pub(super) fn target_of(&self, series: &Series) -> Target {
+        self.labels.target_of(series)
     }
 
     /// Whether no scrape of any target is known.
@@ -235,7 +253,7 @@ impl Heartbeats {
             .into_iter()
             .filter(|one| !one.timestamps_ms.is_empty())
         {
-            let target = Target::of(one);
+            let target = self.target_of(one);
             let is_known = *known
                 .entry(target.clone())
                 .or_insert_with(|| self.of(&target).is_some() || self.has_more_of(&target));
@@ -262,7 +280,7 @@ impl Heartbeats {
         );
         Self {
             created: self.created.clone(),
-            ..Self::of_targets(completed)
+            ..Self::new(self.labels.clone(), completed)
         }
     }
 

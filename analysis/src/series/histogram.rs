@@ -49,7 +49,13 @@ pub fn histogram<S: Borrow<Series>>(
         ledger.rejected = targets.rejected;
         let mut count = |counters: Vec<Counter<'_>>| {
             let on = (grid, sampling);
-            count(on, counters, bounds.len(), &heartbeats, &mut ledger)
+            let mut counts = Array2::zeros((grid.intervals(), bounds.len()));
+            count(on, counters, &heartbeats, &mut ledger, |one| {
+                if let Some(sum) = counts.get_mut((one.interval, one.column)) {
+                    *sum += one.count;
+                }
+            });
+            counts
         };
         let up_to = of().flat_map(|target| target.cumulative(&bounds));
         let mut counts = count(up_to.collect());
@@ -109,6 +115,7 @@ impl PairedHistogram {
             .collect();
         Some(PairedCounts {
             intervals,
+            pods: Populations::default(),
             quality: self.quality,
         })
     }

@@ -10,9 +10,10 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, Axis};
 
+use super::by_pod::{Made, MadeOf};
 use super::{
-    ArmCount, BucketLayout, DataQuality, FiniteSeries, LeftOutSeries, OtherBuckets, PairedCounts,
-    PairedGauge, PairedHistogram, PairedInterval, Populations,
+    ArmCount, BucketLayout, ByPod, DataQuality, FiniteSeries, LeftOutSeries, OtherBuckets,
+    PairedCounts, PairedGauge, PairedHistogram, PairedInterval, Populations,
 };
 
 /// Where a part lies in the whole.
@@ -145,7 +146,7 @@ fn own_part(place: &Place, found: usize) -> usize {
 }
 
 impl ArmCount {
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         Self {
             events: self.events + other.events,
             exposure: self.exposure + other.exposure,
@@ -167,9 +168,15 @@ impl PairedCounts {
     pub fn join(parts: &[Placed<'_, Self>]) -> Self {
         let mut joiner = Joiner::default();
         let mut intervals: Vec<PairedInterval> = Vec::new();
+        let mut rows = Vec::new();
         for (place, part) in parts {
             let spans = part.intervals.iter().map(|one| (one.first, one.length));
-            for chosen in joiner.choose(place, spans) {
+            let chosen = joiner.choose(place, spans);
+            let of_part = chosen
+                .iter()
+                .map(|one| (one.rows.clone(), one.told.clone()));
+            rows.push((*part, of_part.collect::<Vec<Made>>()));
+            for chosen in chosen {
                 let mut interval = PairedInterval {
                     first: chosen.intervals.start,
                     length: chosen.intervals.len(),
@@ -187,9 +194,11 @@ impl PairedCounts {
                 intervals.push(interval);
             }
         }
+        let pods = join_pods(&rows, |part| &part.pods, ArmCount::and, ArmCount::less);
         let qualities = parts.iter().map(|(place, part)| (*place, &part.quality));
         Self {
             intervals,
+            pods,
             quality: joiner.quality(qualities),
         }
     }
@@ -357,7 +366,13 @@ impl PairedGauge {
     #[must_use]
     pub fn join(parts: &[Placed<'_, Self>]) -> Self {
         let mut joined = Self::default();
+        let mut rows = Vec::new();
         for (place, part) in parts {
+            let own = place.own.clone().map(|index| {
+                let index = index.checked_sub(place.counted_from).unwrap_or(usize::MAX);
+                (index..index.saturating_add(1), 0..0)
+            });
+            rows.push((*part, own.collect::<Vec<Made>>()));
             for index in place.own.clone() {
                 let index = index.checked_sub(place.counted_from);
                 let found = index.and_then(|index| part.intervals.get(index));
@@ -376,11 +391,33 @@ impl PairedGauge {
             add_left_out(&mut left_out.control, place, &part.left_out.control);
             add_left_out(&mut left_out.canary, place, &part.left_out.canary);
         }
+        // A row is one of a part, always.
+        joined.pods = join_pods(&rows, |part| &part.pods, |value, _| value, |value, _| value);
         joined.finite = Populations {
             control: finite(parts.iter().map(|(_, part)| part.finite.control)),
             canary: finite(parts.iter().map(|(_, part)| part.finite.canary)),
         };
         joined
+    }
+}
+
+/// Puts together what pods had in the rows that were made of each part.
+fn join_pods<P, T: Copy>(
+    parts: &[(&P, Vec<Made>)],
+    of: fn(&P) -> &Populations<ByPod<T>>,
+    add: fn(T, T) -> T,
+    take_away: fn(T, T) -> T,
+) -> Populations<ByPod<T>> {
+    let join = |of_population: fn(&Populations<ByPod<T>>) -> &ByPod<T>| {
+        let made = parts.iter().map(|(part, rows)| MadeOf {
+            part: of_population(of(part)),
+            rows,
+        });
+        ByPod::join(&made.collect::<Vec<_>>(), add, take_away)
+    };
+    Populations {
+        control: join(|pods| &pods.control),
+        canary: join(|pods| &pods.canary),
     }
 }
 
@@ -442,7 +479,7 @@ mod tests {
     fn counts(intervals: &[PairedInterval]) -> PairedCounts {
         PairedCounts {
             intervals: intervals.to_vec(),
-            quality: DataQuality::default(),
+            ..PairedCounts::default()
         }
     }
 

@@ -1,7 +1,5 @@
 //! What is known of each interval of the grid, and which intervals must be joined.
 
-use ndarray::ArrayView1;
-
 use super::copies::ScrapeLabel;
 use super::heartbeat::{Beat, Heartbeats, TargetBeats};
 use super::{DataQuality, Falls, Grid, Populations, Sampling};
@@ -169,9 +167,9 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The sum over the group's intervals.
-    pub(super) fn sum(self, counts: &ArrayView1<'_, f64>) -> f64 {
-        counts.iter().skip(self.first).take(self.length).sum()
+    /// What belongs to its intervals, of what each interval has.
+    pub(super) fn of<T>(self, counts: &[T]) -> &[T] {
+        counts.get(self.intervals()).unwrap_or_default()
     }
 
     /// The intervals.

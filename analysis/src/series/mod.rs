@@ -25,6 +25,7 @@
 
 mod bounds;
 mod buckets;
+mod by_pod;
 mod copies;
 mod counting;
 mod cumulative;
@@ -38,6 +39,7 @@ mod model;
 mod naming;
 mod native;
 mod pace;
+mod pod;
 mod proportion;
 mod ranges;
 mod rate;
@@ -47,6 +49,7 @@ mod track;
 mod walker;
 
 pub use buckets::has_buckets;
+pub use by_pod::ByPod;
 pub use copies::ScrapeLabel;
 pub(crate) use copies::{are_copies, labels_of_what_is_read};
 pub use gauge::gauge;
@@ -57,8 +60,8 @@ pub use histogram::histogram;
 pub use join::{Place, Placed};
 pub use model::*;
 pub use native::{NativeColumn, is_native, native_histogram};
+pub(crate) use pod::{pod_hash, pod_name};
 pub use proportion::proportion;
 pub use rate::{RateExposure, event_rate};
-pub use target::TARGET_LABELS;
-pub(crate) use target::pod_name;
+pub use target::TargetLabels;
 pub(crate) use track::growth;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::by_pod::ByPod;
 use super::copies::ScrapeLabel;
 
 /// One series as it was read: its labels and its samples in the order of time.
@@ -246,6 +247,8 @@ impl Falls {
 pub struct PairedCounts {
     /// The intervals with data, in order.
     pub intervals: Vec<PairedInterval>,
+    /// Of a proportion, the same apart by pod: a row for each of the intervals.
+    pub pods: Populations<ByPod<ArmCount>>,
     /// What had to be put right.
     pub quality: DataQuality,
 }
@@ -333,6 +336,8 @@ pub struct PairedGauge {
     pub intervals: Vec<Populations<Option<f64>>>,
     /// One entry for each grid interval: how many series (pods, as a rule) each mean is of.
     pub behind: Vec<Populations<u32>>,
+    /// The same apart by pod, a row for each grid interval: the mean of the series of one pod.
+    pub pods: Populations<ByPod<f64>>,
     /// The series that were left out of means.
     pub left_out: Populations<Vec<LeftOutSeries>>,
     /// How many of the series are no numbers.

@@ -1,7 +1,7 @@
 //! How a series is named to people: by the labels of what is scraped, shortened.
 
 use super::Series;
-use super::target::POD_LABELS;
+use super::pod::POD_LABELS;
 
 /// Most characters of a name.
 const NAME_CHARACTERS: usize = 80;

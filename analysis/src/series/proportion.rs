@@ -3,11 +3,10 @@
 use super::counting::{Counter, count};
 use super::ledger::{Group, Ledger, group};
 use super::{
-    ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Sampling, Series,
+    ArmCount, ByPod, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Sampling, Series,
 };
 use std::borrow::Borrow;
-
-use ndarray::{Array2, Axis};
+use std::collections::BTreeMap;
 
 /// Counts events and all requests of both populations on the grid.
 ///
@@ -37,14 +36,18 @@ pub fn proportion<S: Borrow<Series>>(
     });
     PairedCounts {
         intervals: groups
-            .into_iter()
-            .map(|group| PairedInterval {
+            .iter()
+            .map(|&group| PairedInterval {
                 first: group.first,
                 length: group.length,
                 control: control.sum(group),
                 canary: canary.sum(group),
             })
             .collect(),
+        pods: Populations {
+            control: control.by_pod(&groups),
+            canary: canary.by_pod(&groups),
+        },
         quality,
     }
 }
@@ -55,7 +58,8 @@ const EVENTS: usize = 1;
 
 /// One population's counts by interval.
 struct Arm {
-    counts: Array2<f64>,
+    counts: Vec<ArmCount>,
+    pods: BTreeMap<String, Vec<ArmCount>>,
     ledger: Ledger,
 }
 
@@ -77,15 +81,47 @@ impl Arm {
             })
         };
         let counters = counters(total.iter(), TOTAL).chain(counters(events.iter(), EVENTS));
-        let counts = count(on, counters, 2, &heartbeats, &mut ledger);
-        Self { counts, ledger }
+        let mut counts = vec![ArmCount::default(); on.0.intervals()];
+        let mut pods = BTreeMap::<&str, Vec<ArmCount>>::new();
+        count(on, counters, &heartbeats, &mut ledger, |one| {
+            let of_pod = pods
+                .entry(one.pod)
+                .or_insert_with(|| vec![ArmCount::default(); counts.len()]);
+            for counts in [&mut counts, of_pod] {
+                if let Some(sum) = counts.get_mut(one.interval) {
+                    match one.column {
+                        EVENTS => sum.events += one.count,
+                        _ => sum.exposure += one.count,
+                    }
+                }
+            }
+        });
+        let pods = pods.into_iter();
+        Self {
+            counts,
+            pods: pods.map(|(pod, counts)| (pod.to_owned(), counts)).collect(),
+            ledger,
+        }
     }
 
     fn sum(&self, group: Group) -> ArmCount {
-        let sum = |column| group.sum(&self.counts.index_axis(Axis(1), column));
-        ArmCount {
-            events: sum(EVENTS),
-            exposure: sum(TOTAL),
-        }
+        sum(&self.counts, group)
     }
+
+    /// What each pod counted in each group. A group in which it counted nothing is none of it.
+    fn by_pod(self, groups: &[Group]) -> ByPod<ArmCount> {
+        let pods = self.pods.into_iter().map(|(pod, counts)| {
+            let rows = groups.iter().map(|group| sum(&counts, *group));
+            let had = rows
+                .enumerate()
+                .filter(|(_, count)| *count != ArmCount::default());
+            (pod, had.collect())
+        });
+        ByPod::of_pods(groups.len(), pods.collect())
+    }
+}
+
+fn sum(counts: &[ArmCount], group: Group) -> ArmCount {
+    let of_group = group.of(counts).iter();
+    of_group.fold(ArmCount::default(), |sum, count| sum.and(*count))
 }

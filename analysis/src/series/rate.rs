@@ -2,8 +2,6 @@
 
 use std::borrow::Borrow;
 
-use ndarray::{Array2, ArrayView1, Axis};
-
 use super::counting::{Counter, count};
 use super::heartbeat::TargetBeats;
 use super::ledger::{Group, Ledger, group};
@@ -24,6 +22,18 @@ pub enum RateExposure {
         /// The canary's share, in percent; the control has the rest. Cut to 0 to 100.
         canary_percent: f64,
     },
+}
+
+impl RateExposure {
+    /// The canary's share of the traffic; 0 where it does not matter.
+    fn canary_share(self) -> f64 {
+        match self {
+            Self::TrafficShare { canary_percent } if canary_percent.is_finite() => {
+                (canary_percent / 100.0).clamp(0.0, 1.0)
+            }
+            Self::TrafficShare { .. } | Self::PodHours => 0.0,
+        }
+    }
 }
 
 /// Counts events of both populations on the grid, against an exposure.
@@ -51,12 +61,10 @@ pub fn event_rate<S: Borrow<Series>>(
         is_blind(events.control, heartbeats.control) || is_blind(events.canary, heartbeats.canary);
     let arm = |series: &[S], heartbeats: &Heartbeats, share: f64| {
         let all = || series.iter().map(Borrow::borrow);
-        let seen = by_presence.then(|| Heartbeats::default().completed(all()));
+        let seen = by_presence.then(|| heartbeats.unknown().completed(all()));
         let heartbeats = heartbeats.known_by(sampling, all());
         let mut ledger = Ledger::new(grid, sampling, &heartbeats);
-        let counters = all().map(|series| Counter { series, column: 0 });
-        let on = (grid, sampling);
-        let counts = count(on, counters, 1, &heartbeats, &mut ledger);
+        let counts = by_interval((grid, sampling), all(), &heartbeats, &mut ledger);
         let exposures = match exposure {
             RateExposure::PodHours => {
                 hours_lived(grid, seen.as_ref().unwrap_or(&heartbeats), &ledger)
@@ -65,12 +73,7 @@ pub fn event_rate<S: Borrow<Series>>(
         };
         (counts, exposures, ledger)
     };
-    let canary_share = match exposure {
-        RateExposure::TrafficShare { canary_percent } if canary_percent.is_finite() => {
-            (canary_percent / 100.0).clamp(0.0, 1.0)
-        }
-        _ => 0.0,
-    };
+    let canary_share = exposure.canary_share();
     let control = arm(events.control, heartbeats.control, 1.0 - canary_share);
     let canary = arm(events.canary, heartbeats.canary, canary_share);
     let ledgers = Populations {
@@ -80,9 +83,9 @@ pub fn event_rate<S: Borrow<Series>>(
     // Events and exposure come from different clocks: more of the one than of the other is no
     // contradiction here.
     let (groups, quality) = group(grid, ledgers, |_| true);
-    let sum = |arm: &(Array2<f64>, Vec<f64>, Ledger), group: Group| ArmCount {
-        events: group.sum(&arm.0.index_axis(Axis(1), 0)),
-        exposure: group.sum(&ArrayView1::from(&arm.1)),
+    let sum = |(events, exposures, _): &(Vec<f64>, Vec<f64>, Ledger), group: Group| ArmCount {
+        events: group.of(events).iter().sum(),
+        exposure: group.of(exposures).iter().sum(),
     };
     PairedCounts {
         intervals: groups
@@ -94,8 +97,27 @@ pub fn event_rate<S: Borrow<Series>>(
                 canary: sum(&canary, group),
             })
             .collect(),
+        // An exposure that is not a counter is none of a pod.
+        pods: Populations::default(),
         quality,
     }
+}
+
+/// What all series of a population counted, by interval.
+fn by_interval<'a>(
+    on: (&Grid, Sampling),
+    series: impl Iterator<Item = &'a Series>,
+    heartbeats: &'a Heartbeats,
+    ledger: &mut Ledger,
+) -> Vec<f64> {
+    let counters = series.map(|series| Counter { series, column: 0 });
+    let mut counts = vec![0.0; on.0.intervals()];
+    count(on, counters, heartbeats, ledger, |one| {
+        if let Some(sum) = counts.get_mut(one.interval) {
+            *sum += one.count;
+        }
+    });
+    counts
 }
 
 /// The share of the traffic times seconds, by interval, where the population was seen.

@@ -53,12 +53,20 @@ impl PairedCounts {
     pub fn slice(&self, first: usize, length: usize) -> Self {
         let spans = |one: &super::PairedInterval| (one.first, one.length);
         let inside = rows_inside(self.intervals.iter().map(spans), first, length);
-        let mut intervals = self.intervals.get(inside).unwrap_or_default().to_vec();
+        let mut intervals = self
+            .intervals
+            .get(inside.clone())
+            .unwrap_or_default()
+            .to_vec();
         for interval in &mut intervals {
             interval.first -= first;
         }
         let quality = quality_of_part(self.quality, length, intervals.iter().map(spans));
-        Self { intervals, quality }
+        Self {
+            intervals,
+            pods: self.pods.as_ref().map(|pods| pods.slice(inside.clone())),
+            quality,
+        }
     }
 }
 
@@ -121,6 +129,10 @@ impl PairedGauge {
                 ..self.quality
             },
             intervals,
+            pods: self
+                .pods
+                .as_ref()
+                .map(|pods| pods.slice(first..first.saturating_add(length))),
             behind: self
                 .behind
                 .iter()
@@ -160,7 +172,7 @@ mod tests {
     fn a_part_begins_with_its_own_first_interval() {
         let whole = PairedCounts {
             intervals: (0..10).map(|first| interval(first, 1)).collect(),
-            quality: DataQuality::default(),
+            ..PairedCounts::default()
         };
         let part = whole.slice(4, 3);
         let firsts: Vec<(usize, f64)> = part
@@ -184,7 +196,7 @@ mod tests {
                 interval(4, 2),
                 interval(6, 1),
             ],
-            quality: DataQuality::default(),
+            ..PairedCounts::default()
         };
         let part = whole.slice(2, 3);
         assert_eq!(part.intervals.len(), 1);

@@ -145,6 +145,25 @@ fn matchers_are_told_in_the_words_of_the_query() {
     );
 }
 
+#[test]
+fn labels_that_tell_nothing_apart_are_told() {
+    let told = |list: &str| rendered(&format!("target_labels: {list}{STAGE}"));
+    assert_eq!(
+        [
+            told("[]"),
+            told("pod"),
+            told("[pod, pod]"),
+            told("[pod, my pod]")
+        ]
+        .concat(),
+        "1:16 target_labels: expected 1 to 16 labels, found 0: leave the key out for the usual ones\n\
+         1:16 target_labels: expected the labels that tell targets apart, such as [instance, pod], found \"pod\"\n\
+         1:22 target_labels[1]: \"pod\" stands here twice\n\
+         1:22 target_labels[1]: \"my pod\" is not a label's name: use letters, digits and underscores, and no \
+         digit at the start\n"
+    );
+}
+
 /// Texts that are no documents at all: only the first mistake can be told.
 #[test]
 fn a_text_that_is_no_document_is_told_at_its_place() {

@@ -5,6 +5,7 @@ use serinus_analysis::pipeline::{
     AnalysisSettings, Better, Dimension, ErrorBudget, Exposure, Method, MetricKind, OnInconclusive,
     PopulationCheck, SplitCheck, parse, preset_metrics,
 };
+use serinus_analysis::series::TargetLabels;
 
 use crate::support::{Comparison, SEED, absolute, must_hold, read};
 
@@ -91,10 +92,11 @@ fn populations_are_label_matchers() {
         Matchers::from([Matcher::equal("track", "canary")])
     );
     assert_eq!(pipeline.region_label, "region");
+    assert_eq!(pipeline.target_labels, TargetLabels::default());
     let text = format!(
         "control: {{canary: \"\", pod: {{\"!~\": \"a-6d4.*\", \"!=\": b}}}}\n\
          canary: {{pod: {{\"=~\": \"a-6d4.*\"}}, zone: \" a \"}}\n\
-         region_label: zone\n{SEED}"
+         region_label: zone\ntarget_labels: [instance, worker]\n{SEED}"
     );
     let pipeline = read(&text);
     let matcher = |label: &str, operator: MatchOperator, value: &str| Matcher {
@@ -118,6 +120,8 @@ fn populations_are_label_matchers() {
         ])
     );
     assert_eq!(pipeline.region_label, "zone");
+    let labels: Vec<&str> = pipeline.target_labels.iter().collect();
+    assert_eq!(labels, ["instance", "worker"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serinus_analysis::matchers::{Matcher, Matchers};
 use serinus_analysis::query::{combine, counter_per_target, regex_escape, region_matcher};
+use serinus_analysis::series::TargetLabels;
 
 fn population(version: &str) -> Matchers {
     Matchers::from([
@@ -12,7 +13,12 @@ fn population(version: &str) -> Matchers {
 
 #[test]
 fn combine_populations_that_one_label_tells_apart() {
-    let combined = combine(&population("v1.0"), &population("v2+b|\"c")).unwrap();
+    let combined = combine(
+        &population("v1.0"),
+        &population("v2+b|\"c"),
+        &TargetLabels::default(),
+    )
+    .unwrap();
     assert_eq!(combined.label, "version");
     assert_eq!(combined.control_value, "v1.0");
     assert_eq!(combined.canary_value, "v2+b|\"c");
@@ -24,7 +30,7 @@ fn combine_populations_that_one_label_tells_apart() {
         ])
     );
     insta::assert_snapshot!(
-        counter_per_target("up", &combined.matchers, &[&combined.label]).unwrap(),
+        counter_per_target("up", &combined.matchers, &TargetLabels::default(), &[&combined.label]).unwrap(),
         @r#"sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, version) (up{job="api",version=~"v1\\.0|v2\\+b\\|\"c"})"#
     );
 }
@@ -65,8 +71,16 @@ fn do_not_combine_populations_that_differ_otherwise() {
         (Matchers::new(), Matchers::new()),
     ];
     for (control, canary) in pairs {
-        assert_eq!(combine(&control, &canary), None, "{control:?} {canary:?}");
-        assert_eq!(combine(&canary, &control), None, "{control:?} {canary:?}");
+        assert_eq!(
+            combine(&control, &canary, &TargetLabels::default()),
+            None,
+            "{control:?} {canary:?}"
+        );
+        assert_eq!(
+            combine(&canary, &control, &TargetLabels::default()),
+            None,
+            "{control:?} {canary:?}"
+        );
     }
 }
 

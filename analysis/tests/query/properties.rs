@@ -8,6 +8,7 @@ use serinus_analysis::query::{
     check_counter_selector, check_gauge_expression, combine, counter_per_target, gauge_values,
     histogram_per_target, process_starts, regex_escape, region_matcher, validate_matchers,
 };
+use serinus_analysis::series::TargetLabels;
 
 /// A gauge with a selector in every place that can hold one: 12.
 const EVERYWHERE: &str = "topk(scalar(s1), sum by (pod) (rate(s2{a=\"1\"}[5m]))) \
@@ -80,8 +81,8 @@ proptest! {
         prop_assume!(label != "a" && label != "le");
         let matchers = Matchers::from([Matcher::equal(&label, &value)]);
         prop_assert_eq!(validate_matchers(&matchers), Ok(()));
-        let counter = counter_per_target("up{a=~\"x.*\"}", &matchers, &[&label]).unwrap();
-        let histogram = histogram_per_target("up", &matchers, &[]).unwrap();
+        let counter = counter_per_target("up{a=~\"x.*\"}", &matchers, &TargetLabels::default(), &[&label]).unwrap();
+        let histogram = histogram_per_target("up", &matchers, &TargetLabels::default(), &[]).unwrap();
         let starts = process_starts(&matchers, 60).unwrap();
         let gauge = gauge_values("up / up", &matchers).unwrap();
         for (promql, count) in [(counter, 1), (histogram, 1), (starts, 1), (gauge, 2)] {
@@ -117,7 +118,7 @@ proptest! {
         let value = format!("{before}{control}{after}");
         let matchers = Matchers::from([Matcher::equal("version", &value)]);
         prop_assert!(validate_matchers(&matchers).is_err());
-        prop_assert!(counter_per_target("up", &matchers, &[]).is_err());
+        prop_assert!(counter_per_target("up", &matchers, &TargetLabels::default(), &[]).is_err());
         prop_assert!(gauge_values("up", &matchers).is_err());
         prop_assert!(process_starts(&matchers, 60).is_err());
     }
@@ -126,9 +127,8 @@ proptest! {
     fn an_escaped_value_matches_itself_and_nothing_else(value in value(), other in value()) {
         let promql = counter_per_target(
             "up",
-            &Matchers::from([Matcher::regex("version", regex_escape(&value))]),
-            &[],
-        );
+            &Matchers::from([Matcher::regex("version", regex_escape(&value))]), &TargetLabels::default(),
+            &[]);
         let found = selectors(&promql.unwrap());
         let matcher = with_label(&found[0], "version")[0];
         prop_assert!(matcher.is_match(&value));
@@ -142,9 +142,8 @@ proptest! {
         prop_assume!(control != canary && !control.is_empty() && !canary.is_empty());
         let combined = combine(
             &Matchers::from([Matcher::equal("version", &control)]),
-            &Matchers::from([Matcher::equal("version", &canary)]),
-        ).unwrap();
-        let promql = counter_per_target("up", &combined.matchers, &["version"]).unwrap();
+            &Matchers::from([Matcher::equal("version", &canary)]), &TargetLabels::default()).unwrap();
+        let promql = counter_per_target("up", &combined.matchers, &TargetLabels::default(), &["version"]).unwrap();
         let found = selectors(&promql);
         let matcher = with_label(&found[0], "version")[0];
         prop_assert!(matcher.is_match(&control) && matcher.is_match(&canary));
@@ -152,7 +151,7 @@ proptest! {
         // A query that pins the control must not silently lose the canary.
         let pinned = LabelMatcher::new(MatchOp::Equal, "version", &control);
         let selector = format!("up{{{pinned}}}");
-        prop_assert!(counter_per_target(&selector, &combined.matchers, &[]).is_err());
+        prop_assert!(counter_per_target(&selector, &combined.matchers, &TargetLabels::default(), &[]).is_err());
     }
 
     #[test]
@@ -160,7 +159,7 @@ proptest! {
         regions in proptest::collection::vec(value(), 1..5), other in value(),
     ) {
         let matcher = region_matcher("region", &regions).unwrap();
-        let promql = counter_per_target("up", &Matchers::from([matcher]), &[]).unwrap();
+        let promql = counter_per_target("up", &Matchers::from([matcher]), &TargetLabels::default(), &[]).unwrap();
         let found = selectors(&promql);
         let matcher = with_label(&found[0], "region")[0];
         prop_assert!(regions.iter().all(|region| matcher.is_match(region)));
@@ -186,7 +185,7 @@ proptest! {
         let _ = check_counter_selector(&text);
         let _ = check_gauge_expression(&text);
         let matchers = Matchers::from([Matcher::equal("version", "v2")]);
-        let _ = histogram_per_target(&text, &matchers, &[&text]);
+        let _ = histogram_per_target(&text, &matchers, &TargetLabels::default(), &[&text]);
         let _ = regex_escape(&text);
         let _ = validate_matchers(&Matchers::from([Matcher::regex(&text, &text)]));
     }

@@ -7,6 +7,7 @@ use serinus_analysis::query::{
     QueryError, check_counter_selector, check_gauge_branches, check_gauge_expression,
     counter_per_target, gauge_values, histogram_per_target, process_starts, validate_matchers,
 };
+use serinus_analysis::series::TargetLabels;
 
 /// One refusal for each input, as `input` and `    message`; a success is written as such, so
 /// that it shows.
@@ -266,7 +267,9 @@ fn refuse_texts_that_are_too_long_or_too_deep() {
 
 #[test]
 fn refuse_histograms_of_some_buckets() {
-    let histogram = |promql: &str| histogram_per_target(promql, &Matchers::new(), &[]);
+    let histogram = |promql: &str| {
+        histogram_per_target(promql, &Matchers::new(), &TargetLabels::default(), &[])
+    };
     insta::assert_snapshot!(messages(&["a_bucket{le=\"0.5\"}", "sum(a_bucket)"], histogram), @r#"
     "a_bucket{le=\"0.5\"}"
         a_bucket{le="0.5"} selects only some buckets: remove the matcher of the label le, quantiles need all of them
@@ -329,11 +332,36 @@ fn refuse_queries_that_exclude_a_population() {
     let both = Matchers::from([Matcher::regex("version", "v1\\.0|v2")]);
     let pattern = Matchers::from([Matcher::regex("version", "v[23]")]);
     let lines = [
-        message(counter_per_target("up{version=\"v1\"}", &v2, &[])),
-        message(counter_per_target("up{version!=\"v2\"}", &v2, &[])),
-        message(counter_per_target("up{version=~\"v1.*\"}", &v2, &[])),
-        message(counter_per_target("up{version=\"v2\"}", &both, &[])),
-        message(counter_per_target("up{version=\"v1\"}", &pattern, &[])),
+        message(counter_per_target(
+            "up{version=\"v1\"}",
+            &v2,
+            &TargetLabels::default(),
+            &[],
+        )),
+        message(counter_per_target(
+            "up{version!=\"v2\"}",
+            &v2,
+            &TargetLabels::default(),
+            &[],
+        )),
+        message(counter_per_target(
+            "up{version=~\"v1.*\"}",
+            &v2,
+            &TargetLabels::default(),
+            &[],
+        )),
+        message(counter_per_target(
+            "up{version=\"v2\"}",
+            &both,
+            &TargetLabels::default(),
+            &[],
+        )),
+        message(counter_per_target(
+            "up{version=\"v1\"}",
+            &pattern,
+            &TargetLabels::default(),
+            &[],
+        )),
         message(gauge_values(
             "rate(a[5m]) / rate(b{version=\"v1\"}[5m])",
             &v2,
@@ -384,7 +412,12 @@ fn refuse_matchers_that_are_none() {
     insta::assert_snapshot!(message(validate_matchers(&twice)), @r#"
     the matchers ask for a="1" and for a="2", and no series is both: remove one of them
     "#);
-    let grouped = counter_per_target("up", &Matchers::new(), &["a) (up"]);
+    let grouped = counter_per_target(
+        "up",
+        &Matchers::new(),
+        &TargetLabels::default(),
+        &["a) (up"],
+    );
     insta::assert_snapshot!(message(grouped), @r#"
     "a) (up" is not a label's name: use letters, digits and underscores, and no digit at the start
     "#);

@@ -5,6 +5,7 @@ use serinus_analysis::query::{
     check_counter_selector, check_gauge_expression, counter_increase, counter_per_target,
     gauge_values, histogram_per_target, process_starts,
 };
+use serinus_analysis::series::TargetLabels;
 
 fn canary() -> Matchers {
     Matchers::from([Matcher::equal("version", "v2")])
@@ -13,20 +14,47 @@ fn canary() -> Matchers {
 #[test]
 fn sum_a_counter_for_each_target() {
     let lines = [
-        counter_per_target("http_requests_total", &Matchers::new(), &[]),
-        counter_per_target("http_requests_total", &canary(), &[]),
-        counter_per_target("(( http_requests_total{} ))", &canary(), &["version"]),
+        counter_per_target(
+            "http_requests_total",
+            &Matchers::new(),
+            &TargetLabels::default(),
+            &[],
+        ),
+        counter_per_target(
+            "http_requests_total",
+            &canary(),
+            &TargetLabels::default(),
+            &[],
+        ),
+        counter_per_target(
+            "(( http_requests_total{} ))",
+            &canary(),
+            &TargetLabels::default(),
+            &["version"],
+        ),
         // Matchers and labels are sorted, each once; a matcher that is there already stays one.
         counter_per_target(
             "http_requests_total{version=\"v2\", code=~'5..'}",
             &canary(),
+            &TargetLabels::default(),
             &["version", "code", "pod", "code"],
         ),
-        counter_per_target("job:errors:inf5m # a comment\n", &canary(), &[]),
-        counter_per_target("{__name__=\"http_requests_total\"}", &canary(), &[]),
+        counter_per_target(
+            "job:errors:inf5m # a comment\n",
+            &canary(),
+            &TargetLabels::default(),
+            &[],
+        ),
+        counter_per_target(
+            "{__name__=\"http_requests_total\"}",
+            &canary(),
+            &TargetLabels::default(),
+            &[],
+        ),
         counter_per_target(
             "{\"http.requests\", \"service.name\"=\"a\"}",
             &canary(),
+            &TargetLabels::default(),
             &[],
         ),
     ];
@@ -44,13 +72,24 @@ fn sum_a_counter_for_each_target() {
 #[test]
 fn sum_a_histogram_for_each_target_and_bucket() {
     let lines = [
-        histogram_per_target("request_seconds", &canary(), &["version"]),
+        histogram_per_target(
+            "request_seconds",
+            &canary(),
+            &TargetLabels::default(),
+            &["version"],
+        ),
         histogram_per_target(
             "request_seconds_bucket{job=\"api\"}",
             &canary(),
+            &TargetLabels::default(),
             &["le", "zone"],
         ),
-        histogram_per_target("{\"request.seconds\"}", &canary(), &[]),
+        histogram_per_target(
+            "{\"request.seconds\"}",
+            &canary(),
+            &TargetLabels::default(),
+            &[],
+        ),
     ];
     insta::assert_snapshot!(joined(lines), @r#"
     sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name, le, vmrange, version) (request_seconds_bucket{version="v2"})
@@ -139,26 +178,42 @@ fn write_every_operator() {
             value: "5.*".into(),
         },
     ]);
-    insta::assert_snapshot!(joined([counter_per_target("up", &matchers, &[])]), @r#"sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{a="1",b!="2",c=~"3|4",d!~"5.*"})"#);
+    insta::assert_snapshot!(joined([counter_per_target("up", &matchers, &TargetLabels::default(), &[])]), @r#"sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{a="1",b!="2",c=~"3|4",d!~"5.*"})"#);
 }
 
 #[test]
 fn write_hostile_values_as_values() {
     let hostile = "v2\"} or vector(1) # \\ ' ` {,} é";
     let matchers = Matchers::from([Matcher::equal("version", hostile)]);
-    insta::assert_snapshot!(joined([counter_per_target("up", &matchers, &[])]), @r#"sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{version="v2\"} or vector(1) # \\ ' ` {,} é"})"#);
+    insta::assert_snapshot!(joined([counter_per_target("up", &matchers, &TargetLabels::default(), &[])]), @r#"sum by (instance, pod, k8s_pod_name, service_instance_id, exported_instance, exported_pod, container, host_name) (up{version="v2\"} or vector(1) # \\ ' ` {,} é"})"#);
 }
 
 #[test]
 fn keep_both_matchers_where_values_can_satisfy_both() {
     let region = Matchers::from([Matcher::regex("region", "eu-1|us-1")]);
     let lines = [
-        counter_per_target("up{region=~\"(eu|us)-.*\"}", &region, &[]),
-        counter_per_target("up{version=~\"v.*\"}", &canary(), &[]),
-        counter_per_target("up{version!=\"v1\"}", &canary(), &[]),
+        counter_per_target(
+            "up{region=~\"(eu|us)-.*\"}",
+            &region,
+            &TargetLabels::default(),
+            &[],
+        ),
+        counter_per_target(
+            "up{version=~\"v.*\"}",
+            &canary(),
+            &TargetLabels::default(),
+            &[],
+        ),
+        counter_per_target(
+            "up{version!=\"v1\"}",
+            &canary(),
+            &TargetLabels::default(),
+            &[],
+        ),
         counter_per_target(
             "up{version=\"v2\"}",
             &Matchers::from([Matcher::regex("version", "v[23]")]),
+            &TargetLabels::default(),
             &[],
         ),
     ];
@@ -201,7 +256,12 @@ fn the_matchers_stand_where_the_text_asks_for_them_and_the_mark_goes_nowhere() {
             "a{__population__=\"\",b=\"c\"} / on () group_left () sum(a)",
             &canary(),
         ),
-        counter_per_target("a_total{__population__=\"\"}", &canary(), &[]),
+        counter_per_target(
+            "a_total{__population__=\"\"}",
+            &canary(),
+            &TargetLabels::default(),
+            &[],
+        ),
     ];
     insta::assert_snapshot!(lines.map(Result::unwrap).join("\n"), @r#"
     rate(cpu[2m]) * on (pod) group_left () kube_pod_labels{version="v2"}

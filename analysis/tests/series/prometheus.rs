@@ -270,3 +270,22 @@ pub(crate) fn counted(
         },
     )
 }
+
+/// Checks that what the pods counted is what their population did.
+pub(crate) fn assert_pods_add_up(counts: &serinus_analysis::series::PairedCounts) {
+    for (row, interval) in counts.intervals.iter().enumerate() {
+        let arms = [
+            (interval.control, &counts.pods.control),
+            (interval.canary, &counts.pods.canary),
+        ];
+        for (arm, pods) in arms {
+            let of_row = &pods.rows[row];
+            let sum = of_row
+                .iter()
+                .fold((0.0, 0.0), |(events, exposure), (_, count)| {
+                    (events + count.events, exposure + count.exposure)
+                });
+            assert_eq!(sum, (arm.events, arm.exposure), "row {row}: {of_row:?}");
+        }
+    }
+}

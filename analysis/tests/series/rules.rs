@@ -39,6 +39,8 @@ fn counted(grid: &Grid, control: &Both, canary: &Both) -> PairedCounts {
     let samples = prometheus::counted(grid, &control.samples, &canary.samples);
     let sums = prometheus::counted(grid, &control.sums, &canary.sums);
     assert_eq!(sums.intervals, samples.intervals, "sums and samples");
+    assert_eq!(sums.pods, samples.pods, "sums and samples");
+    prometheus::assert_pods_add_up(&samples);
     samples
 }
 

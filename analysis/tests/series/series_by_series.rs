@@ -1,10 +1,11 @@
 //! What only series tell that are read one by one, with all of their labels, as they were scraped.
 
 use serinus_analysis::series::{
-    Grid, Heartbeats, PairedCounts, Populations, Sampling, ScrapeLabel, Series, proportion,
+    Grid, Heartbeats, PairedCounts, Populations, Sampling, ScrapeLabel, Series, TargetLabels,
+    proportion,
 };
 
-use crate::prometheus::{at, from_ms, grid, labels};
+use crate::prometheus::{assert_pods_add_up, at, from_ms, grid, labels};
 
 /// Samples of one series: its labels beside those of its pod, and a value for each time in seconds.
 fn series(pod: &str, more: &[(&str, &str)], samples: &[(i64, f64)]) -> Series {
@@ -39,13 +40,21 @@ fn long_ago(_: i64) -> i64 {
 }
 
 fn counted(grid: &Grid, total: &[Series], events: &[Series], starts: &[Series]) -> PairedCounts {
+    counted_of(grid, total, events, &Heartbeats::from_series(starts))
+}
+
+fn counted_of(
+    grid: &Grid,
+    total: &[Series],
+    events: &[Series],
+    known: &Heartbeats,
+) -> PairedCounts {
     let none: &[Series] = &[];
     let unknown = Heartbeats::default();
-    let known = Heartbeats::from_series(starts);
     let sampling = Sampling::Scrapes {
         from_ms: from_ms(grid),
     };
-    proportion(
+    let counts = proportion(
         grid,
         sampling,
         Populations {
@@ -58,9 +67,11 @@ fn counted(grid: &Grid, total: &[Series], events: &[Series], starts: &[Series]) 
         },
         Populations {
             control: &unknown,
-            canary: &known,
+            canary: known,
         },
-    )
+    );
+    assert_pods_add_up(&counts);
+    counts
 }
 
 /// Events and requests of the canary in ten minutes.
@@ -227,4 +238,56 @@ fn a_metric_that_is_collected_from_now_on_brings_no_old_counts() {
     let events = [series("a", &[("code", "500")], &old)];
     let starts = [start("a", -15, 600, long_ago)];
     assert_eq!(of_canary(&total, &events, &starts), (20.0, 3_000.0));
+}
+
+#[test]
+fn what_each_pod_counted_is_told_beside_the_sums() {
+    let idle = |pod: &str| series(pod, &[], &every(-60, 600, |_| 5.0));
+    let total = [
+        series("a", &[("container", "web")], &requests(-60, 600)),
+        series("a", &[("container", "proxy")], &requests(-60, 600)),
+        series("b", &[], &requests(-60, 600)),
+        idle("c"),
+    ];
+    let failures = every(-60, 600, |time| if time > 300 { 3.0 } else { 1.0 });
+    let events = [series("b", &[], &failures)];
+    let counts = counted(&grid(20), &total, &events, &[]);
+    let pods = &counts.pods.canary;
+    let of_pod = |place: u32| {
+        let had = pods.rows.iter().flatten().filter(|(pod, _)| *pod == place);
+        had.fold((0.0, 0.0), |(events, requests), (_, count)| {
+            (events + count.events, requests + count.exposure)
+        })
+    };
+    // One that counted nothing is none of them.
+    assert_eq!(pods.pods, ["a", "b"]);
+    assert_eq!([of_pod(0), of_pod(1)], [(0.0, 12_000.0), (2.0, 6_000.0)]);
+    assert_eq!(counts.pods.control.pods, [] as [&str; 0]);
+}
+
+#[test]
+fn programs_that_only_a_label_of_their_own_tells_apart_are_told_apart_by_it() {
+    // The first of two workers of one pod begins anew, soon after its first requests; when is not known.
+    let restarted = every(-60, 600, |time| match time {
+        ..=270 => 0.0,
+        285 => 20.0,
+        300 => 40.0,
+        _ => (25 + 20 * (time - 315) / 15) as f64,
+    });
+    let total = [
+        series("a", &[("worker", "1")], &restarted),
+        series("a", &[("worker", "2")], &requests(-60, 600)),
+    ];
+    let none: &[Series] = &[];
+    let by = |labels: &[&str]| {
+        let labels = labels.iter().map(|&label| label.to_owned()).collect();
+        let known = Heartbeats::of_targets_by(&TargetLabels::new(labels), none);
+        counted_of(&grid(20), &total, &[], &known)
+            .totals()
+            .canary
+            .exposure
+    };
+    // Where they are one, the other shows that its process went on.
+    assert_eq!(by(&["pod"]), 6_000.0 + 405.0);
+    assert_eq!(by(&["pod", "worker"]), 6_000.0 + 40.0 + 405.0);
 }

@@ -45,6 +45,7 @@ impl From<&domain::Pipeline> for Pipeline {
             control: (&pipeline.control).into(),
             canary: (&pipeline.canary).into(),
             region_label: pipeline.region_label.clone(),
+            target_labels: pipeline.target_labels.iter().map(str::to_owned).collect(),
             dry_run: pipeline.dry_run,
             analysis: (&pipeline.analysis).into(),
             kill_switch: pipeline.kill_switch.iter().map(check).collect(),

@@ -13,7 +13,7 @@ use serinus_analysis::data::DataFault;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{MetricKind, Pipeline, Stage};
 use serinus_analysis::questions::{Chunk, ChunkData};
-use serinus_analysis::series::{Grid, Populations};
+use serinus_analysis::series::{Grid, Populations, TargetLabels};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
@@ -39,6 +39,7 @@ struct Asked<'a> {
     source: &'a str,
     populations: Populations<&'a Matchers>,
     region_label: &'a str,
+    target_labels: &'a TargetLabels,
     regions: &'a [String],
     traffic_percent: f64,
     interval_ms: i64,
@@ -66,6 +67,7 @@ impl Subject {
             source,
             populations,
             region_label: &pipeline.region_label,
+            target_labels: &pipeline.target_labels,
             regions: &stage.regions,
             traffic_percent: stage.traffic_percent,
             interval_ms: grid.interval_ms(),

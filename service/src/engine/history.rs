@@ -16,7 +16,7 @@ use serinus_analysis::judge::measure_noise;
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Metric, Pipeline, Stage};
 use serinus_analysis::questions::{Answered, StageQuestions};
-use serinus_analysis::series::{Grid, Populations, fine_step_ms};
+use serinus_analysis::series::{Grid, Populations, TargetLabels, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
@@ -200,6 +200,7 @@ struct Asked<'a> {
     source: &'a str,
     control: &'a Matchers,
     region_label: &'a str,
+    target_labels: &'a TargetLabels,
     regions: &'a [String],
     traffic_percent: f64,
     grid: Grid,
@@ -216,6 +217,7 @@ impl Subject {
             source: self.source.name(),
             control: &self.control,
             region_label: &self.pipeline.region_label,
+            target_labels: &self.pipeline.target_labels,
             regions: &self.stage.regions,
             traffic_percent: self.stage.traffic_percent,
             grid: self.grid,

@@ -273,7 +273,7 @@ pub(super) fn measured(events: f64) -> History {
     };
     let counts = PairedCounts {
         intervals: (0..480).map(interval).collect(),
-        quality: DataQuality::default(),
+        ..PairedCounts::default()
     };
     let data = StageData {
         grid: Grid::covering(0, 14_400_000, 30_000),

@@ -43,7 +43,7 @@ fn noisy(intervals: usize) -> MetricData {
     };
     MetricData::Counts(PairedCounts {
         intervals: (0..intervals).map(interval).collect(),
-        quality: DataQuality::default(),
+        ..PairedCounts::default()
     })
 }
 

@@ -9,7 +9,7 @@ use crate::pipeline::{
 };
 use crate::series::{
     ArmCount, DataQuality, Grid, PairedCounts, PairedGauge, PairedHistogram, PairedInterval,
-    Populations,
+    Populations, TargetLabels,
 };
 
 use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
@@ -187,6 +187,7 @@ pub(crate) fn pipeline(checks: Vec<Check>) -> Pipeline {
         canary: BTreeSet::new(),
         written: Populations::default(),
         region_label: "region".to_owned(),
+        target_labels: TargetLabels::default(),
         metrics: metrics(),
         analysis: settings(),
         kill_switch: Vec::new(),
@@ -214,7 +215,7 @@ pub(crate) fn counts(intervals: usize, control: (f64, f64), canary: (f64, f64)) 
     };
     MetricData::Counts(PairedCounts {
         intervals: (0..intervals).map(interval).collect(),
-        quality: DataQuality::default(),
+        ..PairedCounts::default()
     })
 }
 

@@ -26,7 +26,7 @@ fn errors_of(intervals: usize, requests: f64, control_rate: f64, ratio: f64) -> 
     };
     let counts = MetricData::Counts(PairedCounts {
         intervals: (0..intervals).map(interval).collect(),
-        quality: DataQuality::default(),
+        ..PairedCounts::default()
     });
     data(intervals, vec![("error_rate", counts)])
 }

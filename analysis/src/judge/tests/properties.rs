@@ -29,7 +29,7 @@ fn any_counts() -> impl Strategy<Value = MetricData> {
         };
         MetricData::Counts(PairedCounts {
             intervals: pairs.into_iter().enumerate().map(interval).collect(),
-            quality: DataQuality::default(),
+            ..PairedCounts::default()
         })
     })
 }
@@ -140,7 +140,7 @@ fn of_spells(spells: &[Spell], requests: f64) -> StageData {
         });
     let errors = PairedCounts {
         intervals: errors.collect(),
-        quality: DataQuality::default(),
+        ..PairedCounts::default()
     };
     let cpu = spells
         .iter()
@@ -235,7 +235,7 @@ proptest! {
         };
         let intervals: Vec<_> = rows.into_iter().enumerate().map(same).collect();
         let length = intervals.len();
-        let counts = MetricData::Counts(PairedCounts { intervals, quality: DataQuality::default() });
+        let counts = MetricData::Counts(PairedCounts { intervals, ..PairedCounts::default() });
         let data = data(length, vec![("error_rate", counts.clone()), ("conversion", counts)]);
         prop_assert_ne!(second_stage(&pipeline, &data).verdict, Verdict::Rollback);
     }

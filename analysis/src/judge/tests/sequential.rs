@@ -28,7 +28,7 @@ fn wobbling(intervals: usize, control_rate: f64, canary_rate: f64) -> MetricData
     };
     MetricData::Counts(PairedCounts {
         intervals: (0..intervals).map(interval).collect(),
-        quality: DataQuality::default(),
+        ..PairedCounts::default()
     })
 }
 

@@ -22,7 +22,7 @@ fn shares(intervals: usize, share: impl Fn(usize) -> f64) -> MetricData {
     };
     MetricData::Counts(PairedCounts {
         intervals: (0..intervals).map(interval).collect(),
-        quality: DataQuality::default(),
+        ..PairedCounts::default()
     })
 }
 

@@ -362,7 +362,7 @@ fn counts_by(
     };
     MetricData::Counts(PairedCounts {
         intervals: (0..intervals).map(interval).collect(),
-        quality: DataQuality::default(),
+        ..PairedCounts::default()
     })
 }
 

@@ -96,7 +96,7 @@ fn add(
     on: (&Grid, Sampling),
     heartbeats: &Heartbeats,
 ) {
-    let beats = heartbeats.of(&target.scraped);
+    let beats = heartbeats.of(&heartbeats.target_of(target.count));
     let usual_period_ms = beats
         .and_then(TargetBeats::period_ms)
         .or_else(|| heartbeats.scrape_period_ms());

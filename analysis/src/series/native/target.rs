@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use std::borrow::Borrow;
 
-use crate::series::{Series, target};
+use crate::series::Series;
 
 use super::super::track::is_countable;
 use super::bounds::Bucket;
@@ -12,8 +12,6 @@ use super::column::NativeColumn;
 
 /// The native histogram of one target.
 pub(super) struct Target<'a> {
-    /// Whose heartbeats these are.
-    pub(super) scraped: target::Target,
     /// The number of all observations: the instants at which the histogram was there.
     pub(super) count: &'a Series,
     buckets: Vec<(Bucket, &'a Series)>,
@@ -55,7 +53,6 @@ impl<'a> Targets<'a> {
             let samples = one.buckets.iter().map(|(_, series)| series.values.len());
             match one.count {
                 Some(count) => usable.push(Target {
-                    scraped: target::Target::of(count),
                     count,
                     buckets: one.buckets,
                 }),

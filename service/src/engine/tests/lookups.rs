@@ -34,6 +34,7 @@ fn without_failures(minutes: i64) -> StageData {
             canary_series: 1,
             ..DataQuality::default()
         },
+        ..PairedCounts::default()
     };
     StageData {
         grid: Grid::covering(START_MS, START_MS + minutes * 60_000, 30_000),

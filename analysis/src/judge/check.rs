@@ -8,7 +8,9 @@ use crate::sequential::{
     Dispersion, ErrorRate, IntervalCounts, NoiseHistory, NoiseState, on_every_interval,
     ratio_interval,
 };
-use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
+use crate::series::{
+    ArmCount, PairedCounts, PairedGauge, PairedHistogram, Population, Populations,
+};
 
 use super::bounds::no_bounds;
 use super::conclude::{
@@ -382,9 +384,9 @@ fn on_gauge(
     situation: Situation<'_>,
     levels: Levels,
 ) -> Evaluated {
-    let unknown_canary = gauge::not_finite(values, gauge::Population::Canary);
+    let unknown_canary = gauge::not_finite(values, Population::Canary);
     let unknown_control = || {
-        let control = gauge::not_finite(values, gauge::Population::Control);
+        let control = gauge::not_finite(values, Population::Control);
         control.filter(|_| check.limit.needs_control())
     };
     if let Some(why) = unknown_canary.or_else(unknown_control) {

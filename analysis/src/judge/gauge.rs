@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::interval::{Confidence, Interval, mean_interval};
 use crate::pipeline::Limit;
 use crate::sequential::{BLOCK_LENGTHS, block_means};
-use crate::series::{LeftOut, PairedGauge, Populations};
+use crate::series::{LeftOut, PairedGauge, Population, Populations};
 
 use super::limit::{Levels, Shown};
 use super::model::ArmReport;
@@ -38,15 +38,6 @@ pub(crate) fn not_finite(gauge: &PairedGauge, population: Population) -> Option<
             // The parts of a window are added, so the numbers are no counts of series.
             _ => format!("more than half of the {name}'s series are NaN or infinite{named}"),
         })
-}
-
-/// One of the two populations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Population {
-    /// The old version.
-    Control,
-    /// The new one.
-    Canary,
 }
 
 /// The gauge with nothing of a control that is no number: what is left of it is not its mean, and
@@ -324,7 +315,7 @@ mod tests {
         let metric = metric(
             "cpu_usage",
             MetricKind::Gauge {
-                expression: "cpu".to_owned(),
+                expression: "cpu".into(),
             },
             Better::Lower,
             Dimension::Number,

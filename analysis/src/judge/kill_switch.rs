@@ -6,7 +6,7 @@
 
 use crate::interval::Confidence;
 use crate::pipeline::{Check, Method, MetricKind};
-use crate::series::{PairedCounts, PairedGauge, PairedHistogram, PairedInterval};
+use crate::series::{PairedCounts, PairedGauge, PairedHistogram, PairedInterval, Population};
 
 use super::absence;
 use super::bounds::no_bounds;
@@ -94,9 +94,9 @@ fn ever_fired(situation: Situation<'_>, look: impl Fn(usize) -> KillSwitch) -> K
 }
 
 fn on_gauge(switch: &Check, values: &PairedGauge, situation: Situation<'_>) -> KillSwitch {
-    let unknown_canary = gauge::not_finite(values, gauge::Population::Canary);
+    let unknown_canary = gauge::not_finite(values, Population::Canary);
     let unknown_control = || {
-        let control = gauge::not_finite(values, gauge::Population::Control);
+        let control = gauge::not_finite(values, Population::Control);
         control.filter(|_| switch.limit.needs_control())
     };
     if let Some(why) = unknown_canary.or_else(unknown_control) {

@@ -6,6 +6,7 @@
 //! Source: <https://prometheus.io/docs/practices/naming/>.
 
 use crate::query;
+use crate::series::Populations;
 use crate::text;
 
 use super::model::{Dimension, Metric, MetricKind};
@@ -65,19 +66,31 @@ impl Metric {
         if self.dimension != Dimension::Seconds {
             return None;
         }
-        let is_read_as = |unit: &&Unit| (unit.seconds - scale).abs() <= 1e-12 * scale;
-        let read_as = UNITS.iter().find(is_read_as).map_or_else(
-            || format!("in units of {} s", text::exact(*scale)),
-            |unit| format!("in {}", unit.name),
-        );
-        let why = match unit_by_name(histogram) {
-            Some(unit) if is_read_as(&unit) => String::new(),
-            Some(unit) => format!(", by its scale; its name says {}", unit.name),
-            None if (scale - 1.0).abs() > 0.0 => ", by its scale".to_owned(),
-            None => ", as no unit is in its name".to_owned(),
-        };
-        Some(format!("{histogram}, {read_as}{why}"))
+        let Populations { control, canary } = histogram.texts();
+        let all = [(control, scale.control), (canary, scale.canary)];
+        let of_each = all
+            .iter()
+            .flat_map(|(texts, scale)| texts.iter().map(|text| unit_of(text, *scale)));
+        let mut units: Vec<String> = of_each.collect();
+        units.dedup();
+        Some(units.join(" and "))
     }
+}
+
+/// How the buckets of one histogram are read.
+fn unit_of(histogram: &str, scale: f64) -> String {
+    let is_read_as = |unit: &&Unit| (unit.seconds - scale).abs() <= 1e-12 * scale;
+    let read_as = UNITS.iter().find(is_read_as).map_or_else(
+        || format!("in units of {} s", text::exact(scale)),
+        |unit| format!("in {}", unit.name),
+    );
+    let why = match unit_by_name(histogram) {
+        Some(unit) if is_read_as(&unit) => String::new(),
+        Some(unit) => format!(", by its scale; its name says {}", unit.name),
+        None if (scale - 1.0).abs() > 0.0 => ", by its scale".to_owned(),
+        None => ", as no unit is in its name".to_owned(),
+    };
+    format!("{histogram}, {read_as}{why}")
 }
 
 #[cfg(test)]

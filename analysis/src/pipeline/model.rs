@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::limit::Limit;
+use super::own_matchers::OwnMatchers;
+use super::selection::Selection;
 use crate::matchers::Matchers;
 use crate::series::{Populations, TargetLabels};
 
@@ -84,6 +86,9 @@ pub struct Metric {
     pub dimension: Dimension,
     /// Whether it is fine that a canary has no series of its events: they come with the first event.
     pub events_may_be_absent: bool,
+    /// The matchers by which this metric selects the populations, where they are others than those of
+    /// the pipeline.
+    pub own: Populations<Option<OwnMatchers>>,
 }
 
 /// What a number of a metric counts, so that `200ms` cannot be compared with an error rate.
@@ -104,15 +109,15 @@ pub enum Dimension {
 pub enum MetricKind {
     /// A share of requests: bad (or good) events among all, two counters.
     Proportion {
-        /// Selector of the counter of events.
-        events: String,
-        /// Selector of the counter of all requests.
-        total: String,
+        /// The counters of events.
+        events: Selection,
+        /// The counters of all requests.
+        total: Selection,
     },
     /// Events for each unit of an exposure that is not a counter.
     EventRate {
-        /// Selector of the counter of events.
-        events: String,
+        /// The counters of events.
+        events: Selection,
         /// What the events are counted against.
         per: Exposure,
     },
@@ -120,18 +125,18 @@ pub enum MetricKind {
     Quantile {
         /// The quantile, in (0, 1).
         quantile: f64,
-        /// Selector of the histogram, without the suffix `_bucket`.
-        histogram: String,
+        /// The histogram, without the suffix `_bucket`.
+        histogram: Selection,
         /// Whether it is a native histogram: one series with exponential buckets, in place of a
         /// series for each bucket.
         is_native: bool,
         /// Base units in one unit of the bucket bounds: 0.001 for a histogram of milliseconds.
-        scale: f64,
+        scale: Populations<f64>,
     },
     /// A value that goes up and down; any PromQL expression of an instant vector.
     Gauge {
         /// The expression; the mean over its series is judged.
-        expression: String,
+        expression: Selection,
     },
 }
 

@@ -5,7 +5,7 @@ use crate::matchers::{MatchOperator, Matcher, Matchers};
 use crate::query::validate_matchers;
 use crate::series::{Populations, TargetLabels};
 
-use super::cursor::{Cursor, Fields, Problems};
+use super::cursor::{Cursor, Field, Fields, Problems};
 use super::yaml::Value;
 
 /// The most matchers of one population.
@@ -99,11 +99,31 @@ fn read_label(value: &Cursor<'_>, problems: &mut Problems) -> Option<String> {
 
 /// Reads `{track: canary, pod: {"=~": "checkout-6d4.*"}}`.
 pub(super) fn read_matchers(section: &Cursor<'_>, problems: &mut Problems) -> Matchers {
+    let Some(labels) = section.entries("label matchers such as {track: canary}", problems) else {
+        return Matchers::new();
+    };
+    let labels: Vec<&Field<'_>> = labels.iter().collect();
+    read_labels(section, &labels, MatcherValues::AsTheyAre, problems).unwrap_or_default()
+}
+
+/// What the values of matchers may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MatcherValues {
+    /// Texts that mean themselves.
+    AsTheyAre,
+    /// Texts that may hold placeholders, so that they are checked with something in their place.
+    WithPlaceholders,
+}
+
+/// Reads the labels of a mapping; nothing where one is wrong.
+pub(super) fn read_labels(
+    section: &Cursor<'_>,
+    labels: &[&Field<'_>],
+    values: MatcherValues,
+    problems: &mut Problems,
+) -> Option<Matchers> {
     let problems_before = problems.count();
     let mut matchers = Matchers::new();
-    let Some(labels) = section.entries("label matchers such as {track: canary}", problems) else {
-        return matchers;
-    };
     if labels.is_empty() || labels.len() > MAX_MATCHERS {
         let message = format!(
             "expected 1 to {MAX_MATCHERS} label matchers, found {}",
@@ -113,17 +133,17 @@ pub(super) fn read_matchers(section: &Cursor<'_>, problems: &mut Problems) -> Ma
     }
     for label in labels.iter().take(MAX_MATCHERS) {
         for (operator, value) in operators_and_values(&label.value, problems) {
-            if let Some(matcher) = read_matcher(label.key, operator, &value, problems) {
-                matchers.insert(matcher);
-            }
+            let matcher = read_matcher(label.key, (operator, &value), values, problems);
+            matchers.extend(matcher);
         }
     }
-    if problems.count() == problems_before
+    if values == MatcherValues::AsTheyAre
+        && problems.count() == problems_before
         && let Err(error) = validate_matchers(&matchers)
     {
         section.problem(problems, error.to_string());
     }
-    matchers
+    (values == MatcherValues::AsTheyAre || problems.count() == problems_before).then_some(matchers)
 }
 
 /// The value of a label: text for `=`, or a mapping of operators to texts.
@@ -152,8 +172,8 @@ fn operators_and_values<'a>(
 
 fn read_matcher(
     label: &str,
-    operator: MatchOperator,
-    value: &Cursor<'_>,
+    (operator, value): (MatchOperator, &Cursor<'_>),
+    values: MatcherValues,
     problems: &mut Problems,
 ) -> Option<Matcher> {
     // A value is taken as it is: spaces belong to it, and an empty one says that the label is
@@ -167,7 +187,9 @@ fn read_matcher(
         operator,
         value: text.to_owned(),
     };
-    if let Err(error) = validate_matchers(&Matchers::from([matcher.clone()])) {
+    if values == MatcherValues::AsTheyAre
+        && let Err(error) = validate_matchers(&Matchers::from([matcher.clone()]))
+    {
         value.problem(problems, error.to_string());
         return None;
     }

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::metrics::{DefinedKind, Definition, measured};
+use crate::series::Populations;
+
 use super::model::{Better, Dimension, Exposure, Metric, MetricKind};
 
 /// The presets that a pipeline file may name.
@@ -226,14 +228,14 @@ pub(super) fn preset_definitions(preset: &str) -> Option<BTreeMap<String, Defini
     for (name, quantile) in QUANTILES {
         let kind = MetricKind::Quantile {
             quantile: *quantile,
-            histogram: requests.durations.to_owned(),
+            histogram: requests.durations.into(),
             is_native: false,
-            scale: requests.scale,
+            scale: Populations::same(requests.scale),
         };
         add(defined(name, kind, Better::Lower, Dimension::Seconds));
     }
     let requests_in_time = MetricKind::EventRate {
-        events: requests.total.to_owned(),
+        events: requests.total.into(),
         per: Exposure::TrafficShare,
     };
     add(defined(
@@ -245,7 +247,7 @@ pub(super) fn preset_definitions(preset: &str) -> Option<BTreeMap<String, Defini
     add(gauge("cpu_usage", resources.cpu, Dimension::Fraction));
     add(gauge("memory_usage", resources.memory, Dimension::Bytes));
     let restarts = MetricKind::EventRate {
-        events: RESTARTS.to_owned(),
+        events: RESTARTS.into(),
         per: Exposure::PodHours,
     };
     add(defined(
@@ -279,6 +281,7 @@ fn defined(name: &str, kind: MetricKind, better: Better, dimension: Dimension) -
         better,
         dimension,
         events_may_be_absent: false,
+        own: Populations::default(),
     }
 }
 
@@ -289,20 +292,21 @@ fn impact(name: &str, of: &str) -> Definition {
         better: Better::Lower,
         dimension: Dimension::Fraction,
         events_may_be_absent: false,
+        own: Populations::default(),
     }
 }
 
 fn share(name: &str, events: &str, total: &str, better: Better) -> Definition {
     let kind = MetricKind::Proportion {
-        events: events.to_owned(),
-        total: total.to_owned(),
+        events: events.into(),
+        total: total.into(),
     };
     defined(name, kind, better, Dimension::Fraction)
 }
 
 fn gauge(name: &str, expression: &str, dimension: Dimension) -> Definition {
     let kind = MetricKind::Gauge {
-        expression: expression.to_owned(),
+        expression: expression.into(),
     };
     defined(name, kind, Better::Lower, dimension)
 }

@@ -2,6 +2,7 @@
 //! that has such versions.
 
 use super::model::{Metric, MetricKind};
+use super::selection::Selection;
 use crate::matchers::Matchers;
 
 /// Labels that tell a version or a pod from another, but not a service from another.
@@ -56,10 +57,11 @@ pub(super) fn names_a_service(matchers: &Matchers) -> bool {
 
 /// Whether the metric's own selectors name a service, all of them.
 pub(super) fn selects_a_service(metric: &Metric) -> bool {
-    let selects = |promql: &String| {
-        LABELS_OF_A_SERVICE
-            .iter()
-            .any(|label| has_matcher(promql, label))
+    let selects = |selection: &Selection| {
+        selection.every().all(|promql| {
+            let mut labels = LABELS_OF_A_SERVICE.iter();
+            labels.any(|label| has_matcher(promql, label))
+        })
     };
     match &metric.kind {
         MetricKind::Proportion { events, total } => selects(events) && selects(total),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
-use crate::pipeline::{Exposure, MetricKind};
+use crate::pipeline::{Exposure, MetricKind, Selection};
 use crate::populations::Seen;
 use crate::series::{
     self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Sampling, Series,
@@ -269,7 +269,9 @@ impl<'a> Assembly<'a> {
                 let (grid, heartbeats) = (self.grid, self.heartbeats);
                 let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
                 let mut counted = if *is_native {
-                    series::native_histogram(grid, self.sampling, read, heartbeats, *scale, limits)
+                    // One that buckets of its own schema are read by: the file says no other.
+                    let scale = scale.canary;
+                    series::native_histogram(grid, self.sampling, read, heartbeats, scale, limits)
                 } else {
                     if must_be_seen {
                         self.check_buckets(&key, read.canary)?;
@@ -291,12 +293,12 @@ impl<'a> Assembly<'a> {
 
     fn proportion(
         &self,
-        events: &str,
-        total: &str,
+        events: &Selection,
+        total: &Selection,
         must_be_seen: bool,
     ) -> Result<MetricData, DataFault> {
-        let total = self.canary_seen(&ReadingKey::Counter(total.to_owned()), must_be_seen)?;
-        let events = self.finite(&ReadingKey::Counter(events.to_owned()), must_be_seen)?;
+        let total = self.canary_seen(&ReadingKey::Counter(total.clone()), must_be_seen)?;
+        let events = self.finite(&ReadingKey::Counter(events.clone()), must_be_seen)?;
         let mut counts =
             series::proportion(self.grid, self.sampling, events, total, self.heartbeats);
         counts.quality.no_canary_event_series = is_empty(events.canary);
@@ -308,11 +310,11 @@ impl<'a> Assembly<'a> {
 
     fn event_rate(
         &self,
-        events: &str,
+        events: &Selection,
         per: Exposure,
         must_be_seen: bool,
     ) -> Result<MetricData, DataFault> {
-        let key = ReadingKey::Counter(events.to_owned());
+        let key = ReadingKey::Counter(events.clone());
         let found = self.finite(&key, must_be_seen)?;
         // Events that only the control has had are events that exist: a canary that is scraped
         // has had none. Events that nobody has had may as well be a name that is wrong.

@@ -5,7 +5,7 @@
 //! The counts of a window are made of the same chunks whether they were read one by one as time
 //! went on or all at once, so the verdict does not know how it was asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -120,20 +120,15 @@ impl StageQuestions {
             .iter()
             .map(|_| Ok((Vec::new(), Vec::new())))
             .collect();
+        let mut done = BTreeSet::new();
         for (key, reading) in &shorter.readings {
             let Some(whole) = self.readings.get(key) else {
                 continue;
             };
             let (after_ms, until_ms) = shorter.time_of(key);
-            let populations = [
-                (&reading.sources.control, &whole.sources.control),
-                (&reading.sources.canary, &whole.sources.canary),
-            ];
-            let mut done = None;
-            for (short, long) in populations {
-                if let (Some(short), Some(long)) = (short, long)
-                    // One question may answer for both populations.
-                    && done.replace(short.questions.start) != Some(short.questions.start)
+            for (short, long) in reading.sources().zip(whole.sources()) {
+                // One question may answer for both populations, and for several readings.
+                if done.insert(short.questions.start)
                     && let Some(slot) = cut.get_mut(short.questions.start)
                 {
                     *slot = cut_out(answers, long, after_ms, until_ms);
@@ -152,12 +147,8 @@ impl StageQuestions {
                 continue;
             };
             let time = shorter.time_of(key);
-            for (short, long) in [
-                (&reading.sources.control, &whole.sources.control),
-                (&reading.sources.canary, &whole.sources.canary),
-            ] {
-                if let (Some(short), Some(long)) = (short, long)
-                    && long.questions.len() == 1
+            for (short, long) in reading.sources().zip(whole.sources()) {
+                if long.questions.len() == 1
                     && let Some(answer) = answers.get_mut(long.questions.start)
                     && answer.is_ok()
                     && !moved.contains_key(&short.questions.start)

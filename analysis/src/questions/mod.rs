@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 
 use crate::data::{DataFault, StageData};
 use crate::matchers::Matchers;
-use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Check, MetricKind, Pipeline, Selection, Stage};
 use crate::query::{self, Narrowing, QueryError};
 use crate::series::{
-    Grid, Populations, Sampling, Series, TargetLabels, affordable_step_ms, fine_step_ms,
+    Grid, Population, Populations, Sampling, Series, TargetLabels, affordable_step_ms, fine_step_ms,
 };
 
 pub use annotation::Annotation;
@@ -104,16 +104,63 @@ pub enum Form {
 enum ReadingKey {
     Heartbeats,
     /// When each series of a counter or of a histogram's buckets was created, as its process says.
-    Created(String),
-    Counter(String),
-    Histogram(String),
-    NativeHistogram(String),
-    Gauge(String),
+    Created(Selection),
+    Counter(Selection),
+    Histogram(Selection),
+    NativeHistogram(Selection),
+    Gauge(Selection),
 }
 
-/// What a text was written for: the reading, the matchers, the labels that tell targets apart and the
-/// others it is grouped by, and the length of the window where that matters.
-type TextName = (ReadingKey, Matchers, TargetLabels, Vec<String>, Option<i64>);
+/// What one text reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ReadingKind {
+    Heartbeats,
+    Created,
+    Counter,
+    Histogram,
+    NativeHistogram,
+    Gauge,
+}
+
+impl ReadingKey {
+    fn kind(&self) -> ReadingKind {
+        match self {
+            Self::Heartbeats => ReadingKind::Heartbeats,
+            Self::Created(_) => ReadingKind::Created,
+            Self::Counter(_) => ReadingKind::Counter,
+            Self::Histogram(_) => ReadingKind::Histogram,
+            Self::NativeHistogram(_) => ReadingKind::NativeHistogram,
+            Self::Gauge(_) => ReadingKind::Gauge,
+        }
+    }
+
+    /// What is asked for of each population, text by text.
+    fn texts(&self) -> Populations<Vec<String>> {
+        match self {
+            // There is nothing to say of whose starts are asked for but the matchers.
+            Self::Heartbeats => Populations {
+                control: vec![String::new()],
+                canary: vec![String::new()],
+            },
+            Self::Created(selection)
+            | Self::Counter(selection)
+            | Self::Histogram(selection)
+            | Self::NativeHistogram(selection)
+            | Self::Gauge(selection) => selection.texts().map(<[String]>::to_vec),
+        }
+    }
+}
+
+/// What a text was written for: what is read by which text of the file, the matchers, the labels that tell
+/// targets apart and the others it is grouped by, and the length of the window where that matters.
+type TextName = (
+    ReadingKind,
+    String,
+    Matchers,
+    TargetLabels,
+    Vec<String>,
+    Option<i64>,
+);
 
 /// Queries that were written before. The same question always has the same text.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -275,7 +322,7 @@ impl StageQuestions {
     ) -> Result<(), QueryError> {
         if !self.readings.contains_key(key) {
             let reading = asker.reading(key, &self.readings, &mut self.questions)?;
-            let is_whole = reading.narrowing.is_none();
+            let is_whole = reading.is_whole();
             self.readings.insert(key.clone(), reading);
             if let (ReadingKey::Counter(selector) | ReadingKey::Histogram(selector), Form::Samples) =
                 (key, self.form)
@@ -348,57 +395,63 @@ impl<'a> Asker<'a> {
         known: &BTreeMap<ReadingKey, Reading>,
         questions: &mut Questions,
     ) -> Result<Reading, QueryError> {
-        if let Some(among) = self.among(key, known)? {
-            return Ok(among);
-        }
         let times = self.times(key);
-        let is_native = matches!(key, ReadingKey::NativeHistogram(_));
-        // The values of an expression need not have the label that tells the populations apart.
-        if let Some(combined) = self.combined.clone()
-            && !matches!(key, ReadingKey::Gauge(_))
-        {
-            let promql = self.text(key, &combined.matchers, &[&combined.label])?;
-            let asked = questions.ask(&promql, &times);
-            let source = |value: &String| {
-                Some(Source {
-                    questions: asked.clone(),
-                    told_by: Some((combined.label.clone(), value.clone())),
-                })
-            };
-            return Ok(Reading {
-                sources: Populations {
-                    control: source(&combined.control_value),
-                    canary: source(&combined.canary_value),
-                },
-                promql: Populations {
-                    control: promql.clone(),
-                    canary: promql,
-                },
-                is_native,
-                narrowing: None,
-            });
+        let texts = key.texts();
+        let mut reading = Reading {
+            is_native: matches!(key, ReadingKey::NativeHistogram(_)),
+            ..Reading::default()
+        };
+        for population in [Population::Control, Population::Canary] {
+            if !*self.asks.get(population) {
+                continue;
+            }
+            let mut shown = Vec::new();
+            for text in texts.get(population) {
+                let source = match self.among(key, text, known, population)? {
+                    Some(among) => among,
+                    None => self.source(key, text, &texts, population, (&times, questions))?,
+                };
+                shown.push(source.promql.clone());
+                reading.sources.get_mut(population).push(source);
+            }
+            *reading.promql.get_mut(population) = shown.join(" + ");
         }
-        let populations = self.populations.clone();
-        let asks = self.asks;
-        let mut text = |is_asked: bool, matchers: &Matchers| {
-            is_asked.then(|| self.text(key, matchers, &[])).transpose()
+        Ok(reading)
+    }
+
+    /// Asks for one text of a population, together with the other population where both have it and one
+    /// label tells them apart.
+    fn source(
+        &mut self,
+        key: &ReadingKey,
+        text: &str,
+        texts: &Populations<Vec<String>>,
+        population: Population,
+        (times, questions): (&[QuestionTime], &mut Questions),
+    ) -> Result<Source, QueryError> {
+        let is_of_both = texts.control.iter().any(|one| one == text)
+            && texts.canary.iter().any(|one| one == text);
+        // The values of an expression need not have the label that tells the populations apart.
+        let combined = self.combined.clone();
+        let combined = combined.filter(|_| is_of_both && !matches!(key, ReadingKey::Gauge(_)));
+        let (promql, told_by) = match combined {
+            Some(combined) => {
+                let value = match population {
+                    Population::Control => combined.control_value,
+                    Population::Canary => combined.canary_value,
+                };
+                let promql = self.text(key, text, &combined.matchers, &[&combined.label])?;
+                (promql, Some((combined.label, value)))
+            }
+            None => {
+                let matchers = self.populations.get(population).clone();
+                (self.text(key, text, &matchers, &[])?, None)
+            }
         };
-        let canary = text(asks.canary, &populations.canary)?;
-        let control = text(asks.control, &populations.control)?;
-        let mut source = |promql: &String| Source {
-            questions: questions.ask(promql, &times),
-            told_by: None,
-        };
-        Ok(Reading {
-            sources: Populations {
-                control: control.as_ref().map(&mut source),
-                canary: canary.as_ref().map(&mut source),
-            },
-            promql: Populations {
-                control: control.unwrap_or_default(),
-                canary: canary.unwrap_or_default(),
-            },
-            is_native,
+        Ok(Source {
+            questions: questions.ask(&promql, times),
+            promql,
+            told_by,
             narrowing: None,
         })
     }
@@ -408,27 +461,31 @@ impl<'a> Asker<'a> {
     fn among(
         &mut self,
         key: &ReadingKey,
+        text: &str,
         known: &BTreeMap<ReadingKey, Reading>,
-    ) -> Result<Option<Reading>, QueryError> {
-        let (ReadingKey::Counter(selector), Form::Samples) = (key, self.form) else {
+        population: Population,
+    ) -> Result<Option<Source>, QueryError> {
+        let (ReadingKey::Counter(_), Form::Samples) = (key, self.form) else {
             return Ok(None);
         };
-        let whole = known
-            .iter()
-            .filter(|(_, reading)| reading.narrowing.is_none());
-        for (other, reading) in whole {
-            if let ReadingKey::Counter(wider) = other
-                && let Some(narrowing) = self.texts.narrowing(wider, selector)
-            {
-                let Populations { control, canary } = self.populations.clone();
-                return Ok(Some(Reading {
-                    promql: Populations {
-                        control: self.text(key, &control, &[])?,
-                        canary: self.text(key, &canary, &[])?,
-                    },
-                    narrowing: Some(narrowing),
-                    ..reading.clone()
-                }));
+        for (other, reading) in known {
+            let ReadingKey::Counter(selection) = other else {
+                continue;
+            };
+            let texts = selection.texts();
+            let wider = texts
+                .get(population)
+                .iter()
+                .zip(reading.sources.get(population));
+            for (wider, source) in wider.filter(|(_, source)| source.narrowing.is_none()) {
+                if let Some(narrowing) = self.texts.narrowing(wider, text) {
+                    let matchers = self.populations.get(population).clone();
+                    return Ok(Some(Source {
+                        promql: self.text(key, text, &matchers, &[])?,
+                        narrowing: Some(narrowing),
+                        ..source.clone()
+                    }));
+                }
             }
         }
         Ok(None)
@@ -477,6 +534,7 @@ impl<'a> Asker<'a> {
     fn text(
         &mut self,
         key: &ReadingKey,
+        text: &str,
         matchers: &Matchers,
         group_by: &[&str],
     ) -> Result<String, QueryError> {
@@ -484,49 +542,50 @@ impl<'a> Asker<'a> {
         // What samples are asked for depends on the window's length, too.
         let seconds = self.seconds(key);
         let labels = self.target_labels.clone();
-        let name = (key.clone(), matchers.clone(), labels, groups, seconds);
-        if let Some(text) = self.texts.texts.get(&name) {
-            return Ok(text.clone());
+        let (kind, of) = (key.kind(), text.to_owned());
+        let name = (kind, of, matchers.clone(), labels, groups, seconds);
+        if let Some(promql) = self.texts.texts.get(&name) {
+            return Ok(promql.clone());
         }
-        let text = self.write(key, matchers, group_by, seconds)?;
-        self.texts.remember(name, &text);
-        Ok(text)
+        let promql = self.write(kind, text, matchers, (group_by, seconds))?;
+        self.texts.remember(name, &promql);
+        Ok(promql)
     }
 
     fn write(
         &self,
-        key: &ReadingKey,
+        kind: ReadingKind,
+        text: &str,
         matchers: &Matchers,
-        group_by: &[&str],
-        seconds: Option<i64>,
+        (group_by, seconds): (&[&str], Option<i64>),
     ) -> Result<String, QueryError> {
-        let target_labels = self.target_labels;
-        match (key, seconds) {
-            (ReadingKey::Heartbeats, seconds) => {
+        let labels = self.target_labels;
+        match (kind, seconds) {
+            (ReadingKind::Heartbeats, seconds) => {
                 query::process_starts(matchers, seconds.unwrap_or(LOOKBACK_SECONDS))
             }
-            (ReadingKey::Created(selector), seconds) => {
-                query::created_samples(selector, matchers, seconds.unwrap_or(LOOKBACK_SECONDS))
+            (ReadingKind::Created, seconds) => {
+                query::created_samples(text, matchers, seconds.unwrap_or(LOOKBACK_SECONDS))
             }
-            (ReadingKey::Counter(selector), Some(seconds)) => {
-                query::counter_samples(selector, matchers, seconds)
+            (ReadingKind::Counter, Some(seconds)) => {
+                query::counter_samples(text, matchers, seconds)
             }
-            (ReadingKey::Counter(selector), None) => {
-                query::counter_per_target(selector, matchers, target_labels, group_by)
+            (ReadingKind::Counter, None) => {
+                query::counter_per_target(text, matchers, labels, group_by)
             }
-            (ReadingKey::Histogram(selector), Some(seconds)) => {
-                query::histogram_samples(selector, matchers, seconds)
+            (ReadingKind::Histogram, Some(seconds)) => {
+                query::histogram_samples(text, matchers, seconds)
             }
-            (ReadingKey::Histogram(selector), None) => {
-                query::histogram_per_target(selector, matchers, target_labels, group_by)
+            (ReadingKind::Histogram, None) => {
+                query::histogram_per_target(text, matchers, labels, group_by)
             }
-            (ReadingKey::NativeHistogram(selector), Some(seconds)) => {
-                query::native_histogram_samples(selector, matchers, seconds)
+            (ReadingKind::NativeHistogram, Some(seconds)) => {
+                query::native_histogram_samples(text, matchers, seconds)
             }
-            (ReadingKey::NativeHistogram(selector), None) => {
-                query::native_histogram_per_target(selector, matchers, target_labels, group_by)
+            (ReadingKind::NativeHistogram, None) => {
+                query::native_histogram_per_target(text, matchers, labels, group_by)
             }
-            (ReadingKey::Gauge(expression), _) => query::gauge_values(expression, matchers),
+            (ReadingKind::Gauge, _) => query::gauge_values(text, matchers),
         }
     }
 }
@@ -596,7 +655,7 @@ fn usable_step_ms(grid: &Grid, step_ms: i64) -> i64 {
 
 /// What is read for a metric.
 fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
-    let counter = |selector: &String| ReadingKey::Counter(selector.clone());
+    let counter = |selection: &Selection| ReadingKey::Counter(selection.clone());
     match kind {
         MetricKind::Proportion { events, total } => {
             // The total first: its answer may hold the events.
@@ -613,11 +672,11 @@ fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
 }
 
 /// What is read for a histogram.
-fn histogram_key(selector: &str, is_native: bool) -> ReadingKey {
+fn histogram_key(histogram: &Selection, is_native: bool) -> ReadingKey {
     if is_native {
-        ReadingKey::NativeHistogram(selector.to_owned())
+        ReadingKey::NativeHistogram(histogram.clone())
     } else {
-        ReadingKey::Histogram(selector.to_owned())
+        ReadingKey::Histogram(histogram.clone())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is read for both populations: the text, where its answers are, how they are told apart.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::data::{DataFault, FaultCode};
@@ -18,26 +18,28 @@ const NATIVE_LEFT_OUT: &str = "native histograms among the answers were left out
 const SAMPLES_LEFT_OUT: &str = "plain samples among the answers were left out: native: true reads \
      native histograms only";
 
-/// Where the series of one population are.
+/// Where the series of one text and population are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
+    /// The text that reads them, for messages.
+    pub(super) promql: String,
     /// The questions that hold them, one after the other in time.
     pub(super) questions: Range<usize>,
     /// The label and its value that tell this population from the other of the same query.
     pub(super) told_by: Option<(String, String)>,
+    /// What tells these series from the others of the same questions, where they are some of them.
+    pub(super) narrowing: Option<Narrowing>,
 }
 
 /// One thing that is read: a counter, the buckets of a histogram, a gauge, the heartbeats.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Reading {
-    /// Where each population's series are; nothing for one that is not asked for.
-    pub(super) sources: Populations<Option<Source>>,
-    /// The text that reads each population, for messages; empty for one that is not asked for.
+    /// Where each population's series are, text by text; nothing for one that is not asked for.
+    pub(super) sources: Populations<Vec<Source>>,
+    /// The texts that read each population, for messages; empty for one that is not asked for.
     pub(super) promql: Populations<String>,
     /// Whether native histograms are read, and not plain samples.
     pub(super) is_native: bool,
-    /// What tells these series from the others of the same questions, where they are some of them.
-    pub(super) narrowing: Option<Narrowing>,
 }
 
 /// What was read.
@@ -52,12 +54,19 @@ pub(super) struct Read<'a> {
 }
 
 impl Reading {
+    /// Where the series of both populations are.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.control.iter().chain(&self.sources.canary)
+    }
+
     /// The questions that this reading needs.
     pub(super) fn questions(&self) -> impl Iterator<Item = Range<usize>> {
-        [&self.sources.control, &self.sources.canary]
-            .into_iter()
-            .flatten()
-            .map(|source| source.questions.clone())
+        self.sources().map(|source| source.questions.clone())
+    }
+
+    /// Whether all series of some text are asked for, and not only found among those of another.
+    pub(super) fn is_whole(&self) -> bool {
+        self.sources().any(|source| source.narrowing.is_none())
     }
 
     /// Takes the populations' series out of the answers.
@@ -86,21 +95,32 @@ impl Reading {
                 }
             }
         }
-        let series = |source: &Option<Source>| match source {
-            Some(source) => source.take(answers, |one| self.holds(one)),
-            None => Ok(Vec::new()),
-        };
         read.series = Populations {
-            control: series(&self.sources.control)?,
-            canary: series(&self.sources.canary)?,
+            control: self.series(&self.sources.control, answers)?,
+            canary: self.series(&self.sources.canary, answers)?,
         };
         Ok(read)
     }
 
-    fn holds(&self, series: &Series) -> bool {
-        let narrowing = self.narrowing.as_ref();
-        is_native(series) == self.is_native
-            && narrowing.is_none_or(|narrowing| narrowing.keeps(&series.labels))
+    /// The series of one population, each once: one that several texts select is one of them.
+    fn series<'a>(
+        &self,
+        sources: &[Source],
+        answers: &'a [Answered],
+    ) -> Result<Vec<Cow<'a, Series>>, DataFault> {
+        let is_ours = |one: &Series| is_native(one) == self.is_native;
+        let mut series = Vec::new();
+        for source in sources {
+            let found = source.take(answers, is_ours)?;
+            if series.is_empty() {
+                series = found;
+                continue;
+            }
+            let known: BTreeSet<BTreeMap<String, String>> =
+                series.iter().map(|one| one.labels.clone()).collect();
+            series.extend(found.into_iter().filter(|one| !known.contains(&one.labels)));
+        }
+        Ok(series)
     }
 
     fn left_out(&self) -> &'static str {
@@ -121,7 +141,9 @@ impl Source {
     ) -> Result<Vec<Cow<'a, Series>>, DataFault> {
         let is_ours = |one: &&Series| {
             let told_by = self.told_by.as_ref();
+            let narrowing = self.narrowing.as_ref();
             told_by.is_none_or(|(label, value)| one.labels.get(label) == Some(value))
+                && narrowing.is_none_or(|narrowing| narrowing.keeps(&one.labels))
                 && is_wanted(one)
         };
         if self.questions.len() == 1 {

@@ -29,6 +29,7 @@ fn metric(name: &str, kind: MetricKind) -> (String, Metric) {
         better: Better::Lower,
         dimension: Dimension::Number,
         events_may_be_absent: false,
+        own: Populations::default(),
     };
     (name.to_owned(), metric)
 }
@@ -65,14 +66,14 @@ fn stage_of(name: &str, kind: MetricKind, limit: f64) -> Stage {
 
 fn counter_share(events: &str) -> MetricKind {
     MetricKind::Proportion {
-        events: events.to_owned(),
-        total: "http_requests_total".to_owned(),
+        events: events.into(),
+        total: "http_requests_total".into(),
     }
 }
 
 fn event_rate(events: &str) -> MetricKind {
     MetricKind::EventRate {
-        events: events.to_owned(),
+        events: events.into(),
         per: Exposure::TrafficShare,
     }
 }
@@ -85,15 +86,15 @@ fn metrics() -> BTreeMap<String, Metric> {
             "latency_p99",
             MetricKind::Quantile {
                 quantile: 0.99,
-                histogram: "http_seconds".to_owned(),
+                histogram: "http_seconds".into(),
                 is_native: false,
-                scale: 1.0,
+                scale: Populations::same(1.0),
             },
         ),
         metric(
             "cpu",
             MetricKind::Gauge {
-                expression: "cpu_ratio".to_owned(),
+                expression: "cpu_ratio".into(),
             },
         ),
         metric("orders", event_rate("orders_total")),
@@ -876,7 +877,7 @@ fn a_long_query_is_shortened_in_a_message() {
     let MetricKind::Proportion { events, .. } = &long else {
         panic!("no share");
     };
-    let kind = event_rate(events);
+    let kind = event_rate(events.one());
     let plan = plan_of(&pipeline(), &stage_of("long", kind, 1.0));
     let given = answers(&plan, &[]);
     let message = fault(&plan.assemble(&given), "long").message;

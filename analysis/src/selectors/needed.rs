@@ -87,14 +87,14 @@ fn of_metric(
 /// The selector that must find something for there to be data.
 pub(super) fn selector_of(kind: &MetricKind) -> Result<Option<SelectorParts>, QueryError> {
     match kind {
-        MetricKind::Proportion { total, .. } => counter_parts(total).map(Some),
-        MetricKind::EventRate { events, .. } => counter_parts(events).map(Some),
+        MetricKind::Proportion { total, .. } => counter_parts(total.one()).map(Some),
+        MetricKind::EventRate { events, .. } => counter_parts(events.one()).map(Some),
         MetricKind::Quantile {
             histogram,
             is_native: false,
             ..
-        } => histogram_parts(histogram).map(Some),
-        MetricKind::Quantile { histogram, .. } => counter_parts(histogram).map(Some),
+        } => histogram_parts(histogram.one()).map(Some),
+        MetricKind::Quantile { histogram, .. } => counter_parts(histogram.one()).map(Some),
         // An expression has any number of selectors, and need not be empty where one is.
         MetricKind::Gauge { .. } => Ok(None),
     }
@@ -113,18 +113,21 @@ fn of_counts(
     // To parse a selector takes longer than all this, and mostly nothing is to be found out.
     let quality = &counts.quality;
     if quality.no_event_series {
-        return Ok(Some(Lookup::of_selector(counter_parts(events)?)));
+        return Ok(Some(Lookup::of_selector(counter_parts(events.one())?)));
     }
     if quality.no_canary_event_series {
         if counts.expected_canary_events() < FEWEST_EXPECTED {
             return Ok(None);
         }
         let canary = populations.canary.clone();
-        return Ok(Some(Lookup::of_canary(counter_parts(events)?, canary)));
+        return Ok(Some(Lookup::of_canary(
+            counter_parts(events.one())?,
+            canary,
+        )));
     }
     match total {
         Some(total) if counts.all_are_events() => {
-            let (events, total) = (counter_parts(events)?, counter_parts(total)?);
+            let (events, total) = (counter_parts(events.one())?, counter_parts(total.one())?);
             Ok(Lookup::of_what_is_left_out(events, &total))
         }
         _ => Ok(None),

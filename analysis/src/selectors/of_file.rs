@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::data::{Mismatch, NotSeen, SelectorFinding};
 use crate::matchers::Matchers;
-use crate::pipeline::{Metric, MetricKind, Pipeline};
+use crate::pipeline::{Metric, MetricKind, Pipeline, Selection};
 use crate::query::{
     QueryError, SelectorParts, counter_parts, expression_parts, histogram_parts, region_matcher,
 };
@@ -163,24 +163,34 @@ fn regions(pipeline: &Pipeline) -> Vec<String> {
 /// The selectors of a metric, and of each whether the first event may be what makes its series.
 fn selectors(metric: &Metric) -> Result<Vec<(SelectorParts, bool)>, QueryError> {
     let may_be_absent = metric.events_may_be_absent;
-    Ok(match &metric.kind {
-        MetricKind::Proportion { events, total } => vec![
-            (counter_parts(events)?, may_be_absent),
-            (counter_parts(total)?, false),
-        ],
-        MetricKind::EventRate { events, .. } => vec![(counter_parts(events)?, may_be_absent)],
+    let parts = |selection: &Selection, parts: PartsOf, may_be_absent: bool| {
+        let all = selection.every().map(parts);
+        let found: Result<Vec<Vec<SelectorParts>>, QueryError> = all.collect();
+        let found = found?.into_iter().flatten();
+        Ok(found
+            .map(move |parts| (parts, may_be_absent))
+            .collect::<Vec<_>>())
+    };
+    let counter: PartsOf = |text| Ok(vec![counter_parts(text)?]);
+    match &metric.kind {
+        MetricKind::Proportion { events, total } => {
+            let mut all = parts(events, counter, may_be_absent)?;
+            all.extend(parts(total, counter, false)?);
+            Ok(all)
+        }
+        MetricKind::EventRate { events, .. } => parts(events, counter, may_be_absent),
         MetricKind::Quantile {
             histogram,
             is_native: false,
             ..
-        } => vec![(histogram_parts(histogram)?, false)],
-        MetricKind::Quantile { histogram, .. } => vec![(counter_parts(histogram)?, false)],
-        MetricKind::Gauge { expression } => {
-            let parts = expression_parts(expression)?.into_iter();
-            parts.map(|parts| (parts, false)).collect()
-        }
-    })
+        } => parts(histogram, |text| Ok(vec![histogram_parts(text)?]), false),
+        MetricKind::Quantile { histogram, .. } => parts(histogram, counter, false),
+        MetricKind::Gauge { expression } => parts(expression, expression_parts, false),
+    }
 }
+
+/// How the selectors of a text are found.
+type PartsOf = fn(&str) -> Result<Vec<SelectorParts>, QueryError>;
 
 #[cfg(test)]
 mod tests {

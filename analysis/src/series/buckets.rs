@@ -8,6 +8,7 @@ use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 
 use super::counting::Counter;
+use super::cumulative::scaled;
 use super::track::growth;
 use super::{Series, naming};
 
@@ -18,7 +19,7 @@ const WITHIN: &str = "vmrange";
 /// What stands between the ends of a range.
 const BETWEEN_ENDS: &str = "...";
 
-/// A bucket's bound, ordered as numbers are; infinite for the last.
+/// A bucket's bound in base units, ordered as numbers are; infinite for the last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound(pub(super) f64);
 
@@ -45,10 +46,11 @@ impl Ord for Bound {
 impl Bound {
     pub(super) const INFINITE: Self = Self(f64::INFINITY);
 
-    fn read(text: &str) -> Option<Self> {
+    /// A bound of which `scale` base units are one of its own.
+    fn read(text: &str, scale: f64) -> Option<Self> {
         let bound: f64 = text.trim().parse().ok()?;
         // A bound is equal to itself however it is written: -0 is 0.
-        (!bound.is_nan()).then_some(Self(bound + 0.0))
+        (!bound.is_nan()).then_some(Self(scaled(bound, scale) + 0.0))
     }
 
     pub(super) fn is_finite(self) -> bool {
@@ -66,12 +68,12 @@ enum Bucket {
 }
 
 impl Bucket {
-    fn of(series: &Series) -> Option<Self> {
+    fn of(series: &Series, scale: f64) -> Option<Self> {
         if let Some(text) = series.labels.get(UP_TO) {
-            return Bound::read(text).map(Self::UpTo);
+            return Bound::read(text, scale).map(Self::UpTo);
         }
         let (lower, upper) = series.labels.get(WITHIN)?.split_once(BETWEEN_ENDS)?;
-        let (lower, upper) = (Bound::read(lower)?, Bound::read(upper)?);
+        let (lower, upper) = (Bound::read(lower, scale)?, Bound::read(upper, scale)?);
         (lower < upper).then_some(Self::Within(lower, upper))
     }
 }
@@ -79,7 +81,7 @@ impl Bucket {
 /// Whether any series is a bucket of a classic histogram.
 pub fn has_buckets<S: Borrow<Series>>(series: &[S]) -> bool {
     let mut all = series.iter().map(Borrow::borrow);
-    all.any(|one| Bucket::of(one).is_some())
+    all.any(|one| Bucket::of(one, 1.0).is_some())
 }
 
 /// The buckets of one target.
@@ -189,14 +191,15 @@ pub(super) struct BucketTargets<'a> {
 }
 
 impl<'a> BucketTargets<'a> {
-    pub(super) fn read<S: Borrow<Series>>(series: &'a [S]) -> Self {
+    /// Puts the buckets of a population together; `scale` base units are one of its bounds.
+    pub(super) fn read<S: Borrow<Series>>(series: &'a [S], scale: f64) -> Self {
         let mut rejected = 0;
         let mut found = 0;
         let mut targets = BTreeMap::<Vec<(&str, &str)>, BucketTarget<'a>>::new();
         let all = series.iter().map(Borrow::borrow);
         for one in all.filter(|one: &&Series| !one.timestamps_ms.is_empty()) {
             found += 1;
-            let Some(bucket) = Bucket::of(one) else {
+            let Some(bucket) = Bucket::of(one, scale) else {
                 rejected += one.timestamps_ms.len();
                 continue;
             };

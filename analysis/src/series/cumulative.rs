@@ -13,11 +13,10 @@ pub(super) struct Arm {
 }
 
 /// Puts both populations' counts together: joins the intervals that must be joined, and makes the
-/// counts of each row ascend. The bounds are those of the arms, multiplied by `scale`.
+/// counts of each row ascend. The bounds are those of the arms, in base units.
 pub(super) fn paired(
     grid: &Grid,
     bounds: impl Iterator<Item = f64>,
-    scale: f64,
     arms: Populations<&Arm>,
 ) -> PairedHistogram {
     let (groups, mut quality) = group(grid, arms.map(|arm| &arm.ledger), |_| true);
@@ -34,7 +33,7 @@ pub(super) fn paired(
     let control = sums(arms.control);
     let canary = sums(arms.canary);
     PairedHistogram {
-        upper_bounds: bounds.map(|bound| scaled(bound, scale)).collect(),
+        upper_bounds: bounds.collect(),
         spans: groups
             .iter()
             .map(|group| (group.first, group.length))

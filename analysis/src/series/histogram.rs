@@ -7,7 +7,7 @@ use ndarray::{Array2, Axis};
 use super::bounds::{Counted, common_bounds, counted};
 use super::buckets::{Bound, BucketTargets};
 use super::counting::{Counter, count};
-use super::cumulative::{Arm, paired, scaled};
+use super::cumulative::{Arm, paired};
 use super::heartbeat::Heartbeats;
 use super::ledger::Ledger;
 use super::{
@@ -19,7 +19,8 @@ use super::{
 ///
 /// Each series is one bucket of one target, with the bound in its label `le`, or the range in its
 /// label `vmrange`, and is followed as any counter of its target. The bounds are those that all
-/// targets of both populations have all the time, multiplied by `scale` into base units; a target
+/// targets of both populations have all the time, multiplied by the `scale` of their population into base
+/// units; a target
 /// that lacks some and has few of the requests is left out before. A target without the bucket
 /// `+Inf` cannot be counted; its samples are rejected. `limits`, in base units, are what buckets that
 /// are ranges must have bounds around.
@@ -31,16 +32,18 @@ pub fn histogram<S: Borrow<Series>>(
     sampling: Sampling,
     buckets: Populations<&[S]>,
     heartbeats: Populations<&Heartbeats>,
-    scale: f64,
+    scale: Populations<f64>,
     limits: &[f64],
 ) -> PairedHistogram {
-    let targets = buckets.map(|series| BucketTargets::read(series));
+    let targets = Populations {
+        control: BucketTargets::read(buckets.control, scale.control),
+        canary: BucketTargets::read(buckets.canary, scale.canary),
+    };
     let chosen = Populations {
         control: counted(&targets.control.usable),
         canary: counted(&targets.canary.usable),
     };
-    let limits: Vec<f64> = limits.iter().map(|limit| limit / scale).collect();
-    let bounds = common_bounds(&chosen, &limits);
+    let bounds = common_bounds(&chosen, limits);
     let count = |targets: &BucketTargets<'_>, chosen: &Counted<'_, '_>, heartbeats: &Heartbeats| {
         let of = || chosen.targets.iter();
         let all = of().flat_map(|target| target.series());
@@ -72,7 +75,7 @@ pub fn histogram<S: Borrow<Series>>(
         control: &control,
         canary: &canary,
     };
-    let own = |bounds: &[Bound]| bounds.iter().map(|bound| scaled(bound.0, scale)).collect();
+    let own = |bounds: &[Bound]| bounds.iter().map(|bound| bound.0).collect();
     PairedHistogram {
         buckets: BucketLayout {
             is_sparse: chosen.control.has_ranges() || chosen.canary.has_ranges(),
@@ -82,7 +85,7 @@ pub fn histogram<S: Borrow<Series>>(
             },
             other_targets: chosen.map(|counted| counted.others),
         },
-        ..paired(grid, bounds.iter().map(|bound| bound.0), scale, arms)
+        ..paired(grid, bounds.iter().map(|bound| bound.0), arms)
     }
 }
 

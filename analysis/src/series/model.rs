@@ -44,7 +44,42 @@ pub struct Populations<T> {
     pub canary: T,
 }
 
+/// One of the two populations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Population {
+    /// The old version.
+    Control,
+    /// The new version.
+    Canary,
+}
+
+impl<T: Clone> Populations<T> {
+    /// The same for both.
+    pub fn same(value: T) -> Self {
+        Self {
+            control: value.clone(),
+            canary: value,
+        }
+    }
+}
+
 impl<T> Populations<T> {
+    /// What one of them has.
+    pub fn get(&self, population: Population) -> &T {
+        match population {
+            Population::Control => &self.control,
+            Population::Canary => &self.canary,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, population: Population) -> &mut T {
+        match population {
+            Population::Control => &mut self.control,
+            Population::Canary => &mut self.canary,
+        }
+    }
+
     /// Applies a function to both.
     pub fn map<U>(self, mut function: impl FnMut(T) -> U) -> Populations<U> {
         Populations {

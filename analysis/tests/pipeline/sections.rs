@@ -5,7 +5,7 @@ use serinus_analysis::pipeline::{
     AnalysisSettings, Better, Dimension, ErrorBudget, Exposure, Method, MetricKind, OnInconclusive,
     PopulationCheck, SplitCheck, parse, preset_metrics,
 };
-use serinus_analysis::series::TargetLabels;
+use serinus_analysis::series::{Populations, TargetLabels};
 
 use crate::support::{Comparison, SEED, absolute, must_hold, read};
 
@@ -32,8 +32,8 @@ canary_pipeline:
     assert_eq!(
         metric("error_rate").kind,
         MetricKind::Proportion {
-            events: "errors_total{job=\"a\"}".to_owned(),
-            total: "all_total".to_owned()
+            events: "errors_total{job=\"a\"}".into(),
+            total: "all_total".into()
         }
     );
     assert_eq!(metric("error_rate").better, Better::Lower);
@@ -42,7 +42,7 @@ canary_pipeline:
     assert_eq!(
         metric("crashes").kind,
         MetricKind::EventRate {
-            events: "crashes_total".to_owned(),
+            events: "crashes_total".into(),
             per: Exposure::PodHours
         }
     );
@@ -57,9 +57,9 @@ canary_pipeline:
         metric("wait_p90").kind,
         MetricKind::Quantile {
             quantile: 0.9,
-            histogram: "wait_ms{job=\"a\"}".to_owned(),
+            histogram: "wait_ms{job=\"a\"}".into(),
             is_native: false,
-            scale: 0.001
+            scale: Populations::same(0.001)
         }
     );
     assert_eq!(metric("wait_p90").dimension, Dimension::Seconds);

@@ -42,14 +42,18 @@ fn every_preset_has_the_usual_metrics_in_usable_promql() {
             assert_eq!(name, &metric.name);
             match &metric.kind {
                 MetricKind::Proportion { events, total } => {
-                    check_counter_selector(events).unwrap();
-                    check_counter_selector(total).unwrap();
+                    check_counter_selector(events.one()).unwrap();
+                    check_counter_selector(total.one()).unwrap();
                 }
-                MetricKind::EventRate { events, .. } => check_counter_selector(events).unwrap(),
+                MetricKind::EventRate { events, .. } => {
+                    check_counter_selector(events.one()).unwrap()
+                }
                 MetricKind::Quantile { histogram, .. } => {
-                    check_counter_selector(histogram).unwrap();
+                    check_counter_selector(histogram.one()).unwrap();
                 }
-                MetricKind::Gauge { expression } => check_gauge_expression(expression).unwrap(),
+                MetricKind::Gauge { expression } => {
+                    check_gauge_expression(expression.one()).unwrap()
+                }
             }
         }
     }
@@ -111,7 +115,7 @@ fn the_reference_shows_every_preset_as_it_is() {
             };
             for text in texts {
                 // A bar within a table's cell is escaped.
-                let in_table = format!("`{}`", text.replace('|', "\\|"));
+                let in_table = format!("`{}`", text.one().replace('|', "\\|"));
                 assert!(reference.contains(&in_table), "{preset}: {in_table}");
             }
         }

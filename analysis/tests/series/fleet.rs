@@ -295,7 +295,7 @@ proptest! {
             Sampling::Instants { step_ms },
             Populations { control: read.control.as_slice(), canary: read.canary.as_slice() },
             heartbeats.as_ref(),
-            0.001,
+            Populations::same(0.001),
             &[],
         );
         if counted.upper_bounds.len() == 2 {

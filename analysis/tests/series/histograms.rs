@@ -40,7 +40,14 @@ fn counted(grid: &Grid, control: &[Series], canary: &[Series]) -> PairedHistogra
         canary: &none,
     };
     let populations = Populations { control, canary };
-    histogram(grid, INSTANTS, populations, heartbeats, 0.001, &[])
+    histogram(
+        grid,
+        INSTANTS,
+        populations,
+        heartbeats,
+        Populations::same(0.001),
+        &[],
+    )
 }
 
 /// The ranges of one pod, of seconds.
@@ -60,7 +67,14 @@ fn counted_in_seconds(control: &[Series], canary: &[Series], limits: &[f64]) -> 
         canary: &none,
     };
     let populations = Populations { control, canary };
-    histogram(&grid(1), INSTANTS, populations, heartbeats, 1.0, limits)
+    histogram(
+        &grid(1),
+        INSTANTS,
+        populations,
+        heartbeats,
+        Populations::same(1.0),
+        limits,
+    )
 }
 
 fn quiet() -> Vec<Series> {

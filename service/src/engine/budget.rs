@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serinus_analysis::data::{BudgetData, DataFault, FaultCode};
-use serinus_analysis::pipeline::{Better, ErrorBudget, Metric, MetricKind, Pipeline, Stage};
+use serinus_analysis::pipeline::{
+    Better, ErrorBudget, Metric, MetricKind, Pipeline, Selection, Stage,
+};
 use serinus_analysis::query::{QueryError, counter_increase, region_matcher};
 use serinus_analysis::questions::{Annotation, Answered, MetricQuestion, QuestionTime};
 use serinus_analysis::series::Grid;
@@ -42,18 +44,19 @@ pub(super) async fn read_error_budget(
         return Ok(Some((BudgetData::Fault(fault), Vec::new())));
     }
     let ask = |selector: &str| question(budget, asked.pipeline, asked.stage, selector, grid);
-    let questions = [ask(events)?, ask(total)?];
+    // Of both populations together: the texts of the old version and of the new one.
+    let of_events: Vec<_> = events.every().map(&ask).collect::<Result<_, _>>()?;
+    let of_total: Vec<_> = total.every().map(&ask).collect::<Result<_, _>>()?;
+    let questions = [of_events.as_slice(), of_total.as_slice()].concat();
     let answers = ask_all(asked.source, &questions, share).await;
     let records = questions.iter().zip(&answers).map(record).collect();
-    let data = match answers.as_slice() {
-        [events, total] => counted(metric, events, total).unwrap_or_else(BudgetData::Fault),
-        _ => BudgetData::Fault(no_data("the source was not asked".to_owned())),
-    };
+    let (of_events, of_total) = answers.split_at(of_events.len().min(answers.len()));
+    let data = counted(metric, of_events, of_total).unwrap_or_else(BudgetData::Fault);
     Ok(Some((data, records)))
 }
 
 /// The selectors of the events and of all requests.
-fn counters(metric: &Metric) -> Option<(&Metric, [&str; 2])> {
+fn counters(metric: &Metric) -> Option<(&Metric, [&Selection; 2])> {
     match &metric.kind {
         MetricKind::Proportion { events, total } => Some((metric, [events, total])),
         MetricKind::EventRate { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
@@ -98,8 +101,12 @@ fn record((question, answer): (&MetricQuestion, &Answered)) -> QueryRecord {
 
 /// Both increases. A counter of failures that no target has yet counts none, as in a check; without
 /// one of successes nothing is known.
-fn counted(metric: &Metric, events: &Answered, total: &Answered) -> Result<BudgetData, DataFault> {
-    let (events, total) = (increase(events)?, increase(total)?);
+fn counted(
+    metric: &Metric,
+    events: &[Answered],
+    total: &[Answered],
+) -> Result<BudgetData, DataFault> {
+    let (events, total) = (increases(events)?, increases(total)?);
     let Some(total) = total else {
         return Err(no_data(format!(
             "no requests were counted for {} in the budget's window",
@@ -117,6 +124,17 @@ fn counted(metric: &Metric, events: &Answered, total: &Answered) -> Result<Budge
         }
     };
     Ok(BudgetData::Counts { events, total })
+}
+
+/// The sum of what was answered, and nothing where no answer has a series.
+fn increases(answers: &[Answered]) -> Result<Option<f64>, DataFault> {
+    let mut sum = None;
+    for answer in answers {
+        if let Some(found) = increase(answer)? {
+            *sum.get_or_insert(0.0) += found;
+        }
+    }
+    Ok(sum)
 }
 
 /// The number answered, and nothing for no series.

@@ -43,13 +43,14 @@ pub(crate) fn metric(name: &str, kind: MetricKind, better: Better, dimension: Di
         better,
         dimension,
         events_may_be_absent: false,
+        own: Populations::default(),
     }
 }
 
 pub(crate) fn proportion() -> MetricKind {
     MetricKind::Proportion {
-        events: "errors_total".to_owned(),
-        total: "requests_total".to_owned(),
+        events: "errors_total".into(),
+        total: "requests_total".into(),
     }
 }
 
@@ -150,12 +151,12 @@ pub(crate) fn stage(id: &str, traffic_percent: f64, checks: Vec<Check>) -> Stage
 fn metrics() -> BTreeMap<String, Metric> {
     let quantile = MetricKind::Quantile {
         quantile: 0.99,
-        histogram: "duration_seconds".to_owned(),
+        histogram: "duration_seconds".into(),
         is_native: false,
-        scale: 1.0,
+        scale: Populations::same(1.0),
     };
     let gauge = MetricKind::Gauge {
-        expression: "cpu".to_owned(),
+        expression: "cpu".into(),
     };
     let metrics = [
         metric(

@@ -173,8 +173,8 @@ fn nobody_looks_where_there_is_nothing_to_compare() {
     );
     // Totals of another kind are no requests.
     let other = MetricKind::Proportion {
-        events: "throttled_total".to_owned(),
-        total: "periods_total".to_owned(),
+        events: "throttled_total".into(),
+        total: "periods_total".into(),
     };
     let throttling = metric("throttling", other, Better::Lower, Dimension::Fraction);
     let subject = Subject::Itself(Arc::new(throttling.clone()));

@@ -7,9 +7,9 @@ use crate::series::NativeColumn;
 fn native() -> (Pipeline, Stage) {
     let kind = MetricKind::Quantile {
         quantile: 0.99,
-        histogram: "http_seconds".to_owned(),
+        histogram: "http_seconds".into(),
         is_native: true,
-        scale: 1.0,
+        scale: Populations::same(1.0),
     };
     (pipeline(), stage_of("p99", kind, 8.0))
 }

@@ -20,7 +20,7 @@ use std::borrow::Borrow;
 
 use ndarray::Array2;
 
-use super::cumulative::{Arm, paired};
+use super::cumulative::{Arm, paired, scaled};
 use super::heartbeat::{Heartbeats, TargetBeats};
 use super::ledger::Ledger;
 use super::life::Life;
@@ -84,7 +84,7 @@ pub fn native_histogram<S: Borrow<Series>>(
         control: &control,
         canary: &canary,
     };
-    paired(grid, bounds.iter().copied(), scale, arms)
+    paired(grid, bounds.iter().map(|bound| scaled(*bound, scale)), arms)
 }
 
 /// Follows one target over the instants at which its histogram was there. An instant of which one

@@ -1,0 +1,166 @@
+//! What a file gives of a metric: for both populations, and of each alone.
+
+use crate::series::Populations;
+
+use super::cursor::{Cursor, Field, Fields, Problems};
+use super::own_matchers::OwnMatchers;
+use super::population::{MatcherValues, read_labels};
+
+/// The keys that say what is read. They may stand beside the metric's others, and under `control` and
+/// `canary` for one of the populations.
+const OF_A_POPULATION: &[&str] = &["errors", "events", "total", "histogram", "scale", "gauge"];
+
+/// All keys of a metric.
+pub(super) const KEYS: &[&str] = &[
+    "errors",
+    "events",
+    "total",
+    "per",
+    "events_may_be_absent",
+    "quantile",
+    "histogram",
+    "native",
+    "scale",
+    "gauge",
+    "impact_of",
+    "better",
+    "unit",
+    "control",
+    "canary",
+];
+
+/// What a file gives of a metric.
+pub(super) struct Given<'a> {
+    /// The metric.
+    pub(super) metric: Cursor<'a>,
+    /// What holds for both populations.
+    pub(super) beside: Fields<'a>,
+    /// What holds for one of them: the keys that say what is read, and labels.
+    own: Populations<Option<(Cursor<'a>, Vec<Field<'a>>)>>,
+}
+
+impl<'a> Given<'a> {
+    /// Takes a metric apart.
+    pub(super) fn read(metric: &Cursor<'a>, problems: &mut Problems) -> Option<Self> {
+        let beside = metric.fields(
+            "a mapping such as {errors: .., total: ..}, {gauge: ..} or {quantile: .., histogram: ..}",
+            KEYS,
+            problems,
+        )?;
+        let mut own = |population| {
+            let section: &Cursor<'a> = beside.get(population)?;
+            let expected =
+                "label matchers such as {service: checkout}, or what is read of it alone";
+            let fields = section.entries(expected, problems)?;
+            Some((section.clone(), fields))
+        };
+        let own = Populations {
+            control: own("control"),
+            canary: own("canary"),
+        };
+        Some(Self {
+            metric: metric.clone(),
+            beside,
+            own,
+        })
+    }
+
+    /// Whether a key is given for both populations or for one.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let own = self.own_of(key);
+        self.beside.get(key).is_some() || own.control.is_some() || own.canary.is_some()
+    }
+
+    /// Every place where a key is given.
+    pub(super) fn places(&self, key: &str) -> Vec<&Cursor<'a>> {
+        let own = self.own_places(key).into_iter();
+        self.beside.get(key).into_iter().chain(own).collect()
+    }
+
+    /// Every place where a key is given of one population alone.
+    pub(super) fn own_places(&self, key: &str) -> Vec<&Cursor<'a>> {
+        let own = self.own_of(key);
+        [own.control, own.canary].into_iter().flatten().collect()
+    }
+
+    /// Reads a key that says what is read, once for each place where it is given: what is given of a
+    /// population goes before what is given of both. One that a population lacks is told.
+    pub(super) fn of_each<T: Clone>(
+        &self,
+        key: &str,
+        read: impl Fn(&Cursor<'a>, &mut Problems) -> Option<T>,
+        problems: &mut Problems,
+    ) -> Option<Populations<T>> {
+        let found = self.of_any(key, read, problems);
+        match (found.control, found.canary) {
+            (Some(control), Some(canary)) => Some(Populations {
+                control: control?,
+                canary: canary?,
+            }),
+            (Some(_), None) => self.lacks(key, "canary", problems),
+            (None, Some(_)) => self.lacks(key, "control", problems),
+            (None, None) => None,
+        }
+    }
+
+    /// The same of a key that a population may lack.
+    pub(super) fn of_any<T: Clone>(
+        &self,
+        key: &str,
+        read: impl Fn(&Cursor<'a>, &mut Problems) -> Option<T>,
+        problems: &mut Problems,
+    ) -> Populations<Option<Option<T>>> {
+        let both = self.beside.get(key).map(|value| read(value, problems));
+        let own = self.own_of(key);
+        let mut of = |own: Option<&Cursor<'a>>| {
+            let read = own.map(|value| read(value, problems));
+            read.or_else(|| both.clone())
+        };
+        Populations {
+            control: of(own.control),
+            canary: of(own.canary),
+        }
+    }
+
+    fn lacks<T>(&self, key: &str, population: &str, problems: &mut Problems) -> Option<T> {
+        let message = format!(
+            "{key:?} is not said of the {population}: give it there as well, or beside for both"
+        );
+        self.metric.problem(problems, message);
+        None
+    }
+
+    /// The matchers of each population that are the metric's own.
+    pub(super) fn matchers(&self, problems: &mut Problems) -> Populations<Option<OwnMatchers>> {
+        self.own.as_ref().map(|own| {
+            let (section, fields) = own.as_ref()?;
+            let labels = fields.iter().filter(|field| !says_what_is_read(field));
+            let labels: Vec<&Field<'_>> = labels.collect();
+            if labels.is_empty() && !fields.is_empty() {
+                return None;
+            }
+            let matchers =
+                read_labels(section, &labels, MatcherValues::WithPlaceholders, problems)?;
+            match OwnMatchers::new(matchers) {
+                Ok(own) => Some(own),
+                Err(message) => {
+                    section.problem(problems, message);
+                    None
+                }
+            }
+        })
+    }
+
+    fn own_of(&self, key: &str) -> Populations<Option<&Cursor<'a>>> {
+        self.own.as_ref().map(|own| {
+            let (_, fields) = own.as_ref()?;
+            let field = fields.iter().find(|field| field.key == key)?;
+            Some(&field.value)
+        })
+    }
+}
+
+/// Whether a key of a population says what is read of it. All others are labels.
+fn says_what_is_read(field: &Field<'_>) -> bool {
+    OF_A_POPULATION.contains(&field.key)
+}

@@ -7,6 +7,7 @@
 
 mod arriving;
 mod asking;
+mod client;
 mod config;
 mod credentials;
 pub(crate) mod decode;

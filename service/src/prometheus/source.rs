@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arriving::Arriving;
 use super::asking::Asking;
+use super::client::SendError;
 use super::config::{SourceConfig, SourceConfigError, SourceUrl};
 use super::credentials::Credentials;
 use super::decode::{DecodeError, decode};
@@ -25,7 +26,7 @@ use super::fault::Faults;
 use super::health::Health;
 use super::in_flight::InFlight;
 use super::room::{NoRoom, Part, Share};
-use super::transport::{SendError, Transport};
+use super::transport::Transport;
 use super::{Answer, Question, SourceFault};
 use tries::{Failure, Tries};
 

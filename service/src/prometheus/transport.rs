@@ -1,17 +1,18 @@
 //! The wire: one configured client for each source, and the parameters of a query.
 //!
-//! `prometheus-http-query` sends what it can carry. Its range query knows whole seconds only, so
-//! a grid of parts of a second goes out by the same client with parameters of ours.
+//! `prometheus-http-query` sends what it can carry. Its range query knows whole seconds only, and it
+//! shows no request before it is sent: a grid of parts of a second, and what is signed, go out by the
+//! same client with parameters of ours.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_http_query::Client as PrometheusClient;
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::client::{SendError, TlsFiles, build_client, innermost};
 use super::config::SourceConfig;
+use super::credentials::Seal;
 use super::files::FromFiles;
 use super::{IndexOf, IndexQuestion, Question, QuestionTime};
 
@@ -65,7 +66,7 @@ impl Transport {
         &self,
         question: &Question,
         server_timeout: Duration,
-        headers: HeaderMap,
+        seal: &Seal<'_>,
     ) -> Result<Response, SendError> {
         let clients = self.clients();
         let timeout_ms = i64::try_from(server_timeout.as_millis())
@@ -73,12 +74,17 @@ impl Transport {
             .max(1);
         let prometheus = &clients.prometheus;
         let sent = match question.at {
+            _ if seal.is_signature() => {
+                return self
+                    .post_form(&clients.http, question, timeout_ms, seal)
+                    .await;
+            }
             QuestionTime::Instant { at_ms } => {
                 let mut query = prometheus
                     .query(&question.promql)
                     .timeout(timeout_ms)
                     .query("time", decimal_seconds(at_ms));
-                for (name, value) in &headers {
+                for (name, value) in seal.headers() {
                     query = query.header(name, value.clone());
                 }
                 query.post_raw().await
@@ -93,26 +99,15 @@ impl Transport {
                 let mut query = prometheus
                     .query_range(&question.promql, start, end, step)
                     .timeout(timeout_ms);
-                for (name, value) in &headers {
+                for (name, value) in seal.headers() {
                     query = query.header(name, value.clone());
                 }
                 query.post_raw().await
             }
-            QuestionTime::Range {
-                start_ms,
-                end_ms,
-                step_ms,
-            } => {
-                let form = [
-                    ("query", question.promql.clone()),
-                    ("start", decimal_seconds(start_ms)),
-                    ("end", decimal_seconds(end_ms)),
-                    ("step", decimal_seconds(step_ms)),
-                    ("timeout", format!("{timeout_ms}ms")),
-                ];
-                let request = clients.http.post(self.endpoint("query_range"));
-                let sent = request.headers(headers).form(&form).send().await;
-                return sent.map_err(|error| SendError::from(&error));
+            QuestionTime::Range { .. } => {
+                return self
+                    .post_form(&clients.http, question, timeout_ms, seal)
+                    .await;
             }
         };
         sent.map_err(|error| match &error {
@@ -124,12 +119,43 @@ impl Transport {
         })
     }
 
+    /// Sends a question with parameters of ours.
+    async fn post_form(
+        &self,
+        http: &Client,
+        question: &Question,
+        timeout_ms: i64,
+        seal: &Seal<'_>,
+    ) -> Result<Response, SendError> {
+        let mut form = vec![("query", question.promql.clone())];
+        let endpoint = match question.at {
+            QuestionTime::Instant { at_ms } => {
+                form.push(("time", decimal_seconds(at_ms)));
+                "query"
+            }
+            QuestionTime::Range {
+                start_ms,
+                end_ms,
+                step_ms,
+            } => {
+                form.extend([
+                    ("start", decimal_seconds(start_ms)),
+                    ("end", decimal_seconds(end_ms)),
+                    ("step", decimal_seconds(step_ms)),
+                ]);
+                "query_range"
+            }
+        };
+        form.push(("timeout", format!("{timeout_ms}ms")));
+        send(http, http.post(self.endpoint(endpoint)).form(&form), seal).await
+    }
+
     /// Sends a question to the index and waits for the head of the response. Of names as a form, for
     /// a selector may be long; of values Prometheus knows no other way than this.
     pub(super) async fn ask_index(
         &self,
         question: &IndexQuestion,
-        headers: HeaderMap,
+        seal: &Seal<'_>,
     ) -> Result<Response, SendError> {
         let http = &self.clients().http;
         let selector = question.selector.iter();
@@ -150,15 +176,13 @@ impl Transport {
                 http.get(url)
             }
         };
-        let sent = request.headers(headers).send().await;
-        sent.map_err(|error| SendError::from(&error))
+        send(http, request, seal).await
     }
 
     /// Asks which build the source is: a question that costs it nothing.
-    pub(super) async fn get_build(&self, headers: HeaderMap) -> Result<Response, SendError> {
-        let request = self.clients().http.get(self.endpoint("status/buildinfo"));
-        let sent = request.headers(headers).send().await;
-        sent.map_err(|error| SendError::from(&error))
+    pub(super) async fn get_build(&self, seal: &Seal<'_>) -> Result<Response, SendError> {
+        let http = &self.clients().http;
+        send(http, http.get(self.endpoint("status/buildinfo")), seal).await
     }
 
     fn endpoint(&self, name: &str) -> Url {
@@ -172,6 +196,22 @@ impl Transport {
     fn clients(&self) -> Arc<Clients> {
         self.clients.get(&self.source, "certificates")
     }
+}
+
+/// Sends a request that is whole, with all that lets the source know who asks.
+async fn send(
+    http: &Client,
+    request: RequestBuilder,
+    seal: &Seal<'_>,
+) -> Result<Response, SendError> {
+    let mut request = request.build().map_err(|error| SendError::from(&error))?;
+    seal.put_on(&mut request).map_err(|cause| SendError {
+        is_timeout: false,
+        is_cut: false,
+        cause,
+    })?;
+    let sent = http.execute(request).await;
+    sent.map_err(|error| SendError::from(&error))
 }
 
 fn other_error(error: &prometheus_http_query::Error) -> SendError {

@@ -11,7 +11,7 @@ use serinus_openapi::pipeline::Method;
 use serinus_openapi::{Explained, ProblemType};
 
 use crate::config::{ConfigFile, ServeArguments};
-use crate::prometheus::SourceConfig;
+use crate::prometheus::{GoogleConfig, OAuth2Config, SigV4Config, SourceConfig};
 
 const WRITTEN: &str = "<!-- Written by `make reference` from the code: change it there. -->";
 
@@ -92,10 +92,12 @@ fn the_page_of_settings_is_what_the_code_says() {
     for argument in command.get_arguments() {
         rows += &setting(argument);
     }
-    let mut sources = String::new();
-    for (key, about, default) in SOURCE_KEYS {
-        let _ = writeln!(sources, "| `{key}` | {about} | {default} |");
-    }
+    let sources = keys_table(&SOURCE_KEYS);
+    let (sigv4, oauth2, google) = (
+        keys_table(&SIGV4_KEYS),
+        keys_table(&OAUTH2_KEYS),
+        keys_table(&GOOGLE_KEYS),
+    );
     let text = format!(
         "# Configuration\n\n{WRITTEN}\n\n\
          Every setting can be given as a flag of `serinus serve`, as a variable, or in a YAML file that \
@@ -108,12 +110,27 @@ fn the_page_of_settings_is_what_the_code_says() {
          ```yaml\nsources:\n  default: {{url: http://prometheus:9090}}\n  eu: {{url: \
          https://mimir.eu/prometheus, headers: {{X-Scope-OrgID: team}}, bearer_token_file: \
          /run/secrets/token}}\n```\n\n\
-         | key | what it is | default |\n|---|---|---|\n{sources}"
+         {sources}\n\
+         A source takes one kind of credentials: a user in its url, `basic_auth`, a bearer token, `sigv4`, \
+         `oauth2` or\n`google`. Examples for AWS, Azure and Google are in \
+         [operations](operations.md#a-prometheus-of-a-cloud). Every file is read\nagain when it changes; \
+         one that cannot be used then leaves what was read last. An unknown key is refused.\n\n\
+         ### `sigv4`\n\n{sigv4}\n\
+         ### `oauth2`\n\n{oauth2}\n\
+         ### `google`\n\n{google}"
     );
     for key in keys_of::<ConfigFile>("nonsense: 1") {
         assert!(text.contains(&format!("`{key}`")), "`{key}` is not told");
     }
     holds("configuration.md", &text);
+}
+
+fn keys_table(keys: &[(&str, &str, &str)]) -> String {
+    let mut text = "| key | what it is | default |\n|---|---|---|\n".to_owned();
+    for (key, about, default) in keys {
+        let _ = writeln!(text, "| `{key}` | {about} | {default} |");
+    }
+    text
 }
 
 /// One row: the help has the default at its end.
@@ -148,7 +165,7 @@ fn setting(argument: &Arg) -> String {
 }
 
 /// What can be said of a source, with its default.
-const SOURCE_KEYS: [(&str, &str, &str); 13] = [
+const SOURCE_KEYS: [(&str, &str, &str); 16] = [
     (
         "url",
         "where the API is, less `/api/v1`: `http://prometheus:9090`, with a path where there is one",
@@ -191,6 +208,13 @@ const SOURCE_KEYS: [(&str, &str, &str); 13] = [
         "a file with the token, read again when it changes",
         "",
     ),
+    ("sigv4", "keys that sign each query for AWS, see below", ""),
+    (
+        "oauth2",
+        "a client that gets tokens by itself, as for Azure, see below",
+        "",
+    ),
+    ("google", "a service account of Google, see below", ""),
     (
         "ca_file",
         "certificate authorities to trust in place of the system's, as PEM",
@@ -202,6 +226,79 @@ const SOURCE_KEYS: [(&str, &str, &str); 13] = [
         "",
     ),
     ("client_key_file", "the client's private key, as PEM", ""),
+];
+
+/// What can be said of keys that sign for AWS.
+const SIGV4_KEYS: [(&str, &str, &str); 8] = [
+    (
+        "region",
+        "the region of the workspace, such as `eu-west-1`",
+        "",
+    ),
+    ("access_key", "the access key itself", ""),
+    ("access_key_file", "a file with the access key", ""),
+    ("secret_key", "the secret key itself", ""),
+    ("secret_key_file", "a file with the secret key", ""),
+    ("session_token", "the token of temporary keys", ""),
+    (
+        "session_token_file",
+        "a file with the token of temporary keys",
+        "",
+    ),
+    ("service", "the service that is asked", "`aps`"),
+];
+
+/// What can be said of a client that gets tokens.
+const OAUTH2_KEYS: [(&str, &str, &str); 9] = [
+    (
+        "token_url",
+        "where tokens are given: `https://`, or `http://` on this host",
+        "",
+    ),
+    ("client_id", "the name of the client", ""),
+    ("client_secret", "the secret of the client itself", ""),
+    (
+        "client_secret_file",
+        "a file with the secret of the client",
+        "",
+    ),
+    (
+        "client_assertion_file",
+        "in place of a secret a file with a token of somebody whom the endpoint trusts, such as \
+         Kubernetes (workload identity)",
+        "",
+    ),
+    ("scopes", "what the token is asked for, as a list", ""),
+    (
+        "endpoint_params",
+        "parameters that the endpoint wants beside, such as `audience`",
+        "",
+    ),
+    (
+        "send_secret_in",
+        "where the secret is sent: `header` (basic authentication) or `body`",
+        "`header`",
+    ),
+    (
+        "ca_file",
+        "certificate authorities to trust for `token_url` in place of the system's, as PEM",
+        "",
+    ),
+];
+
+/// What can be said of a service account of Google.
+const GOOGLE_KEYS: [(&str, &str, &str); 2] = [
+    (
+        "credentials_file",
+        "the JSON key of a service account; without it the metadata server is asked for the account of \
+         the machine or pod",
+        "",
+    ),
+    (
+        "metadata_url",
+        "where the metadata server is",
+        "`http://metadata.google.internal`",
+    ),
 ];
 
 /// The keys that a part of the file may have, as the message for a wrong one names them.
@@ -217,8 +314,18 @@ fn keys_of<T: serde::de::DeserializeOwned>(wrong: &str) -> Vec<String> {
         .step_by(2)
         .map(str::to_owned)
         .collect();
-    assert!(keys.len() > 5, "{message}");
+    assert!(keys.len() > 1, "{message}");
     keys
+}
+
+#[test]
+fn every_setting_of_a_cloud_is_told() {
+    fn names(keys: &[(&'static str, &str, &str)]) -> Vec<&'static str> {
+        keys.iter().map(|(key, ..)| *key).collect()
+    }
+    assert_eq!(keys_of::<SigV4Config>("nonsense: 1"), names(&SIGV4_KEYS));
+    assert_eq!(keys_of::<OAuth2Config>("nonsense: 1"), names(&OAUTH2_KEYS));
+    assert_eq!(keys_of::<GoogleConfig>("nonsense: 1"), names(&GOOGLE_KEYS));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What can be set for a source.
 
+mod clouds;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -10,6 +12,10 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
+
+pub(crate) use clouds::{
+    ClientProof, GoogleConfig, OAuth2Config, SecretPlace, SigV4Config, token_url,
+};
 
 /// Longest time that one query may be given: callers of the gate give up at 10 s, and a query
 /// that takes a minute is a mistake in any case.
@@ -48,6 +54,15 @@ pub(crate) struct SourceConfig {
     /// File with the bearer token, read again when it changes.
     #[serde(default)]
     pub bearer_token_file: Option<PathBuf>,
+    /// Keys that sign each query for AWS.
+    #[serde(default)]
+    pub sigv4: Option<SigV4Config>,
+    /// A client that gets tokens by itself, as Azure wants it.
+    #[serde(default)]
+    pub oauth2: Option<OAuth2Config>,
+    /// A service account of Google.
+    #[serde(default, deserialize_with = "clouds::some_google")]
+    pub google: Option<GoogleConfig>,
     /// PEM file of the certificate authorities to trust in place of the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -103,6 +118,9 @@ impl SourceConfig {
             basic_auth: None,
             bearer_token: None,
             bearer_token_file: None,
+            sigv4: None,
+            oauth2: None,
+            google: None,
             ca_file: None,
             client_certificate_file: None,
             client_key_file: None,
@@ -121,19 +139,7 @@ impl SourceConfig {
         if self.max_bytes == 0 || self.max_series == 0 {
             return Err("max_bytes and max_series must be at least 1".to_owned());
         }
-        let authorizations = [
-            self.url.user.is_some(),
-            self.basic_auth.is_some(),
-            self.bearer_token.is_some(),
-            self.bearer_token_file.is_some(),
-        ];
-        if authorizations.into_iter().filter(|&set| set).count() > 1 {
-            return Err(
-                "more than one of basic_auth, bearer_token, bearer_token_file and a user in the \
-                 url is set: keep one"
-                    .to_owned(),
-            );
-        }
+        self.one_authorization()?;
         if let Some(basic_auth) = &self.basic_auth
             && basic_auth.password.is_some()
             && basic_auth.password_file.is_some()
@@ -153,6 +159,32 @@ impl SourceConfig {
             ));
         }
         Duration::try_from_secs_f64(self.timeout_seconds).map_err(|error| error.to_string())
+    }
+
+    /// Checks that it says only once who asks, and that well.
+    fn one_authorization(&self) -> Result<(), String> {
+        let kinds = [
+            ("a user in the url", self.url.user.is_some()),
+            ("basic_auth", self.basic_auth.is_some()),
+            ("bearer_token", self.bearer_token.is_some()),
+            ("bearer_token_file", self.bearer_token_file.is_some()),
+            ("sigv4", self.sigv4.is_some()),
+            ("oauth2", self.oauth2.is_some()),
+            ("google", self.google.is_some()),
+        ];
+        let set: Vec<&str> = kinds
+            .into_iter()
+            .filter_map(|(kind, is_set)| is_set.then_some(kind))
+            .collect();
+        if set.len() > 1 {
+            return Err(format!(
+                "{} are set, and a source takes one kind of credentials: keep one",
+                set.join(" and ")
+            ));
+        }
+        self.sigv4.as_ref().map_or(Ok(()), SigV4Config::check)?;
+        self.oauth2.as_ref().map_or(Ok(()), OAuth2Config::check)?;
+        self.google.as_ref().map_or(Ok(()), GoogleConfig::check)
     }
 }
 

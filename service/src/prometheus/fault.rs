@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use serinus_analysis::data::FaultCode;
 
 use super::SourceFault;
+use super::credentials::{TokenFault, TokenTrouble};
 use super::decode::DecodeError;
 
 /// Longest text of others that goes into a message, in characters: leaves room for what is said
@@ -41,6 +42,8 @@ pub(super) fn one_line(text: &str) -> String {
 pub(super) struct Faults<'a> {
     /// The name of the source.
     pub(super) source: &'a str,
+    /// What to look at where it refuses the credentials.
+    pub(super) credentials_cure: &'static str,
 }
 
 impl Faults<'_> {
@@ -58,6 +61,44 @@ impl Faults<'_> {
                 "cannot be reached ({}): check its url and that it runs",
                 one_line(cause)
             ),
+        )
+    }
+
+    /// The fault of a source that was not asked, for lack of a token.
+    pub(super) fn no_token(self, fault: &TokenFault) -> SourceFault {
+        let (code, what) = match &fault.trouble {
+            TokenTrouble::Unreachable(cause) => (
+                FaultCode::SourceUnavailable,
+                format!("cannot be reached ({})", one_line(cause)),
+            ),
+            TokenTrouble::Slow(timeout) => (
+                FaultCode::SourceSlow,
+                format!("did not answer within {} s", timeout.as_secs_f64()),
+            ),
+            TokenTrouble::Refused(status, _) => (
+                FaultCode::SourceRefusedCredentials,
+                format!("refused (HTTP {})", status.as_u16()),
+            ),
+            TokenTrouble::Failed(status) => (
+                FaultCode::SourceFailed,
+                format!("failed (HTTP {})", status.as_u16()),
+            ),
+            TokenTrouble::NoToken(detail) => (
+                FaultCode::SourceRefusedCredentials,
+                format!("gave none ({})", one_line(detail)),
+            ),
+        };
+        // At the end: what is said there may be long, and what to do must not be cut off.
+        let said = match &fault.trouble {
+            TokenTrouble::Refused(_, said) if !said.is_empty() => {
+                format!("; it says{}", colon(said))
+            }
+            _ => String::new(),
+        };
+        let (endpoint, cure) = (one_line(&fault.endpoint), fault.cure);
+        self.fault(
+            code,
+            &format!("has no token, for {endpoint} {what}: {cure}{said}"),
         )
     }
 
@@ -216,7 +257,10 @@ impl Faults<'_> {
         match (status, error) {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => self.fault(
                 FaultCode::SourceRefusedCredentials,
-                &format!("refused the credentials ({http}): check user, token and tenant headers"),
+                &format!(
+                    "refused the credentials ({http}): {}",
+                    self.credentials_cure
+                ),
             ),
             // It says nothing about the query: the same one is answered later.
             (StatusCode::TOO_MANY_REQUESTS, error) => self.too_busy(error, body),

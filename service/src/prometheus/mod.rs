@@ -7,6 +7,7 @@
 
 mod arriving;
 mod asking;
+mod client;
 mod config;
 mod credentials;
 pub(crate) mod decode;
@@ -19,6 +20,8 @@ mod source;
 mod sources;
 mod transport;
 
+#[cfg(test)]
+pub(crate) use config::{GoogleConfig, OAuth2Config, SigV4Config};
 pub(crate) use config::{SourceConfig, SourceConfigError, SourceUrl};
 pub(crate) use files::read_small;
 pub(crate) use room::{ReadingOf, Room, Share};

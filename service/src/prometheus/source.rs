@@ -1,15 +1,15 @@
 //! One source: asks a question within its deadline and its limits.
 
 mod index;
+mod told_time;
 mod tries;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use chrono::DateTime;
-use reqwest::Response;
-use reqwest::header::{AGE, DATE, HeaderMap, LOCATION};
+use reqwest::header::LOCATION;
+use reqwest::{Response, StatusCode};
 use serinus_analysis::data::FaultCode;
 use serinus_analysis::questions::Annotation;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -18,21 +18,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::arriving::Arriving;
 use super::asking::Asking;
+use super::client::SendError;
 use super::config::{SourceConfig, SourceConfigError, SourceUrl};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Seal, TokenTrouble};
 use super::decode::{DecodeError, decode};
 use super::fault::Faults;
 use super::health::Health;
 use super::in_flight::InFlight;
 use super::room::{NoRoom, Part, Share};
-use super::transport::{SendError, Transport};
+use super::transport::Transport;
 use super::{Answer, Question, SourceFault};
 use tries::{Failure, Tries};
 
 use crate::aside::aside;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
-use crate::time::UnixMillis;
 
 /// Share of the remaining time that the source is given for the query itself, so that its own
 /// message arrives before we stop waiting.
@@ -100,7 +100,7 @@ impl Source {
     ) -> Result<Self, SourceConfigError> {
         let name = name.into();
         let parts = config.check().and_then(|timeout| {
-            let credentials = Credentials::new(&name, &config)?;
+            let credentials = Credentials::new(&name, &config, timeout)?;
             let transport = Transport::new(&name, &config, timeout)?;
             Ok((timeout, credentials, transport))
         });
@@ -173,29 +173,11 @@ impl Source {
         let _ = self.metrics.set(Arc::clone(metrics));
     }
 
-    /// Tells a clock from now on what time the source says it is. The first call counts.
-    pub(super) fn tells_the_time_to(&self, clock: &SharedClock) {
-        let _ = self.clock.set(Arc::clone(clock));
-    }
-
-    /// Asks for nothing but what time it is, which comes with whatever it answers.
-    pub(crate) async fn hear_the_time(&self) {
-        let headers = self.credentials.headers();
-        if let Ok(response) = self.transport.get_build(headers).await {
-            self.note_time(&response);
-        }
-    }
-
-    fn note_time(&self, response: &Response) {
-        if let Some(clock) = self.clock.get()
-            && let Some(told) = told_time(response.headers())
-        {
-            clock.hear(told);
-        }
-    }
-
     fn faults(&self) -> Faults<'_> {
-        Faults { source: &self.name }
+        Faults {
+            source: &self.name,
+            credentials_cure: self.credentials.cure(),
+        }
     }
 
     async fn ask_alone(
@@ -236,11 +218,11 @@ impl Source {
         question: &Question,
         place: &mut Place<'_, '_>,
     ) -> Result<Answer, Failure> {
+        let seal = self.seal().await?;
         let remaining = place.deadline.saturating_duration_since(Instant::now());
-        let headers = self.credentials.headers();
         let response = self
             .transport
-            .post(question, remaining.mul_f64(SERVER_SHARE), headers)
+            .post(question, remaining.mul_f64(SERVER_SHARE), &seal)
             .await
             .map_err(|error| self.not_sent(&error))?;
         self.note_time(&response);
@@ -250,6 +232,17 @@ impl Source {
         } else {
             Err(self.read_failure(response).await)
         }
+    }
+
+    /// What to send a query with now.
+    async fn seal(&self) -> Result<Seal<'_>, Failure> {
+        self.credentials.seal().await.map_err(|fault| Failure {
+            may_be_retried: matches!(
+                fault.trouble,
+                TokenTrouble::Unreachable(_) | TokenTrouble::Failed(_)
+            ),
+            fault: self.faults().no_token(&fault),
+        })
     }
 
     fn not_sent(&self, error: &SendError) -> Failure {
@@ -337,6 +330,9 @@ impl Source {
                 .and_then(|url| url.host_str().map(str::to_owned));
             return Failure::lasting(self.faults().redirected(status, target.as_deref()));
         }
+        if status == StatusCode::UNAUTHORIZED {
+            self.credentials.refused();
+        }
         let mut body = Vec::new();
         // What can be read of it is enough, and a failure to read it is no news.
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -375,14 +371,6 @@ impl Source {
             other => other,
         }
     }
-}
-
-/// What time an answer says it is, unless somebody on the way has kept it for a while.
-fn told_time(headers: &HeaderMap) -> Option<UnixMillis> {
-    let date = headers.get(DATE).filter(|_| !headers.contains_key(AGE))?;
-    // An HTTP date is one of RFC 2822.
-    let date = DateTime::parse_from_rfc2822(date.to_str().ok()?).ok()?;
-    Some(UnixMillis::from(date.to_utc()))
 }
 
 #[cfg(test)]

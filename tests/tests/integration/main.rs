@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod between_stages;
 mod cli;
+mod cloud_credentials;
 mod contract;
 mod contracts;
 mod demo;

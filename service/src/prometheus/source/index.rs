@@ -82,10 +82,10 @@ impl Source {
         question: &IndexQuestion,
         share: &Arc<Share>,
     ) -> Result<(Vec<String>, u64), Failure> {
-        let headers = self.credentials.headers();
+        let seal = self.seal().await?;
         let response = self
             .transport
-            .ask_index(question, headers)
+            .ask_index(question, &seal)
             .await
             .map_err(|error| self.not_sent(&error))?;
         self.note_time(&response);

@@ -1,9 +1,13 @@
 //! The source against servers that fail in every way, on real sockets.
 
 mod credentials;
+mod double;
+mod google;
 mod index;
 mod limits;
+mod signed;
 mod tls;
+mod tokens;
 mod upstream;
 
 use std::time::Duration;

@@ -41,6 +41,7 @@ pub(crate) use model::{Comparison, Condition};
 pub use names::nearest_name;
 pub use presets::{
     DEFAULT_PRESET, Durations, PRESET_NAMES, PRESETS, Preset, Requests, Resources, preset_metrics,
+    presets_of,
 };
 pub use remarks::{Remark, RemarkCode};
 #[cfg(test)]

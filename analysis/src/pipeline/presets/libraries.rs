@@ -1,6 +1,6 @@
 //! Programs that count their own requests, with a library.
 
-use super::resources::{CONTAINER, PROCESS};
+use super::resources::{CONTAINER, DOTNET_PROCESS, PROCESS};
 use super::{Durations, Preset, Requests};
 
 /// HTTP services with a Prometheus client library. The libraries leave the names to the
@@ -51,6 +51,80 @@ pub(super) const OTEL_HTTP: Preset = Preset {
     canary: "{service_name: checkout, service_version: 1.9.0}",
     about: "Resource attributes, where they are promoted to labels. Also the metrics that ASP.NET Core 8 \
             has built in.",
+};
+
+/// Spring Boot and Quarkus, whose timer of requests is the same. The timer's own count is the counter
+/// of requests. What probes and scrapes ask of Spring Boot's actuator are no requests of users, and
+/// at little traffic more than those; Quarkus leaves its own paths out itself.
+pub(super) const MICROMETER: Preset = Preset {
+    name: "micrometer",
+    project: "Spring Boot, Quarkus (Micrometer)",
+    version: "Spring Boot 3.0, Quarkus 2.13",
+    read_in: &[
+        "`spring-web/src/main/java/org/springframework/http/server/observation/ServerHttpObservationDocumentation.java` \
+         of `spring-projects/spring-framework`",
+        "<https://quarkus.io/version/2.13/guides/micrometer>",
+    ],
+    requests: Requests {
+        errors: r#"http_server_requests_seconds_count{status=~"5..",uri!~"/actuator.*"}"#,
+        total: r#"http_server_requests_seconds_count{uri!~"/actuator.*"}"#,
+        durations: Some(Durations {
+            histogram: r#"http_server_requests_seconds{uri!~"/actuator.*"}"#,
+            scale: 1.0,
+        }),
+    },
+    resources: CONTAINER,
+    control: "{application: checkout, version: 1.8.0}",
+    canary: "{application: checkout, version: 1.9.0}",
+    about: "Common tags (`management.metrics.tags.version`). Latencies need \
+            `management.metrics.distribution.percentiles-histogram.http.server.requests=true`.",
+};
+
+/// ASP.NET Core with prometheus-net. The metrics that ASP.NET Core has built in go through
+/// OpenTelemetry and are those of `otel-http`.
+pub(super) const DOTNET: Preset = Preset {
+    name: "dotnet",
+    project: "prometheus-net (ASP.NET Core)",
+    version: "8.2",
+    read_in: &[
+        "`Prometheus.AspNetCore/HttpMetrics/HttpRequestLabelNames.cs` and \
+         `Prometheus.AspNetCore/HttpMetrics/HttpRequestCountMiddleware.cs` of \
+         `prometheus-net/prometheus-net`",
+    ],
+    requests: Requests {
+        errors: r#"http_requests_received_total{code=~"5.."}"#,
+        total: "http_requests_received_total",
+        durations: Some(Durations {
+            histogram: "http_request_duration_seconds",
+            scale: 1.0,
+        }),
+    },
+    resources: DOTNET_PROCESS,
+    control: "{job: payments, track: stable}",
+    canary: "{job: payments, track: canary}",
+    about: "A label of the pods that the scrape copies. Without prometheus-net: `otel-http`.",
+};
+
+/// Node with express-prom-bundle, and what programs with prom-client are used to name alike. The
+/// histogram's own count is the counter of requests.
+pub(super) const NODE: Preset = Preset {
+    name: "node",
+    project: "express-prom-bundle, prom-client (Node)",
+    version: "express-prom-bundle 8.0",
+    read_in: &["`src/index.js` of `jochen-schweizer/express-prom-bundle`"],
+    requests: Requests {
+        errors: r#"http_request_duration_seconds_count{status_code=~"5.."}"#,
+        total: "http_request_duration_seconds_count",
+        durations: Some(Durations {
+            histogram: "http_request_duration_seconds",
+            scale: 1.0,
+        }),
+    },
+    resources: PROCESS,
+    control: "{job: storefront, track: stable}",
+    canary: "{job: storefront, track: canary}",
+    about: "A label of the pods that the scrape copies. The processor and the memory need \
+            `promClient: {collectDefaultMetrics: {}}`.",
 };
 
 /// gRPC services with the Prometheus interceptors of the gRPC ecosystem; their histogram must be

@@ -21,8 +21,7 @@ pub(super) const ISTIO: Preset = Preset {
     resources: CONTAINER,
     control: "{destination_canonical_service: checkout, destination_version: v1}",
     canary: "{destination_canonical_service: checkout, destination_version: v2}",
-    about: "The label `version` of the pods. With Argo Rollouts, where versions share it, the workload: \
-            `destination_workload`.",
+    about: "The label `version` of the pods.",
 };
 
 /// Linkerd's proxy metrics, inbound side. `classification` knows gRPC's failures too.

@@ -7,6 +7,7 @@
 
 mod definitions;
 mod envoy;
+mod found;
 mod libraries;
 mod meshes;
 mod platforms;
@@ -14,6 +15,8 @@ mod proxies;
 mod resources;
 
 use std::collections::BTreeMap;
+
+pub use found::presets_of;
 
 use super::metrics::{Definition, measured};
 use super::model::Metric;
@@ -76,13 +79,26 @@ pub struct Resources {
 pub const PRESETS: &[Preset] = &[
     libraries::PROMETHEUS,
     libraries::OTEL_HTTP,
+    libraries::MICROMETER,
+    libraries::DOTNET,
+    libraries::NODE,
     libraries::GRPC,
     platforms::KUBERNETES,
+    platforms::KNATIVE,
+    platforms::KNATIVE_OPENCENSUS,
     meshes::ISTIO,
     meshes::LINKERD,
     envoy::ENVOY,
+    envoy::CONTOUR,
+    envoy::GLOO,
+    envoy::KUMA,
     proxies::NGINX_INGRESS,
+    proxies::NGINX_PLUS,
+    proxies::NGINX_VTS,
+    proxies::HAPROXY,
     proxies::TRAEFIK,
+    proxies::APISIX,
+    proxies::SKIPPER,
 ];
 
 /// The names of the presets, in the order of the table.

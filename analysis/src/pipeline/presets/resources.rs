@@ -11,6 +11,14 @@ pub(super) const PROCESS: Resources = Resources {
     memory: "process_resident_memory_bytes",
 };
 
+/// What prometheus-net says of its own process: it names the memory otherwise.
+///
+/// Source: `Prometheus/DotNetStats.cs` of `prometheus-net/prometheus-net`.
+pub(super) const DOTNET_PROCESS: Resources = Resources {
+    cpu: "rate(process_cpu_seconds_total[2m])",
+    memory: "process_working_set_bytes",
+};
+
 /// What cAdvisor, within the kubelet, says of a pod's containers. `container=""` is the sum of
 /// the pod's and `POD` its pause container: both would count twice.
 ///

@@ -1,8 +1,11 @@
 //! Every preset on what its project really exposes, judged end to end on a real Prometheus.
 
+use std::time::Duration;
+
 use serde_json::json;
 use serinus_tests::{
-    ExposedCanary, Exposition, RealPrometheus, Reply, SerinusProcess, now_ms, repository_path,
+    CommandOutput, ExposedCanary, Exposition, RealPrometheus, Reply, SerinusProcess, now_ms,
+    repository_path, run_command, serinus_binary,
 };
 
 use crate::contract::{analyse, rfc3339};
@@ -99,5 +102,33 @@ async fn a_good_canary_of_every_preset_is_promoted() -> anyhow::Result<()> {
 async fn a_bad_canary_of_every_preset_is_rolled_back() -> anyhow::Result<()> {
     let replies = judged(ExposedCanary::Bad).await?;
     assert_eq!(other_than("rollback", "fail", &replies), [] as [&str; 0]);
+    Ok(())
+}
+
+async fn linted(prometheus: &RealPrometheus, pipeline: &str) -> anyhow::Result<CommandOutput> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("checkout.yaml");
+    std::fs::write(&file, pipeline)?;
+    let file = file.to_string_lossy();
+    let arguments = ["lint", "--prometheus", prometheus.url(), &file];
+    run_command(&serinus_binary()?, &arguments, Duration::from_secs(30)).await
+}
+
+#[tokio::test]
+async fn lint_proposes_the_preset_whose_metrics_are_there() -> anyhow::Result<()> {
+    let mut all = expositions()?;
+    all.retain(|exposition| exposition.name == "istio");
+    let (prometheus, _) = prometheus_of(&all, ExposedCanary::Good).await?;
+    let proposed = "hint: error_rate: this Prometheus has the metrics of the preset istio: write \
+                    preset: istio";
+    let with_preset = pipeline(&all[0]);
+
+    let told = linted(&prometheus, &with_preset.replace("preset: istio\n", "")).await?;
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.stdout.contains(proposed), "{told:?}");
+
+    let told = linted(&prometheus, &with_preset).await?;
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(!told.stdout.contains("hint"), "{told:?}");
     Ok(())
 }

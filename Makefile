@@ -136,7 +136,7 @@ openapi: ## Writes openapi/openapi.json from the code
 	@$(CARGO) run $(LOCKED) --quiet --package serinus -- openapi --write
 
 .PHONY: reference
-reference: ## Writes docs/reason-codes.md, docs/problems.md and docs/configuration.md from the code
+reference: ## Writes docs/reason-codes.md, docs/problems.md, docs/configuration.md and the tables of presets from the code
 	@UPDATE_DOCS=1 $(CARGO) test $(LOCKED) --quiet --package serinus --lib reference::
 
 .PHONY: image

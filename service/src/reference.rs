@@ -1,4 +1,4 @@
-//! The reference pages of docs/, written from the lists and the table that the code has. A test holds
+//! The reference pages of docs/, written from the lists and the tables that the code has. A test holds
 //! them; `make reference` writes them anew.
 
 use std::fmt::Write as _;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use clap::{Arg, Args, Command};
+use serinus_analysis::pipeline::{PRESETS, Preset, Resources};
 use serinus_openapi::analysis::{NoiseSource, ReasonCode, WarningCode};
 use serinus_openapi::pipeline::Method;
 use serinus_openapi::{Explained, ProblemType};
@@ -28,6 +29,22 @@ fn holds(name: &str, text: &str) {
         page == text,
         "docs/{name} is not what the code says: run `make reference`, and look at what it changes"
     );
+}
+
+/// Holds the part of a page between two comments, as [`holds`] does with a whole page.
+fn holds_part(name: &str, part: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name);
+    let page = fs::read_to_string(path).unwrap_or_default();
+    let (begin, end) = (
+        format!("<!-- {part} -->\n"),
+        format!("<!-- end of {part} -->\n"),
+    );
+    let (before, rest) = page.split_once(&begin).unwrap_or((&page, ""));
+    let (_, after) = rest.split_once(&end).unwrap_or(("", rest));
+    let whole = format!("{before}{begin}\n{WRITTEN}\n\n{text}\n{end}{after}");
+    holds(name, &whole);
 }
 
 /// A table with what each word means and what to do about it.
@@ -131,6 +148,78 @@ fn keys_table(keys: &[(&str, &str, &str)]) -> String {
         let _ = writeln!(text, "| `{key}` | {about} | {default} |");
     }
     text
+}
+
+/// A bar within a cell is escaped.
+fn cell(promql: &str) -> String {
+    format!("`{}`", promql.replace('|', "\\|"))
+}
+
+fn rows_of_presets(row: impl Fn(&Preset) -> String) -> String {
+    PRESETS.iter().map(row).collect()
+}
+
+/// One row for all presets that look at the same.
+fn rows_of_resources() -> String {
+    let mut rows: Vec<(Resources, Vec<String>)> = Vec::new();
+    for Preset {
+        name, resources, ..
+    } in PRESETS
+    {
+        let name = format!("`{name}`");
+        match rows.iter_mut().find(|(known, _)| known == resources) {
+            Some((_, names)) => names.push(name),
+            None => rows.push((*resources, vec![name])),
+        }
+    }
+    let row = |(resources, names): (Resources, Vec<String>)| {
+        let (cpu, memory) = (cell(resources.cpu), cell(resources.memory));
+        format!("| {} | {cpu} | {memory} |\n", names.join(", "))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+#[test]
+fn the_tables_of_presets_are_what_the_code_says() {
+    let pairs = rows_of_presets(|preset| {
+        let Preset {
+            name,
+            project,
+            version,
+            control,
+            canary,
+            about,
+            ..
+        } = preset;
+        format!("| `{name}` | {project} | {version} | `{control}` | `{canary}` | {about} |\n")
+    });
+    let requests = rows_of_presets(|preset| {
+        let durations = preset.requests.durations.map_or_else(
+            || "none".to_owned(),
+            |durations| {
+                let unit = if durations.scale < 1.0 { " (ms)" } else { "" };
+                format!("{}{unit}", cell(durations.histogram))
+            },
+        );
+        format!(
+            "| `{}` | {} | {} | {durations} |\n",
+            preset.name,
+            cell(preset.requests.errors),
+            cell(preset.requests.total),
+        )
+    });
+    let resources = rows_of_resources();
+    let sources = rows_of_presets(|preset| {
+        format!("| `{}` | {} |\n", preset.name, preset.read_in.join("; "))
+    });
+    let text = format!(
+        "| preset | whose metrics | version | `control`, for example | `canary` | what tells them apart, what \
+         has to be switched on |\n|---|---|---|---|---|---|\n{pairs}\n\
+         | preset | failed requests | all requests | durations |\n|---|---|---|---|\n{requests}\n\
+         | preset | `cpu_usage` | `memory_usage` |\n|---|---|---|\n{resources}\n\
+         | preset | where the names were read |\n|---|---|\n{sources}"
+    );
+    holds_part("pipelines.md", "presets", &text);
 }
 
 /// One row: the help has the default at its end.

@@ -8,6 +8,7 @@
 
 mod browser;
 pub mod callers;
+mod exposition;
 mod fault_proxy;
 mod faulty;
 mod fleet;
@@ -26,6 +27,7 @@ mod source_kind;
 mod victoria;
 
 pub use browser::Browser;
+pub use exposition::{ExposedCanary, Exposition};
 pub use fault_proxy::{FaultProxy, ProxyFault};
 pub use faulty::{Fault, FaultyUpstream};
 pub use fleet::{

@@ -44,7 +44,10 @@ pub use model::*;
 pub(crate) use model::{Comparison, Condition};
 pub use names::nearest_name;
 pub use own_matchers::{OwnMatchers, PlaceholderError};
-pub use presets::{DEFAULT_PRESET, PRESET_NAMES, preset_metrics};
+pub use presets::{
+    DEFAULT_PRESET, Durations, PRESET_NAMES, PRESETS, Preset, Requests, Resources, preset_metrics,
+    presets_of,
+};
 pub use remarks::{Remark, RemarkCode};
 #[cfg(test)]
 pub(crate) use resolve::{Subject, WrittenCheck, deciding_method, is_worth_a_failure};

@@ -10,6 +10,7 @@
 mod nearest;
 mod needed;
 mod of_file;
+mod proposal;
 
 use crate::data::{CanaryLack, Mismatch, NotSeen, SelectorFinding};
 use crate::matchers::Matchers;
@@ -18,6 +19,7 @@ use crate::query::{QueryError, SelectorParts, counter_parts};
 pub(crate) use needed::FEWEST_EXPECTED;
 pub use needed::{NamedLookup, needed};
 pub use of_file::{FileLookup, Looked, LookedLevel, of_file};
+pub use proposal::{Proposal, ProposalStep};
 
 /// The label that holds a metric's name.
 const METRIC_NAME: &str = "__name__";
@@ -123,6 +125,11 @@ impl Lookup {
             selector,
             why: Why::NotSeen(population),
         }
+    }
+
+    /// The name of the metric that is looked for.
+    fn metric(&self) -> &str {
+        self.selector.metric()
     }
 
     /// What comes next, after these answers to the questions so far, in their order. No more than seven

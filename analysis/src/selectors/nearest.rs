@@ -2,7 +2,7 @@
 
 /// Labels that programs and conventions give to the same thing.
 ///
-/// Sources: the labels of the presets (`analysis/src/pipeline/presets.rs`);
+/// Sources: the labels of the presets (`analysis/src/pipeline/presets/mod.rs`);
 /// <https://prometheus.io/docs/practices/naming/>; `prometheus_client` and Micrometer (`status`), ASP.NET
 /// Core and OpenTelemetry (`http_response_status_code`).
 const SYNONYMS: &[&[&str]] = &[

@@ -46,6 +46,8 @@ pub enum LookedLevel {
     Warning,
     /// The source does not say.
     Unknown,
+    /// What to write instead.
+    Hint,
 }
 
 /// What was found of one lookup, where there is something to say.

@@ -3,6 +3,7 @@
 mod checks;
 mod diagnostics;
 mod meaning;
+mod presets;
 mod properties;
 mod sections;
 mod shipped;

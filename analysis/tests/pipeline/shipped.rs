@@ -1,63 +1,8 @@
-//! What ships with the reader: presets, pipelines, the reference of the format.
+//! What ships with the reader: pipelines, the reference of the format.
 
-use serinus_analysis::pipeline::{MOST_INTERVALS, MetricKind, PRESET_NAMES, preset_metrics};
-use serinus_analysis::query::{check_counter_selector, check_gauge_expression};
+use serinus_analysis::pipeline::MOST_INTERVALS;
 
-use crate::support::{SEED, read};
-
-#[test]
-fn the_seed_can_be_read_under_every_preset() {
-    for preset in PRESET_NAMES {
-        let pipeline = read(&format!("preset: {preset}\n{SEED}"));
-        assert_eq!(pipeline.stages.len(), 9, "{preset}");
-        assert_eq!(&pipeline.metrics, &preset_metrics(preset).unwrap());
-    }
-    assert_eq!(read(SEED).metrics, preset_metrics("prometheus").unwrap());
-}
-
-#[test]
-fn every_preset_has_the_usual_metrics_in_usable_promql() {
-    for preset in PRESET_NAMES {
-        let metrics = preset_metrics(preset).unwrap();
-        for name in [
-            "error_rate",
-            "latency_p50",
-            "latency_p90",
-            "latency_p95",
-            "latency_p99",
-            "throughput",
-            "cpu_usage",
-            "memory_usage",
-            "restarts",
-            "customer_complaints",
-        ] {
-            assert!(metrics.contains_key(name), "{preset} has no {name}");
-        }
-        let text = format!(
-            "preset: {preset}\ncanary_pipeline: {{a: {{traffic_percent: 5, duration_minutes: 5, \
-             metrics: [business_kpi_impact < 1%]}}}}"
-        );
-        assert_eq!(read(&text).stages[0].checks[0].measured.name, "conversion");
-        for (name, metric) in &metrics {
-            assert_eq!(name, &metric.name);
-            match &metric.kind {
-                MetricKind::Proportion { events, total } => {
-                    check_counter_selector(events.one()).unwrap();
-                    check_counter_selector(total.one()).unwrap();
-                }
-                MetricKind::EventRate { events, .. } => {
-                    check_counter_selector(events.one()).unwrap()
-                }
-                MetricKind::Quantile { histogram, .. } => {
-                    check_counter_selector(histogram.one()).unwrap();
-                }
-                MetricKind::Gauge { expression } => {
-                    check_gauge_expression(expression.one()).unwrap()
-                }
-            }
-        }
-    }
-}
+use crate::support::read;
 
 #[test]
 fn every_shipped_pipeline_can_be_read() {
@@ -97,29 +42,6 @@ fn every_shipped_pipeline_can_be_read() {
             "verify_performance"
         ]
     );
-}
-
-/// The reference of the format names everything that the format has.
-#[test]
-fn the_reference_shows_every_preset_as_it_is() {
-    let reference = include_str!("../../../docs/pipelines.md");
-    for preset in PRESET_NAMES {
-        assert!(reference.contains(&format!("`{preset}`")), "{preset}");
-        for (name, metric) in preset_metrics(preset).unwrap() {
-            assert!(reference.contains(&format!("`{name}`")), "{name}");
-            let texts = match metric.kind {
-                MetricKind::Proportion { events, total } => vec![events, total],
-                MetricKind::EventRate { events, .. } => vec![events],
-                MetricKind::Quantile { histogram, .. } => vec![histogram],
-                MetricKind::Gauge { expression } => vec![expression],
-            };
-            for text in texts {
-                // A bar within a table's cell is escaped.
-                let in_table = format!("`{}`", text.one().replace('|', "\\|"));
-                assert!(reference.contains(&in_table), "{preset}: {in_table}");
-            }
-        }
-    }
 }
 
 #[test]

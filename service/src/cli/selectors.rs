@@ -16,7 +16,7 @@ pub(super) struct Checked {
 impl Checked {
     /// Whether it is a mistake, or nobody could look.
     pub(super) fn fails(&self) -> bool {
-        self.level != WARNING
+        self.level != WARNING && self.level != HINT
     }
 
     /// Whether a stage would wait for it for ever.
@@ -28,6 +28,7 @@ impl Checked {
 const ERROR: &str = "error";
 const WARNING: &str = "warning";
 const UNKNOWN: &str = "unknown";
+const HINT: &str = "hint";
 
 impl From<Looked> for Checked {
     fn from(looked: Looked) -> Self {
@@ -37,6 +38,7 @@ impl From<Looked> for Checked {
                 LookedLevel::Error => ERROR,
                 LookedLevel::Warning => WARNING,
                 LookedLevel::Unknown => UNKNOWN,
+                LookedLevel::Hint => HINT,
             },
             message: looked.message,
         }

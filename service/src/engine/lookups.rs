@@ -12,7 +12,9 @@ use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::query::{QueryError, series_count};
 use serinus_analysis::questions::Annotation;
-use serinus_analysis::selectors::{Ask, Looked, Lookup, Step, needed, of_file};
+use serinus_analysis::selectors::{
+    Ask, Looked, Lookup, Proposal, ProposalStep, Step, needed, of_file,
+};
 use serinus_analysis::series::{Grid, Populations};
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
@@ -181,6 +183,22 @@ async fn steps(
     }
 }
 
+async fn propose(
+    source: &Source,
+    proposal: &Proposal,
+    times: Times,
+    share: &Arc<Share>,
+) -> Result<Option<Looked>, DataFault> {
+    let mut answers = Vec::new();
+    loop {
+        let next = proposal.next(&answers);
+        match next.map_err(|error| unwritten(&error))? {
+            ProposalStep::Say(said) => return Ok(said),
+            ProposalStep::Ask(ask) => answers.push(answer(source, ask, times, share).await?),
+        }
+    }
+}
+
 /// The question was written of parts that were written before, so this does not happen.
 fn unwritten(error: &QueryError) -> DataFault {
     DataFault {
@@ -238,8 +256,8 @@ async fn any_series(
 }
 
 impl Engine {
-    /// Holds every selector of a pipeline against its source, over the last day. What the source does
-    /// wrong is in what is said.
+    /// Holds every selector of a pipeline against its source, over the last day, and proposes a preset
+    /// where a metric is not there. What the source does wrong is in what is said.
     ///
     /// # Errors
     ///
@@ -257,18 +275,29 @@ impl Engine {
             window: Grid::covering(now_ms.saturating_sub(LOOKED_FOR_MS), now_ms, 1_000),
         };
         let share = self.reader().room.begin(ReadingOf::Past);
-        let mut said = Vec::new();
-        for one in of_file(pipeline, populations) {
+        let lookups = of_file(pipeline, populations);
+        let mut found = Vec::new();
+        for one in &lookups {
             match look_up(source, &one.lookup, times, &share).await {
-                Ok(found) => said.extend(one.said_of(&found)),
+                Ok(finding) => found.push(finding),
                 Err(fault) => {
                     // Who does not answer is not asked for each of the others as well.
-                    said.extend(one.said_of(&SelectorFinding::Unknown(fault)));
+                    found.push(SelectorFinding::Unknown(fault));
                     break;
                 }
             }
         }
+        let found = lookups.iter().zip(&found);
+        let mut said: Vec<Looked> = found
+            .clone()
+            .filter_map(|(one, finding)| one.said_of(finding))
+            .collect();
         said.dedup();
+        if let Some(proposal) = Proposal::of(found) {
+            // Without an answer nothing is proposed: what is wrong has been told.
+            let proposing = timeout(LONGEST, propose(source, &proposal, times, &share));
+            said.extend(proposing.await.ok().and_then(Result::ok).flatten());
+        }
         Ok(said)
     }
 }

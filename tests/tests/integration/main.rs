@@ -18,6 +18,7 @@ mod native_histograms;
 mod pipelines;
 mod planning;
 mod polling;
+mod presets;
 mod selectors;
 mod swagger;
 mod true_counts;

@@ -31,7 +31,8 @@ Prints what makes a pipeline harmless or strange, its populations, the units of 
 every stage that it expands to with its checks as they were understood; or every mistake as
   FILE:LINE:COLUMN: PATH: what is wrong and what to change
 With --prometheus or --config every selector is held against the source as well, over the last day:
-one that can never match is told before a rollout waits for it.
+one that can never match is told before a rollout waits for it, and where a metric is not there but
+those of a preset are, a hint says which.
 
 Exit codes: 0 no mistakes, 1 mistakes, a file that cannot be read, a selector that can never match or
 a source that does not answer, 2 usage.";

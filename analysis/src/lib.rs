@@ -16,6 +16,7 @@ pub mod foresight;
 pub mod interval;
 pub mod judge;
 pub mod matchers;
+pub mod parts;
 pub mod pipeline;
 pub mod populations;
 pub mod query;

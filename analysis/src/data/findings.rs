@@ -22,6 +22,19 @@ pub struct Findings {
     pub differences: Vec<KindDifference>,
 }
 
+impl Findings {
+    /// Adds what was found out of another part of the stage.
+    pub(super) fn absorb(&mut self, part: Self) {
+        self.selectors.extend(part.selectors);
+        self.overlap = self.overlap.take().or(part.overlap);
+        for difference in part.differences {
+            if !self.differences.contains(&difference) {
+                self.differences.push(difference);
+            }
+        }
+    }
+}
+
 /// Why a selector found nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SelectorFinding {

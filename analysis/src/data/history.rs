@@ -44,6 +44,24 @@ pub enum History {
     Late(DataFault),
 }
 
+impl History {
+    /// What is known of two parts of a stage: of all that was measured.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Late(fault), _) | (_, Self::Late(fault)) => Self::Late(fault),
+            (Self::Seen(one), Self::Seen(other)) => {
+                let mut both = (*one).clone();
+                both.extend(&other);
+                Self::Seen(Arc::new(both))
+            }
+            (Self::Seen(seen), _) | (_, Self::Seen(seen)) => Self::Seen(seen),
+            (Self::Refused(fault), _) | (_, Self::Refused(fault)) => Self::Refused(fault),
+            (absent @ Self::Absent(_), Self::Absent(_)) => absent,
+        }
+    }
+}
+
 impl Default for History {
     fn default() -> Self {
         Self::Absent("nobody looked for one".to_owned())

@@ -79,6 +79,11 @@ impl MeasuredHistory {
         self.noise.iter().find(is_it).map(|noise| &noise.history)
     }
 
+    /// Adds what was measured of another part of the stage.
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.noise.extend(other.noise.iter().cloned());
+    }
+
     /// Adds what was measured.
     pub(crate) fn add(&mut self, noise: MeasuredNoise) {
         self.noise.push(noise);

@@ -25,6 +25,17 @@ pub enum MetricData {
 }
 
 impl MetricData {
+    /// What two regions did: their sums, each region a stratum of them. A fault of one is one of both.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Fault(fault), _) | (_, Self::Fault(fault)) => Self::Fault(fault),
+            (Self::Counts(one), Self::Counts(other)) => Self::Counts(one.and(&other)),
+            (Self::Histogram(one), Self::Histogram(other)) => Self::Histogram(one.and(&other)),
+            (Self::Gauge(one), Self::Gauge(other)) => Self::Gauge(one.and(&other)),
+            (known, _) => known,
+        }
+    }
+
     /// The same, or a fault where the values of what should be counters fall so often that they are
     /// none.
     pub(crate) fn of_counters(self) -> Self {
@@ -66,6 +77,19 @@ pub enum Purpose {
     KillSwitches,
 }
 
+/// Adds texts by metric; where both have some, each once.
+fn add_texts(texts: &mut BTreeMap<String, String>, more: BTreeMap<String, String>) {
+    for (name, text) in more {
+        let known = texts.entry(name).or_default();
+        if known.is_empty() {
+            *known = text;
+        } else if !known.contains(&text) {
+            known.push_str("; ");
+            known.push_str(&text);
+        }
+    }
+}
+
 /// Everything that was read for a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageData {
@@ -98,6 +122,65 @@ pub struct StageData {
 }
 
 impl StageData {
+    /// Data of nothing.
+    pub fn empty(grid: Grid) -> Self {
+        Self {
+            grid,
+            purpose: Purpose::Decide,
+            metrics: BTreeMap::new(),
+            source_warnings: BTreeMap::new(),
+            source_remarks: BTreeMap::new(),
+            starts_with_stage: true,
+            canary_starts_ms: None,
+            history: History::default(),
+            error_budget: None,
+            findings: Findings::default(),
+        }
+    }
+
+    /// The same as what one region did: a stratum of all.
+    #[must_use]
+    pub fn of_region(mut self, region: &str) -> Self {
+        let metrics = std::mem::take(&mut self.metrics).into_iter();
+        let named = metrics.map(|(name, found)| {
+            let found = match found {
+                MetricData::Counts(counts) => MetricData::Counts(counts.of_stratum(region)),
+                // Their strata come with their method.
+                other
+                @ (MetricData::Histogram(_) | MetricData::Gauge(_) | MetricData::Fault(_)) => other,
+            };
+            (name, found)
+        });
+        self.metrics = named.collect();
+        self
+    }
+
+    /// Adds what was read of another part of the same stage, on the same grid. What both have of one
+    /// metric are its regions.
+    pub fn absorb(&mut self, part: Self) {
+        for (name, found) in part.metrics {
+            let known = self.metrics.remove(&name);
+            let both = match known {
+                Some(known) => known.and(found),
+                None => found,
+            };
+            self.metrics.insert(name, both);
+        }
+        add_texts(&mut self.source_warnings, part.source_warnings);
+        add_texts(&mut self.source_remarks, part.source_remarks);
+        self.canary_starts_ms = match (self.canary_starts_ms.take(), part.canary_starts_ms) {
+            (Some(mut all), Some(more)) => {
+                all.extend(more);
+                all.sort_unstable();
+                all.dedup();
+                Some(all)
+            }
+            (one, other) => one.or(other),
+        };
+        self.findings.absorb(part.findings);
+        self.history = std::mem::take(&mut self.history).and(part.history);
+    }
+
     /// The data of `length` intervals from the one at index `first` on, as if only they had been
     /// read. A part that begins later does not begin with the stage.
     ///

@@ -36,6 +36,11 @@ impl Problems {
         }
     }
 
+    /// Whether the rules are those of this version.
+    pub(super) fn are_of_today(&self) -> bool {
+        self.rules == Rules::Today
+    }
+
     /// Adds a mistake by a rule that earlier versions did not have.
     pub(super) fn add_later(&mut self, position: Position, path: &str, message: impl Into<String>) {
         match self.rules {

@@ -11,6 +11,7 @@ use super::names::suggestion;
 use super::population::{read_populations, read_region_label, read_target_labels};
 use super::presets::{DEFAULT_PRESET, PRESET_NAMES, preset_definitions};
 use super::settings::read_settings;
+use super::sources::{check_regions, read_sources};
 use super::stages::{MAX_ID_CHARACTERS, is_id, is_same, read_stages};
 use super::yaml;
 use crate::series::Populations;
@@ -108,11 +109,8 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         problems,
     )?;
     let name = read_name(&fields, default_name, problems);
-    let source = fields
-        .get("source")
-        .and_then(|value| value.text("the name of a configured Prometheus", problems))
-        .map(str::to_owned);
-    let Populations { control, canary } = read_populations(&fields, problems);
+    let (Populations { control, canary }, of_populations) = read_populations(&fields, problems);
+    let sources = read_sources(&fields, of_populations, problems);
     let region_label = read_region_label(&fields, problems);
     let target_labels = read_target_labels(&fields, problems);
     let mut metrics = KnownMetrics::of_preset(read_preset(&fields, problems));
@@ -140,9 +138,10 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
         .get("canary_pipeline")
         .map(|section| read_stages(section, &metrics, &analysis, problems))
         .unwrap_or_default();
+    check_regions(&sources, fields.get("canary_pipeline"), &stages, problems);
     Some(Pipeline {
         name,
-        source,
+        sources,
         control,
         canary,
         written: Populations {

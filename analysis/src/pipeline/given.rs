@@ -3,8 +3,9 @@
 use crate::series::Populations;
 
 use super::cursor::{Cursor, Field, Fields, Problems};
+use super::model::Own;
 use super::own_matchers::OwnMatchers;
-use super::population::{MatcherValues, read_labels};
+use super::population::{MatcherValues, names_a_source, read_labels, read_source};
 
 /// The keys that say what is read. They may stand beside the metric's others, and under `control` and
 /// `canary` for one of the populations.
@@ -16,6 +17,7 @@ pub(super) const KEYS: &[&str] = &[
     "events",
     "total",
     "per",
+    "strata",
     "events_may_be_absent",
     "quantile",
     "histogram",
@@ -130,24 +132,26 @@ impl<'a> Given<'a> {
         None
     }
 
-    /// The matchers of each population that are the metric's own.
-    pub(super) fn matchers(&self, problems: &mut Problems) -> Populations<Option<OwnMatchers>> {
+    /// How each population is selected, where that is the metric's own way.
+    pub(super) fn own(&self, problems: &mut Problems) -> Populations<Own> {
         self.own.as_ref().map(|own| {
-            let (section, fields) = own.as_ref()?;
-            let labels = fields.iter().filter(|field| !says_what_is_read(field));
-            let labels: Vec<&Field<'_>> = labels.collect();
-            if labels.is_empty() && !fields.is_empty() {
-                return None;
-            }
-            let matchers =
-                read_labels(section, &labels, MatcherValues::WithPlaceholders, problems)?;
-            match OwnMatchers::new(matchers) {
-                Ok(own) => Some(own),
-                Err(message) => {
-                    section.problem(problems, message);
-                    None
+            let Some((section, fields)) = own else {
+                return Own::default();
+            };
+            let mut found = Own::default();
+            let mut labels: Vec<&Field<'_>> = Vec::new();
+            for field in fields {
+                if names_a_source(field, problems) {
+                    found.source = read_source(&field.value, problems);
+                } else if !OF_A_POPULATION.contains(&field.key) {
+                    labels.push(field);
                 }
             }
+            // A mapping of nothing is told as one without labels.
+            if !labels.is_empty() || fields.is_empty() {
+                found.matchers = own_matchers(section, &labels, problems);
+            }
+            found
         })
     }
 
@@ -160,7 +164,17 @@ impl<'a> Given<'a> {
     }
 }
 
-/// Whether a key of a population says what is read of it. All others are labels.
-fn says_what_is_read(field: &Field<'_>) -> bool {
-    OF_A_POPULATION.contains(&field.key)
+fn own_matchers(
+    section: &Cursor<'_>,
+    labels: &[&Field<'_>],
+    problems: &mut Problems,
+) -> Option<OwnMatchers> {
+    let matchers = read_labels(section, labels, MatcherValues::WithPlaceholders, problems)?;
+    match OwnMatchers::new(matchers) {
+        Ok(own) => Some(own),
+        Err(message) => {
+            section.problem(problems, message);
+            None
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::cursor::{Cursor, Fields, Problems, Rules, checked};
 use super::given::{Given, KEYS};
 use super::metrics::DefinedKind;
 use super::model::{Better, Dimension, Exposure, MetricKind};
+use super::population::read_label;
 use super::selection::Selection;
 
 /// The most counters that are added up.
@@ -50,11 +51,18 @@ const fn natural(better: Better, dimension: Dimension) -> Natural {
 const KINDS: &[(&str, &[&str])] = &[
     (
         "errors",
-        &["total", "per", "better", "events_may_be_absent"],
+        &["total", "per", "strata", "better", "events_may_be_absent"],
     ),
     (
         "events",
-        &["total", "per", "better", "unit", "events_may_be_absent"],
+        &[
+            "total",
+            "per",
+            "strata",
+            "better",
+            "unit",
+            "events_may_be_absent",
+        ],
     ),
     (
         "histogram",
@@ -174,13 +182,21 @@ fn read_events(
     match (given.has("total"), given.beside.get("per")) {
         (true, None) => {
             let total = counters(given, "total", problems)?;
+            let strata = match given.beside.get("strata") {
+                Some(label) => Some(read_label(label, problems)?),
+                None => None,
+            };
             let kind = MetricKind::Proportion {
                 events: events?,
                 total,
+                strata,
             };
             Some((kind, natural(Better::Lower, Dimension::Fraction)))
         }
         (false, Some(per)) => {
+            if let Some(strata) = given.beside.get("strata") {
+                strata.problem(problems, "\"strata\" has no meaning beside \"per\"");
+            }
             let per = per.choice(EXPOSURES, problems)?;
             let kind = MetricKind::EventRate {
                 events: events?,

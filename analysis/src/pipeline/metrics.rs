@@ -8,9 +8,8 @@ use crate::series::Populations;
 use super::cursor::{Cursor, Field, Problems, shortened};
 use super::given::Given;
 use super::metric_kind::{BETTER, UNITS, read_kind};
-use super::model::{Better, Dimension, Metric, MetricKind};
+use super::model::{Better, Dimension, Metric, MetricKind, Own};
 use super::names::suggestion;
-use super::own_matchers::OwnMatchers;
 use super::resolve::Subject;
 
 /// The most metrics that a file may define.
@@ -32,8 +31,8 @@ pub(super) struct Definition {
     pub(super) dimension: Dimension,
     /// Whether it is fine that a canary has no series of its events.
     pub(super) events_may_be_absent: bool,
-    /// The matchers by which it selects the populations, where they are its own.
-    pub(super) own: Populations<Option<OwnMatchers>>,
+    /// How it selects the populations, where that is its own way.
+    pub(super) own: Populations<Own>,
 }
 
 /// What a definition says of its name.
@@ -238,7 +237,7 @@ fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Defini
     let dimension = beside("unit").and_then(|value| value.choice(UNITS, problems));
     let events_may_be_absent =
         beside("events_may_be_absent").and_then(|value| value.boolean(problems));
-    let own = given.matchers(problems);
+    let own = given.own(problems);
     let (kind, natural) = read_kind(&given, problems)?;
     if problems.count() > problems_before {
         return None;

@@ -30,6 +30,7 @@ mod schedule;
 mod selection;
 mod service;
 mod settings;
+mod sources;
 mod stages;
 mod understood;
 mod yaml;

@@ -18,8 +18,8 @@ use crate::series::{Populations, TargetLabels};
 pub struct Pipeline {
     /// The pipeline's name.
     pub name: String,
-    /// The configured Prometheus to read; the server's default when absent.
-    pub source: Option<String>,
+    /// The configured Prometheus servers to read.
+    pub sources: SourceNames,
     /// The matchers that select the control.
     pub control: Matchers,
     /// The matchers that select the canary.
@@ -45,6 +45,26 @@ pub struct Pipeline {
     pub dry_run: bool,
     /// The stages in order; lists are expanded into sub-stages. Never empty.
     pub stages: Vec<Stage>,
+}
+
+/// Which configured Prometheus servers are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SourceNames {
+    /// The one of everything of which nothing else is said; the server's default when absent.
+    pub default: Option<String>,
+    /// Those of the populations, where they are others.
+    pub populations: Populations<Option<String>>,
+    /// Those of the regions; empty where all are on the same.
+    pub regions: BTreeMap<String, String>,
+}
+
+/// How a metric selects a population, where that is not as the pipeline does.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Own {
+    /// The matchers, in place of the pipeline's.
+    pub matchers: Option<OwnMatchers>,
+    /// The configured Prometheus, in place of the pipeline's.
+    pub source: Option<String>,
 }
 
 /// What a service may fail: its budget is `1 - objective` of the requests of a window, of control
@@ -86,9 +106,8 @@ pub struct Metric {
     pub dimension: Dimension,
     /// Whether it is fine that a canary has no series of its events: they come with the first event.
     pub events_may_be_absent: bool,
-    /// The matchers by which this metric selects the populations, where they are others than those of
-    /// the pipeline.
-    pub own: Populations<Option<OwnMatchers>>,
+    /// How this metric selects the populations, where that is not as the pipeline does.
+    pub own: Populations<Own>,
 }
 
 /// What a number of a metric counts, so that `200ms` cannot be compared with an error rate.
@@ -113,6 +132,8 @@ pub enum MetricKind {
         events: Selection,
         /// The counters of all requests.
         total: Selection,
+        /// The label within whose values the populations are compared; as a whole where there is none.
+        strata: Option<String>,
     },
     /// Events for each unit of an exposure that is not a counter.
     EventRate {

@@ -14,6 +14,9 @@ const MAX_MATCHERS: usize = 32;
 /// The most labels that tell targets apart.
 const MAX_TARGET_LABELS: usize = 16;
 
+/// What a population is.
+const LABELS: &str = "label matchers such as {track: canary}";
+
 /// The label by which regions are told apart when the file does not say.
 const DEFAULT_REGION_LABEL: &str = "region";
 
@@ -30,14 +33,22 @@ const OPERATORS: &[(&str, MatchOperator)] = &[
 pub(super) fn read_populations(
     fields: &Fields<'_>,
     problems: &mut Problems,
-) -> Populations<Matchers> {
+) -> (Populations<Matchers>, Populations<Option<String>>) {
     let mut read = |key: &str, default_track: &str| match fields.get(key) {
-        Some(section) => read_matchers(section, problems),
-        None => Matchers::from([Matcher::equal("track", default_track)]),
+        Some(section) => read_population(section, problems),
+        None => (
+            Matchers::from([Matcher::equal("track", default_track)]),
+            None,
+        ),
     };
-    let control = read("control", "stable");
-    let canary = read("canary", "canary");
+    let (control, control_source) = read("control", "stable");
+    let (canary, canary_source) = read("canary", "canary");
+    let sources = Populations {
+        control: control_source,
+        canary: canary_source,
+    };
     if control == canary
+        && sources.control == sources.canary
         && !control.is_empty()
         && let (Some(place), None) | (None, Some(place)) =
             (fields.get("canary"), fields.get("control"))
@@ -47,7 +58,37 @@ pub(super) fn read_populations(
             "control and canary select the same series: every comparison would find no difference",
         );
     }
-    Populations { control, canary }
+    (Populations { control, canary }, sources)
+}
+
+/// Reads a population: its matchers, and its source where it has one of its own.
+fn read_population(section: &Cursor<'_>, problems: &mut Problems) -> (Matchers, Option<String>) {
+    let Some(fields) = section.entries(LABELS, problems) else {
+        return (Matchers::new(), None);
+    };
+    let (sources, labels): (Vec<&Field<'_>>, Vec<_>) = fields
+        .iter()
+        .partition(|field| names_a_source(field, problems));
+    let source = sources
+        .first()
+        .and_then(|field| read_source(&field.value, problems));
+    let values = MatcherValues::AsTheyAre;
+    let matchers = read_labels(section, &labels, values, problems).unwrap_or_default();
+    (matchers, source)
+}
+
+/// Whether a key of a population names its source. A label of that name is written with its operator:
+/// `source: {"=": east}`. Files of before had no sources there.
+pub(super) fn names_a_source(field: &Field<'_>, problems: &Problems) -> bool {
+    field.key == "source"
+        && problems.are_of_today()
+        && matches!(field.value.value(), Value::Text(_))
+}
+
+/// Reads the name of a configured Prometheus.
+pub(super) fn read_source(value: &Cursor<'_>, problems: &mut Problems) -> Option<String> {
+    let name = value.text("the name of a configured Prometheus", problems)?;
+    Some(name.to_owned())
 }
 
 /// Reads the label that holds a region's name.
@@ -89,7 +130,7 @@ pub(super) fn read_target_labels(fields: &Fields<'_>, problems: &mut Problems) -
 }
 
 /// Reads the name of a label.
-fn read_label(value: &Cursor<'_>, problems: &mut Problems) -> Option<String> {
+pub(super) fn read_label(value: &Cursor<'_>, problems: &mut Problems) -> Option<String> {
     let label = value.text("a label's name", problems)?;
     if let Err(error) = validate_matchers(&Matchers::from([Matcher::equal(label, "any")])) {
         value.problem(problems, error.to_string());
@@ -99,7 +140,7 @@ fn read_label(value: &Cursor<'_>, problems: &mut Problems) -> Option<String> {
 
 /// Reads `{track: canary, pod: {"=~": "checkout-6d4.*"}}`.
 pub(super) fn read_matchers(section: &Cursor<'_>, problems: &mut Problems) -> Matchers {
-    let Some(labels) = section.entries("label matchers such as {track: canary}", problems) else {
+    let Some(labels) = section.entries(LABELS, problems) else {
         return Matchers::new();
     };
     let labels: Vec<&Field<'_>> = labels.iter().collect();

@@ -64,7 +64,7 @@ pub(super) fn selects_a_service(metric: &Metric) -> bool {
         })
     };
     match &metric.kind {
-        MetricKind::Proportion { events, total } => selects(events) && selects(total),
+        MetricKind::Proportion { events, total, .. } => selects(events) && selects(total),
         MetricKind::EventRate { events, .. } => selects(events),
         MetricKind::Quantile { histogram, .. } => selects(histogram),
         MetricKind::Gauge { expression } => selects(expression),

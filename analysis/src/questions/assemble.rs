@@ -254,9 +254,11 @@ impl<'a> Assembly<'a> {
             )));
         }
         match kind {
-            MetricKind::Proportion { events, total } => {
-                self.proportion(events, total, must_be_seen)
-            }
+            MetricKind::Proportion {
+                events,
+                total,
+                strata,
+            } => self.proportion(events, total, strata.as_deref(), must_be_seen),
             MetricKind::EventRate { events, per } => self.event_rate(events, *per, must_be_seen),
             MetricKind::Quantile {
                 histogram,
@@ -295,12 +297,19 @@ impl<'a> Assembly<'a> {
         &self,
         events: &Selection,
         total: &Selection,
+        strata: Option<&str>,
         must_be_seen: bool,
     ) -> Result<MetricData, DataFault> {
         let total = self.canary_seen(&ReadingKey::Counter(total.clone()), must_be_seen)?;
         let events = self.finite(&ReadingKey::Counter(events.clone()), must_be_seen)?;
-        let mut counts =
-            series::proportion(self.grid, self.sampling, events, total, self.heartbeats);
+        let mut counts = series::proportion(
+            self.grid,
+            self.sampling,
+            events,
+            total,
+            self.heartbeats,
+            strata,
+        );
         counts.quality.no_canary_event_series = is_empty(events.canary);
         counts.quality.no_event_series = is_empty(events.control) && is_empty(events.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;

@@ -73,6 +73,7 @@ impl StageQuestions {
             let mut asker = Asker {
                 texts,
                 target_labels: &pipeline.target_labels,
+                is_apart: false,
                 populations: Populations {
                     control: matchers,
                     canary: Matchers::new(),

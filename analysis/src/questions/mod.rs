@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::data::{DataFault, StageData};
 use crate::matchers::Matchers;
+use crate::parts::Part;
 use crate::pipeline::{Check, MetricKind, Pipeline, Selection, Stage};
 use crate::query::{self, Narrowing, QueryError};
 use crate::series::{
@@ -216,23 +217,24 @@ impl StageQuestions {
         form: Form,
     ) -> Result<Self, Vec<QuestionError>> {
         let mut texts = QueryTexts::default();
-        Self::with_texts(pipeline, stage, populations, grid, form, &mut texts)
+        let whole = Part::whole(pipeline, stage, populations);
+        Self::with_texts(&whole, grid, form, &mut texts)
     }
 
-    /// As [`StageQuestions::new`], with texts that were written before: parsing and printing PromQL takes
-    /// longer than all the rest of a plan.
+    /// As [`StageQuestions::new`], for a part of a stage, with texts that were written before: parsing and
+    /// printing PromQL takes longer than all the rest of a plan.
     ///
     /// # Errors
     ///
     /// As [`StageQuestions::new`].
     pub fn with_texts(
-        pipeline: &Pipeline,
-        stage: &Stage,
-        populations: Populations<&Matchers>,
+        part: &Part<'_>,
         grid: Grid,
         form: Form,
         texts: &mut QueryTexts,
     ) -> Result<Self, Vec<QuestionError>> {
+        let (pipeline, stage) = (&*part.pipeline, &*part.stage);
+        let populations = part.populations.as_ref();
         let errors = matcher_errors(populations);
         if !errors.is_empty() {
             return Err(errors);
@@ -249,7 +251,7 @@ impl StageQuestions {
             limits: absolute_limits(stage.checks.iter().chain(&pipeline.kill_switch)),
         };
         if grid.intervals() > 0 {
-            let mut asker = Asker::new(pipeline, stage, populations, (grid, form), texts);
+            let mut asker = Asker::new(part, (grid, form), texts);
             plan.ask(&mut asker)?;
         }
         Ok(plan)
@@ -344,6 +346,8 @@ impl StageQuestions {
 struct Asker<'a> {
     texts: &'a mut QueryTexts,
     target_labels: &'a TargetLabels,
+    /// Whether the populations are on servers of their own.
+    is_apart: bool,
     populations: Populations<Matchers>,
     combined: Option<query::Combined>,
     /// Which populations are asked for.
@@ -356,27 +360,24 @@ struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    fn new(
-        pipeline: &'a Pipeline,
-        stage: &Stage,
-        populations: Populations<&Matchers>,
-        (grid, form): (Grid, Form),
-        texts: &'a mut QueryTexts,
-    ) -> Self {
+    fn new(part: &'a Part<'_>, (grid, form): (Grid, Form), texts: &'a mut QueryTexts) -> Self {
+        let (pipeline, stage) = (&*part.pipeline, &*part.stage);
         let region = query::region_matcher(&pipeline.region_label, &stage.regions);
-        let populations = populations.map(|matchers| {
+        let populations = part.populations.as_ref().map(|matchers| {
             let mut matchers = matchers.clone();
             matchers.extend(region.clone());
             matchers
         });
+        let is_apart = part.is_apart();
         let has_control = stage.traffic_percent < ALL_TRAFFIC_PERCENT;
         let labels = &pipeline.target_labels;
-        let combined = has_control
+        let combined = (has_control && !is_apart)
             .then(|| query::combine(&populations.control, &populations.canary, labels))
             .flatten();
         Self {
             texts,
             target_labels: labels,
+            is_apart,
             populations,
             combined,
             asks: Populations {
@@ -448,8 +449,9 @@ impl<'a> Asker<'a> {
                 (self.text(key, text, &matchers, &[])?, None)
             }
         };
+        let of = self.is_apart.then_some(population);
         Ok(Source {
-            questions: questions.ask(&promql, times),
+            questions: questions.ask((&promql, of), times),
             promql,
             told_by,
             narrowing: None,
@@ -657,7 +659,7 @@ fn usable_step_ms(grid: &Grid, step_ms: i64) -> i64 {
 fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
     let counter = |selection: &Selection| ReadingKey::Counter(selection.clone());
     match kind {
-        MetricKind::Proportion { events, total } => {
+        MetricKind::Proportion { events, total, .. } => {
             // The total first: its answer may hold the events.
             vec![counter(total), counter(events), ReadingKey::Heartbeats]
         }

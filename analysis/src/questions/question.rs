@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::series::Population;
+
 /// Most instants of one range query. Prometheus refuses more than 11,000.
 const MAX_POINTS: i64 = 10_000;
 
@@ -51,6 +53,8 @@ pub struct MetricQuestion {
     pub promql: String,
     /// When it is evaluated.
     pub time: QuestionTime,
+    /// The population whose source is asked; nothing where both have the same.
+    pub of: Option<Population>,
 }
 
 /// Cuts a range into consecutive pieces that are short enough to be answered.
@@ -112,9 +116,14 @@ pub(super) struct Questions {
 impl Questions {
     /// Adds a text at consecutive times, or finds it where it was asked for before. Says where
     /// its questions are.
-    pub(super) fn ask(&mut self, promql: &str, times: &[QuestionTime]) -> Range<usize> {
+    pub(super) fn ask(
+        &mut self,
+        (promql, of): (&str, Option<Population>),
+        times: &[QuestionTime],
+    ) -> Range<usize> {
         let known = self.all.iter().position(|question| {
-            question.promql == promql && times.first() == Some(&question.time)
+            let is_same_text = question.promql == promql && question.of == of;
+            is_same_text && times.first() == Some(&question.time)
         });
         let first = known.unwrap_or(self.all.len());
         if known.is_none() {
@@ -122,6 +131,7 @@ impl Questions {
                 metrics: BTreeSet::new(),
                 promql: promql.to_owned(),
                 time,
+                of,
             }));
         }
         first..first + times.len()
@@ -200,9 +210,9 @@ mod tests {
     fn the_same_question_is_asked_once() {
         let mut questions = Questions::default();
         let times = pieces(0, 20_000, 1);
-        let first = questions.ask("a", &times);
-        let other = questions.ask("b", &times);
-        assert_eq!(questions.ask("a", &times), first);
+        let first = questions.ask(("a", None), &times);
+        let other = questions.ask(("b", None), &times);
+        assert_eq!(questions.ask(("a", None), &times), first);
         assert_eq!((first, other), (0..3, 3..6));
         assert_eq!(questions.as_slice().len(), 6);
     }

@@ -11,8 +11,8 @@ use super::*;
 use crate::data::{FaultCode, MetricData};
 use crate::matchers::Matcher;
 use crate::pipeline::{
-    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric, Subject,
-    WrittenCheck,
+    AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Exposure, Metric,
+    SourceNames, Subject, WrittenCheck,
 };
 use crate::series::{DataQuality, TargetLabels};
 
@@ -68,6 +68,7 @@ fn counter_share(events: &str) -> MetricKind {
     MetricKind::Proportion {
         events: events.into(),
         total: "http_requests_total".into(),
+        strata: None,
     }
 }
 
@@ -104,7 +105,7 @@ fn metrics() -> BTreeMap<String, Metric> {
 fn pipeline() -> Pipeline {
     Pipeline {
         name: "shop".to_owned(),
-        source: None,
+        sources: SourceNames::default(),
         control: Matchers::from([Matcher::equal("version", "1")]),
         canary: Matchers::from([Matcher::equal("version", "2")]),
         written: Populations::default(),

@@ -106,7 +106,7 @@ fn of_counts(
     counts: &PairedCounts,
 ) -> Result<Option<Lookup>, QueryError> {
     let (events, total) = match &metric.kind {
-        MetricKind::Proportion { events, total } => (events, Some(total)),
+        MetricKind::Proportion { events, total, .. } => (events, Some(total)),
         MetricKind::EventRate { events, .. } => (events, None),
         MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => return Ok(None),
     };

@@ -175,7 +175,7 @@ fn selectors(metric: &Metric) -> Result<Vec<(SelectorParts, bool)>, QueryError> 
     };
     let counter: PartsOf = |text| Ok(vec![counter_parts(text)?]);
     match &metric.kind {
-        MetricKind::Proportion { events, total } => {
+        MetricKind::Proportion { events, total, .. } => {
             let mut all = parts(events, counter, may_be_absent)?;
             all.extend(parts(total, counter, false)?);
             Ok(all)

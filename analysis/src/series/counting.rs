@@ -24,6 +24,8 @@ pub(super) struct Counter<'a> {
 pub(super) struct Increment<'a> {
     /// The pod's name.
     pub(super) pod: &'a str,
+    /// The labels of the series that tells it.
+    pub(super) labels: &'a BTreeMap<String, String>,
     pub(super) interval: usize,
     pub(super) column: usize,
     pub(super) count: f64,
@@ -70,6 +72,7 @@ pub(super) fn count<'a>(
                 };
                 add(Increment {
                     pod,
+                    labels: track.labels,
                     interval: visit.interval,
                     column: track.column,
                     count: increment,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::model::{FiniteSeries, LeftOut, LeftOutSeries};
 use super::pod::pod_name;
-use super::{ByPod, DataQuality, Grid, PairedGauge, Populations, Series, naming};
+use super::{Apart, DataQuality, Grid, PairedGauge, Populations, Series, naming};
 
 /// Most series of a population that are named as left out.
 const MOST_NAMED: usize = 20;
@@ -73,7 +73,7 @@ enum At {
 struct Means {
     values: Vec<Option<f64>>,
     behind: Vec<u32>,
-    pods: ByPod<f64>,
+    pods: Apart<f64>,
     left_out: Vec<LeftOutSeries>,
     finite: FiniteSeries,
     rejected: usize,
@@ -124,7 +124,7 @@ impl Means {
 /// pods.
 ///
 /// Source: docs/design/reading-prometheus.md, "Pods".
-fn by_pod(grid: &Grid, read: &[(&Series, Vec<At>)]) -> ByPod<f64> {
+fn by_pod(grid: &Grid, read: &[(&Series, Vec<At>)]) -> Apart<f64> {
     let mut sums = BTreeMap::<&str, Vec<(f64, u32)>>::new();
     for (one, at) in read {
         let of_pod = sums.entry(pod_name(one));
@@ -141,7 +141,7 @@ fn by_pod(grid: &Grid, read: &[(&Series, Vec<At>)]) -> ByPod<f64> {
         let had = means.filter_map(|(interval, mean)| Some((interval, mean?)));
         (pod.to_owned(), had.collect())
     });
-    ByPod::of_pods(grid.intervals(), pods.collect())
+    Apart::of_names(grid.intervals(), pods.collect())
 }
 
 /// The mean of some values of which the sum and the number are known. The sum of very large numbers is

@@ -119,6 +119,7 @@ impl PairedHistogram {
         Some(PairedCounts {
             intervals,
             pods: Populations::default(),
+            strata: Populations::default(),
             quality: self.quality,
         })
     }

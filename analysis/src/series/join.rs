@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, Axis};
 
-use super::by_pod::{Made, MadeOf};
+use super::apart::{Made, MadeOf};
 use super::{
-    ArmCount, BucketLayout, ByPod, DataQuality, FiniteSeries, LeftOutSeries, OtherBuckets,
+    Apart, ArmCount, BucketLayout, DataQuality, FiniteSeries, LeftOutSeries, OtherBuckets,
     PairedCounts, PairedGauge, PairedHistogram, PairedInterval, Populations,
 };
 
@@ -194,11 +194,13 @@ impl PairedCounts {
                 intervals.push(interval);
             }
         }
-        let pods = join_pods(&rows, |part| &part.pods, ArmCount::and, ArmCount::less);
+        let pods = join_apart(&rows, |part| &part.pods, ArmCount::and, ArmCount::less);
+        let strata = join_apart(&rows, |part| &part.strata, ArmCount::and, ArmCount::less);
         let qualities = parts.iter().map(|(place, part)| (*place, &part.quality));
         Self {
             intervals,
             pods,
+            strata,
             quality: joiner.quality(qualities),
         }
     }
@@ -392,7 +394,7 @@ impl PairedGauge {
             add_left_out(&mut left_out.canary, place, &part.left_out.canary);
         }
         // A row is one of a part, always.
-        joined.pods = join_pods(&rows, |part| &part.pods, |value, _| value, |value, _| value);
+        joined.pods = join_apart(&rows, |part| &part.pods, |value, _| value, |value, _| value);
         joined.finite = Populations {
             control: finite(parts.iter().map(|(_, part)| part.finite.control)),
             canary: finite(parts.iter().map(|(_, part)| part.finite.canary)),
@@ -401,19 +403,19 @@ impl PairedGauge {
     }
 }
 
-/// Puts together what pods had in the rows that were made of each part.
-fn join_pods<P, T: Copy>(
+/// Puts together what each pod or stratum had in the rows that were made of each part.
+fn join_apart<P, T: Copy>(
     parts: &[(&P, Vec<Made>)],
-    of: fn(&P) -> &Populations<ByPod<T>>,
+    of: fn(&P) -> &Populations<Apart<T>>,
     add: fn(T, T) -> T,
     take_away: fn(T, T) -> T,
-) -> Populations<ByPod<T>> {
-    let join = |of_population: fn(&Populations<ByPod<T>>) -> &ByPod<T>| {
+) -> Populations<Apart<T>> {
+    let join = |of_population: fn(&Populations<Apart<T>>) -> &Apart<T>| {
         let made = parts.iter().map(|(part, rows)| MadeOf {
             part: of_population(of(part)),
             rows,
         });
-        ByPod::join(&made.collect::<Vec<_>>(), add, take_away)
+        Apart::join(&made.collect::<Vec<_>>(), add, take_away)
     };
     Populations {
         control: join(|pods| &pods.control),

@@ -23,9 +23,10 @@
 //! is taken away for both populations: the intervals on its two sides become one. Pairs of counts
 //! then always belong to the same time.
 
+mod apart;
 mod bounds;
 mod buckets;
-mod by_pod;
+
 mod copies;
 mod counting;
 mod cumulative;
@@ -43,13 +44,15 @@ mod pod;
 mod proportion;
 mod ranges;
 mod rate;
+mod regions;
 mod slice;
 mod target;
 mod track;
 mod walker;
 
+pub use apart::Apart;
 pub use buckets::has_buckets;
-pub use by_pod::ByPod;
+
 pub use copies::ScrapeLabel;
 pub(crate) use copies::{are_copies, labels_of_what_is_read};
 pub use gauge::gauge;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::by_pod::ByPod;
+use super::apart::Apart;
 use super::copies::ScrapeLabel;
 
 /// One series as it was read: its labels and its samples in the order of time.
@@ -283,7 +283,10 @@ pub struct PairedCounts {
     /// The intervals with data, in order.
     pub intervals: Vec<PairedInterval>,
     /// Of a proportion, the same apart by pod: a row for each of the intervals.
-    pub pods: Populations<ByPod<ArmCount>>,
+    pub pods: Populations<Apart<ArmCount>>,
+    /// The same apart by stratum, where the populations are compared within strata: a row for each of the
+    /// intervals.
+    pub strata: Populations<Apart<ArmCount>>,
     /// What had to be put right.
     pub quality: DataQuality,
 }
@@ -299,6 +302,11 @@ impl PairedCounts {
             sums.canary.exposure += interval.canary.exposure;
         }
         sums
+    }
+
+    /// Whether the populations are compared within strata.
+    pub fn has_strata(&self) -> bool {
+        !self.strata.control.names.is_empty() || !self.strata.canary.names.is_empty()
     }
 
     /// Whether each request of both populations was an event, in every interval, and both had some.
@@ -372,7 +380,7 @@ pub struct PairedGauge {
     /// One entry for each grid interval: how many series (pods, as a rule) each mean is of.
     pub behind: Vec<Populations<u32>>,
     /// The same apart by pod, a row for each grid interval: the mean of the series of one pod.
-    pub pods: Populations<ByPod<f64>>,
+    pub pods: Populations<Apart<f64>>,
     /// The series that were left out of means.
     pub left_out: Populations<Vec<LeftOutSeries>>,
     /// How many of the series are no numbers.

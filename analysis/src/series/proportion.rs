@@ -3,7 +3,7 @@
 use super::counting::{Counter, count};
 use super::ledger::{Group, Ledger, group};
 use super::{
-    ArmCount, ByPod, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Sampling, Series,
+    Apart, ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Sampling, Series,
 };
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 /// What counts is said in [`super`]. A series may be among both: events that are some of the total's
 /// series need not be read again.
 ///
+/// `strata` is the label by whose values the counts are told apart as well.
+///
 /// An interval in which a population had more events than requests is joined to the next.
 pub fn proportion<S: Borrow<Series>>(
     grid: &Grid,
@@ -20,8 +22,10 @@ pub fn proportion<S: Borrow<Series>>(
     events: Populations<&[S]>,
     total: Populations<&[S]>,
     heartbeats: Populations<&Heartbeats>,
+    strata: Option<&str>,
 ) -> PairedCounts {
-    let arm = |events, total, heartbeats| Arm::count((grid, sampling), events, total, heartbeats);
+    let arm =
+        |events, total, heartbeats| Arm::count((grid, sampling), events, total, heartbeats, strata);
     let control = arm(events.control, total.control, heartbeats.control);
     let canary = arm(events.canary, total.canary, heartbeats.canary);
     let ledgers = Populations {
@@ -45,8 +49,12 @@ pub fn proportion<S: Borrow<Series>>(
             })
             .collect(),
         pods: Populations {
-            control: control.by_pod(&groups),
-            canary: canary.by_pod(&groups),
+            control: apart(control.pods, &groups),
+            canary: apart(canary.pods, &groups),
+        },
+        strata: Populations {
+            control: apart(control.strata, &groups),
+            canary: apart(canary.strata, &groups),
         },
         quality,
     }
@@ -60,6 +68,7 @@ const EVENTS: usize = 1;
 struct Arm {
     counts: Vec<ArmCount>,
     pods: BTreeMap<String, Vec<ArmCount>>,
+    strata: BTreeMap<String, Vec<ArmCount>>,
     ledger: Ledger,
 }
 
@@ -69,6 +78,7 @@ impl Arm {
         events: &[S],
         total: &[S],
         heartbeats: &Heartbeats,
+        strata: Option<&str>,
     ) -> Self {
         let all = || events.iter().chain(total).map(Borrow::borrow);
         let heartbeats = heartbeats.known_by(on.1, all());
@@ -83,23 +93,35 @@ impl Arm {
         let counters = counters(total.iter(), TOTAL).chain(counters(events.iter(), EVENTS));
         let mut counts = vec![ArmCount::default(); on.0.intervals()];
         let mut pods = BTreeMap::<&str, Vec<ArmCount>>::new();
+        let mut of_strata = BTreeMap::<&str, Vec<ArmCount>>::new();
+        let nothing = counts.clone();
         count(on, counters, &heartbeats, &mut ledger, |one| {
-            let of_pod = pods
-                .entry(one.pod)
-                .or_insert_with(|| vec![ArmCount::default(); counts.len()]);
-            for counts in [&mut counts, of_pod] {
+            let add = |counts: &mut Vec<ArmCount>| {
                 if let Some(sum) = counts.get_mut(one.interval) {
                     match one.column {
                         EVENTS => sum.events += one.count,
                         _ => sum.exposure += one.count,
                     }
                 }
+            };
+            add(&mut counts);
+            add(pods.entry(one.pod).or_insert_with(|| nothing.clone()));
+            if let Some(label) = strata {
+                // A label that is absent is empty, as in Prometheus.
+                let value = one.labels.get(label).map_or("", String::as_str);
+                add(of_strata.entry(value).or_insert_with(|| nothing.clone()));
             }
         });
-        let pods = pods.into_iter();
+        let named = |counts: BTreeMap<&str, Vec<ArmCount>>| {
+            let counts = counts.into_iter();
+            counts
+                .map(|(name, counts)| (name.to_owned(), counts))
+                .collect()
+        };
         Self {
             counts,
-            pods: pods.map(|(pod, counts)| (pod.to_owned(), counts)).collect(),
+            pods: named(pods),
+            strata: named(of_strata),
             ledger,
         }
     }
@@ -107,18 +129,18 @@ impl Arm {
     fn sum(&self, group: Group) -> ArmCount {
         sum(&self.counts, group)
     }
+}
 
-    /// What each pod counted in each group. A group in which it counted nothing is none of it.
-    fn by_pod(self, groups: &[Group]) -> ByPod<ArmCount> {
-        let pods = self.pods.into_iter().map(|(pod, counts)| {
-            let rows = groups.iter().map(|group| sum(&counts, *group));
-            let had = rows
-                .enumerate()
-                .filter(|(_, count)| *count != ArmCount::default());
-            (pod, had.collect())
-        });
-        ByPod::of_pods(groups.len(), pods.collect())
-    }
+/// What each pod or stratum counted in each group. A group in which it counted nothing is none of it.
+fn apart(counts: BTreeMap<String, Vec<ArmCount>>, groups: &[Group]) -> Apart<ArmCount> {
+    let names = counts.into_iter().map(|(name, counts)| {
+        let rows = groups.iter().map(|group| sum(&counts, *group));
+        let had = rows
+            .enumerate()
+            .filter(|(_, count)| *count != ArmCount::default());
+        (name, had.collect())
+    });
+    Apart::of_names(groups.len(), names.collect())
 }
 
 fn sum(counts: &[ArmCount], group: Group) -> ArmCount {

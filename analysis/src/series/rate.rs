@@ -99,6 +99,7 @@ pub fn event_rate<S: Borrow<Series>>(
             .collect(),
         // An exposure that is not a counter is none of a pod.
         pods: Populations::default(),
+        strata: Populations::default(),
         quality,
     }
 }

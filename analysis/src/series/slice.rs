@@ -65,6 +65,10 @@ impl PairedCounts {
         Self {
             intervals,
             pods: self.pods.as_ref().map(|pods| pods.slice(inside.clone())),
+            strata: self
+                .strata
+                .as_ref()
+                .map(|strata| strata.slice(inside.clone())),
             quality,
         }
     }

@@ -67,7 +67,7 @@ fn every_preset_has_the_usual_metrics_in_usable_promql() {
         for (name, metric) in &metrics {
             assert_eq!(name, &metric.name);
             match &metric.kind {
-                MetricKind::Proportion { events, total } => {
+                MetricKind::Proportion { events, total, .. } => {
                     check_counter_selector(events.one()).unwrap();
                     check_counter_selector(total.one()).unwrap();
                 }
@@ -145,7 +145,7 @@ fn the_reference_shows_everything_that_is_measured() {
         for (name, metric) in preset_metrics(preset.name).unwrap() {
             assert!(reference.contains(&format!("`{name}`")), "{name}");
             let texts = match metric.kind {
-                MetricKind::Proportion { events, total } => vec![events, total],
+                MetricKind::Proportion { events, total, .. } => vec![events, total],
                 MetricKind::EventRate { events, .. } => vec![events],
                 MetricKind::Quantile { histogram, .. } => vec![histogram],
                 MetricKind::Gauge { expression } => vec![expression],

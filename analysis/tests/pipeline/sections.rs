@@ -33,7 +33,8 @@ canary_pipeline:
         metric("error_rate").kind,
         MetricKind::Proportion {
             events: "errors_total{job=\"a\"}".into(),
-            total: "all_total".into()
+            total: "all_total".into(),
+            strata: None
         }
     );
     assert_eq!(metric("error_rate").better, Better::Lower);
@@ -159,7 +160,7 @@ fn settings_have_defaults_and_can_be_given() {
         assert_eq!(given.analysis.history_seconds, seconds, "{text}");
     }
     assert_eq!(pipeline.name, "own-name");
-    assert_eq!(pipeline.source.as_deref(), Some("thanos"));
+    assert_eq!(pipeline.sources.default.as_deref(), Some("thanos"));
     assert!(pipeline.dry_run);
     assert_eq!(
         must_hold(&pipeline.kill_switch[0]),

@@ -268,6 +268,7 @@ pub(crate) fn counted(
             control: &control.heartbeats,
             canary: &canary.heartbeats,
         },
+        None,
     )
 }
 

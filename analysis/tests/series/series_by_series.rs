@@ -69,6 +69,7 @@ fn counted_of(
             control: &unknown,
             canary: known,
         },
+        None,
     );
     assert_pods_add_up(&counts);
     counts
@@ -227,6 +228,7 @@ fn a_created_timestamp_tells_that_a_series_began_anew_though_it_is_higher() {
             control: &unknown,
             canary: &known,
         },
+        None,
     );
     assert_eq!(counts.totals().canary.events, 5.0);
 }
@@ -260,9 +262,9 @@ fn what_each_pod_counted_is_told_beside_the_sums() {
         })
     };
     // One that counted nothing is none of them.
-    assert_eq!(pods.pods, ["a", "b"]);
+    assert_eq!(pods.names, ["a", "b"]);
     assert_eq!([of_pod(0), of_pod(1)], [(0.0, 12_000.0), (2.0, 6_000.0)]);
-    assert_eq!(counts.pods.control.pods, [] as [&str; 0]);
+    assert_eq!(counts.pods.control.names, [] as [&str; 0]);
 }
 
 #[test]

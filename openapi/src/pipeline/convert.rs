@@ -41,7 +41,7 @@ impl From<&domain::Pipeline> for Pipeline {
         };
         Self {
             name: pipeline.name.clone(),
-            source: pipeline.source.clone(),
+            source: pipeline.sources.default.clone(),
             control: (&pipeline.control).into(),
             canary: (&pipeline.canary).into(),
             region_label: pipeline.region_label.clone(),

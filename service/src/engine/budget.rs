@@ -9,11 +9,10 @@ use serinus_analysis::pipeline::{
 };
 use serinus_analysis::query::{QueryError, counter_increase, region_matcher};
 use serinus_analysis::questions::{Annotation, Answered, MetricQuestion, QuestionTime};
-use serinus_analysis::series::Grid;
+use serinus_analysis::series::{Grid, Populations};
 
-use crate::prometheus::Share;
+use crate::prometheus::{Share, Source};
 
-use super::asked::Asked;
 use super::reading::ask_all;
 use super::{AnalysisError, QueryRecord};
 
@@ -24,14 +23,14 @@ use super::{AnalysisError, QueryRecord};
 ///
 /// [`AnalysisError`] when its queries cannot be written.
 pub(super) async fn read_error_budget(
-    asked: Asked<'_>,
+    (source, pipeline, stage): (&Arc<Source>, &Pipeline, &Stage),
     grid: Grid,
     share: &Arc<Share>,
 ) -> Result<Option<(BudgetData, Vec<QueryRecord>)>, AnalysisError> {
-    let Some(budget) = &asked.pipeline.error_budget else {
+    let Some(budget) = &pipeline.error_budget else {
         return Ok(None);
     };
-    let metric = asked.pipeline.metrics.get(&budget.metric);
+    let metric = pipeline.metrics.get(&budget.metric);
     let Some((metric, [events, total])) = metric.and_then(counters) else {
         return Err(AnalysisError::Populations(format!(
             "the error budget needs a metric with `errors` (or `events`) and `total`, and {:?} has \
@@ -43,12 +42,12 @@ pub(super) async fn read_error_budget(
         let fault = no_data("no whole interval is over yet".to_owned());
         return Ok(Some((BudgetData::Fault(fault), Vec::new())));
     }
-    let ask = |selector: &str| question(budget, asked.pipeline, asked.stage, selector, grid);
+    let ask = |selector: &str| question(budget, pipeline, stage, selector, grid);
     // Of both populations together: the texts of the old version and of the new one.
     let of_events: Vec<_> = events.every().map(&ask).collect::<Result<_, _>>()?;
     let of_total: Vec<_> = total.every().map(&ask).collect::<Result<_, _>>()?;
     let questions = [of_events.as_slice(), of_total.as_slice()].concat();
-    let answers = ask_all(asked.source, &questions, share).await;
+    let answers = ask_all(Populations::same(source), &questions, share).await;
     let records = questions.iter().zip(&answers).map(record).collect();
     let (of_events, of_total) = answers.split_at(of_events.len().min(answers.len()));
     let data = counted(metric, of_events, of_total).unwrap_or_else(BudgetData::Fault);
@@ -58,7 +57,7 @@ pub(super) async fn read_error_budget(
 /// The selectors of the events and of all requests.
 fn counters(metric: &Metric) -> Option<(&Metric, [&Selection; 2])> {
     match &metric.kind {
-        MetricKind::Proportion { events, total } => Some((metric, [events, total])),
+        MetricKind::Proportion { events, total, .. } => Some((metric, [events, total])),
         MetricKind::EventRate { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
             None
         }
@@ -82,6 +81,7 @@ fn question(
         time: QuestionTime::Instant {
             at_ms: grid.end_ms(),
         },
+        of: None,
     })
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serinus_analysis::data::DataFault;
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{MetricKind, Pipeline, Stage};
+use serinus_analysis::parts::Part;
+use serinus_analysis::pipeline::MetricKind;
 use serinus_analysis::questions::{Chunk, ChunkData};
 use serinus_analysis::series::{Grid, Populations, TargetLabels};
 use tokio::sync::Mutex as AsyncMutex;
@@ -36,7 +37,7 @@ pub(super) struct Subject(Name);
 /// What a subject is the name of. A limit is read as a bound of its own in a histogram.
 #[derive(Serialize)]
 struct Asked<'a> {
-    source: &'a str,
+    sources: Populations<&'a str>,
     populations: Populations<&'a Matchers>,
     region_label: &'a str,
     target_labels: &'a TargetLabels,
@@ -48,13 +49,9 @@ struct Asked<'a> {
 
 impl Subject {
     /// The subject of a stage's metrics and kill switches.
-    pub(super) fn new(
-        source: &str,
-        pipeline: &Pipeline,
-        stage: &Stage,
-        populations: Populations<&Matchers>,
-        grid: &Grid,
-    ) -> Self {
+    pub(super) fn new(sources: Populations<&str>, part: &Part<'_>, grid: &Grid) -> Self {
+        let (pipeline, stage) = (&*part.pipeline, &*part.stage);
+        let populations = part.populations.as_ref();
         let mut metrics = BTreeMap::<&str, (&MetricKind, Vec<f64>)>::new();
         for check in stage.checks.iter().chain(&pipeline.kill_switch) {
             let metric = &check.measured;
@@ -64,7 +61,7 @@ impl Subject {
             limits.extend(check.limit.absolute_value());
         }
         Self(Name::of(&Asked {
-            source,
+            sources,
             populations,
             region_label: &pipeline.region_label,
             target_labels: &pipeline.target_labels,

@@ -44,10 +44,8 @@ impl Reader {
         };
         let newest = self.plan(asked, newest.counted(), Form::Samples)?;
         let subject = Subject::new(
-            asked.source.name(),
-            asked.pipeline,
-            asked.stage,
-            asked.populations,
+            asked.sources.map(|source| source.name()),
+            asked.part,
             &window,
         );
         let kept = self.chunks.of(subject);
@@ -110,7 +108,7 @@ impl Reader {
             });
         };
         let _turn = if chunks.len() > LONG_CHUNKS {
-            self.long_reads.next(asked.source.name()).await
+            self.long_reads.next(asked.sources.canary.name()).await
         } else {
             None
         };

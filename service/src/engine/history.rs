@@ -321,7 +321,7 @@ impl Subject {
             {
                 let (source, share) = (Arc::clone(&self.source), Arc::clone(pieces.share()));
                 reading.spawn(async move {
-                    let answers = ask_all(&source, &questions, &share).await;
+                    let answers = ask_all(Populations::same(&source), &questions, &share).await;
                     (questions, answers)
                 });
             }

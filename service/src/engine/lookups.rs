@@ -90,15 +90,16 @@ impl Lookups {
         asked: Asked<'_>,
         data: &StageData,
     ) -> BTreeMap<String, SelectorFinding> {
-        let needed = needed(asked.pipeline, asked.stage, asked.populations, data);
+        let populations = asked.part.populations.as_ref();
+        let needed = needed(asked.pipeline(), asked.stage(), populations, data);
         if needed.is_empty() {
             return BTreeMap::new();
         }
-        let times = Times::of(data.grid, asked.pipeline.analysis.history_seconds);
+        let times = Times::of(data.grid, asked.pipeline().analysis.history_seconds);
         let share = room.begin(ReadingOf::Stage);
         let mut tasks = JoinSet::new();
         for one in needed {
-            let (source, share) = (Arc::clone(asked.source), Arc::clone(&share));
+            let (source, share) = (Arc::clone(asked.sources.canary), Arc::clone(&share));
             let kept = self.of(key(source.name(), &one.lookup, times));
             tasks.spawn(async move {
                 let looking = kept.get_or_try_init(|| look_up(&source, &one.lookup, times, &share));
@@ -268,7 +269,7 @@ impl Engine {
         populations: Populations<&Matchers>,
         source: Option<&str>,
     ) -> Result<Vec<Looked>, AnalysisError> {
-        let source = self.source(source.or(pipeline.source.as_deref()))?;
+        let source = self.source(source.or(pipeline.sources.default.as_deref()))?;
         let now_ms = self.clock().now_ms();
         let times = Times {
             from_ms: now_ms.saturating_sub(LOOKED_FOR_MS),

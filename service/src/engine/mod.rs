@@ -19,9 +19,11 @@ mod window;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use serinus_analysis::data::{Purpose, StageData};
 use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
+use serinus_analysis::parts::Part;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
 use serinus_analysis::questions::QuestionError;
 use serinus_analysis::series::{Grid, Populations};
@@ -161,17 +163,23 @@ impl Engine {
         self.reader.room.taken_bytes()
     }
 
-    /// Says whether the source of an analysis is known.
+    /// Says whether the sources of an analysis are known.
     ///
     /// # Errors
     ///
     /// [`AnalysisError::UnknownSource`] tells those that are.
-    pub(crate) fn check_source(&self, input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
-        self.source_of(input).map(drop)
+    pub(crate) fn check_sources(&self, input: &AnalysisInput<'_>) -> Result<(), AnalysisError> {
+        for part in parts_of(input)? {
+            self.sources_of(&part)?;
+        }
+        Ok(())
     }
 
-    fn source_of(&self, input: &AnalysisInput<'_>) -> Result<&Arc<Source>, AnalysisError> {
-        self.source(input.source.or(input.pipeline.source.as_deref()))
+    fn sources_of(&self, part: &Part<'_>) -> Result<Populations<&Arc<Source>>, AnalysisError> {
+        Ok(Populations {
+            control: self.source(part.sources.control.as_deref())?,
+            canary: self.source(part.sources.canary.as_deref())?,
+        })
     }
 
     /// The source of a name, or the default one.
@@ -205,25 +213,36 @@ impl Engine {
         input: &AnalysisInput<'_>,
     ) -> Result<Analysis, AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
-        let source = self.source_of(input)?;
         let Window {
             grid,
             starts_with_stage,
         } = self.window(input)?;
         check_populations(input)?;
-        let asked = Asked {
-            source,
-            pipeline,
-            stage,
-            populations: input.populations.as_ref(),
-        };
+        let parts = parts_of(input)?;
+        let mut asked = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let sources = self.sources_of(part)?;
+            asked.push(Asked { sources, part });
+        }
+        let source = self.source(input.source.or(pipeline.sources.default.as_deref()))?;
         let share = self.reader.room.begin(ReadingOf::Stage);
-        let (gathered, budget) = tokio::join!(
-            self.reader.gather(asked, grid),
-            read_error_budget(asked, grid, &share)
+        let (read, budget) = tokio::join!(
+            join_all(asked.iter().map(|asked| self.read_part(*asked, grid))),
+            read_error_budget((source, pipeline, stage), grid, &share)
         );
         drop(share);
-        let (mut data, mut queries) = gathered?;
+        let mut whole: Option<StageData> = None;
+        let mut queries = Vec::new();
+        for read in read {
+            let (data, of_part) = read?;
+            queries.extend(of_part);
+            match &mut whole {
+                Some(whole) => whole.absorb(data),
+                None => whole = Some(data),
+            }
+        }
+        // A stage has at least one part.
+        let mut data = whole.unwrap_or_else(|| StageData::empty(grid));
         data.starts_with_stage = starts_with_stage;
         data.purpose = input.purpose;
         if let Some((read, asked_for_it)) = budget? {
@@ -231,15 +250,6 @@ impl Engine {
             queries.extend(asked_for_it);
         }
         let (pipeline, stage) = (Arc::new(pipeline.clone()), stage.clone());
-        let judged = (&pipeline, &stage);
-        let control = &input.populations.control;
-        let (selectors, history) = tokio::join!(
-            self.lookups.find_out(&self.reader.room, asked, &data),
-            self.histories
-                .of(&self.reader, source, judged, control, &data)
-        );
-        data.findings.selectors = selectors;
-        data.history = history;
         let analysis = aside(move || Analysis {
             verdict: judge(&pipeline, &stage, &data),
             grid,
@@ -249,6 +259,38 @@ impl Engine {
         });
         Ok(analysis.await)
     }
+
+    /// Reads a part of a stage, and what is to be known beside.
+    async fn read_part(
+        &self,
+        asked: Asked<'_>,
+        grid: Grid,
+    ) -> Result<(StageData, Vec<QueryRecord>), AnalysisError> {
+        let (mut data, queries) = self.reader.gather(asked, grid).await?;
+        let (pipeline, stage) = (Arc::new(asked.pipeline().clone()), asked.stage().clone());
+        let judged = (&pipeline, &stage);
+        let control = &asked.part.populations.control;
+        let (selectors, history) = tokio::join!(
+            self.lookups.find_out(&self.reader.room, asked, &data),
+            self.histories
+                .of(&self.reader, asked.sources.control, judged, control, &data)
+        );
+        data.findings.selectors = selectors;
+        data.history = history;
+        if let Some(region) = &asked.part.region {
+            data = data.of_region(region);
+        }
+        Ok((data, queries))
+    }
+}
+
+/// The parts of what shall be analysed.
+fn parts_of<'a>(input: &AnalysisInput<'a>) -> Result<Vec<Part<'a>>, AnalysisError> {
+    let populations = input.populations.as_ref();
+    Part::of_stage(input.pipeline, input.stage, populations, input.source).map_err(|errors| {
+        let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        AnalysisError::Populations(messages.join("; "))
+    })
 }
 
 /// Refuses populations that would make a verdict about something else than the canary.
@@ -275,7 +317,9 @@ pub(crate) fn check_populations(input: &AnalysisInput<'_>) -> Result<(), Analysi
              {\"track\": \"canary\"}",
         );
     }
-    if control == canary {
+    let is_apart =
+        input.pipeline.sources.populations.control != input.pipeline.sources.populations.canary;
+    if control == canary && !is_apart {
         return wrong(
             "control and canary are selected by the same matchers: a population compared with \
              itself always passes; give each its own",
@@ -287,7 +331,13 @@ pub(crate) fn check_populations(input: &AnalysisInput<'_>) -> Result<(), Analysi
              `control`, such as {\"track\": \"stable\"}",
         );
     }
-    check_apart(input.populations.as_ref())
+    for part in parts_of(input)? {
+        // What is on another server is another population.
+        if !part.is_apart() {
+            check_apart(part.populations.as_ref())?;
+        }
+    }
+    Ok(())
 }
 
 impl From<Vec<QuestionError>> for AnalysisError {

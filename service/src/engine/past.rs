@@ -107,7 +107,7 @@ impl Engine {
         input: &PastInput<'_>,
         progress: impl Fn(Reading),
     ) -> Result<PastReading, AnalysisError> {
-        let source = self.source(input.source.or(input.pipeline.source.as_deref()))?;
+        let source = self.source(input.source.or(input.pipeline.sources.default.as_deref()))?;
         let settings = &input.pipeline.analysis;
         let interval_ms = i64::from(settings.interval_seconds) * 1_000;
         let end_ms = self.clock().now_ms() - i64::from(settings.lag_seconds) * 1_000;
@@ -138,7 +138,7 @@ impl Engine {
         };
         let share = self.reader().room.begin(ReadingOf::Past);
         let first = plan_of(grid_of(FIRST_HOURS.min(input.hours)), None)?;
-        let answers = ask_all(source, first.questions(), &share).await;
+        let answers = ask_all(Populations::same(source), first.questions(), &share).await;
         let first = PastReading {
             plan: first,
             answers,
@@ -154,7 +154,8 @@ impl Engine {
         progress(Reading::Asked(questions.len()));
         for some in questions.chunks(MOST_QUESTIONS_AT_ONCE) {
             let answered = || progress(Reading::Answered);
-            answers.extend(ask_all_telling(source, some, &share, answered).await);
+            answers
+                .extend(ask_all_telling(Populations::same(source), some, &share, answered).await);
         }
         Ok(PastReading { plan, answers })
     }

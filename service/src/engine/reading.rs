@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serinus_analysis::data::{DataFault, FaultCode};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::questions::{Answered, Form, MetricQuestion, QueryTexts, StageQuestions};
-use serinus_analysis::series::{Grid, Populations, fine_step_ms};
+use serinus_analysis::series::{Grid, Population, Populations, fine_step_ms};
 use tokio::task::JoinSet;
 
 use crate::prometheus::{Question, ReadingOf, Room, Share, Source};
@@ -71,7 +71,7 @@ impl Reader {
         grid: Grid,
     ) -> Result<Reading, AnalysisError> {
         let plan = self.plan(asked, grid, Form::Samples)?;
-        let samples = self.ask(asked.source, plan).await;
+        let samples = self.ask(asked.sources, plan).await;
         if !samples.answers.iter().any(is_too_much) {
             return Ok(samples);
         }
@@ -80,12 +80,12 @@ impl Reader {
         let plan = self.plan(asked, grid, Form::Sums { step_ms })?;
         // What was read so far would only take room.
         drop(samples);
-        Ok(self.ask(asked.source, plan).await)
+        Ok(self.ask(asked.sources, plan).await)
     }
 
-    async fn ask(&self, source: &Arc<Source>, plan: StageQuestions) -> Reading {
+    async fn ask(&self, sources: Populations<&Arc<Source>>, plan: StageQuestions) -> Reading {
         let share = self.room.begin(ReadingOf::Stage);
-        let answers = ask_all(source, plan.questions(), &share).await;
+        let answers = ask_all(sources, plan.questions(), &share).await;
         Reading {
             plan,
             answers,
@@ -99,20 +99,9 @@ impl Reader {
         grid: Grid,
         form: Form,
     ) -> Result<StageQuestions, AnalysisError> {
-        let Asked {
-            source: _,
-            pipeline,
-            stage,
-            populations,
-        } = asked;
         let mut texts = self.texts();
         Ok(StageQuestions::with_texts(
-            pipeline,
-            stage,
-            populations,
-            grid,
-            form,
-            &mut texts,
+            asked.part, grid, form, &mut texts,
         )?)
     }
 
@@ -154,16 +143,16 @@ fn is_too_much(answer: &Answered) -> bool {
 /// Asks all questions at once and returns the answers in their order.
 /// They take their room from the share, whose owner drops it after them.
 pub(super) async fn ask_all(
-    source: &Arc<Source>,
+    sources: Populations<&Arc<Source>>,
     questions: &[MetricQuestion],
     share: &Arc<Share>,
 ) -> Vec<Answered> {
-    ask_all_telling(source, questions, share, || ()).await
+    ask_all_telling(sources, questions, share, || ()).await
 }
 
 /// The same, and tells of each answer when it is there.
 pub(super) async fn ask_all_telling(
-    source: &Arc<Source>,
+    sources: Populations<&Arc<Source>>,
     questions: &[MetricQuestion],
     share: &Arc<Share>,
     answered: impl Fn(),
@@ -174,6 +163,8 @@ pub(super) async fn ask_all_telling(
             promql: planned.promql.clone(),
             at: planned.time,
         };
+        // Where both populations have one source, it is the canary's as well.
+        let source = sources.get(planned.of.unwrap_or(Population::Canary));
         let (source, share) = (Arc::clone(source), Arc::clone(share));
         tasks.spawn(async move {
             let answer = source.ask(&question, &share).await;

@@ -316,7 +316,7 @@ impl Rollouts {
         self.tasks.spawn(async move {
             let present = live.present();
             let named = present.document.source.as_deref();
-            let source = named.or(live.pipeline.source.as_deref());
+            let source = named.or(live.pipeline.sources.default.as_deref());
             // Without a name it is the default one, which may also have one: then it has twice the
             // turns.
             let _turn = rollouts.turns.next(source.unwrap_or_default()).await;

@@ -151,7 +151,7 @@ impl Rollouts {
             source: new.source,
             purpose: Purpose::Decide,
         };
-        self.engine.check_source(&input)?;
+        self.engine.check_sources(&input)?;
         let start = check_start(new.start, new.stage, &[], now).map_err(Refused::Start)?;
         engine::check_populations(&input)?;
         Ok(StageRecord::begins(StageId::of(new.stage), start))

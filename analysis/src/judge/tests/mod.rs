@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::pipeline::{
     AnalysisSettings, Better, Check, Comparison, Condition, Dimension, Method, Metric, MetricKind,
-    OnInconclusive, Pipeline, Stage, Subject, WrittenCheck, deciding_method, is_worth_a_failure,
+    OnInconclusive, Pipeline, SourceNames, Stage, Subject, WrittenCheck, deciding_method,
+    is_worth_a_failure,
 };
 use crate::series::{
     ArmCount, DataQuality, Grid, PairedCounts, PairedGauge, PairedHistogram, PairedInterval,
@@ -51,6 +52,7 @@ pub(crate) fn proportion() -> MetricKind {
     MetricKind::Proportion {
         events: "errors_total".into(),
         total: "requests_total".into(),
+        strata: None,
     }
 }
 
@@ -183,7 +185,7 @@ fn metrics() -> BTreeMap<String, Metric> {
 pub(crate) fn pipeline(checks: Vec<Check>) -> Pipeline {
     Pipeline {
         name: "checkout".to_owned(),
-        source: None,
+        sources: SourceNames::default(),
         control: BTreeSet::new(),
         canary: BTreeSet::new(),
         written: Populations::default(),

@@ -175,6 +175,7 @@ fn nobody_looks_where_there_is_nothing_to_compare() {
     let other = MetricKind::Proportion {
         events: "throttled_total".into(),
         total: "periods_total".into(),
+        strata: None,
     };
     let throttling = metric("throttling", other, Better::Lower, Dimension::Fraction);
     let subject = Subject::Itself(Arc::new(throttling.clone()));

@@ -124,6 +124,7 @@ fn share(name: &str, events: &str, total: &str, better: Better) -> Definition {
     let kind = MetricKind::Proportion {
         events: events.into(),
         total: total.into(),
+        strata: None,
     };
     defined(name, kind, better, Dimension::Fraction)
 }

@@ -60,14 +60,14 @@ canary_pipeline:
   only: {traffic_percent: 20, duration_minutes: 30, metrics: [error_rate < 5%]}
 ";
     let pipeline = parse(text, "shop").unwrap();
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    let part = Part::whole(&pipeline, &pipeline.stages[0], populations);
     let asked = Asked {
-        source,
-        pipeline: &pipeline,
-        stage: &pipeline.stages[0],
-        populations: Populations {
-            control: &pipeline.control,
-            canary: &pipeline.canary,
-        },
+        sources: Populations::same(source),
+        part: &part,
     };
     let room = Room::unlimited();
     let mut found = lookups.find_out(&room, asked, data).await;

@@ -1,7 +1,8 @@
-//! What was counted or measured, apart by pod: how much pods of one version differ is what one of
-//! them has to be told from.
+//! What was counted or measured, apart by name: by pod, because how much pods of one version differ is what
+//! one of them has to be told from; by stratum, because populations with other mixes of them cannot be
+//! compared as a whole.
 //!
-//! Source: docs/design/reading-prometheus.md, "Pods".
+//! Source: docs/design/reading-prometheus.md, "Pods", "Strata".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -10,24 +11,24 @@ use serde::{Deserialize, Serialize};
 
 use super::pod::pod_hash;
 
-/// Most pods of a population that are kept apart. Which of them is chosen by their names alone, so
-/// that each chunk of a window chooses the same.
-const MOST_PODS: usize = 400;
+/// Most names of a population that are kept apart. Which of them is chosen by the names alone, so that each
+/// chunk of a window chooses the same.
+const MOST_NAMES: usize = 400;
 
-/// Something of each pod of one population, row by row.
+/// Something of each pod (or stratum) of one population, row by row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ByPod<T> {
-    /// The names of the pods that have something in any row, ascending.
-    pub pods: Vec<String>,
-    /// For each row what the pods had: the place of each among [`Self::pods`], ascending. One that had
-    /// nothing is not there.
+pub struct Apart<T> {
+    /// The names of those that have something in any row, ascending.
+    pub names: Vec<String>,
+    /// For each row what they had: the place of each among [`Self::names`], ascending. One that had nothing
+    /// is not there.
     pub rows: Vec<Vec<(u32, T)>>,
 }
 
-impl<T> Default for ByPod<T> {
+impl<T> Default for Apart<T> {
     fn default() -> Self {
         Self {
-            pods: Vec::new(),
+            names: Vec::new(),
             rows: Vec::new(),
         }
     }
@@ -40,24 +41,24 @@ pub(super) type Made = (Range<usize>, Range<usize>);
 #[derive(Debug)]
 pub(super) struct MadeOf<'a, T> {
     /// The part.
-    pub(super) part: &'a ByPod<T>,
+    pub(super) part: &'a Apart<T>,
     /// The rows.
     pub(super) rows: &'a [Made],
 }
 
-impl<T: Copy> ByPod<T> {
-    /// Puts together what each pod had, by row.
-    pub(super) fn of_pods(rows: usize, mut pods: BTreeMap<String, Vec<(usize, T)>>) -> Self {
+impl<T: Copy> Apart<T> {
+    /// Puts together what each had, by row.
+    pub(super) fn of_names(rows: usize, mut pods: BTreeMap<String, Vec<(usize, T)>>) -> Self {
         pods.retain(|_, had| !had.is_empty());
         for pod in beyond_most(pods.keys()) {
             pods.remove(&pod);
         }
         let mut made = Self {
-            pods: Vec::with_capacity(pods.len()),
+            names: Vec::with_capacity(pods.len()),
             rows: vec![Vec::new(); rows],
         };
         for (place, (pod, had)) in (0..).zip(pods) {
-            made.pods.push(pod);
+            made.names.push(pod);
             for (row, value) in had {
                 if let Some(row) = made.rows.get_mut(row) {
                     row.push((place, value));
@@ -73,7 +74,7 @@ impl<T: Copy> ByPod<T> {
         add: impl Fn(T, T) -> T,
         take_away: impl Fn(T, T) -> T,
     ) -> Self {
-        let names = parts.iter().flat_map(|made| &made.part.pods);
+        let names = parts.iter().flat_map(|made| &made.part.names);
         let mut known: BTreeSet<String> = names.cloned().collect();
         for pod in beyond_most(known.iter()) {
             known.remove(&pod);
@@ -82,7 +83,7 @@ impl<T: Copy> ByPod<T> {
         let mut rows: Vec<Vec<(u32, T)>> = Vec::new();
         for MadeOf { part, rows: made } in parts {
             let places: Vec<Option<u32>> =
-                part.pods.iter().map(|pod| place_of(&pods, pod)).collect();
+                part.names.iter().map(|pod| place_of(&pods, pod)).collect();
             for (added, told) in *made {
                 let mut row = BTreeMap::new();
                 let added = part.rows.get(added.clone()).unwrap_or_default();
@@ -102,14 +103,35 @@ impl<T: Copy> ByPod<T> {
                 rows.push(row.into_iter().collect());
             }
         }
-        Self { pods, rows }.without_absent()
+        Self { names: pods, rows }.without_absent()
+    }
+
+    /// What two have in the same rows. `add` says what two values of one name make.
+    #[must_use]
+    pub(super) fn beside(&self, other: &Self, add: impl Fn(T, T) -> T) -> Self {
+        let mut of_names = BTreeMap::<String, BTreeMap<usize, T>>::new();
+        for part in [self, other] {
+            for (row, had) in part.rows.iter().enumerate() {
+                for (place, value) in had {
+                    if let Some(name) = part.names.get(*place as usize) {
+                        let of_name = of_names.entry(name.clone()).or_default();
+                        let sum = of_name.get(&row).map_or(*value, |sum| add(*sum, *value));
+                        of_name.insert(row, sum);
+                    }
+                }
+            }
+        }
+        let rows = self.rows.len().max(other.rows.len());
+        let of_names = of_names.into_iter();
+        let had = of_names.map(|(name, had)| (name, had.into_iter().collect()));
+        Self::of_names(rows, had.collect())
     }
 
     /// Some of the rows.
     #[must_use]
     pub(super) fn slice(&self, rows: Range<usize>) -> Self {
         Self {
-            pods: self.pods.clone(),
+            names: self.names.clone(),
             rows: self.rows.get(rows).unwrap_or_default().to_vec(),
         }
         .without_absent()
@@ -119,13 +141,13 @@ impl<T: Copy> ByPod<T> {
     fn without_absent(mut self) -> Self {
         let all = self.rows.iter().flatten();
         let present: BTreeSet<u32> = all.map(|(place, _)| *place).collect();
-        if present.len() == self.pods.len() {
+        if present.len() == self.names.len() {
             return self;
         }
         let places: BTreeMap<u32, u32> = present.into_iter().zip(0..).collect();
-        let pods = (0..).zip(self.pods);
+        let pods = (0..).zip(self.names);
         let named = pods.filter(|(place, _)| places.contains_key(place));
-        self.pods = named.map(|(_, pod)| pod).collect();
+        self.names = named.map(|(_, pod)| pod).collect();
         for (place, _) in self.rows.iter_mut().flatten() {
             *place = places.get(place).copied().unwrap_or(*place);
         }
@@ -141,12 +163,12 @@ fn place_of(pods: &[String], pod: &str) -> Option<u32> {
 
 /// The pods that are not kept apart: all but those whose names have the smallest hashes.
 fn beyond_most<'a>(pods: impl ExactSizeIterator<Item = &'a String>) -> Vec<String> {
-    if pods.len() <= MOST_PODS {
+    if pods.len() <= MOST_NAMES {
         return Vec::new();
     }
     let mut hashes: Vec<(u64, &String)> = pods.map(|pod| (pod_hash(pod), pod)).collect();
     hashes.sort_unstable();
-    let beyond = hashes.iter().skip(MOST_PODS);
+    let beyond = hashes.iter().skip(MOST_NAMES);
     beyond.map(|(_, pod)| (*pod).clone()).collect()
 }
 
@@ -154,14 +176,14 @@ fn beyond_most<'a>(pods: impl ExactSizeIterator<Item = &'a String>) -> Vec<Strin
 mod tests {
     use super::*;
 
-    fn of(rows: usize, pods: &[(&str, &[(usize, u32)])]) -> ByPod<u32> {
+    fn of(rows: usize, pods: &[(&str, &[(usize, u32)])]) -> Apart<u32> {
         let pods = pods.iter();
         let pods = pods.map(|(pod, had)| ((*pod).to_owned(), had.to_vec()));
-        ByPod::of_pods(rows, pods.collect())
+        Apart::of_names(rows, pods.collect())
     }
 
-    fn join(parts: &[MadeOf<'_, u32>]) -> ByPod<u32> {
-        ByPod::join(parts, |a, b| a + b, u32::saturating_sub)
+    fn join(parts: &[MadeOf<'_, u32>]) -> Apart<u32> {
+        Apart::join(parts, |a, b| a + b, u32::saturating_sub)
     }
 
     #[test]
@@ -219,19 +241,19 @@ mod tests {
     #[test]
     fn which_pods_are_kept_of_very_many_depends_on_their_names_alone() {
         let names: Vec<String> = (0..1_000).map(|pod| format!("web-{pod}")).collect();
-        let of_names = |names: &[String]| {
+        let of_list = |names: &[String]| {
             let pods = names.iter().map(|name| (name.clone(), vec![(0, 1)]));
-            ByPod::of_pods(1, pods.collect())
+            Apart::of_names(1, pods.collect())
         };
-        let (whole, half) = (of_names(&names), of_names(&names[..500]));
-        assert_eq!(whole.pods.len(), MOST_PODS);
+        let (whole, half) = (of_list(&names), of_list(&names[..500]));
+        assert_eq!(whole.names.len(), MOST_NAMES);
         let of_half = |pod: &&String| names[..500].contains(pod);
         assert!(
             whole
-                .pods
+                .names
                 .iter()
                 .filter(of_half)
-                .all(|pod| half.pods.contains(pod))
+                .all(|pod| half.names.contains(pod))
         );
         let joined = join(&[
             MadeOf {
@@ -239,10 +261,10 @@ mod tests {
                 rows: &[(0..1, 0..0)],
             },
             MadeOf {
-                part: &of_names(&names[500..]),
+                part: &of_list(&names[500..]),
                 rows: &[(0..1, 0..0)],
             },
         ]);
-        assert_eq!(joined.pods, whole.pods);
+        assert_eq!(joined.names, whole.names);
     }
 }

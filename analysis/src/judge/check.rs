@@ -24,6 +24,7 @@ use super::model::{
     WilsonReport,
 };
 use super::needs::{self, Outlook};
+use super::strata::Strata;
 use super::votes::share_of_votes;
 use super::warm_up::LookedAt;
 use super::{absence, gauge, kayenta, populations};
@@ -82,6 +83,8 @@ pub(super) struct Evaluated {
     plannable: Plannable,
     /// What an undecided check's data cannot show, whatever the plan.
     blind_spot: Option<String>,
+    /// What is to be told of how it was compared.
+    compared: Option<String>,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -91,6 +94,7 @@ impl From<CheckReport> for Evaluated {
             proof: None,
             plannable: Plannable::default(),
             blind_spot: None,
+            compared: None,
         }
     }
 }
@@ -147,6 +151,10 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         let reason = format!("{}; {blind_spot}", evaluated.report.reason);
         evaluated.report.reason = text::one_line(&reason);
     }
+    if let Some(compared) = &evaluated.compared {
+        let reason = format!("{}; {compared}", evaluated.report.reason);
+        evaluated.report.reason = text::one_line(&reason);
+    }
     if let Some(warning) = situation.data.source_warnings.get(name) {
         let mut report = evaluated.report;
         report.outcome = Outcome::Undecided;
@@ -178,7 +186,11 @@ fn on_counts(
     situation: Situation<'_>,
     levels: Levels,
 ) -> Evaluated {
-    let totals = totals(counts, check.is_relative());
+    let strata = Strata::of(counts).filter(|_| check.is_relative());
+    let totals = match &strata {
+        Some(strata) => strata.at_the_canarys_mix(),
+        None => totals(counts, check.is_relative()),
+    };
     let scale = Scale::of(&check.measured);
     let arm = |arm: ArmCount| {
         (arm.exposure > 0.0).then(|| ArmReport {
@@ -209,7 +221,8 @@ fn on_counts(
             totals,
         }),
     };
-    match report.method {
+    let compared = strata.as_ref().map(Strata::told);
+    let mut evaluated = match report.method {
         Method::Kayenta => {
             let points = kayenta::count_points(counts);
             kayenta::conclude(report, check, &points, situation.is_stage_over).into()
@@ -217,20 +230,39 @@ fn on_counts(
         Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),
         Method::Sequential => {
             let grid = situation.data.grid;
-            let intervals = on_every_interval(&counts.intervals, grid.intervals());
+            let intervals = match &strata {
+                Some(strata) => strata.on_every_interval(grid.intervals()),
+                None => on_every_interval(&counts.intervals, grid.intervals()),
+            };
+            // The noise of the whole tells nothing of that within a stratum.
+            let noise = |limit| match &strata {
+                Some(_) => None,
+                None => situation.noise_before(&check.measured.name, None, limit),
+            };
             let held = |limit| {
                 vec![Held {
                     limit,
                     intervals: intervals.clone(),
-                    history: situation.noise_before(&check.measured.name, None, limit),
+                    per_interval: strata.as_ref().map_or(1, Strata::per_interval),
+                    history: noise(limit),
                 }]
             };
             let (violation, compliance) = (held(check.limit), held(check.promotion_limit));
             let proof = evidence::of_counts(scale, &violation, &compliance, situation.budget);
-            report.ratio = anytime_ratio(&intervals, proof.relative_noise, situation.budget);
+            let anytime = anytime_ratio(&intervals, proof.relative_noise, situation.budget);
+            report.ratio = match (&strata, report.ratio) {
+                // The ratio of sums of other mixes says nothing.
+                (Some(_), Some(ratio)) => anytime.map(|anytime| RatioReport {
+                    estimate: ratio.estimate,
+                    ..anytime
+                }),
+                _ => anytime,
+            };
             conclude_proof(report, check, proof, (&claims).into(), situation)
         }
-    }
+    };
+    evaluated.compared = compared;
+    evaluated
 }
 
 /// A report of data that is there, but of new pods only.
@@ -525,6 +557,7 @@ fn conclude_proof(
         proof: Some(proof),
         plannable,
         blind_spot: None,
+        compared: None,
     }
 }
 

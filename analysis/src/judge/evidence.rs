@@ -70,6 +70,8 @@ impl Proof {
 pub(crate) struct Held<'a> {
     pub(crate) limit: Limit,
     pub(crate) intervals: Vec<IntervalCounts>,
+    /// How many of them are of the same interval of the grid: one, or one for each stratum.
+    pub(crate) per_interval: usize,
     /// The noise of these counts before the rollout, if it was measured.
     pub(crate) history: Option<&'a NoiseHistory>,
 }
@@ -134,7 +136,7 @@ struct Found {
 
 fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> Option<Found> {
     let config = EvidenceConfig {
-        longest_rollout_intervals: longest_intervals,
+        longest_rollout_intervals: longest_intervals.saturating_mul(held.per_interval),
         history: held.history.cloned(),
     };
     let (ratio, offset, side) = match held.limit {
@@ -142,11 +144,7 @@ fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> O
         Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Below),
         Limit::Within { tolerance } => {
             let mut evidence = TwoSidedEvidence::new(tolerance, &config).ok()?;
-            let path = held
-                .intervals
-                .iter()
-                .map(|counts| evidence.push(counts))
-                .collect();
+            let path = by_interval(held, |counts| evidence.push(counts));
             let noise = evidence.noise().dispersion(0);
             return Some(Found {
                 path,
@@ -160,11 +158,7 @@ fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> O
     if let Some(ratio) = ratio {
         let limit = RelativeLimit::new(ratio, offset, side).ok()?;
         let mut evidence = RelativeEvidence::new(limit, &config);
-        let path = held
-            .intervals
-            .iter()
-            .map(|counts| evidence.push(counts))
-            .collect();
+        let path = by_interval(held, |counts| evidence.push(counts));
         return Some(Found {
             path,
             control: None,
@@ -175,17 +169,9 @@ fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> O
     }
     let limit = AbsoluteLimit::new(offset, side, law).ok()?;
     let mut canary = AbsoluteEvidence::new(limit, &config);
-    let path = held
-        .intervals
-        .iter()
-        .map(|counts| canary.push(&counts.canary))
-        .collect();
+    let path = by_interval(held, |counts| canary.push(&counts.canary));
     let mut control = AbsoluteEvidence::new(limit, &config);
-    let control = held
-        .intervals
-        .iter()
-        .map(|counts| control.push(&counts.control))
-        .collect();
+    let control = by_interval(held, |counts| control.push(&counts.control));
     Some(Found {
         path,
         control: Some(control),
@@ -193,6 +179,13 @@ fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> O
         relative_noise: None,
         has_history: config.history.is_some(),
     })
+}
+
+/// What is proven after each interval of the grid, of what each of its counts proves.
+fn by_interval(held: &Held<'_>, push: impl FnMut(&IntervalCounts) -> f64) -> Vec<f64> {
+    let each = held.per_interval.max(1);
+    let all = held.intervals.iter().map(push).collect::<Vec<f64>>();
+    all.into_iter().skip(each - 1).step_by(each).collect()
 }
 
 /// `ln E'` now, and whether the limit is shown to be kept; nothing when it never can be.
@@ -205,6 +198,7 @@ fn compliance_now(held: &Held<'_>, law: CountLaw, promotion: ErrorRate) -> Optio
                 let held = Held {
                     limit,
                     intervals: held.intervals.clone(),
+                    per_interval: held.per_interval,
                     history: held.history,
                 };
                 compliance_now(&held, law, promotion)

@@ -484,6 +484,7 @@ impl<'a> Latency<'a> {
         let bounds = self.finite_bounds();
         let held = |list: &[BoundLimit]| {
             let of = |one: &BoundLimit| Held {
+                per_interval: 1,
                 limit: one.limit,
                 intervals: self.tail_intervals(one, intervals),
                 history: bounds

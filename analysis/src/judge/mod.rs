@@ -26,6 +26,7 @@ mod populations;
 mod silence;
 mod split;
 pub(crate) mod stage;
+mod strata;
 pub(crate) mod votes;
 pub(crate) mod warm_up;
 mod warnings;

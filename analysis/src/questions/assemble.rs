@@ -16,6 +16,9 @@ use super::{Answered, Form, ReadingKey, StageQuestions};
 /// The text that reads one of the populations.
 type PromqlOf = fn(&Populations<String>) -> &String;
 
+/// Most values of a label within which populations are compared.
+const MOST_STRATA: usize = 64;
+
 /// Most characters of a query in a message: a reason has 300 in all.
 const QUERY_CHARACTERS: usize = 140;
 
@@ -310,11 +313,52 @@ impl<'a> Assembly<'a> {
             self.heartbeats,
             strata,
         );
+        if let Some(label) = strata {
+            self.check_strata(label, &counts, [total.control, total.canary])?;
+        }
         counts.quality.no_canary_event_series = is_empty(events.canary);
         counts.quality.no_event_series = is_empty(events.control) && is_empty(events.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;
         counts.quality.summed = self.summed;
         Ok(MetricData::Counts(counts))
+    }
+
+    /// Checks that counts can be told apart by a label.
+    fn check_strata(
+        &self,
+        label: &str,
+        counts: &PairedCounts,
+        total: [&[Cow<'_, Series>]; 2],
+    ) -> Result<(), DataFault> {
+        let all = [&counts.strata.control, &counts.strata.canary];
+        let values: BTreeSet<&String> = all.iter().flat_map(|strata| &strata.names).collect();
+        if values.len() > MOST_STRATA {
+            return Err(no_data(format!(
+                "the label {label} has {} values, more than {MOST_STRATA} strata: name one with \
+                 fewer",
+                values.len()
+            )));
+        }
+        if values.is_empty() || values.iter().any(|value| !value.is_empty()) {
+            return Ok(());
+        }
+        if self.summed {
+            return Err(no_data(format!(
+                "there are too many series to tell them apart by {label}: the sums of targets do \
+                 not have it; narrow the selectors, or allow more (max_series of the source)"
+            )));
+        }
+        let labels: BTreeSet<&String> = total
+            .into_iter()
+            .flatten()
+            .flat_map(|series| series.labels.keys())
+            .filter(|label| *label != "__name__")
+            .collect();
+        let labels: Vec<&str> = labels.into_iter().map(String::as_str).collect();
+        Err(no_data(format!(
+            "no series has the label {label}, which strata names; they have {}",
+            labels.join(", ")
+        )))
     }
 
     fn event_rate(

@@ -146,7 +146,8 @@ fn own_part(place: &Place, found: usize) -> usize {
 }
 
 impl ArmCount {
-    pub(super) fn and(self, other: Self) -> Self {
+    /// The sum of both.
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             events: self.events + other.events,
             exposure: self.exposure + other.exposure,

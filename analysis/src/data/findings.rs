@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::fault::DataFault;
-use crate::populations::KindDifference;
+use crate::populations::{KindDifference, OtherMix};
 
 /// What was found out about the series that a stage was judged from, beside their counts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -20,12 +20,16 @@ pub struct Findings {
     pub overlap: Option<String>,
     /// What the control spans that the canary has no part of.
     pub differences: Vec<KindDifference>,
+    /// By metric, the label of which the populations get other mixes of requests.
+    #[serde(default)]
+    pub mixes: BTreeMap<String, OtherMix>,
 }
 
 impl Findings {
     /// Adds what was found out of another part of the stage.
     pub(super) fn absorb(&mut self, part: Self) {
         self.selectors.extend(part.selectors);
+        self.mixes.extend(part.mixes);
         self.overlap = self.overlap.take().or(part.overlap);
         for difference in part.differences {
             if !self.differences.contains(&difference) {

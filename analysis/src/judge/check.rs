@@ -24,7 +24,7 @@ use super::model::{
     WilsonReport,
 };
 use super::needs::{self, Outlook};
-use super::strata::Strata;
+use super::strata::{Strata, misled};
 use super::votes::share_of_votes;
 use super::warm_up::LookedAt;
 use super::{absence, gauge, kayenta, populations};
@@ -209,6 +209,14 @@ fn on_counts(
     }
     if let Some((code, why)) = nothing_counted(check, situation, counts, totals) {
         return without_data(report, code, &why).into();
+    }
+    if let (None, true, Some(mix)) = (
+        &strata,
+        check.is_relative(),
+        situation.data.findings.mixes.get(&check.measured.name),
+    ) && let Some(why) = misled(check, mix, totals)
+    {
+        return without_data(report, ReasonCode::OtherMix, &why).into();
     }
     let claims = Claims {
         scale,

@@ -145,6 +145,11 @@ reason_codes! {
         "Name the service in the matchers of both populations; where it is meant, set \
          `analysis.population_check` to `warn` or `off`."
     ),
+    /// The populations get other mixes of requests, which alone moves the result over the limit.
+    OtherMix = (
+        "other_mix",
+        "Compare within the label that the reason names: `strata` of the metric."
+    ),
     /// The whole service has spent its error budget.
     ErrorBudget = (
         "error_budget",

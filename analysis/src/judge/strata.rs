@@ -8,6 +8,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::pipeline::{Check, Dimension, Limit};
+use crate::populations::OtherMix;
 use crate::sequential::{IntervalCounts, on_every_interval};
 use crate::series::{Apart, ArmCount, PairedCounts, PairedInterval, Populations};
 use crate::text;
@@ -136,6 +138,42 @@ impl Strata {
         });
         ratios.max_by(|(_, one), (_, other)| one.total_cmp(other))
     }
+}
+
+/// Why a comparison of the whole would mislead: the populations get other mixes of requests, and at the
+/// canary's mix the control would be on the other side of the limit.
+pub(super) fn misled(
+    check: &Check,
+    mix: &OtherMix,
+    totals: Populations<ArmCount>,
+) -> Option<String> {
+    let rate = |arm: ArmCount| arm.events / arm.exposure;
+    let (control, canary) = (rate(totals.control), rate(totals.canary));
+    let is_kept = |control: f64| match check.limit {
+        Limit::AtMost { ratio, offset } => canary <= ratio.unwrap_or(0.0) * control + offset,
+        Limit::AtLeast { ratio, offset } => canary >= ratio.unwrap_or(0.0) * control + offset,
+        Limit::Within { tolerance } => {
+            (control * (1.0 - tolerance)..=control * (1.0 + tolerance)).contains(&canary)
+        }
+    };
+    if is_kept(control) == is_kept(control * mix.factor) {
+        return None;
+    }
+    let value = if mix.value.is_empty() {
+        "\"\""
+    } else {
+        &mix.value
+    };
+    let share = |share: f64| text::value(share, Dimension::Fraction);
+    Some(format!(
+        "the canary gets another mix of {}: {value} is {} of its requests and {} of the control's, \
+         which alone makes {} times the events; compare within: strata: {}",
+        mix.label,
+        share(mix.shares.canary),
+        share(mix.shares.control),
+        text::digits(mix.factor),
+        mix.label
+    ))
 }
 
 /// The sums of the intervals in which both populations had traffic.

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use super::check::read_kill_condition;
 use super::cursor::{Cursor, Fields, Problems, Rules, shortened};
 use super::error_budget::read_error_budget;
-use super::metrics::{Definition, KnownMetrics};
+use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Diagnostic, Pipeline};
-use super::names::suggestion;
 use super::population::{read_populations, read_region_label, read_target_labels};
-use super::presets::{DEFAULT_PRESET, PRESET_NAMES, preset_definitions};
+use super::preset_keys::read_presets;
 use super::settings::read_settings;
 use super::sources::{check_regions, read_sources};
 use super::stages::{MAX_ID_CHARACTERS, is_id, is_same, read_stages};
@@ -24,6 +23,7 @@ const KEYS: &[&str] = &[
     "region_label",
     "target_labels",
     "preset",
+    "presets",
     "metrics",
     "analysis",
     "kill_switch",
@@ -113,7 +113,7 @@ fn read_file(root: &Cursor<'_>, default_name: &str, problems: &mut Problems) -> 
     let sources = read_sources(&fields, of_populations, problems);
     let region_label = read_region_label(&fields, problems);
     let target_labels = read_target_labels(&fields, problems);
-    let mut metrics = KnownMetrics::of_preset(read_preset(&fields, problems));
+    let mut metrics = KnownMetrics::of_preset(read_presets(&fields, problems));
     if let Some(section) = fields.get("metrics") {
         metrics.read(section, problems);
     }
@@ -175,29 +175,6 @@ fn read_name(fields: &Fields<'_>, default_name: &str, problems: &mut Problems) -
         value.problem(problems, message);
     }
     name.to_owned()
-}
-
-/// The metrics of the file's preset. After a mistake those of the default, so that the checks
-/// can still be read.
-fn read_preset(fields: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String, Definition> {
-    if let Some(value) = fields.get("preset")
-        && let Some(name) = value.text("the name of a preset", problems)
-    {
-        if let Some(metrics) = preset_definitions(name) {
-            return metrics;
-        }
-        let hint = suggestion(name, PRESET_NAMES.iter().copied());
-        let hint = if hint.is_empty() {
-            format!(": there are {}", PRESET_NAMES.join(", "))
-        } else {
-            hint
-        };
-        value.problem(
-            problems,
-            format!("unknown preset {:?}{hint}", shortened(name)),
-        );
-    }
-    preset_definitions(DEFAULT_PRESET).unwrap_or_default()
 }
 
 fn read_kill_switch(

@@ -134,24 +134,9 @@ impl<'a> Given<'a> {
 
     /// How each population is selected, where that is the metric's own way.
     pub(super) fn own(&self, problems: &mut Problems) -> Populations<Own> {
-        self.own.as_ref().map(|own| {
-            let Some((section, fields)) = own else {
-                return Own::default();
-            };
-            let mut found = Own::default();
-            let mut labels: Vec<&Field<'_>> = Vec::new();
-            for field in fields {
-                if names_a_source(field, problems) {
-                    found.source = read_source(&field.value, problems);
-                } else if !OF_A_POPULATION.contains(&field.key) {
-                    labels.push(field);
-                }
-            }
-            // A mapping of nothing is told as one without labels.
-            if !labels.is_empty() || fields.is_empty() {
-                found.matchers = own_matchers(section, &labels, problems);
-            }
-            found
+        self.own.as_ref().map(|own| match own {
+            Some((section, fields)) => own_of_fields(section, fields, problems),
+            None => Own::default(),
         })
     }
 
@@ -162,6 +147,31 @@ impl<'a> Given<'a> {
             Some(&field.value)
         })
     }
+}
+
+/// Reads how a population is selected: by labels, and from a source of its own.
+pub(super) fn read_own(section: &Cursor<'_>, problems: &mut Problems) -> Own {
+    let fields = section.entries("label matchers such as {service: checkout}", problems);
+    fields.map_or_else(Own::default, |fields| {
+        own_of_fields(section, &fields, problems)
+    })
+}
+
+fn own_of_fields(section: &Cursor<'_>, fields: &[Field<'_>], problems: &mut Problems) -> Own {
+    let mut found = Own::default();
+    let mut labels: Vec<&Field<'_>> = Vec::new();
+    for field in fields {
+        if names_a_source(field, problems) {
+            found.source = read_source(&field.value, problems);
+        } else if !OF_A_POPULATION.contains(&field.key) {
+            labels.push(field);
+        }
+    }
+    // A mapping of nothing is told as one without labels.
+    if !labels.is_empty() || fields.is_empty() {
+        found.matchers = own_matchers(section, &labels, problems);
+    }
+    found
 }
 
 fn own_matchers(

@@ -22,6 +22,7 @@ mod model;
 mod names;
 mod own_matchers;
 mod population;
+mod preset_keys;
 mod presets;
 mod quantity;
 mod remarks;

@@ -7,6 +7,7 @@
 //! Source: docs/design/gate.md, "Populations".
 
 mod kind;
+mod mix;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::series::{Populations, Series, are_copies, labels_of_what_is_read};
 
 pub use kind::{KindDifference, KindLevel, Kinds};
+pub use mix::{Mix, OtherMix};
 
 /// Most series of the control that one of the canary is compared with.
 const MOST_COMPARED: usize = 8;
@@ -28,6 +30,8 @@ const MOST_LABELS: usize = 6;
 pub struct Seen {
     kinds: Kinds,
     overlap: Option<String>,
+    /// By metric, of shares that are not compared within strata.
+    mixes: BTreeMap<String, Mix>,
 }
 
 impl Seen {
@@ -48,6 +52,22 @@ impl Seen {
         if self.overlap.is_none() {
             self.overlap.clone_from(&other.overlap);
         }
+        for (metric, mix) in &other.mixes {
+            self.mixes.entry(metric.clone()).or_default().absorb(mix);
+        }
+    }
+
+    /// Takes in the mix of a share's requests.
+    pub fn take_in_mix(&mut self, metric: &str, mix: Mix) {
+        self.mixes.insert(metric.to_owned(), mix);
+    }
+
+    /// The metrics whose populations get other mixes of requests.
+    pub fn other_mixes(&self) -> BTreeMap<String, OtherMix> {
+        let found = self.mixes.iter();
+        found
+            .filter_map(|(metric, mix)| Some((metric.clone(), mix.difference()?)))
+            .collect()
     }
 
     /// One series that is in both populations.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::{Exposure, MetricKind, Selection};
-use crate::populations::Seen;
+use crate::populations::{Mix, Seen};
 use crate::series::{
     self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Sampling, Series,
 };
@@ -201,12 +201,12 @@ impl<'a> Assembly<'a> {
     }
 
     /// What the labels of the series say of both populations. Sums do not tell their series apart.
-    pub(super) fn seen<'k>(&self, kinds: impl Iterator<Item = &'k MetricKind>) -> Seen {
+    pub(super) fn seen(&self, metrics: &BTreeMap<String, MetricKind>) -> Seen {
         let mut seen = Seen::default();
         if self.summed {
             return seen;
         }
-        let all: BTreeSet<ReadingKey> = kinds.filter_map(key_of_all).collect();
+        let all: BTreeSet<ReadingKey> = metrics.values().filter_map(key_of_all).collect();
         for (key, (_, read)) in &self.readings {
             let is_counter = match key {
                 ReadingKey::Heartbeats | ReadingKey::Created(_) | ReadingKey::Gauge(_) => false,
@@ -222,7 +222,29 @@ impl<'a> Assembly<'a> {
                 seen.take_in(series, all.contains(*key));
             }
         }
+        for (name, kind) in metrics {
+            if let MetricKind::Proportion {
+                events,
+                total,
+                strata: None,
+            } = kind
+                && let Some(events) = self.read(&ReadingKey::Counter(events.clone()))
+                && let Some(total) = self.read(&ReadingKey::Counter(total.clone()))
+            {
+                seen.take_in_mix(name, Mix::of(events, total));
+            }
+        }
         seen
+    }
+
+    /// The series of both populations, where there are any.
+    fn read(&self, key: &ReadingKey) -> Option<Populations<&[Cow<'a, Series>]>> {
+        let (_, read) = self.readings.get(key)?;
+        let read = read.as_ref().ok()?;
+        Some(Populations {
+            control: read.series.control.as_slice(),
+            canary: read.series.canary.as_slice(),
+        })
     }
 
     /// The data of a metric, also where the canary was not seen: then with the reason why it would

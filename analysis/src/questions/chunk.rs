@@ -211,7 +211,7 @@ impl StageQuestions {
                 .metrics
                 .insert(metric.clone(), CountedMetric { data, unseen });
         }
-        chunk.seen = assembly.seen(self.metrics.values());
+        chunk.seen = assembly.seen(&self.metrics);
         chunk
     }
 
@@ -413,6 +413,7 @@ fn join_findings(chunks: &[(Chunk, ChunkData)]) -> Findings {
         selectors: BTreeMap::new(),
         overlap: seen.overlap().map(str::to_owned),
         differences: seen.differences(),
+        mixes: seen.other_mixes(),
     }
 }
 

@@ -36,6 +36,15 @@ const QUANTILES: &[(&str, f64)] = &[
     ("latency_p999", 0.999),
 ];
 
+/// The names that are about what containers use.
+pub(super) const OF_CONTAINERS: &[&str] = &[
+    "cpu_usage",
+    "memory_usage",
+    "restarts",
+    "throttling",
+    "cpu_usage_per_request",
+];
+
 /// Returns what the names of a preset stand for.
 pub(super) fn definitions(preset: &Preset) -> BTreeMap<String, Definition> {
     let all = of_requests(preset)

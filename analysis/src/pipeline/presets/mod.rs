@@ -134,6 +134,35 @@ pub fn preset_metrics(preset: &str) -> Option<BTreeMap<String, Metric>> {
     preset_definitions(preset).map(|definitions| measured(&definitions))
 }
 
+/// What a preset is about, where a file names several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum About {
+    /// Requests: how many, how long, and what they bring.
+    Requests,
+    /// What containers use.
+    Resources,
+}
+
+impl About {
+    /// What a preset is about. All others measure the resources of the process or its container beside.
+    pub(super) fn of_preset(name: &str) -> Self {
+        if name == platforms::KUBERNETES.name {
+            Self::Resources
+        } else {
+            Self::Requests
+        }
+    }
+
+    /// What a name of a preset is about.
+    pub(super) fn of_metric(name: &str) -> Self {
+        if definitions::OF_CONTAINERS.contains(&name) {
+            Self::Resources
+        } else {
+            Self::Requests
+        }
+    }
+}
+
 /// Returns what the names of a preset stand for, or nothing when there is no such preset.
 pub(super) fn preset_definitions(preset: &str) -> Option<BTreeMap<String, Definition>> {
     let known = PRESETS.iter().find(|known| known.name == preset)?;

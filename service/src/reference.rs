@@ -174,7 +174,8 @@ fn rows_of_resources() -> String {
     }
     let row = |(resources, names): (Resources, Vec<String>)| {
         let (cpu, memory) = (cell(resources.cpu), cell(resources.memory));
-        format!("| {} | {cpu} | {memory} |\n", names.join(", "))
+        let seconds = cell(resources.cpu_seconds);
+        format!("| {} | {cpu} | {memory} | {seconds} |\n", names.join(", "))
     };
     rows.into_iter().map(row).collect()
 }
@@ -216,7 +217,7 @@ fn the_tables_of_presets_are_what_the_code_says() {
         "| preset | whose metrics | version | `control`, for example | `canary` | what tells them apart, what \
          has to be switched on |\n|---|---|---|---|---|---|\n{pairs}\n\
          | preset | failed requests | all requests | durations |\n|---|---|---|---|\n{requests}\n\
-         | preset | `cpu_usage` | `memory_usage` |\n|---|---|---|\n{resources}\n\
+         | preset | `cpu_usage` | `memory_usage` | `cpu_usage_per_request`: the seconds |\n|---|---|---|---|\n{resources}\n\
          | preset | where the names were read |\n|---|---|\n{sources}"
     );
     holds_part("pipelines.md", "presets", &text);

@@ -48,9 +48,10 @@ fn of_counts(
 ) -> Option<(ReasonCode, String)> {
     let is_share = match metric.kind {
         MetricKind::Proportion { .. } => true,
-        MetricKind::EventRate { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
-            false
-        }
+        MetricKind::EventRate { .. }
+        | MetricKind::Quantile { .. }
+        | MetricKind::Gauge { .. }
+        | MetricKind::PerRequest { .. } => false,
     };
     match finding {
         Some(SelectorFinding::MatchesNothing(why))

@@ -27,7 +27,7 @@ use super::needs::{self, Outlook};
 use super::strata::{Strata, misled};
 use super::votes::share_of_votes;
 use super::warm_up::LookedAt;
-use super::{absence, gauge, kayenta, populations};
+use super::{absence, gauge, kayenta, load, populations};
 use crate::data::History;
 use crate::data::{DataFault, MetricData, StageData};
 use crate::text;
@@ -447,6 +447,7 @@ fn on_gauge(
                 }
             })
             .collect(),
+        loads: values.loads.clone(),
         ..PairedGauge::default()
     };
     let arms = gauge::reports(&warm, levels.compliance);
@@ -469,9 +470,10 @@ fn on_gauge(
             let points = kayenta::gauge_points(&warm);
             kayenta::conclude(report, check, &points, situation.is_stage_over).into()
         }
-        Method::Sequential | Method::Wilson => {
-            on_differences(report, check, &warm, situation, levels)
-        }
+        Method::Sequential | Method::Wilson => Evaluated {
+            compared: load::told(check, &warm),
+            ..on_differences(report, check, &warm, situation, levels)
+        },
     }
 }
 
@@ -500,8 +502,14 @@ fn on_differences(
     }
     if report.method.is_valid_at_any_time() {
         let known_from = gauge::usable_from(values, violation.needs_control(), fewest);
-        let mut proof = evidence::of_gauge(values, violation, compliance, situation.budget)
-            .known_from(known_from);
+        let mut proof = evidence::of_gauge(
+            &load::allowed(check, values),
+            values,
+            violation,
+            compliance,
+            situation.budget,
+        )
+        .known_from(known_from);
         proof.is_kept |= gauge::is_on_the_limit(values, compliance, check.is_inclusive);
         return conclude_proof(report, check, proof, Plannable::default(), situation);
     }
@@ -596,9 +604,10 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
     // The ratio of tail shares at a bucket bound would mean nothing to the reader.
     let is_of_counts = match check.measured.kind {
         MetricKind::Quantile { .. } => false,
-        MetricKind::Proportion { .. } | MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => {
-            true
-        }
+        MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Gauge { .. }
+        | MetricKind::PerRequest { .. } => true,
     };
     if is_of_counts && alone(check, situation).is_some() {
         report.detectable_ratio = outlook.detectable_ratio(violation);

@@ -245,14 +245,16 @@ fn mean_path(paths: &[&[f64]]) -> Vec<f64> {
         .collect()
 }
 
-/// Evidence on a gauge, from the means of blocks of paired differences.
+/// Evidence on a gauge, from the means of blocks of paired differences. `allowed` are the values that a
+/// violation is held against.
 pub(crate) fn of_gauge(
+    allowed: &PairedGauge,
     values: &PairedGauge,
     violation: Limit,
     compliance: Limit,
     budget: Budget,
 ) -> Proof {
-    let path = |limit: Limit, rate: ErrorRate, sign: f64| -> Vec<Vec<f64>> {
+    let path = |values: &PairedGauge, limit: Limit, rate: ErrorRate, sign: f64| -> Vec<Vec<f64>> {
         let sides = match limit {
             Limit::Within { tolerance } => Limit::sides_of(tolerance).to_vec(),
             one => vec![one],
@@ -260,8 +262,8 @@ pub(crate) fn of_gauge(
         let path = |side| gauge_path(values, side, rate, sign, budget);
         sides.into_iter().map(path).collect()
     };
-    let violated = path(violation, budget.rollback, 1.0);
-    let kept = path(compliance, budget.promotion, -1.0);
+    let violated = path(allowed, violation, budget.rollback, 1.0);
+    let kept = path(values, compliance, budget.promotion, -1.0);
     let now = kept
         .iter()
         .map(|side| side.last().copied().unwrap_or(0.0))

@@ -316,6 +316,7 @@ mod tests {
             "cpu_usage",
             MetricKind::Gauge {
                 expression: "cpu".into(),
+                load: None,
             },
             Better::Lower,
             Dimension::Number,

@@ -31,7 +31,8 @@ impl Scale {
             MetricKind::EventRate { .. } => Self::Rate,
             MetricKind::Proportion { .. }
             | MetricKind::Quantile { .. }
-            | MetricKind::Gauge { .. } => Self::Share,
+            | MetricKind::Gauge { .. }
+            | MetricKind::PerRequest { .. } => Self::Share,
         }
     }
 

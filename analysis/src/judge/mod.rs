@@ -19,6 +19,7 @@ mod kill_switch;
 pub(crate) mod latency;
 pub(crate) mod levels;
 pub(crate) mod limit;
+mod load;
 mod measuring;
 mod model;
 mod needs;

@@ -53,9 +53,10 @@ pub(super) fn told(
 pub(super) fn unit_of(check: &Check) -> &'static str {
     match check.measured.kind {
         MetricKind::EventRate { .. } => "units of exposure of the canary",
-        MetricKind::Proportion { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
-            "canary requests"
-        }
+        MetricKind::Proportion { .. }
+        | MetricKind::Quantile { .. }
+        | MetricKind::Gauge { .. }
+        | MetricKind::PerRequest { .. } => "canary requests",
     }
 }
 

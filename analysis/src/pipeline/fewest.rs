@@ -26,9 +26,10 @@ impl Check {
     pub fn fewest_intervals(&self) -> FewestIntervals {
         let decided = match (self.method, &self.measured.kind) {
             (Method::Kayenta, _) => FEWEST_KAYENTA_POINTS,
-            (Method::Sequential | Method::Wilson, MetricKind::Gauge { .. }) => {
-                FEWEST_GAUGE_INTERVALS
-            }
+            (
+                Method::Sequential | Method::Wilson,
+                MetricKind::Gauge { .. } | MetricKind::PerRequest { .. },
+            ) => FEWEST_GAUGE_INTERVALS,
             (
                 Method::Sequential | Method::Wilson,
                 MetricKind::Proportion { .. }

@@ -1,7 +1,5 @@
 //! The whole file: its sections, in the order in which they depend on each other.
 
-use std::collections::BTreeMap;
-
 use super::check::read_kill_condition;
 use super::cursor::{Cursor, Fields, Problems, Rules, shortened};
 use super::error_budget::read_error_budget;

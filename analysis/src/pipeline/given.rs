@@ -9,7 +9,15 @@ use super::population::{MatcherValues, names_a_source, read_labels, read_source}
 
 /// The keys that say what is read. They may stand beside the metric's others, and under `control` and
 /// `canary` for one of the populations.
-const OF_A_POPULATION: &[&str] = &["errors", "events", "total", "histogram", "scale", "gauge"];
+const OF_A_POPULATION: &[&str] = &[
+    "errors",
+    "events",
+    "total",
+    "histogram",
+    "scale",
+    "gauge",
+    "counter",
+];
 
 /// All keys of a metric.
 pub(super) const KEYS: &[&str] = &[
@@ -24,6 +32,7 @@ pub(super) const KEYS: &[&str] = &[
     "native",
     "scale",
     "gauge",
+    "counter",
     "impact_of",
     "better",
     "unit",

@@ -24,7 +24,9 @@ pub(super) fn edge(metric: &Definition, condition: Condition, used_as: Use) -> O
     let (is_share, least) = match metric.kind {
         DefinedKind::Measured(MetricKind::Proportion { .. }) => (true, "0.01%"),
         DefinedKind::Measured(MetricKind::EventRate { .. }) => (false, "0.01"),
-        DefinedKind::Measured(MetricKind::Quantile { .. } | MetricKind::Gauge { .. })
+        DefinedKind::Measured(
+            MetricKind::Quantile { .. } | MetricKind::Gauge { .. } | MetricKind::PerRequest { .. },
+        )
         | DefinedKind::ImpactOf(_) => return None,
     };
     let name = &metric.name;
@@ -120,7 +122,9 @@ pub(crate) fn untestable(check: &Check) -> Option<String> {
         MetricKind::Proportion { .. } => CountLaw::Bernoulli,
         MetricKind::EventRate { .. } => CountLaw::Poisson,
         // Limits of a quantile become those of shares at the bounds that its histogram has.
-        MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => return None,
+        MetricKind::Quantile { .. } | MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => {
+            return None;
+        }
     };
     if check.method != Method::Sequential {
         return None;

@@ -69,12 +69,14 @@ const KINDS: &[(&str, &[&str])] = &[
         &["quantile", "native", "scale", "better", "unit"],
     ),
     ("gauge", &["better", "unit"]),
+    ("counter", &["per", "total", "better", "unit"]),
     ("impact_of", &[]),
 ];
 
-/// Reads what a metric is.
+/// Reads what a metric is. `requests` is the preset's counter of all requests.
 pub(super) fn read_kind(
     given: &Given<'_>,
+    requests: Option<&Selection>,
     problems: &mut Problems,
 ) -> Option<(DefinedKind, Natural)> {
     let kinds: Vec<&(&str, &[&str])> = KINDS.iter().filter(|(key, _)| given.has(key)).collect();
@@ -85,7 +87,7 @@ pub(super) fn read_kind(
             given.metric.problem(
                 problems,
                 "a metric needs one of {errors, total}, {events, total}, {events, per}, \
-                 {quantile, histogram}, {gauge} or {impact_of}",
+                 {quantile, histogram}, {gauge}, {counter, per} or {impact_of}",
             );
             return None;
         }
@@ -107,6 +109,7 @@ pub(super) fn read_kind(
         "errors" | "events" => read_events(given, key, problems).map(is_measured),
         "histogram" => read_quantile(given, problems).map(is_measured),
         "gauge" => read_gauge(given, problems).map(is_measured),
+        "counter" => read_per_request(given, requests, problems).map(is_measured),
         _ => {
             let of = given
                 .beside
@@ -134,6 +137,39 @@ fn read_gauge(given: &Given<'_>, problems: &mut Problems) -> Option<(MetricKind,
     };
     let kind = MetricKind::Gauge {
         expression: given.of_each("gauge", read, problems).map(Selection::new)?,
+        load: None,
+    };
+    Some((kind, natural(Better::Lower, Dimension::Number)))
+}
+
+/// Reads work for each request.
+fn read_per_request(
+    given: &Given<'_>,
+    requests: Option<&Selection>,
+    problems: &mut Problems,
+) -> Option<(MetricKind, Natural)> {
+    let counter = counters(given, "counter", problems);
+    let Some(per) = given.beside.get("per") else {
+        let message = "\"counter\" needs \"per: requests\": what is used for each request. Events for \
+                       each hour of a pod are \"events\"";
+        given.metric.problem(problems, message);
+        return None;
+    };
+    per.choice(&[("requests", ())], problems)?;
+    let total = if given.has("total") {
+        counters(given, "total", problems)?
+    } else if let Some(requests) = requests {
+        requests.clone()
+    } else {
+        per.problem(
+            problems,
+            "no preset counts the requests: give \"total\", their counter",
+        );
+        return None;
+    };
+    let kind = MetricKind::PerRequest {
+        counter: counter?,
+        total,
     };
     Some((kind, natural(Better::Lower, Dimension::Number)))
 }

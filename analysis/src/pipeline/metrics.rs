@@ -11,6 +11,7 @@ use super::metric_kind::{BETTER, UNITS, read_kind};
 use super::model::{Better, Dimension, Metric, MetricKind, Own};
 use super::names::suggestion;
 use super::resolve::Subject;
+use super::selection::Selection;
 
 /// The most metrics that a file may define.
 const MAX_METRICS: usize = 200;
@@ -149,7 +150,8 @@ impl KnownMetrics {
             section.problem(problems, message);
         }
         for definition in definitions.iter().take(MAX_METRICS) {
-            if let Some(metric) = read_metric(definition, problems) {
+            let requests = self.requests();
+            if let Some(metric) = read_metric(definition, requests.as_ref(), problems) {
                 self.by_name.insert(definition.key.to_owned(), metric);
             } else {
                 self.by_name.remove(definition.key);
@@ -157,6 +159,14 @@ impl KnownMetrics {
             }
         }
         self.check_impacts(&definitions, problems);
+    }
+
+    /// The counter of all requests, of the share of those that failed.
+    fn requests(&self) -> Option<Selection> {
+        match &self.by_name.get("error_rate")?.kind {
+            DefinedKind::Measured(MetricKind::Proportion { total, .. }) => Some(total.clone()),
+            DefinedKind::Measured(_) | DefinedKind::ImpactOf(_) => None,
+        }
     }
 
     /// An impact is the loss of a metric that counts something wanted. That also rules out
@@ -201,7 +211,11 @@ impl KnownMetrics {
         match metric.kind {
             DefinedKind::Measured(MetricKind::Proportion { .. } | MetricKind::EventRate { .. }) => {
             }
-            DefinedKind::Measured(MetricKind::Quantile { .. } | MetricKind::Gauge { .. })
+            DefinedKind::Measured(
+                MetricKind::Quantile { .. }
+                | MetricKind::Gauge { .. }
+                | MetricKind::PerRequest { .. },
+            )
             | DefinedKind::ImpactOf(_) => {
                 return Err(Some(format!(
                     "an impact is of a metric that counts events, and {of:?} does not: name one \
@@ -227,7 +241,11 @@ pub(super) fn measured(definitions: &BTreeMap<String, Definition>) -> BTreeMap<S
         .collect()
 }
 
-fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Definition> {
+fn read_metric(
+    definition: &Field<'_>,
+    requests: Option<&Selection>,
+    problems: &mut Problems,
+) -> Option<Definition> {
     let problems_before = problems.count();
     check_name(definition, problems);
     let given = Given::read(&definition.value, problems)?;
@@ -238,7 +256,7 @@ fn read_metric(definition: &Field<'_>, problems: &mut Problems) -> Option<Defini
     let events_may_be_absent =
         beside("events_may_be_absent").and_then(|value| value.boolean(problems));
     let own = given.own(problems);
-    let (kind, natural) = read_kind(&given, problems)?;
+    let (kind, natural) = read_kind(&given, requests, problems)?;
     if problems.count() > problems_before {
         return None;
     }

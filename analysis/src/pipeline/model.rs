@@ -158,6 +158,16 @@ pub enum MetricKind {
     Gauge {
         /// The expression; the mean over its series is judged.
         expression: Selection,
+        /// The counter of the requests that it depends on: a pod that serves less uses less.
+        load: Option<Selection>,
+    },
+    /// What a counter gains for each request: work, such as seconds of the CPU. A value of each interval,
+    /// judged as a gauge.
+    PerRequest {
+        /// The counter of what is used.
+        counter: Selection,
+        /// The counter of all requests.
+        total: Selection,
     },
 }
 
@@ -166,7 +176,7 @@ impl MetricKind {
     /// be those of targets that could be split into two groups.
     pub fn is_gauge(&self) -> bool {
         match self {
-            Self::Gauge { .. } => true,
+            Self::Gauge { .. } | Self::PerRequest { .. } => true,
             Self::Proportion { .. } | Self::EventRate { .. } | Self::Quantile { .. } => false,
         }
     }

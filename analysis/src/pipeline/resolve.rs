@@ -148,7 +148,7 @@ pub(crate) fn is_worth_a_failure(method: Method, measured: &Metric, limit: Limit
     match method {
         Method::Kayenta => true,
         Method::Sequential | Method::Wilson => match measured.kind {
-            MetricKind::Gauge { .. } => match limit {
+            MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => match limit {
                 Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => {
                     gauge_may_roll_back(ratio)
                 }

@@ -67,7 +67,8 @@ pub(super) fn selects_a_service(metric: &Metric) -> bool {
         MetricKind::Proportion { events, total, .. } => selects(events) && selects(total),
         MetricKind::EventRate { events, .. } => selects(events),
         MetricKind::Quantile { histogram, .. } => selects(histogram),
-        MetricKind::Gauge { expression } => selects(expression),
+        MetricKind::Gauge { expression, .. } => selects(expression),
+        MetricKind::PerRequest { counter, total } => selects(counter) && selects(total),
     }
 }
 

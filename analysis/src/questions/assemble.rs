@@ -309,11 +309,26 @@ impl<'a> Assembly<'a> {
                 counted.quality.summed = self.summed;
                 Ok(MetricData::Histogram(counted))
             }
-            MetricKind::Gauge { expression } => {
+            MetricKind::Gauge { expression, load } => {
                 let key = ReadingKey::Gauge(expression.clone());
                 // Whether its values are numbers, and of whom, is for the judge to say.
                 let values = self.canary_seen(&key, must_be_seen)?;
-                Ok(MetricData::Gauge(series::gauge(self.grid, values)))
+                let mut gauge = series::gauge(self.grid, values);
+                if let Some(load) = load {
+                    gauge.loads = self.loads(load);
+                }
+                Ok(MetricData::Gauge(gauge))
+            }
+            MetricKind::PerRequest { counter, total } => {
+                let total = self.canary_seen(&ReadingKey::Counter(total.clone()), must_be_seen)?;
+                let used = self.canary_seen(&ReadingKey::Counter(counter.clone()), must_be_seen)?;
+                let on = (self.grid, self.sampling);
+                Ok(MetricData::Gauge(series::per_request(
+                    on,
+                    used,
+                    total,
+                    self.heartbeats,
+                )))
             }
         }
     }
@@ -343,6 +358,15 @@ impl<'a> Assembly<'a> {
         counts.quality.missed_scrapes = self.missed_scrapes;
         counts.quality.summed = self.summed;
         Ok(MetricData::Counts(counts))
+    }
+
+    /// How many requests a pod serves, interval by interval; nothing where nobody tells.
+    fn loads(&self, total: &Selection) -> Vec<Populations<Option<f64>>> {
+        let Some(total) = self.read(&ReadingKey::Counter(total.clone())) else {
+            return Vec::new();
+        };
+        let on = (self.grid, self.sampling);
+        series::loads(on, total, self.heartbeats)
     }
 
     /// Checks that counts can be told apart by a label.
@@ -529,6 +553,7 @@ fn key_of_all(kind: &MetricKind) -> Option<ReadingKey> {
             is_native,
             ..
         } => Some(super::histogram_key(histogram, *is_native)),
+        MetricKind::PerRequest { total, .. } => Some(ReadingKey::Counter(total.clone())),
         MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => None,
     }
 }

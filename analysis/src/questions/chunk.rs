@@ -380,7 +380,9 @@ fn join_metric<'a>(
         MetricKind::Quantile { is_native, .. } => {
             MetricData::Histogram(PairedHistogram::join(&histograms, *is_native))
         }
-        MetricKind::Gauge { .. } => MetricData::Gauge(PairedGauge::join(&gauges)),
+        MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => {
+            MetricData::Gauge(PairedGauge::join(&gauges))
+        }
         MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => {
             MetricData::Counts(PairedCounts::join(&counts))
         }

@@ -164,7 +164,8 @@ impl StageQuestions {
             MetricKind::Proportion { total, .. } => Some(ReadingKey::Counter(total.clone())),
             MetricKind::EventRate { .. }
             | MetricKind::Quantile { .. }
-            | MetricKind::Gauge { .. } => None,
+            | MetricKind::Gauge { .. }
+            | MetricKind::PerRequest { .. } => None,
         });
         let histograms = || {
             self.metrics.values().find_map(|kind| match kind {
@@ -175,7 +176,8 @@ impl StageQuestions {
                 } => Some(histogram_key(histogram, *is_native)),
                 MetricKind::Proportion { .. }
                 | MetricKind::EventRate { .. }
-                | MetricKind::Gauge { .. } => None,
+                | MetricKind::Gauge { .. }
+                | MetricKind::PerRequest { .. } => None,
             })
         };
         let counter = totals.or_else(histograms);

@@ -669,7 +669,17 @@ fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
             is_native,
             ..
         } => vec![histogram_key(histogram, *is_native), ReadingKey::Heartbeats],
-        MetricKind::Gauge { expression } => vec![ReadingKey::Gauge(expression.clone())],
+        MetricKind::Gauge { expression, load } => {
+            let mut keys = vec![ReadingKey::Gauge(expression.clone())];
+            if let Some(load) = load {
+                keys.extend([counter(load), ReadingKey::Heartbeats]);
+            }
+            keys
+        }
+        MetricKind::PerRequest {
+            counter: used,
+            total,
+        } => vec![counter(total), counter(used), ReadingKey::Heartbeats],
     }
 }
 

@@ -96,6 +96,7 @@ fn metrics() -> BTreeMap<String, Metric> {
             "cpu",
             MetricKind::Gauge {
                 expression: "cpu_ratio".into(),
+                load: None,
             },
         ),
         metric("orders", event_rate("orders_total")),

@@ -96,6 +96,7 @@ pub(super) fn selector_of(kind: &MetricKind) -> Result<Option<SelectorParts>, Qu
         } => histogram_parts(histogram.one()).map(Some),
         MetricKind::Quantile { histogram, .. } => counter_parts(histogram.one()).map(Some),
         // An expression has any number of selectors, and need not be empty where one is.
+        MetricKind::PerRequest { total, .. } => counter_parts(total.one()).map(Some),
         MetricKind::Gauge { .. } => Ok(None),
     }
 }
@@ -108,7 +109,9 @@ fn of_counts(
     let (events, total) = match &metric.kind {
         MetricKind::Proportion { events, total, .. } => (events, Some(total)),
         MetricKind::EventRate { events, .. } => (events, None),
-        MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => return Ok(None),
+        MetricKind::Quantile { .. } | MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => {
+            return Ok(None);
+        }
     };
     // To parse a selector takes longer than all this, and mostly nothing is to be found out.
     let quality = &counts.quality;

@@ -187,7 +187,15 @@ fn selectors(metric: &Metric) -> Result<Vec<(SelectorParts, bool)>, QueryError> 
             ..
         } => parts(histogram, |text| Ok(vec![histogram_parts(text)?]), false),
         MetricKind::Quantile { histogram, .. } => parts(histogram, counter, false),
-        MetricKind::Gauge { expression } => parts(expression, expression_parts, false),
+        MetricKind::Gauge { expression, .. } => parts(expression, expression_parts, false),
+        MetricKind::PerRequest {
+            counter: used,
+            total,
+        } => {
+            let mut all = parts(used, counter, false)?;
+            all.extend(parts(total, counter, false)?);
+            Ok(all)
+        }
     }
 }
 

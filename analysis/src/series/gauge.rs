@@ -45,6 +45,7 @@ pub fn gauge<S: Borrow<Series>>(grid: &Grid, values: Populations<&[S]>) -> Paire
     PairedGauge {
         intervals,
         behind,
+        loads: Vec::new(),
         pods: Populations {
             control: control.pods,
             canary: canary.pods,

@@ -385,6 +385,8 @@ impl PairedGauge {
                 joined.intervals.push(found);
                 let behind = index.and_then(|index| part.behind.get(index));
                 joined.behind.push(behind.copied().unwrap_or_default());
+                let load = index.and_then(|index| part.loads.get(index));
+                joined.loads.push(load.copied().unwrap_or_default());
             }
             let quality = &mut joined.quality;
             quality.rejected_samples += part.quality.rejected_samples;

@@ -379,6 +379,9 @@ pub struct PairedGauge {
     pub intervals: Vec<Populations<Option<f64>>>,
     /// One entry for each grid interval: how many series (pods, as a rule) each mean is of.
     pub behind: Vec<Populations<u32>>,
+    /// How many requests a pod served in each grid interval; empty where that does not matter, or nobody
+    /// tells.
+    pub loads: Vec<Populations<Option<f64>>>,
     /// The same apart by pod, a row for each grid interval: the mean of the series of one pod.
     pub pods: Populations<Apart<f64>>,
     /// The series that were left out of means.

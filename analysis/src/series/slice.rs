@@ -137,6 +137,13 @@ impl PairedGauge {
                 .pods
                 .as_ref()
                 .map(|pods| pods.slice(first..first.saturating_add(length))),
+            loads: self
+                .loads
+                .iter()
+                .skip(first)
+                .take(length)
+                .copied()
+                .collect(),
             behind: self
                 .behind
                 .iter()

@@ -72,13 +72,17 @@ fn every_preset_has_the_usual_metrics_in_usable_promql() {
                     check_counter_selector(total.one()).unwrap();
                 }
                 MetricKind::EventRate { events, .. } => {
-                    check_counter_selector(events.one()).unwrap()
+                    check_counter_selector(events.one()).unwrap();
                 }
                 MetricKind::Quantile { histogram, .. } => {
                     check_counter_selector(histogram.one()).unwrap();
                 }
-                MetricKind::Gauge { expression } => {
-                    check_gauge_expression(expression.one()).unwrap()
+                MetricKind::Gauge { expression, .. } => {
+                    check_gauge_expression(expression.one()).unwrap();
+                }
+                MetricKind::PerRequest { counter, total } => {
+                    check_counter_selector(counter.one()).unwrap();
+                    check_counter_selector(total.one()).unwrap();
                 }
             }
         }
@@ -148,7 +152,8 @@ fn the_reference_shows_everything_that_is_measured() {
                 MetricKind::Proportion { events, total, .. } => vec![events, total],
                 MetricKind::EventRate { events, .. } => vec![events],
                 MetricKind::Quantile { histogram, .. } => vec![histogram],
-                MetricKind::Gauge { expression } => vec![expression],
+                MetricKind::Gauge { expression, .. } => vec![expression],
+                MetricKind::PerRequest { counter, total } => vec![counter, total],
             };
             for text in texts {
                 // A bar within a table's cell is escaped.

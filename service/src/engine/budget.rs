@@ -58,9 +58,10 @@ pub(super) async fn read_error_budget(
 fn counters(metric: &Metric) -> Option<(&Metric, [&Selection; 2])> {
     match &metric.kind {
         MetricKind::Proportion { events, total, .. } => Some((metric, [events, total])),
-        MetricKind::EventRate { .. } | MetricKind::Quantile { .. } | MetricKind::Gauge { .. } => {
-            None
-        }
+        MetricKind::EventRate { .. }
+        | MetricKind::Quantile { .. }
+        | MetricKind::Gauge { .. }
+        | MetricKind::PerRequest { .. } => None,
     }
 }
 

@@ -228,7 +228,9 @@ pub fn outlook(pipeline: &Pipeline, stage: &Stage, past: &Past<'_>) -> StageOutl
 fn counts_requests(check: &Check) -> bool {
     match check.measured.kind {
         MetricKind::Proportion { .. } | MetricKind::Quantile { .. } => !check.is_of_impact(),
-        MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => false,
+        MetricKind::EventRate { .. } | MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => {
+            false
+        }
     }
 }
 
@@ -382,9 +384,10 @@ fn factors_of(check: &Check) -> FactorsOf {
     }
     match check.measured.kind {
         MetricKind::Quantile { .. } => FactorsOf::SlowRequestsAllowed,
-        MetricKind::Proportion { .. } | MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => {
-            FactorsOf::Limit
-        }
+        MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Gauge { .. }
+        | MetricKind::PerRequest { .. } => FactorsOf::Limit,
     }
 }
 

@@ -33,7 +33,8 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
             MetricKind::Proportion { .. }
             | MetricKind::EventRate { .. }
             | MetricKind::Quantile { .. }
-            | MetricKind::Gauge { .. },
+            | MetricKind::Gauge { .. }
+            | MetricKind::PerRequest { .. },
             Better::Lower | Better::Higher,
         ) => MetricData::Fault(DataFault {
             code: FaultCode::NoData,

@@ -159,6 +159,7 @@ fn metrics() -> BTreeMap<String, Metric> {
     };
     let gauge = MetricKind::Gauge {
         expression: "cpu".into(),
+        load: None,
     };
     let metrics = [
         metric(

@@ -84,13 +84,30 @@ fn latencies(preset: &Preset) -> Vec<Definition> {
     quantiles.collect()
 }
 
-fn of_containers(preset: &Preset) -> [Definition; 4] {
+fn of_containers(preset: &Preset) -> [Definition; 5] {
     let restarts = MetricKind::EventRate {
         events: RESTARTS.into(),
         per: Exposure::PodHours,
     };
     [
-        gauge("cpu_usage", preset.resources.cpu, Dimension::Fraction),
+        defined(
+            "cpu_usage",
+            MetricKind::Gauge {
+                expression: preset.resources.cpu.into(),
+                load: Some(preset.requests.total.into()),
+            },
+            Better::Lower,
+            Dimension::Fraction,
+        ),
+        defined(
+            "cpu_usage_per_request",
+            MetricKind::PerRequest {
+                counter: preset.resources.cpu_seconds.into(),
+                total: preset.requests.total.into(),
+            },
+            Better::Lower,
+            Dimension::Seconds,
+        ),
         gauge("memory_usage", preset.resources.memory, Dimension::Bytes),
         defined("restarts", restarts, Better::Lower, Dimension::Number),
         share("throttling", THROTTLED_PERIODS, PERIODS, Better::Lower),
@@ -141,6 +158,7 @@ fn share(name: &str, events: &str, total: &str, better: Better) -> Definition {
 fn gauge(name: &str, expression: &str, dimension: Dimension) -> Definition {
     let kind = MetricKind::Gauge {
         expression: expression.into(),
+        load: None,
     };
     defined(name, kind, Better::Lower, dimension)
 }

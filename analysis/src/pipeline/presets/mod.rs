@@ -70,6 +70,8 @@ pub struct Durations {
 pub struct Resources {
     /// Cores in use.
     pub cpu: &'static str,
+    /// Selector of the counter of the seconds of the CPU.
+    pub cpu_seconds: &'static str,
     /// Bytes in use.
     pub memory: &'static str,
 }

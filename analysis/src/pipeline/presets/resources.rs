@@ -8,6 +8,7 @@ use super::Resources;
 /// Source: <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>.
 pub(super) const PROCESS: Resources = Resources {
     cpu: "rate(process_cpu_seconds_total[2m])",
+    cpu_seconds: "process_cpu_seconds_total",
     memory: "process_resident_memory_bytes",
 };
 
@@ -16,6 +17,7 @@ pub(super) const PROCESS: Resources = Resources {
 /// Source: `Prometheus/DotNetStats.cs` of `prometheus-net/prometheus-net`.
 pub(super) const DOTNET_PROCESS: Resources = Resources {
     cpu: "rate(process_cpu_seconds_total[2m])",
+    cpu_seconds: "process_cpu_seconds_total",
     memory: "process_working_set_bytes",
 };
 
@@ -25,5 +27,6 @@ pub(super) const DOTNET_PROCESS: Resources = Resources {
 /// Source: `docs/storage/prometheus.md` of `google/cadvisor`.
 pub(super) const CONTAINER: Resources = Resources {
     cpu: r#"sum by (namespace, pod) (rate(container_cpu_usage_seconds_total{container!="",container!="POD"}[2m]))"#,
+    cpu_seconds: r#"container_cpu_usage_seconds_total{container!="",container!="POD"}"#,
     memory: r#"sum by (namespace, pod) (container_memory_working_set_bytes{container!="",container!="POD"})"#,
 };

@@ -1,0 +1,76 @@
+//! How busy the pods are: one that serves less uses less, whatever a request costs.
+//!
+//! Source: docs/design/statistics.md, "Load".
+
+use std::borrow::Cow;
+
+use crate::pipeline::{Check, MetricKind};
+use crate::series::{PairedGauge, Populations};
+use crate::text;
+
+/// By how much the requests of a pod may differ between the populations without a word.
+const MOST_UNEVEN: f64 = 1.25;
+
+/// What the loads of both populations are to each other: the canary's requests of a pod for each of the
+/// control's, over the intervals in which both serve. Nothing where nobody tells.
+fn canary_per_control(values: &PairedGauge) -> Option<f64> {
+    let both = values
+        .loads
+        .iter()
+        .filter_map(|load| Some((load.control?, load.canary?)));
+    let (control, canary) = both
+        .filter(|(control, canary)| *control > 0.0 && *canary > 0.0)
+        .fold((0.0, 0.0), |(control, canary), load| {
+            (control + load.0, canary + load.1)
+        });
+    (control > 0.0).then(|| canary / control)
+}
+
+/// What is told of a relative check whose populations are busy to another degree.
+pub(super) fn told(check: &Check, values: &PairedGauge) -> Option<String> {
+    let ratio = canary_per_control(values).filter(|_| check.is_relative())?;
+    if ratio.max(1.0 / ratio) <= MOST_UNEVEN {
+        return None;
+    }
+    let of_a_pod = format!(
+        "uneven load: a canary pod has {} of a control pod's requests",
+        text::digits(ratio)
+    );
+    Some(match check.measured.kind {
+        MetricKind::PerRequest { .. } => format!("{of_a_pod}, which a rollback allows for"),
+        MetricKind::Gauge { .. }
+        | MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Quantile { .. } => {
+            format!("{of_a_pod}; cpu_usage_per_request compares what a request costs")
+        }
+    })
+}
+
+/// The values that a violation is held against, of work for each request: what pods use when they are idle
+/// is spread over fewer requests where there are fewer, by at most the ratio of the loads. So the control
+/// is allowed as much more.
+pub(super) fn allowed<'a>(check: &Check, values: &'a PairedGauge) -> Cow<'a, PairedGauge> {
+    match check.measured.kind {
+        MetricKind::PerRequest { .. } => {}
+        MetricKind::Gauge { .. }
+        | MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Quantile { .. } => return Cow::Borrowed(values),
+    }
+    let allow = |(index, pair): (usize, &Populations<Option<f64>>)| {
+        let load = values.loads.get(index).copied().unwrap_or_default();
+        let factor = match (load.control, load.canary) {
+            (Some(control), Some(canary)) if canary > 0.0 => (control / canary).max(1.0),
+            _ => 1.0,
+        };
+        Populations {
+            control: pair.control.map(|value| value * factor),
+            canary: pair.canary,
+        }
+    };
+    Cow::Owned(PairedGauge {
+        intervals: values.intervals.iter().enumerate().map(allow).collect(),
+        ..values.clone()
+    })
+}

@@ -1,12 +1,15 @@
 //! How busy the pods are: one that serves less uses less, whatever a request costs.
 //!
-//! Source: docs/design/statistics.md, "Load".
+//! Source: docs/design/statistics.md, "8.1 Load".
 
 use std::borrow::Cow;
 
-use crate::pipeline::{Check, MetricKind};
+use crate::data::{MetricData, StageData};
+use crate::pipeline::{Check, MetricKind, Pipeline};
 use crate::series::{PairedGauge, Populations};
 use crate::text;
+
+use super::model::{Warning, WarningCode};
 
 /// By how much the requests of a pod may differ between the populations without a word.
 const MOST_UNEVEN: f64 = 1.25;
@@ -45,6 +48,25 @@ pub(super) fn told(check: &Check, values: &PairedGauge) -> Option<String> {
             format!("{of_a_pod}; cpu_usage_per_request compares what a request costs")
         }
     })
+}
+
+/// The warnings of a pipeline's relative checks, one for each metric.
+pub(super) fn warnings(pipeline: &Pipeline, data: &StageData) -> Vec<Warning> {
+    let checks = pipeline.stages.iter().flat_map(|stage| &stage.checks);
+    let mut relative: Vec<&Check> = checks.filter(|check| check.is_relative()).collect();
+    relative.sort_by_key(|check| check.measured.name.as_str());
+    relative.dedup_by_key(|check| check.measured.name.as_str());
+    let uneven = relative.into_iter().filter_map(|check| {
+        let Some(MetricData::Gauge(values)) = data.metrics.get(&check.measured.name) else {
+            return None;
+        };
+        let message = format!("{}: {}", check.measured.name, told(check, values)?);
+        Some(Warning {
+            code: WarningCode::UnevenLoad,
+            message: text::one_line(&message),
+        })
+    });
+    uneven.collect()
 }
 
 /// The values that a violation is held against, of work for each request: what pods use when they are idle

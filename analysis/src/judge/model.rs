@@ -438,6 +438,8 @@ pub enum WarningCode {
     SplitMismatch,
     /// The control spans services or places that the canary has no part of.
     PopulationsDifferInKind,
+    /// The pods of one population are busier than those of the other.
+    UnevenLoad,
     /// The whole service has spent its error budget, or nobody can tell.
     ErrorBudget,
 }

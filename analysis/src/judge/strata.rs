@@ -4,7 +4,7 @@
 //! is as good. Within a stratum the mix cannot matter: what an interval proves is the sum of what its
 //! strata prove.
 //!
-//! Source: docs/design/statistics.md, "Strata".
+//! Source: docs/design/statistics.md, "4.8 Strata".
 
 use std::collections::BTreeSet;
 

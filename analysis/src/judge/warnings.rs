@@ -7,7 +7,7 @@ use crate::text;
 
 use super::bounds;
 use super::model::{CheckReport, Outcome, Warning, WarningCode};
-use super::{absence, populations};
+use super::{absence, load, populations};
 
 /// Everything to know beside the verdict.
 pub(super) fn warnings(
@@ -65,6 +65,7 @@ pub(super) fn warnings(
                 .to_owned(),
         });
     }
+    warnings.extend(load::warnings(pipeline, data));
     warnings.extend(single_look(pipeline, checks));
     warnings
 }

@@ -2,7 +2,7 @@
 //! fails more often is worse as a whole though every endpoint is as good, and one that gets less of it hides
 //! that it is worse.
 //!
-//! Source: docs/design/statistics.md, "Strata".
+//! Source: docs/design/statistics.md, "4.8 Strata".
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const MOST_VALUES: usize = 64;
 
 /// From which factor on another mix is worth a word.
 ///
-/// Source: docs/design/statistics.md, "Strata".
+/// Source: docs/design/statistics.md, "4.8 Strata".
 const LEAST_FACTOR: f64 = 1.1;
 
 /// The label of a metric's name.

@@ -361,6 +361,9 @@ explained_words! {
         /// The control spans services or places that the canary has no part of.
         PopulationsDifferInKind = "populations_differ_in_kind",
             "Look whether both populations are of one service; name it in their matchers.";
+        /// The pods of one population are busier than those of the other.
+        UnevenLoad = "uneven_load",
+            "Compare what a request costs: `cpu_usage_per_request`, or `{counter: .., per: requests}`.";
         /// The whole service has spent its error budget, or nobody can tell.
         ErrorBudget = "error_budget",
             "Look at the service before more traffic is moved.";

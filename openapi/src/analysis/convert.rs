@@ -176,6 +176,7 @@ impl From<judge::WarningCode> for WarningCode {
             judge::WarningCode::SummedByTarget => Self::SummedByTarget,
             judge::WarningCode::SplitMismatch => Self::SplitMismatch,
             judge::WarningCode::PopulationsDifferInKind => Self::PopulationsDifferInKind,
+            judge::WarningCode::UnevenLoad => Self::UnevenLoad,
             judge::WarningCode::ErrorBudget => Self::ErrorBudget,
         }
     }

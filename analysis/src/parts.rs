@@ -35,7 +35,7 @@ pub struct PartError {
     /// `control` or `canary`.
     pub population: &'static str,
     /// What to send.
-    pub error: PlaceholderError,
+    pub error: Box<PlaceholderError>,
 }
 
 /// What a part is told by.
@@ -82,36 +82,7 @@ impl<'a> Part<'a> {
         populations: Populations<&Matchers>,
         source: Option<&str>,
     ) -> Result<Vec<Self>, Vec<PartError>> {
-        let mut metrics = BTreeMap::<&str, &Metric>::new();
-        for check in stage.checks.iter().chain(&pipeline.kill_switch) {
-            metrics.insert(&check.measured.name, &check.measured);
-        }
-        let regions = regions(pipeline, stage);
-        let mut errors = Vec::new();
-        let mut groups = BTreeMap::<Told, BTreeSet<&str>>::new();
-        for (name, metric) in metrics {
-            let own = match populations_of_metric(metric, populations) {
-                Ok(own) => own,
-                Err(error) => {
-                    errors.push(error);
-                    continue;
-                }
-            };
-            let is_judged = own.as_ref() == populations;
-            for region in &regions {
-                let sources = sources(pipeline, metric, region.as_deref(), source);
-                let told = Told {
-                    region: region.clone(),
-                    is_other: !is_judged,
-                    populations: own.clone(),
-                    sources,
-                };
-                groups.entry(told).or_default().insert(name);
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let groups = groups(pipeline, stage, populations, source)?;
         let is_whole = groups.len() == 1;
         let parts = groups.into_iter().map(|(told, names)| Self {
             pipeline: if is_whole {
@@ -151,6 +122,46 @@ impl<'a> Part<'a> {
     }
 }
 
+/// The metrics of each part.
+fn groups<'a>(
+    pipeline: &'a Pipeline,
+    stage: &'a Stage,
+    populations: Populations<&Matchers>,
+    source: Option<&str>,
+) -> Result<BTreeMap<Told, BTreeSet<&'a str>>, Vec<PartError>> {
+    let mut metrics = BTreeMap::<&str, &Metric>::new();
+    for check in stage.checks.iter().chain(&pipeline.kill_switch) {
+        metrics.insert(&check.measured.name, &check.measured);
+    }
+    let regions = regions(pipeline, stage);
+    let mut errors = Vec::new();
+    let mut groups = BTreeMap::<Told, BTreeSet<&str>>::new();
+    for (name, metric) in metrics {
+        let own = match populations_of_metric(metric, populations) {
+            Ok(own) => own,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let is_judged = own.as_ref() == populations;
+        for region in &regions {
+            let sources = sources(pipeline, metric, region.as_deref(), source);
+            let told = Told {
+                region: region.clone(),
+                is_other: !is_judged,
+                populations: own.clone(),
+                sources,
+            };
+            groups.entry(told).or_default().insert(name);
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(groups)
+}
+
 /// The populations of one metric: its own, or those that are judged.
 ///
 /// # Errors
@@ -165,7 +176,7 @@ pub fn populations_of_metric(
         Some(own) => own.filled(populations).map_err(|error| PartError {
             metric: metric.name.clone(),
             population,
-            error,
+            error: Box::new(error),
         }),
     };
     Ok(Populations {

@@ -83,8 +83,6 @@ pub(super) struct Evaluated {
     plannable: Plannable,
     /// What an undecided check's data cannot show, whatever the plan.
     blind_spot: Option<String>,
-    /// What is to be told of how it was compared.
-    compared: Option<String>,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -94,7 +92,6 @@ impl From<CheckReport> for Evaluated {
             proof: None,
             plannable: Plannable::default(),
             blind_spot: None,
-            compared: None,
         }
     }
 }
@@ -108,12 +105,10 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         return without_data(report, ReasonCode::NoControl, reason).into();
     }
     let name = &check.measured.name;
-    if check.is_relative()
-        && let Some((code, why)) = populations::wrong(situation.pipeline, situation.data)
-    {
-        return without_data(report, code, &why).into();
-    }
-    if let Some((code, why)) = absence::unjudged(&check.measured, situation.data) {
+    let wrong = || populations::wrong(situation.pipeline, situation.data);
+    let of_populations = check.is_relative().then(wrong).flatten();
+    let unjudged = || absence::unjudged(&check.measured, situation.data);
+    if let Some((code, why)) = of_populations.or_else(unjudged) {
         return without_data(report, code, &why).into();
     }
     let found = situation.data.metrics.get(name);
@@ -149,10 +144,6 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         (&evaluated.blind_spot, evaluated.report.outcome)
     {
         let reason = format!("{}; {blind_spot}", evaluated.report.reason);
-        evaluated.report.reason = text::one_line(&reason);
-    }
-    if let Some(compared) = &evaluated.compared {
-        let reason = format!("{}; {compared}", evaluated.report.reason);
         evaluated.report.reason = text::one_line(&reason);
     }
     if let Some(warning) = situation.data.source_warnings.get(name) {
@@ -201,6 +192,7 @@ fn on_counts(
             bracket: None,
         })
     };
+    report.compared = strata.as_ref().map(Strata::told);
     report.control = arm(totals.control);
     report.canary = arm(totals.canary);
     report.ratio = ratio_of_counts(scale, totals, levels.compliance);
@@ -210,12 +202,9 @@ fn on_counts(
     if let Some((code, why)) = nothing_counted(check, situation, counts, totals) {
         return without_data(report, code, &why).into();
     }
-    if let (None, true, Some(mix)) = (
-        &strata,
-        check.is_relative(),
-        situation.data.findings.mixes.get(&check.measured.name),
-    ) && let Some(why) = misled(check, mix, totals)
-    {
+    let mix = situation.data.findings.mixes.get(&check.measured.name);
+    let mix = mix.filter(|_| strata.is_none() && check.is_relative());
+    if let Some(why) = mix.and_then(|mix| misled(check, mix, totals)) {
         return without_data(report, ReasonCode::OtherMix, &why).into();
     }
     let claims = Claims {
@@ -229,48 +218,56 @@ fn on_counts(
             totals,
         }),
     };
-    let compared = strata.as_ref().map(Strata::told);
-    let mut evaluated = match report.method {
+    match report.method {
         Method::Kayenta => {
             let points = kayenta::count_points(counts);
             kayenta::conclude(report, check, &points, situation.is_stage_over).into()
         }
         Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),
         Method::Sequential => {
-            let grid = situation.data.grid;
-            let intervals = match &strata {
-                Some(strata) => strata.on_every_interval(grid.intervals()),
-                None => on_every_interval(&counts.intervals, grid.intervals()),
-            };
+            on_intervals(report, check, (counts, strata.as_ref()), &claims, situation)
+        }
+    }
+}
+
+/// Decides counts by what each interval of the grid proves, or each stratum of it.
+fn on_intervals(
+    mut report: CheckReport,
+    check: &Check,
+    (counts, strata): (&PairedCounts, Option<&Strata>),
+    claims: &Claims,
+    situation: Situation<'_>,
+) -> Evaluated {
+    let grid = situation.data.grid;
+    let intervals = match strata {
+        Some(strata) => strata.on_every_interval(grid.intervals()),
+        None => on_every_interval(&counts.intervals, grid.intervals()),
+    };
+    let held = |limit| {
+        vec![Held {
+            limit,
+            intervals: intervals.clone(),
+            per_interval: strata.map_or(1, Strata::per_interval),
             // The noise of the whole tells nothing of that within a stratum.
-            let noise = |limit| match &strata {
+            history: match strata {
                 Some(_) => None,
                 None => situation.noise_before(&check.measured.name, None, limit),
-            };
-            let held = |limit| {
-                vec![Held {
-                    limit,
-                    intervals: intervals.clone(),
-                    per_interval: strata.as_ref().map_or(1, Strata::per_interval),
-                    history: noise(limit),
-                }]
-            };
-            let (violation, compliance) = (held(check.limit), held(check.promotion_limit));
-            let proof = evidence::of_counts(scale, &violation, &compliance, situation.budget);
-            let anytime = anytime_ratio(&intervals, proof.relative_noise, situation.budget);
-            report.ratio = match (&strata, report.ratio) {
-                // The ratio of sums of other mixes says nothing.
-                (Some(_), Some(ratio)) => anytime.map(|anytime| RatioReport {
-                    estimate: ratio.estimate,
-                    ..anytime
-                }),
-                _ => anytime,
-            };
-            conclude_proof(report, check, proof, (&claims).into(), situation)
-        }
+            },
+        }]
     };
-    evaluated.compared = compared;
-    evaluated
+    let (violation, compliance) = (held(check.limit), held(check.promotion_limit));
+    let scale = Scale::of(&check.measured);
+    let proof = evidence::of_counts(scale, &violation, &compliance, situation.budget);
+    let anytime = anytime_ratio(&intervals, proof.relative_noise, situation.budget);
+    report.ratio = match (strata, report.ratio) {
+        // The ratio of sums of other mixes says nothing.
+        (Some(_), Some(ratio)) => anytime.map(|anytime| RatioReport {
+            estimate: ratio.estimate,
+            ..anytime
+        }),
+        _ => anytime,
+    };
+    conclude_proof(report, check, proof, claims.into(), situation)
 }
 
 /// A report of data that is there, but of new pods only.
@@ -451,6 +448,7 @@ fn on_gauge(
         ..PairedGauge::default()
     };
     let arms = gauge::reports(&warm, levels.compliance);
+    report.compared = load::told(check, &warm);
     report.ratio = ratio_of_estimates(&arms, levels.compliance);
     report.control = arms.control;
     report.canary = arms.canary;
@@ -470,10 +468,9 @@ fn on_gauge(
             let points = kayenta::gauge_points(&warm);
             kayenta::conclude(report, check, &points, situation.is_stage_over).into()
         }
-        Method::Sequential | Method::Wilson => Evaluated {
-            compared: load::told(check, &warm),
-            ..on_differences(report, check, &warm, situation, levels)
-        },
+        Method::Sequential | Method::Wilson => {
+            on_differences(report, check, &warm, situation, levels)
+        }
     }
 }
 
@@ -573,7 +570,6 @@ fn conclude_proof(
         proof: Some(proof),
         plannable,
         blind_spot: None,
-        compared: None,
     }
 }
 

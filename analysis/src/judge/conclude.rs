@@ -22,6 +22,7 @@ pub(super) fn empty_report(check: &Check, method: Method, may_roll_back: bool) -
         control: None,
         canary: None,
         ratio: None,
+        compared: None,
         wilson: None,
         evidence: None,
         needs: None,
@@ -124,5 +125,9 @@ pub(super) fn values_text(report: &CheckReport, dimension: Dimension) -> String 
         arm("canary", &report.canary),
         arm("control", &report.control),
     ];
-    arms.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let arms = arms.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    match &report.compared {
+        Some(compared) => format!("{arms}; {compared}"),
+        None => arms,
+    }
 }

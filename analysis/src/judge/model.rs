@@ -363,6 +363,8 @@ pub struct CheckReport {
     pub canary: Option<ArmReport>,
     /// Canary divided by control.
     pub ratio: Option<RatioReport>,
+    /// How they were compared, where that is not as a whole: within strata, under another load.
+    pub compared: Option<String>,
     /// Wilson's overlap, on proportions.
     pub wilson: Option<WilsonReport>,
     /// Evidence over time, of the sequential method.

@@ -1,9 +1,10 @@
 //! What the text of a check says of its metric, and whether it can be said of it.
 
 use super::cursor::shortened;
+use super::definition::{DefinedKind, Definition};
 use super::expression::{Claim, Expression, Term, parse_expression};
 use super::meaningless::{edge, without_unit};
-use super::metrics::{DefinedKind, Definition, KnownMetrics};
+use super::metrics::KnownMetrics;
 use super::model::{Better, Comparison, Condition, Dimension, MetricKind, Use};
 use super::names::suggestion;
 use super::quantity::{Quantity, dimension_name, units_of};

@@ -1,7 +1,8 @@
 //! The section `error_budget`: no more traffic for a service that has spent what it may fail.
 
 use super::cursor::{Cursor, Fields, Problems, checked, shortened};
-use super::metrics::{DefinedKind, Definition, KnownMetrics};
+use super::definition::{DefinedKind, Definition};
+use super::metrics::KnownMetrics;
 use super::model::{ErrorBudget, MetricKind};
 use super::population::read_matchers;
 use super::settings::read_seconds;

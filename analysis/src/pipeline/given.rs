@@ -40,6 +40,17 @@ pub(super) const KEYS: &[&str] = &[
     "canary",
 ];
 
+/// What a file states of a key for a population.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Stated<T> {
+    /// Nothing.
+    Nowhere,
+    /// Something wrong, which has been told.
+    Wrong,
+    /// This.
+    As(T),
+}
+
 /// What a file gives of a metric.
 pub(super) struct Given<'a> {
     /// The metric.
@@ -104,13 +115,12 @@ impl<'a> Given<'a> {
     ) -> Option<Populations<T>> {
         let found = self.of_any(key, read, problems);
         match (found.control, found.canary) {
-            (Some(control), Some(canary)) => Some(Populations {
-                control: control?,
-                canary: canary?,
-            }),
-            (Some(_), None) => self.lacks(key, "canary", problems),
-            (None, Some(_)) => self.lacks(key, "control", problems),
-            (None, None) => None,
+            (Stated::As(control), Stated::As(canary)) => Some(Populations { control, canary }),
+            (Stated::As(_) | Stated::Wrong, Stated::Nowhere) => self.lacks(key, "canary", problems),
+            (Stated::Nowhere, Stated::As(_) | Stated::Wrong) => {
+                self.lacks(key, "control", problems)
+            }
+            (Stated::Wrong, _) | (_, Stated::Wrong) | (Stated::Nowhere, Stated::Nowhere) => None,
         }
     }
 
@@ -120,12 +130,16 @@ impl<'a> Given<'a> {
         key: &str,
         read: impl Fn(&Cursor<'a>, &mut Problems) -> Option<T>,
         problems: &mut Problems,
-    ) -> Populations<Option<Option<T>>> {
-        let both = self.beside.get(key).map(|value| read(value, problems));
+    ) -> Populations<Stated<T>> {
+        let mut stated = |value: Option<&Cursor<'a>>| match value {
+            None => Stated::Nowhere,
+            Some(value) => read(value, problems).map_or(Stated::Wrong, Stated::As),
+        };
+        let both = stated(self.beside.get(key));
         let own = self.own_of(key);
-        let mut of = |own: Option<&Cursor<'a>>| {
-            let read = own.map(|value| read(value, problems));
-            read.or_else(|| both.clone())
+        let mut of = |own: Option<&Cursor<'a>>| match stated(own) {
+            Stated::Nowhere => both.clone(),
+            own @ (Stated::As(_) | Stated::Wrong) => own,
         };
         Populations {
             control: of(own.control),

@@ -6,9 +6,9 @@ use crate::sequential::{
     Side, TwoSidedEvidence,
 };
 
+use super::definition::{DefinedKind, Definition};
 use super::expression::{Claim, Expression};
 use super::limit::Limit;
-use super::metrics::{DefinedKind, Definition};
 use super::model::{Check, Comparison, Condition, Dimension, Method, MetricKind, Use};
 use super::quantity::{Quantity, dimension_name};
 

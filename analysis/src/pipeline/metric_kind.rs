@@ -8,8 +8,8 @@ use crate::series::Populations;
 
 use super::bucket_unit::seconds_by_name;
 use super::cursor::{Cursor, Fields, Problems, Rules, checked};
-use super::given::{Given, KEYS};
-use super::metrics::DefinedKind;
+use super::definition::DefinedKind;
+use super::given::{Given, KEYS, Stated};
 use super::model::{Better, Dimension, Exposure, MetricKind};
 use super::population::read_label;
 use super::selection::Selection;
@@ -256,9 +256,24 @@ fn read_events(
     }
 }
 
+/// The scales that a file gives.
+fn scales(given: &Given<'_>, is_native: bool, problems: &mut Problems) -> Populations<Stated<f64>> {
+    const SCALE: &str = "a number above 0, such as 0.001 for a histogram of milliseconds";
+    let read = |cursor: &Cursor<'_>, problems: &mut Problems| {
+        let number = cursor.number(SCALE, problems)?;
+        checked(cursor, number, number > 0.0, SCALE, problems)
+    };
+    if is_native && let Some(cursor) = given.own_places("scale").first() {
+        cursor.problem(
+            problems,
+            "native histograms of both populations have one scale: give it beside",
+        );
+    }
+    given.of_any("scale", read, problems)
+}
+
 fn read_quantile(given: &Given<'_>, problems: &mut Problems) -> Option<(MetricKind, Natural)> {
     const QUANTILE: &str = "a quantile between 0 and 1, such as 0.99";
-    const SCALE: &str = "a number above 0, such as 0.001 for a histogram of milliseconds";
     let beside = &given.beside;
     let is_native = match beside.get("native") {
         Some(cursor) => cursor.boolean(problems),
@@ -273,11 +288,7 @@ fn read_quantile(given: &Given<'_>, problems: &mut Problems) -> Option<(MetricKi
         }
     };
     let histogram = given.of_each("histogram", read, problems);
-    let read = |cursor: &Cursor<'_>, problems: &mut Problems| {
-        let number = cursor.number(SCALE, problems)?;
-        checked(cursor, number, number > 0.0, SCALE, problems)
-    };
-    let scales = given.of_any("scale", read, problems);
+    let scales = scales(given, is_native == Some(true), problems);
     if beside.lacks("quantile") {
         given.metric.problem(
             problems,
@@ -295,20 +306,13 @@ fn read_quantile(given: &Given<'_>, problems: &mut Problems) -> Option<(MetricKi
         )
     });
     let histogram = histogram?;
-    if is_native == Some(true)
-        && let Some(cursor) = given.own_places("scale").first()
-    {
-        cursor.problem(
-            problems,
-            "native histograms of both populations have one scale: give it beside",
-        );
-    }
     let is_of_time = is_of_time(beside);
-    let scale = |given: Option<Option<f64>>, histogram: &str| match given {
-        Some(scale) => scale,
+    let scale = |given: Stated<f64>, histogram: &str| match given {
+        Stated::As(scale) => Some(scale),
+        Stated::Wrong => None,
         // The name's unit is one of time.
-        None if is_of_time => Some(seconds_by_name(histogram).unwrap_or(1.0)),
-        None => Some(1.0),
+        Stated::Nowhere if is_of_time => Some(seconds_by_name(histogram).unwrap_or(1.0)),
+        Stated::Nowhere => Some(1.0),
     };
     let kind = MetricKind::Quantile {
         quantile: quantile?,

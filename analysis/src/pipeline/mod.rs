@@ -8,6 +8,7 @@ mod bucket_unit;
 mod check;
 mod condition;
 mod cursor;
+mod definition;
 mod duration;
 mod error_budget;
 mod expression;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cursor::{Cursor, Fields, Problems, shortened};
+use super::definition::Definition;
 use super::given::read_own;
-use super::metrics::Definition;
 use super::model::Own;
 use super::names::suggestion;
 use super::presets::{About, DEFAULT_PRESET, PRESET_NAMES, preset_definitions};

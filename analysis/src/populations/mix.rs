@@ -56,16 +56,16 @@ impl Mix {
             }
         };
         add(&mut mix, total.control, &|sums, grown| {
-            sums.control.exposure += grown
+            sums.control.exposure += grown;
         });
         add(&mut mix, total.canary, &|sums, grown| {
-            sums.canary.exposure += grown
+            sums.canary.exposure += grown;
         });
         add(&mut mix, events.control, &|sums, grown| {
-            sums.control.events += grown
+            sums.control.events += grown;
         });
         add(&mut mix, events.canary, &|sums, grown| {
-            sums.canary.events += grown
+            sums.canary.events += grown;
         });
         mix.0
             .retain(|_, values| (2..=MOST_VALUES).contains(&values.len()));

@@ -292,22 +292,7 @@ impl<'a> Assembly<'a> {
                 ..
             } => {
                 let key = super::histogram_key(histogram, *is_native);
-                let read = self.canary_seen(&key, must_be_seen)?;
-                let (grid, heartbeats) = (self.grid, self.heartbeats);
-                let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
-                let mut counted = if *is_native {
-                    // One that buckets of its own schema are read by: the file says no other.
-                    let scale = scale.canary;
-                    series::native_histogram(grid, self.sampling, read, heartbeats, scale, limits)
-                } else {
-                    if must_be_seen {
-                        self.check_buckets(&key, read.canary)?;
-                    }
-                    series::histogram(grid, self.sampling, read, heartbeats, *scale, limits)
-                };
-                counted.quality.missed_scrapes = self.missed_scrapes;
-                counted.quality.summed = self.summed;
-                Ok(MetricData::Histogram(counted))
+                self.quantile(name, &key, (*is_native, *scale), must_be_seen)
             }
             MetricKind::Gauge { expression, load } => {
                 let key = ReadingKey::Gauge(expression.clone());
@@ -331,6 +316,31 @@ impl<'a> Assembly<'a> {
                 )))
             }
         }
+    }
+
+    fn quantile(
+        &self,
+        name: &str,
+        key: &ReadingKey,
+        (is_native, scale): (bool, Populations<f64>),
+        must_be_seen: bool,
+    ) -> Result<MetricData, DataFault> {
+        let read = self.canary_seen(key, must_be_seen)?;
+        let (grid, heartbeats) = (self.grid, self.heartbeats);
+        let limits = self.limits.get(name).map(Vec::as_slice).unwrap_or_default();
+        let mut counted = if is_native {
+            // One that buckets of its own schema are read by: the file says no other.
+            let scale = scale.canary;
+            series::native_histogram(grid, self.sampling, read, heartbeats, scale, limits)
+        } else {
+            if must_be_seen {
+                self.check_buckets(key, read.canary)?;
+            }
+            series::histogram(grid, self.sampling, read, heartbeats, scale, limits)
+        };
+        counted.quality.missed_scrapes = self.missed_scrapes;
+        counted.quality.summed = self.summed;
+        Ok(MetricData::Histogram(counted))
     }
 
     fn proportion(
@@ -547,13 +557,14 @@ impl<'a> Assembly<'a> {
 /// The counter that every request of a metric's populations moves; nothing where it has none.
 fn key_of_all(kind: &MetricKind) -> Option<ReadingKey> {
     match kind {
-        MetricKind::Proportion { total, .. } => Some(ReadingKey::Counter(total.clone())),
+        MetricKind::Proportion { total, .. } | MetricKind::PerRequest { total, .. } => {
+            Some(ReadingKey::Counter(total.clone()))
+        }
         MetricKind::Quantile {
             histogram,
             is_native,
             ..
         } => Some(super::histogram_key(histogram, *is_native)),
-        MetricKind::PerRequest { total, .. } => Some(ReadingKey::Counter(total.clone())),
         MetricKind::EventRate { .. } | MetricKind::Gauge { .. } => None,
     }
 }

@@ -435,19 +435,16 @@ impl<'a> Asker<'a> {
         // The values of an expression need not have the label that tells the populations apart.
         let combined = self.combined.clone();
         let combined = combined.filter(|_| is_of_both && !matches!(key, ReadingKey::Gauge(_)));
-        let (promql, told_by) = match combined {
-            Some(combined) => {
-                let value = match population {
-                    Population::Control => combined.control_value,
-                    Population::Canary => combined.canary_value,
-                };
-                let promql = self.text(key, text, &combined.matchers, &[&combined.label])?;
-                (promql, Some((combined.label, value)))
-            }
-            None => {
-                let matchers = self.populations.get(population).clone();
-                (self.text(key, text, &matchers, &[])?, None)
-            }
+        let (promql, told_by) = if let Some(combined) = combined {
+            let value = match population {
+                Population::Control => combined.control_value,
+                Population::Canary => combined.canary_value,
+            };
+            let promql = self.text(key, text, &combined.matchers, &[&combined.label])?;
+            (promql, Some((combined.label, value)))
+        } else {
+            let matchers = self.populations.get(population).clone();
+            (self.text(key, text, &matchers, &[])?, None)
         };
         let of = self.is_apart.then_some(population);
         Ok(Source {

@@ -87,7 +87,9 @@ fn of_metric(
 /// The selector that must find something for there to be data.
 pub(super) fn selector_of(kind: &MetricKind) -> Result<Option<SelectorParts>, QueryError> {
     match kind {
-        MetricKind::Proportion { total, .. } => counter_parts(total.one()).map(Some),
+        MetricKind::Proportion { total, .. } | MetricKind::PerRequest { total, .. } => {
+            counter_parts(total.one()).map(Some)
+        }
         MetricKind::EventRate { events, .. } => counter_parts(events.one()).map(Some),
         MetricKind::Quantile {
             histogram,
@@ -96,7 +98,6 @@ pub(super) fn selector_of(kind: &MetricKind) -> Result<Option<SelectorParts>, Qu
         } => histogram_parts(histogram.one()).map(Some),
         MetricKind::Quantile { histogram, .. } => counter_parts(histogram.one()).map(Some),
         // An expression has any number of selectors, and need not be empty where one is.
-        MetricKind::PerRequest { total, .. } => counter_parts(total.one()).map(Some),
         MetricKind::Gauge { .. } => Ok(None),
     }
 }

@@ -6,7 +6,7 @@ use ndarray::{Array2, Axis};
 
 use super::bounds::{Counted, common_bounds, counted};
 use super::buckets::{Bound, BucketTargets};
-use super::counting::{Counter, count};
+use super::counting::{Counter, Increment, count};
 use super::cumulative::{Arm, paired};
 use super::heartbeat::Heartbeats;
 use super::ledger::Ledger;
@@ -54,9 +54,7 @@ pub fn histogram<S: Borrow<Series>>(
             let on = (grid, sampling);
             let mut counts = Array2::zeros((grid.intervals(), bounds.len()));
             count(on, counters, &heartbeats, &mut ledger, |one| {
-                if let Some(sum) = counts.get_mut((one.interval, one.column)) {
-                    *sum += one.count;
-                }
+                add(&mut counts, one);
             });
             counts
         };
@@ -86,6 +84,13 @@ pub fn histogram<S: Borrow<Series>>(
             other_targets: chosen.map(|counted| counted.others),
         },
         ..paired(grid, bounds.iter().map(|bound| bound.0), arms)
+    }
+}
+
+/// Adds what was counted to the sums of intervals by bounds.
+fn add(counts: &mut Array2<f64>, one: Increment<'_>) {
+    if let Some(sum) = counts.get_mut((one.interval, one.column)) {
+        *sum += one.count;
     }
 }
 

@@ -12,12 +12,11 @@ use super::{
     PairedHistogram, PairedInterval, Populations,
 };
 
-/// Rows that are the finest which both of two divisions of the grid have: for each its first interval, its
-/// length, and the rows of both that it adds up.
-fn common_rows(
-    one: &[(usize, usize)],
-    other: &[(usize, usize)],
-) -> Vec<(Range<usize>, [Range<usize>; 2])> {
+/// A row that two divisions of the grid have in common: its intervals, and the rows of both that it adds up.
+type CommonRow = (Range<usize>, [Range<usize>; 2]);
+
+/// The finest rows that two divisions of the grid have in common.
+fn common_rows(one: &[(usize, usize)], other: &[(usize, usize)]) -> Vec<CommonRow> {
     let mut all: Vec<Range<usize>> = Vec::new();
     let spans = one
         .iter()
@@ -107,25 +106,7 @@ impl PairedCounts {
             intervals.map(|one| (one.first, one.length)).collect()
         };
         let rows = common_rows(&spans(self), &spans(other));
-        let intervals = rows.iter().map(|(span, [of_one, of_other])| {
-            let parts = [(self, of_one), (other, of_other)];
-            let all = parts.iter().flat_map(|(counts, rows)| {
-                counts.intervals.get((*rows).clone()).unwrap_or_default()
-            });
-            all.fold(
-                PairedInterval {
-                    first: span.start,
-                    length: span.len(),
-                    control: ArmCount::default(),
-                    canary: ArmCount::default(),
-                },
-                |sum, one| PairedInterval {
-                    control: sum.control.and(one.control),
-                    canary: sum.canary.and(one.canary),
-                    ..sum
-                },
-            )
-        });
+        let intervals = rows.iter().map(|row| summed(self, other, row));
         let apart = |one: &Apart<ArmCount>, other: &Apart<ArmCount>| {
             let of_one = rows
                 .iter()
@@ -166,6 +147,30 @@ impl PairedCounts {
             quality: quality(&self.quality, &other.quality),
         }
     }
+}
+
+/// What both did in one row.
+fn summed(
+    one: &PairedCounts,
+    other: &PairedCounts,
+    (span, [of_one, of_other]): &CommonRow,
+) -> PairedInterval {
+    let parts = [(one, of_one), (other, of_other)];
+    let all = parts.iter().flat_map(|(counts, rows)| {
+        let found = counts.intervals.get((*rows).clone());
+        found.unwrap_or_default()
+    });
+    let nothing = PairedInterval {
+        first: span.start,
+        length: span.len(),
+        control: ArmCount::default(),
+        canary: ArmCount::default(),
+    };
+    all.fold(nothing, |sum, one| PairedInterval {
+        control: sum.control.and(one.control),
+        canary: sum.canary.and(one.canary),
+        ..sum
+    })
 }
 
 impl PairedHistogram {
@@ -236,6 +241,16 @@ impl PairedHistogram {
     }
 }
 
+/// The mean over the series of both, and how many there are.
+fn mean(one: (Option<f64>, u32), other: (Option<f64>, u32)) -> (Option<f64>, u32) {
+    let all = [one, other].into_iter();
+    let known = all.filter_map(|(value, behind)| Some((value?, behind)));
+    let (sum, behind) = known.fold((0.0, 0_u32), |(sum, all), (value, behind)| {
+        (sum + value * f64::from(behind), all.saturating_add(behind))
+    });
+    ((behind > 0).then(|| sum / f64::from(behind)), behind)
+}
+
 impl PairedGauge {
     /// Both together: the means over the series of both.
     #[must_use]
@@ -249,15 +264,6 @@ impl PairedGauge {
                 (values, behind)
             };
             let (one, other) = (at(self), at(other));
-            let mean = |one: (Option<f64>, u32), other: (Option<f64>, u32)| {
-                let known = [one, other]
-                    .into_iter()
-                    .filter_map(|(value, behind)| Some((value?, behind)));
-                let (sum, behind) = known.fold((0.0, 0_u32), |(sum, all), (value, behind)| {
-                    (sum + value * f64::from(behind), all.saturating_add(behind))
-                });
-                ((behind > 0).then(|| sum / f64::from(behind)), behind)
-            };
             let control = mean(
                 (one.0.control, one.1.control),
                 (other.0.control, other.1.control),

@@ -24,3 +24,4 @@ mod swagger;
 mod true_counts;
 mod upstream_faults;
 mod verdicts;
+mod writing;

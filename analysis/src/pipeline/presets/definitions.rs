@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::metrics::{DefinedKind, Definition};
+use crate::pipeline::definition::{DefinedKind, Definition};
 use crate::pipeline::model::{Better, Dimension, Exposure, MetricKind};
 
 use crate::series::Populations;

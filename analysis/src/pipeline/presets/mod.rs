@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 pub use found::presets_of;
 
-use super::metrics::{Definition, measured};
+use super::definition::{Definition, measured};
 use super::model::Metric;
 
 /// One row of the table: how an exporter measures the usual metrics.

@@ -3,7 +3,7 @@
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::pipeline::{
     AnalysisSettings, Better, Dimension, ErrorBudget, Exposure, Method, MetricKind, OnInconclusive,
-    PopulationCheck, SplitCheck, parse, preset_metrics,
+    PopulationCheck, Selection, SplitCheck, parse, preset_metrics,
 };
 use serinus_analysis::series::{Populations, TargetLabels};
 
@@ -204,4 +204,93 @@ fn an_error_budget_has_the_defaults_of_the_seed_and_can_be_given() {
         selector: Matchers::from([Matcher::equal("service", "checkout")]),
     };
     assert_eq!(given.error_budget, Some(expected));
+}
+
+#[test]
+fn what_is_read_may_be_said_of_a_population_alone() {
+    let pipeline = read(&format!(
+        r#"
+metrics:
+  error_rate:
+    total: [calls_total, sessions_total]
+    control: {{errors: old_failures_total, system: old}}
+    canary: {{errors: new_failures_total, source: east}}
+  wait_p90: {{quantile: 0.9, control: {{histogram: wait_ms}}, canary: {{histogram: wait_seconds}}}}
+{SEED}"#
+    ));
+    let metric = &pipeline.metrics["error_rate"];
+    let list = |texts: &[&str]| {
+        texts
+            .iter()
+            .map(|&text| text.to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        metric.kind,
+        MetricKind::Proportion {
+            events: Selection::new(Populations {
+                control: list(&["old_failures_total"]),
+                canary: list(&["new_failures_total"]),
+            }),
+            total: Selection::all_of(list(&["calls_total", "sessions_total"])),
+            strata: None,
+        }
+    );
+    assert!(metric.own.control.matchers.is_some());
+    assert!(metric.own.canary.matchers.is_none());
+    assert_eq!(metric.own.canary.source.as_deref(), Some("east"));
+    let MetricKind::Quantile { scale, .. } = &pipeline.metrics["wait_p90"].kind else {
+        panic!("no quantile");
+    };
+    assert_eq!((scale.control, scale.canary), (0.001, 1.0));
+}
+
+#[test]
+fn of_several_presets_each_is_taken_for_what_it_is_about() {
+    let pipeline = read(&format!(
+        "presets:\n  - {{preset: istio, canary: {{destination_version: v2}}}}\n  - {{preset: kubernetes, \
+         canary: {{pod: {{\"=~\": \"v2-.*\"}}}}}}\n{SEED}"
+    ));
+    let label_of = |metric: &str| {
+        let own = &pipeline.metrics[metric].own.canary;
+        let text = format!("{:?}", own.matchers);
+        ["destination_version", "pod"]
+            .into_iter()
+            .find(|label| text.contains(label))
+    };
+    assert_eq!(label_of("error_rate"), Some("destination_version"));
+    assert_eq!(label_of("latency_p99"), Some("destination_version"));
+    assert_eq!(label_of("cpu_usage"), Some("pod"));
+    let istio = preset_metrics("istio").unwrap();
+    assert_eq!(
+        pipeline.metrics["error_rate"].kind,
+        istio["error_rate"].kind
+    );
+}
+
+#[test]
+fn populations_and_regions_may_be_on_servers_of_their_own() {
+    let stage = "canary_pipeline:\n  a: {traffic_percent: 5, duration_minutes: 60, regions: [eu, ap], \
+                 metrics: [error_rate < 1%]}\n";
+    let pipeline = read(&format!(
+        "source: {{eu: prometheus-eu, us: prometheus-us}}\ncontrol: {{track: stable, source: \
+         old}}\ncanary: {{track: canary, zone: {{\"=\": a}}}}\n{}",
+        stage.replace(", ap", "")
+    ));
+    let sources = &pipeline.sources;
+    assert_eq!(sources.regions["us"], "prometheus-us");
+    assert_eq!(sources.populations.control.as_deref(), Some("old"));
+    assert_eq!(sources.populations.canary, None);
+    // A label of that name is written with its operator.
+    let labelled = read(&format!("control: {{source: {{\"=\": east}}}}\n{SEED}"));
+    assert_eq!(
+        labelled.control,
+        Matchers::from([Matcher::equal("source", "east")])
+    );
+
+    let told = parse(&format!("source: {{eu: prometheus-eu}}\n{stage}"), "test").unwrap_err();
+    assert_eq!(
+        told[0].message,
+        "the region \"ap\" has no source: add it under \"source\", beside eu"
+    );
 }

@@ -193,3 +193,58 @@ async fn another_mix_of_endpoints_rolls_nothing_back_and_within_strata_is_judged
     assert_ne!(bad.0, "promote", "{}", bad.1);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_so_is_told_with_the_cure() -> anyhow::Result<()> {
+    let end = now_ms() / 60_000 * 60;
+    let prometheus = prometheus_of(&["mix"], ExposedCanary::Good, end).await?;
+    let serinus = SerinusProcess::serve(prometheus.url()).await?;
+    let asked = async |pipeline: String| {
+        let request = json!({
+            "pipeline_yaml": pipeline,
+            "start": rfc3339((end - JUDGED_SECONDS) * 1_000)?,
+            "end": rfc3339(end * 1_000)?,
+        });
+        serinus.post("/v1/analyses", &request).await
+    };
+    let with = |more: &str| {
+        format!(
+            "{SETTINGS}control: {{app: mix, track: stable}}\ncanary: {{app: mix, track: \
+             canary}}\n{more}{}",
+            stage(&["error_rate < baseline * 1.2"])
+        )
+    };
+    let metric = |more: &str| {
+        with(&format!(
+            "metrics:\n  error_rate: {{errors: 'http_requests_total{{code=~\"5..\"}}', total: \
+             http_requests_total, {more}}}\n"
+        ))
+    };
+    let reply = asked(metric("canary: {pod: '${canary.hash}'}")).await?;
+    assert_eq!(reply.status, 400, "{}", reply.body);
+    assert!(
+        reply
+            .text("/detail")
+            .contains("${canary.hash} has no value"),
+        "{}",
+        reply.body
+    );
+
+    let reply = asked(with("source: {eu: nowhere}\n")).await?;
+    assert_eq!(reply.status, 422, "{}", reply.body);
+    assert!(
+        reply.text("/detail").contains("unknown source \"nowhere\""),
+        "{}",
+        reply.body
+    );
+
+    let reply = asked(metric("strata: path")).await?;
+    assert_eq!(reply.text("/verdict"), "hold", "{}", reply.body);
+    let reason = reply.text("/gate/reason");
+    assert!(
+        reason.contains("no series has the label path, which strata names"),
+        "{reason}"
+    );
+    assert!(reason.contains("route"), "{reason}");
+    Ok(())
+}

@@ -96,3 +96,80 @@ pub(super) fn allowed<'a>(check: &Check, values: &'a PairedGauge) -> Cow<'a, Pai
         ..values.clone()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::tests::{below_baseline, check};
+    use super::*;
+    use crate::pipeline::Metric;
+
+    /// Five intervals in which a pod of the control serves 90 requests, and one of the canary so many.
+    fn busy(canary: f64) -> PairedGauge {
+        let pair = Populations {
+            control: Some(0.01),
+            canary: Some(0.04),
+        };
+        let load = Populations {
+            control: Some(90.0),
+            canary: Some(canary),
+        };
+        PairedGauge {
+            intervals: vec![pair; 5],
+            loads: vec![load; 5],
+            ..PairedGauge::default()
+        }
+    }
+
+    fn relative() -> Check {
+        check(
+            "cpu_usage",
+            "cpu_usage < baseline * 1.3",
+            below_baseline(1.3),
+        )
+    }
+
+    fn per_request() -> Check {
+        let of_a_pod = relative();
+        let kind = MetricKind::PerRequest {
+            counter: "cpu_seconds_total".into(),
+            total: "requests_total".into(),
+        };
+        Check {
+            measured: Arc::new(Metric {
+                kind,
+                ..(*of_a_pod.measured).clone()
+            }),
+            ..of_a_pod
+        }
+    }
+
+    #[test]
+    fn pods_that_are_busy_to_another_degree_are_told() {
+        assert_eq!(
+            told(&relative(), &busy(20.0)).as_deref(),
+            Some(
+                "uneven load: a canary pod has 0.222 of a control pod's requests; \
+                 cpu_usage_per_request compares what a request costs"
+            )
+        );
+        assert_eq!(told(&relative(), &busy(80.0)), None);
+        assert_eq!(told(&relative(), &PairedGauge::default()), None);
+    }
+
+    /// Reference: `work_limit` of the design, whose limit is 1.3 times the control's value times 90 / 20.
+    #[test]
+    fn a_violation_of_work_for_each_request_allows_for_idle_pods() {
+        let control =
+            |check: &Check, canary: f64| allowed(check, &busy(canary)).intervals[0].control;
+        let limit = control(&per_request(), 20.0).map(|value| 1.3 * value);
+        assert!(
+            limit.is_some_and(|limit| (limit - 0.0585).abs() < 1e-12),
+            "{limit:?}"
+        );
+        assert_eq!(control(&per_request(), 90.0), Some(0.01));
+        assert_eq!(control(&per_request(), 200.0), Some(0.01));
+        assert_eq!(control(&relative(), 20.0), Some(0.01));
+    }
+}

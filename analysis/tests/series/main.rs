@@ -13,6 +13,7 @@
 mod fleet;
 mod histograms;
 mod native;
+mod per_request;
 mod prometheus;
 mod rates;
 mod rules;

@@ -1,12 +1,15 @@
 //! The control's past, read without a rollout: for plans and for calibration.
 
-use serinus_analysis::data::{ControlSplit, DataFault, StageData};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serinus_analysis::data::{ControlSplit, DataFault, FaultCode, StageData};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Pipeline};
 use serinus_analysis::questions::{Answered, StageQuestions};
 use serinus_analysis::series::{Grid, Populations, fine_step_ms};
 
-use crate::prometheus::ReadingOf;
+use crate::prometheus::{ReadingOf, Share, Source};
 
 use super::reading::{ask_all, ask_all_telling};
 use super::{AnalysisError, Engine};
@@ -43,9 +46,13 @@ pub(crate) enum Reading {
     Answered,
 }
 
-/// What was read.
+/// What was read: of each way in which metrics select the control, by itself.
 #[derive(Debug)]
-pub(crate) struct PastReading {
+pub(crate) struct PastReading(Vec<ReadPart>);
+
+/// What was read of metrics that select the control alike.
+#[derive(Debug)]
+struct ReadPart {
     plan: StageQuestions,
     answers: Vec<Answered>,
 }
@@ -53,20 +60,30 @@ pub(crate) struct PastReading {
 impl PastReading {
     /// What the whole service did: both populations are all of it.
     pub(crate) fn whole(&self) -> StageData {
-        self.plan.assemble_whole(&self.answers)
+        let parts = self.0.iter();
+        together(parts.map(|part| part.plan.assemble_whole(&part.answers)))
     }
 
     /// Two groups of the service's targets, of which one plays the canary and has as nearly as
-    /// possible this share of the traffic.
+    /// possible this share of the traffic. What is told of them is that of the first way to select them.
     ///
     /// # Errors
     ///
     /// As [`StageQuestions::assemble_split`].
     pub(crate) fn split(&self, canary_share: f64) -> Result<(StageData, ControlSplit), DataFault> {
-        self.plan.assemble_split(&self.answers, canary_share)
+        let parts = self.0.iter();
+        let split = parts.map(|part| part.plan.assemble_split(&part.answers, canary_share));
+        let mut split = split.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let Some((mut data, of_first)) = split.next() else {
+            return Err(nothing_to_read());
+        };
+        for (part, _) in split {
+            data.absorb(part);
+        }
+        Ok((data, of_first))
     }
 
-    /// The names of both groups' targets.
+    /// The names of both groups' targets, of the first way to select them.
     ///
     /// # Errors
     ///
@@ -75,15 +92,66 @@ impl PastReading {
         &self,
         canary_share: f64,
     ) -> Result<Populations<Vec<String>>, DataFault> {
-        self.plan.split_targets(&self.answers, canary_share)
+        let first = self.0.first().ok_or_else(nothing_to_read)?;
+        first.plan.split_targets(&first.answers, canary_share)
     }
 
     /// Why nothing was read, when no question was answered.
     pub(crate) fn fault(&self) -> Option<&DataFault> {
-        let mut faults = self.answers.iter().map(|answer| answer.as_ref().err());
+        let answers = self.0.iter().flat_map(|part| &part.answers);
+        let mut faults = answers.map(|answer| answer.as_ref().err());
         let first = faults.next()??;
         faults.all(|fault| fault.is_some()).then_some(first)
     }
+}
+
+/// The data of all parts.
+fn together(parts: impl Iterator<Item = StageData>) -> StageData {
+    let mut parts = parts;
+    let mut whole = parts
+        .next()
+        .unwrap_or_else(|| StageData::empty(Grid::covering(0, 0, 1)));
+    for part in parts {
+        whole.absorb(part);
+    }
+    whole
+}
+
+fn nothing_to_read() -> DataFault {
+    DataFault {
+        code: FaultCode::NoData,
+        message: "every metric selects the control by what a caller sends, and there is none"
+            .to_owned(),
+    }
+}
+
+/// The checks that select the control alike, with how they do. What needs something that only the caller
+/// of a rollout sends cannot be read before there is one.
+fn alike<'a>(input: &PastInput<'a>) -> BTreeMap<(Matchers, Option<String>), Vec<&'a Check>> {
+    let nobody = Matchers::new();
+    let mut alike = BTreeMap::<_, Vec<&Check>>::new();
+    for check in &input.checks {
+        let own = &check.measured.own.control;
+        let control = match &own.matchers {
+            None => input.control.clone(),
+            Some(own) => {
+                let sent = Populations {
+                    control: input.control,
+                    canary: &nobody,
+                };
+                let Ok(control) = own.filled(sent) else {
+                    continue;
+                };
+                control
+            }
+        };
+        let names = &input.pipeline.sources;
+        let source = own.source.as_ref().or(names.populations.control.as_ref());
+        let given = input.source.map(str::to_owned);
+        let source = source.cloned().or(given).or_else(|| names.default.clone());
+        alike.entry((control, source)).or_default().push(check);
+    }
+    alike
 }
 
 /// The whole intervals of so many hours that end before a time.
@@ -107,7 +175,6 @@ impl Engine {
         input: &PastInput<'_>,
         progress: impl Fn(Reading),
     ) -> Result<PastReading, AnalysisError> {
-        let source = self.source(input.source.or(input.pipeline.sources.default.as_deref()))?;
         let settings = &input.pipeline.analysis;
         let interval_ms = i64::from(settings.interval_seconds) * 1_000;
         let end_ms = self.clock().now_ms() - i64::from(settings.lag_seconds) * 1_000;
@@ -122,41 +189,60 @@ impl Engine {
                 settings.interval_seconds
             )));
         }
-        let plan_of = |grid: Grid, period_ms: Option<i64>| {
-            let step_ms = fine_step_ms(interval_ms, period_ms);
-            let checks = input.checks.iter().copied();
-            let mut texts = self.reader().texts();
-            StageQuestions::of_control(
-                input.pipeline,
-                checks,
-                input.control,
-                input.regions,
-                grid,
-                step_ms,
-                &mut texts,
-            )
-        };
         let share = self.reader().room.begin(ReadingOf::Past);
-        let first = plan_of(grid_of(FIRST_HOURS.min(input.hours)), None)?;
-        let answers = ask_all(Populations::same(source), first.questions(), &share).await;
-        let first = PastReading {
-            plan: first,
-            answers,
-        };
+        let alike = alike(input);
+        let mut parts = Vec::with_capacity(alike.len());
+        let mut hours = Vec::with_capacity(alike.len());
+        for ((control, source), checks) in &alike {
+            let source = self.source(source.as_deref())?;
+            let plan_of = |grid: Grid, period_ms: Option<i64>| {
+                let step_ms = fine_step_ms(interval_ms, period_ms);
+                let mut texts = self.reader().texts();
+                StageQuestions::of_control(
+                    input.pipeline,
+                    checks.iter().copied(),
+                    control,
+                    input.regions,
+                    grid,
+                    step_ms,
+                    &mut texts,
+                )
+            };
+            let first = plan_of(grid_of(FIRST_HOURS.min(input.hours)), None)?;
+            let answers = ask_all(Populations::same(source), first.questions(), &share).await;
+            let period_ms = first.scrape_period_ms(&answers);
+            parts.push((source, plan_of(grid, period_ms)?));
+            hours.push(ReadPart {
+                plan: first,
+                answers,
+            });
+        }
         // A source that does not answer at all is not asked for days.
-        if first.fault().is_some() {
-            return Ok(first);
+        let hour = PastReading(hours);
+        if hour.fault().is_some() {
+            return Ok(hour);
         }
-        let period_ms = first.plan.scrape_period_ms(&first.answers);
-        let plan = plan_of(grid, period_ms)?;
-        let questions = plan.questions();
-        let mut answers = Vec::with_capacity(questions.len());
-        progress(Reading::Asked(questions.len()));
-        for some in questions.chunks(MOST_QUESTIONS_AT_ONCE) {
-            let answered = || progress(Reading::Answered);
-            answers
-                .extend(ask_all_telling(Populations::same(source), some, &share, answered).await);
-        }
-        Ok(PastReading { plan, answers })
+        Ok(PastReading(ask_for_all(parts, &share, progress).await))
     }
+}
+
+/// Asks everything, some questions at once.
+async fn ask_for_all(
+    parts: Vec<(&Arc<Source>, StageQuestions)>,
+    share: &Arc<Share>,
+    progress: impl Fn(Reading),
+) -> Vec<ReadPart> {
+    let questions = parts.iter().map(|(_, plan)| plan.questions().len());
+    progress(Reading::Asked(questions.sum()));
+    let mut read = Vec::with_capacity(parts.len());
+    for (source, plan) in parts {
+        let mut answers = Vec::with_capacity(plan.questions().len());
+        for some in plan.questions().chunks(MOST_QUESTIONS_AT_ONCE) {
+            let answered = || progress(Reading::Answered);
+            let sources = Populations::same(source);
+            answers.extend(ask_all_telling(sources, some, share, answered).await);
+        }
+        read.push(ReadPart { plan, answers });
+    }
+    read
 }

@@ -35,7 +35,9 @@ pub use combined::{Combined, combine};
 pub(crate) use counter::created_name;
 pub use error::QueryError;
 pub use parts::{SelectorParts, counter_parts, expression_parts, histogram_parts};
-pub use values::{regex_escape, region_matcher, validate_matchers};
+pub use values::{
+    advice_on_plain_value, regex_escape, region_matcher, unquoted, validate_matchers,
+};
 
 /// Checks that the text is one plain selector of a counter.
 ///

@@ -6,6 +6,7 @@
 //!
 //! Source: docs/design/gate.md, "Populations".
 
+mod apart;
 mod kind;
 
 use std::borrow::Borrow;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{Populations, Series, are_copies, labels_of_what_is_read};
 
+pub use apart::not_apart;
 pub use kind::{KindDifference, KindLevel, Kinds};
 
 /// Most series of the control that one of the canary is compared with.

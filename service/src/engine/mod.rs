@@ -1,6 +1,5 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
-mod apart;
 mod asked;
 mod budget;
 mod chunks;
@@ -23,6 +22,7 @@ use serinus_analysis::data::{Purpose, StageData};
 use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
+use serinus_analysis::populations::not_apart;
 use serinus_analysis::questions::QuestionError;
 use serinus_analysis::series::{Grid, Populations};
 use serinus_openapi::population::MAX_LABELS;
@@ -31,7 +31,6 @@ use crate::aside::aside;
 use crate::clock::SharedClock;
 use crate::prometheus::{ReadingOf, Room, Source, Sources};
 
-use apart::check_apart;
 use asked::Asked;
 use budget::read_error_budget;
 pub(crate) use digest::digest;
@@ -287,7 +286,7 @@ pub(crate) fn check_populations(input: &AnalysisInput<'_>) -> Result<(), Analysi
              `control`, such as {\"track\": \"stable\"}",
         );
     }
-    check_apart(input.populations.as_ref())
+    not_apart(input.populations.as_ref()).map_or(Ok(()), |message| wrong(&message))
 }
 
 impl From<Vec<QuestionError>> for AnalysisError {

@@ -11,6 +11,7 @@ mod control;
 mod question;
 mod reading;
 mod split;
+mod unaskable;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use chunk::{Chunk, ChunkData};
 pub use question::{MetricQuestion, QuestionTime};
 use question::{Questions, overlapping_pieces, pieces};
 use reading::{Reading, Source};
+pub use unaskable::unaskable;
 
 /// How long before the grid the scrapes are asked for where counters are read at instants: as long as
 /// Prometheus repeats a sample, so that the scrape behind the first value is among them.

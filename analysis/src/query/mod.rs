@@ -8,6 +8,7 @@
 //! What must be right before a text is parsed is in `limits`: length, depth, durations, the cost
 //! of regular expressions.
 
+mod alternatives;
 mod branches;
 mod combined;
 mod counter;
@@ -31,6 +32,7 @@ use promql_parser::parser::{AggregateExpr, Expr, LabelModifier, MatrixSelector, 
 use crate::matchers::Matchers;
 use crate::series::TargetLabels;
 
+pub use alternatives::has_values_without;
 pub use combined::{Combined, combine};
 pub(crate) use counter::created_name;
 pub use error::QueryError;

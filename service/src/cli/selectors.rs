@@ -22,6 +22,11 @@ impl Checked {
         self.level != WARNING && self.level != HINT
     }
 
+    /// Whether the source does not say.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.level == UNKNOWN
+    }
+
     /// Whether a stage would wait for it for ever.
     pub(super) fn can_never_match(&self) -> bool {
         self.level == ERROR

@@ -17,14 +17,39 @@ pub enum MatchOperator {
     NotRegex,
 }
 
-impl fmt::Display for MatchOperator {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl MatchOperator {
+    /// Every operator. The usual ones first: the first of equally near names is suggested for a wrong
+    /// one. `=` after `=~`, which begins with it.
+    pub const ALL: [Self; 4] = [Self::Regex, Self::NotRegex, Self::Equal, Self::NotEqual];
+
+    /// As PromQL writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Equal => "=",
             Self::NotEqual => "!=",
             Self::Regex => "=~",
             Self::NotRegex => "!~",
-        })
+        }
+    }
+
+    /// The operator that a text begins with, and what stands behind it.
+    pub fn in_front_of(text: &str) -> Option<(Self, &str)> {
+        Self::ALL
+            .into_iter()
+            .find_map(|operator| Some((operator, text.strip_prefix(operator.as_str())?)))
+    }
+
+    /// The operator that is meant where the value of a label begins with one, or with what is left of
+    /// `=~` when a text is cut at its first `=`; and what stands behind it.
+    pub fn meant_by(value: &str) -> Option<(Self, &str)> {
+        let cut = || Some((Self::Regex, value.strip_prefix('~')?));
+        Self::in_front_of(value).or_else(cut)
+    }
+}
+
+impl fmt::Display for MatchOperator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 

@@ -23,8 +23,8 @@ pub struct FlaggerCall {
     #[schema(example = "6d4f9c7b8")]
     pub checksum: String,
     /// The webhook's own settings: `control.LABEL` and `canary.LABEL` are laid over the pipeline's
-    /// populations (`canary.LABEL!` with an empty value takes the label away), `stage` names the
-    /// stage that `promotion` asks about. Of an event its `eventMessage`.
+    /// populations (`=~web-.*` as the value is a regular expression, and `!=` takes the label away),
+    /// `stage` names the stage that `promotion` asks about. Of an event its `eventMessage`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, String>>,
 }

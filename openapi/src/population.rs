@@ -26,14 +26,6 @@ pub const MAX_LABELS: usize = 32;
 /// Longest accepted value or regular expression, in bytes.
 pub const MAX_VALUE_BYTES: usize = 4096;
 
-/// The usual ones first: the first of equally near names is suggested for a wrong one.
-const OPERATORS: [(&str, MatchOperator); 4] = [
-    ("=~", MatchOperator::Regex),
-    ("!~", MatchOperator::NotRegex),
-    ("=", MatchOperator::Equal),
-    ("!=", MatchOperator::NotEqual),
-];
-
 /// Label matchers that select one population. Added to every selector of every query.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
@@ -133,14 +125,11 @@ impl From<&Matchers> for Population {
     fn from(matchers: &Matchers) -> Self {
         let mut labels = BTreeMap::<String, BTreeMap<Cow<'static, str>, String>>::new();
         for matcher in matchers {
-            let operator = OPERATORS
-                .iter()
-                .find(|(_, operator)| *operator == matcher.operator)
-                .map_or("=", |(text, _)| *text);
+            let operator = Cow::Borrowed(matcher.operator.as_str());
             labels
                 .entry(matcher.label.clone())
                 .or_default()
-                .insert(Cow::Borrowed(operator), matcher.value.clone());
+                .insert(operator, matcher.value.clone());
         }
         let labels = labels.into_iter();
         let simplified = labels.map(|(label, operators)| (label, LabelMatch::of(operators)));
@@ -149,9 +138,11 @@ impl From<&Matchers> for Population {
 }
 
 impl LabelMatch {
-    /// Of one value for each operator; the shorter form where there is one.
+    /// Of one value for each operator; the shorter form where there is one. A value that begins like
+    /// an operator has none.
     fn of(mut operators: BTreeMap<Cow<'static, str>, String>) -> Self {
-        let exact = (operators.len() == 1)
+        let is_plain = |value: &String| MatchOperator::meant_by(value).is_none();
+        let exact = (operators.len() == 1 && operators.get("=").is_some_and(is_plain))
             .then(|| operators.remove("="))
             .flatten();
         exact.map_or(Self::Operators(operators), Self::Exact)
@@ -189,9 +180,9 @@ impl LabelMatch {
     fn entries(&self) -> Vec<(MatchOperator, &str)> {
         match self {
             Self::Exact(value) => vec![(MatchOperator::Equal, value.as_str())],
-            Self::Operators(operators) => OPERATORS
-                .iter()
-                .filter_map(|(text, operator)| Some((*operator, operators.get(*text)?.as_str())))
+            Self::Operators(operators) => MatchOperator::ALL
+                .into_iter()
+                .filter_map(|operator| Some((operator, operators.get(operator.as_str())?.as_str())))
                 .collect(),
         }
     }
@@ -262,10 +253,11 @@ impl<'de> Deserialize<'de> for LabelMatch {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut operators = BTreeMap::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    let Some((text, _)) = OPERATORS.iter().find(|(text, _)| *text == key) else {
+                    let mut all = MatchOperator::ALL.map(MatchOperator::as_str).into_iter();
+                    let Some(text) = all.find(|text| *text == key) else {
                         return Err(de::Error::unknown_field(&key, &["=~", "!~", "=", "!="]));
                     };
-                    operators.insert(Cow::Borrowed(*text), map.next_value::<String>()?);
+                    operators.insert(Cow::Borrowed(text), map.next_value::<String>()?);
                 }
                 if operators.is_empty() {
                     return Err(de::Error::custom(
@@ -284,16 +276,20 @@ impl PartialSchema for LabelMatch {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("The label's exact value."));
-        let operators = OPERATORS.iter().fold(
+            .description(Some(
+                "The label's exact value. One that begins like an operator (`=~web-.*`, `~web-.*`) is \
+                 refused: `{\"=\": \"~web\"}` says that it is meant.",
+            ));
+        let operators = MatchOperator::ALL.into_iter().fold(
             ObjectBuilder::new()
                 .description(Some(
                     "One value for each operator. `=~` and `!~` take regular expressions that \
                      must match the whole value.",
                 ))
                 .additional_properties(Some(AdditionalProperties::FreeForm(false))),
-            |object, (operator, _)| {
-                object.property(*operator, ObjectBuilder::new().schema_type(Type::String))
+            |object, operator| {
+                let value = ObjectBuilder::new().schema_type(Type::String);
+                object.property(operator.as_str(), value)
             },
         );
         OneOfBuilder::new().item(text).item(operators).into()

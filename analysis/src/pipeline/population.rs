@@ -2,7 +2,7 @@
 //! [`crate::query`], which adds them to queries.
 
 use crate::matchers::{MatchOperator, Matcher, Matchers};
-use crate::query::validate_matchers;
+use crate::query::{advice_on_plain_value, validate_matchers};
 use crate::series::{Populations, TargetLabels};
 
 use super::cursor::{Cursor, Field, Fields, Problems};
@@ -19,13 +19,6 @@ const LABELS: &str = "label matchers such as {track: canary}";
 
 /// The label by which regions are told apart when the file does not say.
 const DEFAULT_REGION_LABEL: &str = "region";
-
-const OPERATORS: &[(&str, MatchOperator)] = &[
-    ("=", MatchOperator::Equal),
-    ("!=", MatchOperator::NotEqual),
-    ("=~", MatchOperator::Regex),
-    ("!~", MatchOperator::NotRegex),
-];
 
 /// Reads both populations. A file without them gets those of the first pipeline: `track` is
 /// `stable` or `canary`. Where both are written they may select the same: then a caller tells them
@@ -193,6 +186,11 @@ fn operators_and_values<'a>(
     problems: &mut Problems,
 ) -> Vec<(MatchOperator, Cursor<'a>)> {
     let Value::Mapping(entries) = value.value() else {
+        if let Value::Text(text) = value.value()
+            && let Some(advice) = advice_on_plain_value(text)
+        {
+            value.problem(problems, advice);
+        }
         return vec![(MatchOperator::Equal, value.clone())];
     };
     if entries.is_empty() {
@@ -201,13 +199,13 @@ fn operators_and_values<'a>(
             "no operator: write for example {\"=~\": \"checkout-6d4.*\"}",
         );
     }
-    let names: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
+    let names = MatchOperator::ALL.map(MatchOperator::as_str);
     let Some(operators) = value.fields("a label's value", &names, problems) else {
         return Vec::new();
     };
-    OPERATORS
-        .iter()
-        .filter_map(|(name, operator)| Some((*operator, operators.get(name)?.clone())))
+    MatchOperator::ALL
+        .into_iter()
+        .filter_map(|operator| Some((operator, operators.get(operator.as_str())?.clone())))
         .collect()
 }
 

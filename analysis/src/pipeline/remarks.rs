@@ -4,6 +4,8 @@
 use super::fewest::shortcomings;
 use super::model::{Check, Method, Pipeline, PopulationCheck, SplitCheck, Stage};
 use super::service::{names_a_service, selects_a_service};
+use crate::populations::not_apart;
+use crate::series::Populations;
 use crate::text;
 
 /// What a remark is about, as a stable token.
@@ -25,7 +27,7 @@ pub enum RemarkCode {
     SplitCheck,
     /// Nobody looks whether the control spans other services.
     PopulationCheck,
-    /// Control and canary are written alike.
+    /// Control and canary are written alike, or one of them contains the other.
     SamePopulations,
     /// No matcher names the service.
     ServiceNotNamed,
@@ -212,11 +214,21 @@ impl Pipeline {
     }
 
     fn populations(&self) -> Option<Remark> {
-        if self.control != self.canary {
-            return None;
-        }
-        let message = "control and canary select the same: every caller has to tell them apart, else \
-                       its rollout is refused";
+        let populations = Populations {
+            control: &self.control,
+            canary: &self.canary,
+        };
+        let sources = &self.sources.populations;
+        // What is on another server is another population.
+        let is_apart = sources.control != sources.canary;
+        let refused = not_apart(populations).filter(|_| !is_apart)?;
+        let message = if self.control == self.canary {
+            "control and canary select the same: every caller has to tell them apart, else its \
+             rollout is refused"
+                .to_owned()
+        } else {
+            format!("unless every caller tells them apart, a rollout is refused: {refused}")
+        };
         Some(remark(RemarkCode::SamePopulations, message))
     }
 
@@ -347,6 +359,24 @@ canary_pipeline:
             .replace(", track: canary", "");
         assert_eq!(codes(&alike), [RemarkCode::SamePopulations]);
         assert!(RemarkCode::SamePopulations.is_warning());
+    }
+
+    #[test]
+    fn a_control_that_contains_the_canary_is_told() {
+        let text = "control: {job: cart}\ncanary: {job: cart, track: canary}\n\
+                    canary_pipeline: {a: {traffic_percent: 5, duration_minutes: 60, metrics: \
+                    [error_rate < 1%]}}";
+        let remarks = read(text).remarks();
+        let told = remarks.iter().map(|remark| (remark.code, &*remark.message));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [(
+                RemarkCode::SamePopulations,
+                "unless every caller tells them apart, a rollout is refused: the matchers of the \
+                 control select the canary, too: it would be compared with itself; add one to the \
+                 control that leaves the canary out, such as track!=\"canary\""
+            )]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! Source: docs/design/gate.md, "Populations".
 
+mod apart;
 mod kind;
 mod mix;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{Populations, Series, are_copies, labels_of_what_is_read};
 
+pub use apart::not_apart;
 pub use kind::{KindDifference, KindLevel, Kinds};
 pub use mix::{Mix, OtherMix};
 

@@ -8,6 +8,7 @@
 //! What must be right before a text is parsed is in `limits`: length, depth, durations, the cost
 //! of regular expressions.
 
+mod alternatives;
 mod branches;
 mod combined;
 mod counter;
@@ -31,11 +32,14 @@ use promql_parser::parser::{AggregateExpr, Expr, LabelModifier, MatrixSelector, 
 use crate::matchers::Matchers;
 use crate::series::TargetLabels;
 
+pub use alternatives::has_values_without;
 pub use combined::{Combined, combine};
 pub(crate) use counter::created_name;
 pub use error::QueryError;
 pub use parts::{SelectorParts, counter_parts, expression_parts, histogram_parts};
-pub use values::{regex_escape, region_matcher, validate_matchers};
+pub use values::{
+    advice_on_plain_value, regex_escape, region_matcher, unquoted, validate_matchers,
+};
 
 /// Checks that the text is one plain selector of a counter.
 ///

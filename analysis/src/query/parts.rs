@@ -183,7 +183,7 @@ pub fn expression_parts(promql: &str) -> Result<Vec<SelectorParts>, QueryError> 
     Ok(found)
 }
 
-fn parts(selector: &VectorSelector, metric: Option<&str>) -> Option<SelectorParts> {
+pub(super) fn parts(selector: &VectorSelector, metric: Option<&str>) -> Option<SelectorParts> {
     let matchers = selector.matchers.matchers.iter();
     Some(SelectorParts {
         metric: metric?.to_owned(),

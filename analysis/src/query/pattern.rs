@@ -5,6 +5,9 @@
 //! `R` and `u`, `\u{..}`, `a**`) is told by Prometheus when it is asked; what only this parser
 //! refuses (`\Q..\E`, octal escapes, an unescaped brace that is no repetition) is told here.
 
+use std::fmt;
+
+use regex_syntax::ast::Span;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::error::QueryError;
@@ -56,12 +59,17 @@ fn cost(pattern: &str, limit: u64) -> Result<u64, String> {
         return Ok(least);
     }
     let tree = regex_syntax::parse(pattern).map_err(|error| match error {
-        regex_syntax::Error::Parse(error) => error.kind().to_string(),
-        regex_syntax::Error::Translate(error) => error.kind().to_string(),
+        regex_syntax::Error::Parse(error) => placed(error.kind(), error.span()),
+        regex_syntax::Error::Translate(error) => placed(error.kind(), error.span()),
         other => super::error::one_line(&other.to_string()),
     })?;
     let cost = cost_of(&tree, REPETITIONS)?;
     Ok(cost.saturating_add(BASE_COST).max(least))
+}
+
+/// What is wrong, and where. Patterns have one line.
+fn placed(wrong: &dyn fmt::Display, at: &Span) -> String {
+    format!("{wrong}, at character {}", at.start.column)
 }
 
 /// How many classes the pattern may hold: its opening brackets and escaped letters.
@@ -145,8 +153,8 @@ mod tests {
 
     #[test]
     fn say_in_a_few_words_what_is_wrong() {
-        assert_eq!(cost("a(").unwrap_err(), "unclosed group");
-        assert_eq!(cost("a)|(b").unwrap_err(), "unopened group");
+        assert_eq!(cost("a(").unwrap_err(), "unclosed group, at character 2");
+        assert_eq!(cost("a)|(b").unwrap_err(), "unopened group, at character 2");
         assert_eq!(cost("[b-a]").unwrap_err().lines().count(), 1);
         assert!(cost(&"(".repeat(10_000)).is_err());
         assert!(cost(&format!("{}{}", "(".repeat(2_000), ")".repeat(2_000))).is_err());

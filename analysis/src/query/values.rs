@@ -42,6 +42,22 @@ pub fn validate_matchers(matchers: &Matchers) -> Result<(), QueryError> {
     refuse_contradictions(matchers)
 }
 
+/// What to write for the plain value of a label that begins like an operator, in JSON or YAML;
+/// nothing for any other value. It would be taken as text, which is hardly what was meant.
+pub fn advice_on_plain_value(value: &str) -> Option<String> {
+    let (operator, rest) = MatchOperator::meant_by(value)?;
+    Some(format!(
+        "the value {value:?} begins like an operator: write {{\"{operator}\": {rest:?}}}, or \
+         {{\"=\": {value:?}}} for a value that really begins so"
+    ))
+}
+
+/// The text between PromQL's quotes, which are `"`, `'` or backticks; nothing where the quotes are not
+/// closed, or a backslash stands in front of what it cannot escape.
+pub fn unquoted(text: &str) -> Option<String> {
+    promql_parser::util::unquote_string(text).ok()
+}
+
 /// Returns the regular expression that matches exactly the text, in the syntax of Prometheus.
 pub fn regex_escape(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());

@@ -427,10 +427,17 @@ impl<'a> Assembly<'a> {
         let found = self.finite(&key, must_be_seen)?;
         // Events that only the control has had are events that exist: a canary that is scraped
         // has had none. Events that nobody has had may as well be a name that is wrong.
-        let has_none = is_empty(found.canary)
-            && !is_empty(found.control)
-            && !self.heartbeats.canary.is_empty();
-        if !has_none {
+        let only_of_control = is_empty(found.canary) && !is_empty(found.control);
+        let is_scraped = !self.heartbeats.canary.is_empty();
+        if only_of_control && !is_scraped && must_be_seen {
+            return Err(no_data(format!(
+                "no series of the canary answers {}{}; nor does its process_start_time_seconds, which \
+                 would show that it is scraped and has had none",
+                self.shown(&key, |of| &of.canary),
+                of_the_control(found.control)
+            )));
+        }
+        if !only_of_control || !is_scraped {
             self.canary_seen(&key, must_be_seen)?;
         }
         let exposure = match per {

@@ -11,6 +11,7 @@ mod control;
 mod question;
 mod reading;
 mod split;
+mod unaskable;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ pub use chunk::{Chunk, ChunkData};
 pub use question::{MetricQuestion, QuestionTime};
 use question::{Questions, overlapping_pieces, pieces};
 use reading::{Reading, Source};
+pub use unaskable::unaskable;
 
 /// How long before the grid the scrapes are asked for where counters are read at instants: as long as
 /// Prometheus repeats a sample, so that the scrape behind the first value is among them.
@@ -435,13 +437,17 @@ impl<'a> Asker<'a> {
         // The values of an expression need not have the label that tells the populations apart.
         let combined = self.combined.clone();
         let combined = combined.filter(|_| is_of_both && !matches!(key, ReadingKey::Gauge(_)));
-        let (promql, told_by) = if let Some(combined) = combined {
+        // One that leaves out a population is told of that one.
+        let combined = combined.and_then(|combined| {
             let value = match population {
                 Population::Control => combined.control_value,
                 Population::Canary => combined.canary_value,
             };
-            let promql = self.text(key, text, &combined.matchers, &[&combined.label])?;
-            (promql, Some((combined.label, value)))
+            let promql = self.text(key, text, &combined.matchers, &[&combined.label]);
+            Some((promql.ok()?, Some((combined.label, value))))
+        });
+        let (promql, told_by) = if let Some(combined) = combined {
+            combined
         } else {
             let matchers = self.populations.get(population).clone();
             (self.text(key, text, &matchers, &[])?, None)

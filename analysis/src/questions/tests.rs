@@ -874,6 +874,18 @@ fn what_answers_for_a_histogram_without_bounds_is_told_as_such() {
 }
 
 #[test]
+fn a_canary_that_is_not_seen_to_be_scraped_is_not_taken_for_one_without_events() {
+    let plan = plan(&["orders"]);
+    let of_control = ok(vec![counter("1", &[], [0.0, 1.0, 2.0, 3.0])]);
+    let data = plan.assemble(&answers(&plan, &[("orders_total", of_control)]));
+    assert_eq!(
+        fault(&data, "orders").message,
+        "no series of the canary answers orders_total{version=~\"1|2\"}; the control has some; nor \
+         does its process_start_time_seconds, which would show that it is scraped and has had none"
+    );
+}
+
+#[test]
 fn a_long_query_is_shortened_in_a_message() {
     let long = counter_share(&format!("errors_total{{path=\"{}\"}}", "ü".repeat(400)));
     let MetricKind::Proportion { events, .. } = &long else {

@@ -7,6 +7,7 @@
 //!
 //! Source: docs/design/gate.md, "Selectors that can never match".
 
+mod alternatives;
 mod nearest;
 mod needed;
 mod of_file;
@@ -16,6 +17,7 @@ use crate::data::{CanaryLack, Mismatch, NotSeen, SelectorFinding};
 use crate::matchers::Matchers;
 use crate::query::{QueryError, SelectorParts, counter_parts};
 
+pub use alternatives::soften;
 pub(crate) use needed::FEWEST_EXPECTED;
 pub use needed::{NamedLookup, needed};
 pub use of_file::{FileLookup, Looked, LookedLevel, of_file};

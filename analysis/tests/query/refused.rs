@@ -137,17 +137,17 @@ fn refuse_what_does_not_parse() {
     "requests_total{code=~`\\d+`}"
         the query does not parse: unknown escape sequence 'd', write each backslash twice
     "requests_total{code=~\"5(..\"}"
-        "5(.." of the label code is not a regular expression (unclosed group): correct it, or use = for a plain value
+        "5(.." of the label code is not a regular expression (unclosed group, at character 2): correct it, or use = for a plain value
     "requests_total{code=~\"5)|(.*\"}"
-        "5)|(.*" of the label code is not a regular expression (unopened group): correct it, or use = for a plain value
+        "5)|(.*" of the label code is not a regular expression (unopened group, at character 2): correct it, or use = for a plain value
     "requests_total{code=~\"(?=5)\"}"
-        "(?=5)" of the label code is not a regular expression (look-around, including look-ahead and look-behind, is not supported): correct it, or use = for a plain value
+        "(?=5)" of the label code is not a regular expression (look-around, including look-ahead and look-behind, is not supported, at character 1): correct it, or use = for a plain value
     "requests_total{code=~\"a{1001}\"}"
         "a{1001}" of the label code is not a regular expression (Prometheus repeats at most 1000 times, nested repetitions multiplied): correct it, or use = for a plain value
     "requests_total{code=~\"(\\\\w{100}){100}\"}"
         "(\\w{100}){100}" of the label code is not a regular expression (Prometheus repeats at most 1000 times, nested repetitions multiplied): correct it, or use = for a plain value
     "requests_total{code=~\"{x}\"}"
-        "{x}" of the label code is not a regular expression (repetition operator missing expression): correct it, or use = for a plain value
+        "{x}" of the label code is not a regular expression (repetition operator missing expression, at character 1): correct it, or use = for a plain value
     "requests_total{code=~\"\\\\pL{500}\"}"
         "\\pL{500}" of the label code makes the regular expressions of the query too costly: use shorter repetitions and fewer classes such as \w, or = for plain values
     "{a=\"\"}"
@@ -402,9 +402,9 @@ fn refuse_matchers_that_are_none() {
     the label __name__ is the metric's name, which each metric of the pipeline has: tell the populations apart by another label
     the value of the label version holds a control character such as a line break: remove it from "v1\nv2"
     the value of the label version holds a control character such as a line break: remove it from "v\0"
-    "v(1" of the label version is not a regular expression (unclosed group): correct it, or use = for a plain value
-    "v1)|(v2" of the label version is not a regular expression (unopened group): correct it, or use = for a plain value
-    "(?<=v)1" of the label version is not a regular expression (look-around, including look-ahead and look-behind, is not supported): correct it, or use = for a plain value
+    "v(1" of the label version is not a regular expression (unclosed group, at character 2): correct it, or use = for a plain value
+    "v1)|(v2" of the label version is not a regular expression (unopened group, at character 3): correct it, or use = for a plain value
+    "(?<=v)1" of the label version is not a regular expression (look-around, including look-ahead and look-behind, is not supported, at character 1): correct it, or use = for a plain value
     "\\w{1000}" of the label version makes the regular expressions of the query too costly: use shorter repetitions and fewer classes such as \w, or = for plain values
     the value of the label version has 1025 bytes, the limit is 1024: shorten it
     "#);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serinus_analysis::matchers::Matchers;
+use serinus_analysis::query;
 use utoipa::openapi::schema::{
     AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
 };
@@ -37,12 +38,13 @@ impl PopulationOverlay {
                     labels.insert(text.label, None);
                 }
                 (Some((operator, value)), None) => {
-                    labels.insert(text.label, Some([(operator.into(), value)].into()));
+                    let operators = [(operator.as_str().into(), value)];
+                    labels.insert(text.label, Some(operators.into()));
                 }
                 (Some((operator, value)), Some(Some(operators)))
-                    if !operators.contains_key(operator) =>
+                    if !operators.contains_key(operator.as_str()) =>
                 {
-                    operators.insert(operator.into(), value);
+                    operators.insert(operator.as_str().into(), value);
                 }
                 _ => return Err(twice()),
             }
@@ -59,7 +61,8 @@ impl PopulationOverlay {
     /// # Errors
     ///
     /// [`PopulationError`] names the first label that Prometheus would refuse, that is beyond a
-    /// limit, or whose value is a template that was not filled in.
+    /// limit, or whose value is a template that was not filled in, begins like an operator or is no
+    /// regular expression where one is meant.
     pub fn to_matchers(&self) -> Result<BTreeMap<String, Matchers>, PopulationError> {
         if self.0.is_empty() {
             return Err(PopulationError::of_none(
@@ -87,6 +90,13 @@ impl PopulationOverlay {
                         ),
                     ));
                 }
+                if let LabelMatch::Exact(value) = value
+                    && let Some(advice) = query::advice_on_plain_value(value)
+                {
+                    return Err(PopulationError::of(label, advice));
+                }
+                query::validate_matchers(&matchers)
+                    .map_err(|error| PopulationError::of_none(&error.to_string()))?;
                 Ok((label.clone(), matchers))
             })
             .collect()
@@ -213,7 +223,49 @@ mod tests {
             }
         }
         for text in ["a{3}", "a$", "{a}", "$a"] {
-            assert!(of_texts(&[&format!("version=~{text}")]).is_ok(), "{text}");
+            assert!(of_texts(&[&format!("version={text}")]).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_begins_like_an_operator_is_refused_where_json_has_a_form_for_it() {
+        for (value, cure) in [
+            (
+                "=~web-.*",
+                r#"write {"=~": "web-.*"}, or {"=": "=~web-.*"}"#,
+            ),
+            ("~web-.*", r#"write {"=~": "web-.*"}, or {"=": "~web-.*"}"#),
+            ("!~web-.*", r#"write {"!~": "web-.*"}"#),
+            ("!=web-0", r#"write {"!=": "web-0"}"#),
+            ("=web-0", r#"write {"=": "web-0"}"#),
+        ] {
+            let error = of_json(&serde_json::json!({ "pod": value }).to_string()).unwrap_err();
+            assert!(error.contains("label \"pod\""), "{error}");
+            assert!(error.contains(cure), "{error}");
+        }
+        assert!(of_json(r#"{"pod": {"=~": "~web"}, "zone": "!a"}"#).is_ok());
+    }
+
+    #[test]
+    fn a_value_that_really_begins_like_an_operator_stays_one_on_its_way() {
+        let json = r#"{"pod":{"=":"~web"}}"#;
+        assert_eq!(of_json(json).unwrap(), r#"pod: pod="~web";"#);
+        assert_eq!(of_texts(&[r#"pod="~web""#]), of_json(json));
+        let overlay: PopulationOverlay = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&overlay).unwrap(), json);
+    }
+
+    #[test]
+    fn what_is_no_regular_expression_is_told_with_its_place() {
+        for error in [
+            of_json(r#"{"pod": {"=~": "web-(.*"}}"#).unwrap_err(),
+            of_texts(&["pod=~web-(.*"]).unwrap_err(),
+        ] {
+            assert_eq!(
+                error,
+                "\"web-(.*\" of the label pod is not a regular expression \
+                 (unclosed group, at character 5): correct it, or use = for a plain value"
+            );
         }
     }
 

@@ -193,3 +193,20 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
         .map(|time| time.with_timezone(&Utc))
         .map_err(|error| format!("{error}: write it like 2026-11-22T09:00:00Z"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `analyze`, `plan`, `calibrate` and `replay` read their flags so.
+    #[test]
+    fn what_is_no_regular_expression_is_told_with_its_flag_and_its_place() {
+        let text: LabelText = "pod=~checkout-(.*".parse().unwrap();
+        let Failure(message) = overlay("control", vec![text]).unwrap_err();
+        assert_eq!(
+            message,
+            "--control: \"checkout-(.*\" of the label pod is not a regular expression \
+             (unclosed group, at character 10): correct it, or use = for a plain value"
+        );
+    }
+}

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::Failure;
 use super::analyze::{did_you_mean, find_pipeline, overlay};
-use super::selectors::Checked;
+use super::selectors::{Checked, unaskable_of};
 use crate::boot;
 use crate::config::{LogArguments, SourceArguments};
 use crate::engine::{Engine, Overlay, PastInput, PastReading, Reading, populations_of};
@@ -159,7 +159,9 @@ impl Reader<'_> {
             .engine
             .look_through(pipeline, populations, source.as_deref());
         let looked = self.runtime.block_on(looking)?;
-        Ok(looked.into_iter().map(Checked::from).collect())
+        let mut all = unaskable_of(pipeline);
+        all.extend(looked.into_iter().map(Checked::from));
+        Ok(all)
     }
 
     /// Reads what some checks need, over so many hours before now.

@@ -56,6 +56,20 @@ fn lint_is_1_for_mistakes_and_for_files_that_are_not_there() {
 }
 
 #[test]
+fn lint_is_1_for_a_query_that_leaves_out_a_population() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yaml");
+    let text = "control: {job: a, track: stable}\ncanary: {job: a, track: canary}\n\
+                metrics: {depth: {gauge: 'queue_depth{track=\"canary\"}'}}\n\
+                canary_pipeline: {a: {traffic_percent: 5, duration_minutes: 60, metrics: [depth < 5]}}\n";
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_string_lossy().into_owned();
+    assert_eq!(code(&["lint", &path]), code_of(1));
+    std::fs::write(&path, text.replace("{track=\"canary\"}", "")).unwrap();
+    assert_eq!(code(&["lint", &path]), code_of(0));
+}
+
+#[test]
 fn analyze_is_3_when_it_cannot_ask() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("good.yaml");

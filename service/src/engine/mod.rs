@@ -1,6 +1,5 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
-mod apart;
 mod asked;
 mod budget;
 mod chunks;
@@ -25,6 +24,7 @@ use serinus_analysis::judge::{StageVerdict, judge};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::parts::Part;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
+use serinus_analysis::populations::not_apart;
 use serinus_analysis::questions::QuestionError;
 use serinus_analysis::series::{Grid, Populations};
 use serinus_openapi::population::MAX_LABELS;
@@ -33,7 +33,6 @@ use crate::aside::aside;
 use crate::clock::SharedClock;
 use crate::prometheus::{ReadingOf, Room, Source, Sources};
 
-use apart::check_apart;
 use asked::Asked;
 use budget::read_error_budget;
 pub(crate) use digest::digest;
@@ -333,8 +332,9 @@ pub(crate) fn check_populations(input: &AnalysisInput<'_>) -> Result<(), Analysi
     }
     for part in parts_of(input)? {
         // What is on another server is another population.
-        if !part.is_apart() {
-            check_apart(part.populations.as_ref())?;
+        let told = (!part.is_apart()).then(|| not_apart(part.populations.as_ref()));
+        if let Some(message) = told.flatten() {
+            return wrong(&message);
         }
     }
     Ok(())

@@ -94,17 +94,20 @@ fn from_query(query: &str) -> Result<GateRequest, ApiError> {
     let mut control = Vec::new();
     let mut canary = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let pair = decoded(pair)?;
-        if let Some(label) = pair.strip_prefix("control.") {
-            control.push(label.parse());
+        let (name, value) = match pair.split_once('=') {
+            Some((name, value)) => (decoded(name)?, Some(decoded(value)?)),
+            None => (decoded(pair)?, None),
+        };
+        if let Some(label) = name.strip_prefix("control.") {
+            control.push(label_of(label, value.as_deref()));
             continue;
         }
-        if let Some(label) = pair.strip_prefix("canary.") {
-            canary.push(label.parse());
+        if let Some(label) = name.strip_prefix("canary.") {
+            canary.push(label_of(label, value.as_deref()));
             continue;
         }
-        let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
-        let is_new = match name {
+        let value = value.as_deref().unwrap_or_default();
+        let is_new = match name.as_str() {
             "key" => request.key.replace(value.to_owned()).is_none(),
             "start" => request.start.replace(read_time(value)?).is_none(),
             "dry_run" => request.dry_run.replace(read_flag(value)?).is_none(),
@@ -119,6 +122,15 @@ fn from_query(query: &str) -> Result<GateRequest, ApiError> {
     request.control = population("control", control)?;
     request.canary = population("canary", canary)?;
     Ok(request)
+}
+
+/// What a parameter says of one label. The `=` of a query may be the one of its operator; where a
+/// client has encoded that one, it stands in the name or in the value.
+fn label_of(name: &str, value: Option<&str>) -> Result<LabelText, String> {
+    match value {
+        Some(value) => LabelText::of_parts(name, value),
+        None => name.parse(),
+    }
 }
 
 /// Puts what was sent of a population label by label together; none when no label was.
@@ -195,6 +207,37 @@ mod tests {
         let asked = Asked::read(query, "").unwrap();
         assert_eq!(asked, Asked::read("", body).unwrap());
         assert_eq!(asked, Asked::read(query, body).unwrap());
+    }
+
+    #[test]
+    fn a_regular_expression_is_read_however_a_client_writes_the_query() {
+        let canary = |query: &str| Asked::read(&format!("key=a&{query}"), "").unwrap();
+        let body = |label: &str| {
+            let body = format!(r#"{{"key": "a", "canary": {{"pod": {label}}}}}"#);
+            Asked::read("", &body).unwrap()
+        };
+        for query in [
+            "canary.pod=~web-.*",
+            "canary.pod=%7Eweb-.%2A",
+            "canary.pod%3D~web-.*",
+            // A client that puts a name and a value together: {"canary.pod": "=~web-.*"}.
+            "canary.pod=%3D~web-.*",
+            "canary.pod=%3D%7E%22web-.%2A%22",
+            "canary.pod%3D~=web-.*",
+            "canary.pod=~%22web-.*%22",
+        ] {
+            assert_eq!(canary(query), body(r#"{"=~": "web-.*"}"#), "{query}");
+        }
+        for query in [
+            "canary.pod!~web-.*",
+            "canary.pod%21~=web-.*",
+            "canary.pod=!~web-.*",
+        ] {
+            assert_eq!(canary(query), body(r#"{"!~": "web-.*"}"#), "{query}");
+        }
+        assert_eq!(canary("canary.pod=%22~a%22"), body(r#"{"=": "~a"}"#));
+        let refused = detail("key=a&canary.pod=~%3D~a", "");
+        assert!(refused.contains("begins like an operator"), "{refused}");
     }
 
     #[test]

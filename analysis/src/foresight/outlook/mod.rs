@@ -21,7 +21,7 @@ use crate::text;
 use past::{NotPlanned, Planned, Setting};
 use subject::{LineNoise, Subject};
 
-pub use service::{has_data, service_of};
+pub use service::{has_data, service_of, unusable};
 
 /// How many times as bad a canary is, of which the time is told until it is seen.
 pub const FACTORS: [f64; 5] = [1.5, 2.0, 3.0, 5.0, 10.0];

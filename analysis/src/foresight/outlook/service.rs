@@ -76,3 +76,24 @@ pub fn has_data(data: &StageData) -> bool {
         MetricData::Fault(_) => false,
     })
 }
+
+/// Why nothing can be planned with what was read, metric by metric, where the values themselves say it:
+/// counters that are none, events that are more than all requests. Nothing for what is not there at all.
+pub fn unusable(data: &StageData) -> Vec<String> {
+    let intervals = data.grid.intervals();
+    let why = |metric: &MetricData| match metric {
+        MetricData::Fault(fault) => match fault.code {
+            FaultCode::NoData | FaultCode::NoControl => None,
+            _ => Some(fault.message.clone()),
+        },
+        MetricData::Counts(counts) if counts.quality.more_events_than_total > 0 => Some(format!(
+            "more events than requests in {} of {intervals} intervals: are they swapped?",
+            counts.quality.more_events_than_total.min(intervals)
+        )),
+        MetricData::Counts(_) | MetricData::Histogram(_) | MetricData::Gauge(_) => None,
+    };
+    let metrics = data.metrics.iter();
+    metrics
+        .filter_map(|(name, metric)| Some(format!("{name}: {}", why(metric)?)))
+        .collect()
+}

@@ -1,11 +1,13 @@
 //! What is told before a rollout.
 
 use super::*;
+use crate::data::{DataFault, FaultCode, MetricData};
 use crate::judge::tests::{
     below, below_baseline, check, decided_by, only_warns, pipeline, settings, stage, subject,
     written,
 };
 use crate::pipeline::{Method, Pipeline, WrittenCheck};
+use crate::series::PairedCounts;
 
 /// One stage of one hour at 10 %, at most two.
 fn hour(checks: Vec<Check>, traffic_percent: f64) -> Pipeline {
@@ -121,4 +123,33 @@ fn what_cannot_be_planned_says_why() {
     decided_by(&mut wilson, Method::Wilson);
     let outlook = told(&wilson, 100.0, 0.001);
     assert_eq!(outlook.checks[0].status, OutlookStatus::NotPlanned);
+}
+
+#[test]
+fn values_that_cannot_be_planned_with_say_so_themselves() {
+    let pipeline = hour(vec![relative(1.5)], 10.0);
+    let mut whole = service_of(&pipeline, 10.0, 0.001);
+    assert_eq!(unusable(&whole), [] as [&str; 0]);
+    let of = |code, message: &str| {
+        MetricData::Fault(DataFault {
+            code,
+            message: message.to_owned(),
+        })
+    };
+    let mut told = |metric| {
+        whole.metrics.insert("error_rate".to_owned(), metric);
+        unusable(&whole)
+    };
+    assert_eq!(told(of(FaultCode::NoData, "none")), [] as [&str; 0]);
+    let no_counter = "no counter: 9 of 20 values fall";
+    assert_eq!(
+        told(of(FaultCode::NotACounter, no_counter)),
+        [format!("error_rate: {no_counter}")]
+    );
+    let mut counts = PairedCounts::default();
+    counts.quality.more_events_than_total = 7;
+    assert_eq!(
+        told(MetricData::Counts(counts)),
+        ["error_rate: more events than requests in 1 of 1 intervals: are they swapped?"]
+    );
 }

@@ -11,7 +11,7 @@ use serinus_analysis::pipeline::{self, Diagnostic, Pipeline};
 use serinus_openapi::pipeline as wire;
 
 use super::output::{self, Format};
-use super::selectors::Checked;
+use super::selectors::{Checked, unaskable_of};
 use super::{FAILED, Failure};
 use crate::regular_file;
 use source::{Source, SourceArguments};
@@ -34,8 +34,10 @@ With --prometheus or --config every selector is held against the source as well,
 one that can never match is told before a rollout waits for it, and where a metric is not there but
 those of a preset are, a hint says which.
 
-Exit codes: 0 no mistakes, 1 mistakes, a file that cannot be read, a selector that can never match or
-a source that does not answer, 2 usage.";
+A query that leaves out a population of the file is told without a source, too.
+
+Exit codes: 0 no mistakes, 1 mistakes, a file that cannot be read, a query that leaves out a population,
+a selector that can never match or a source that does not answer, 2 usage.";
 
 /// Look pipelines through, without a server
 #[derive(Debug, Args)]
@@ -65,7 +67,8 @@ struct Linted {
     remarks: Vec<wire::Remark>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pipeline: Option<wire::Pipeline>,
-    /// What the source says of the selectors; absent where none was asked.
+    /// What a gate would refuse to ask, and what the source says of the selectors; absent where there is
+    /// nothing of the one and no source was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     selectors: Option<Vec<Checked>>,
 }
@@ -132,7 +135,17 @@ fn look_through(file: &Path, source: Option<&Source>) -> Result<Outcome, Failure
         Ok(pipeline) => pipeline,
         Err(all) => return Ok(Outcome::Mistakes { text, all }),
     };
-    let selectors = source.map(|source| source.check(&pipeline)).transpose()?;
+    let unaskable = unaskable_of(&pipeline);
+    let looked = source.map(|source| source.check(&pipeline)).transpose()?;
+    let selectors = match looked {
+        None if unaskable.is_empty() => None,
+        looked => Some(
+            unaskable
+                .into_iter()
+                .chain(looked.into_iter().flatten())
+                .collect(),
+        ),
+    };
     Ok(Outcome::Good(Box::new(pipeline), selectors))
 }
 

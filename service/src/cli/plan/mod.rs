@@ -5,7 +5,9 @@ mod table;
 use clap::Args;
 use serde::Serialize;
 use serinus_analysis::data::{HistoryData, MeasuredHistory};
-use serinus_analysis::foresight::{Noise, Past, StageOutlook, has_data, outlook, service_of};
+use serinus_analysis::foresight::{
+    Noise, Past, StageOutlook, has_data, outlook, service_of, unusable,
+};
 use serinus_analysis::judge::measure_noise;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 
@@ -26,7 +28,7 @@ canary must be to be seen, after how long, and whether a good one can be promote
 selector is held against the source, too. With --requests-per-second and --error-rate it only
 calculates, and asks no Prometheus.
 
-Exit codes: 0 told, 1 the service has no data at all, the source did not answer, or a selector can
+Exit codes: 0 told, 1 the service has no data that can be used, the source did not answer, or a selector can
 never match, 2 usage.";
 
 /// Tell how long each stage takes to see what
@@ -136,12 +138,15 @@ fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report
     let reader = subject.reader()?;
     let mut outlooks = Vec::new();
     let mut why_not_measured = None;
-    let mut saw_data = false;
+    let (mut saw_data, mut reads_nothing) = (false, true);
+    let mut wrong = Vec::new();
     for (regions, stages) in subject.stages_by_regions() {
         let checks = stages.iter().flat_map(|stage| &stage.checks);
         let reading = reader.read(checks, regions, hours)?;
         let whole = reading.whole();
+        reads_nothing &= whole.metrics.is_empty();
         saw_data |= has_data(&whole);
+        wrong.extend(unusable(&whole));
         let progress = Progress::new();
         progress.begin("planning", stages.len() as u64);
         for stage in stages {
@@ -164,14 +169,10 @@ fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report
         }
     }
     let selectors = reader.look_through()?;
-    if !saw_data {
-        let lines: Vec<String> = selectors.iter().map(|one| format!("\n{one}")).collect();
-        let told = lines.concat();
-        return Err(Failure(format!(
-            "no data of {} in the last {hours} h: look whether --control and the metrics of the \
-             pipeline select the service as it is before a rollout{told}",
-            subject.shown()
-        )));
+    // Gauges are not read, only looked up: then nothing but an answer is missing.
+    let has_gauges_only = reads_nothing && !selectors.iter().any(Checked::is_unknown);
+    if !saw_data && !has_gauges_only {
+        return Err(nothing_to_plan_with(subject, hours, &wrong, &selectors));
     }
     let basis = Basis {
         source: "prometheus",
@@ -182,6 +183,28 @@ fn read(subject: &Subject, hours: f64, dispersion: Option<f64>) -> Result<Report
         noise: why_not_measured,
     };
     Ok(report(subject, basis, outlooks, selectors))
+}
+
+/// What the values say themselves where they cannot be used; else that there are none.
+fn nothing_to_plan_with(
+    subject: &Subject,
+    hours: f64,
+    wrong: &[String],
+    selectors: &[Checked],
+) -> Failure {
+    let lines: Vec<String> = selectors.iter().map(|one| format!("\n{one}")).collect();
+    let told = lines.concat();
+    if wrong.is_empty() {
+        return Failure(format!(
+            "no data of {} in the last {hours} h: look whether --control and the metrics of the \
+             pipeline select the service as it is before a rollout{told}",
+            subject.shown()
+        ));
+    }
+    Failure(format!(
+        "nothing can be planned with {}{told}",
+        wrong.join("; ")
+    ))
 }
 
 fn report(

@@ -9,7 +9,7 @@ use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use serinus_openapi::population::PopulationOverlay;
+use serinus_openapi::population::{PopulationError, PopulationOverlay};
 use serinus_openapi::rollout::{GateAnswer, MAX_GATE_ANSWER_BYTES};
 
 use super::super::Failure;
@@ -45,9 +45,11 @@ impl Client {
             ("control", &arguments.control),
             ("canary", &arguments.canary),
         ] {
-            let overlay = PopulationOverlay::of_texts(given.iter().cloned())
-                .map_err(|error| Failure(format!("--{name}: {error}")))?;
+            let unusable = |error: PopulationError| Failure(format!("--{name}: {error}"));
+            let overlay = PopulationOverlay::of_texts(given.iter().cloned()).map_err(unusable)?;
             if let Some(overlay) = overlay {
+                // What the server would refuse is told without one.
+                overlay.to_matchers().map_err(unusable)?;
                 body.insert(name.to_owned(), json!(overlay));
             }
         }
@@ -189,6 +191,8 @@ fn authorization(arguments: &Arguments) -> Result<Option<HeaderValue>, Failure> 
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     fn is_passing(status: u16, body: &str) -> bool {
@@ -201,6 +205,48 @@ mod tests {
             Heard::Refused(message) => message,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    /// The body that is sent for a `--canary`, or why none is.
+    fn canary(text: &str) -> Result<Value, String> {
+        let all = [
+            "wait",
+            "--pipeline=p",
+            "--stage=s",
+            "--key=k",
+            "--canary",
+            text,
+        ];
+        let command = Command::try_parse_from(all).map_err(|error| error.to_string())?;
+        let client = Client::new(&command.arguments).map_err(|Failure(message)| message)?;
+        Ok(client.body.get("canary").cloned().unwrap_or_default())
+    }
+
+    #[test]
+    fn a_flag_is_sent_as_what_it_says() {
+        let regular = json!({"pod": {"=~": "checkout-6d4.*"}});
+        assert_eq!(canary("pod=~checkout-6d4.*").unwrap(), regular);
+        assert_eq!(canary("pod=~\"checkout-6d4.*\"").unwrap(), regular);
+        assert_eq!(canary("pod=\"~x\"").unwrap(), json!({"pod": {"=": "~x"}}));
+        assert_eq!(canary("job!=").unwrap(), json!({"job": null}));
+    }
+
+    #[test]
+    fn what_is_no_regular_expression_is_told_before_anybody_is_asked() {
+        let error = canary("pod=~checkout-(.*").unwrap_err();
+        assert!(
+            error.starts_with("--canary: \"checkout-(.*\" of the label pod"),
+            "{error}"
+        );
+        assert!(error.contains("unclosed group, at character 10"), "{error}");
+        let error = canary("pod!=~checkout-.*").unwrap_err();
+        assert!(error.contains("begins like an operator"), "{error}");
     }
 
     #[test]

@@ -350,6 +350,38 @@ mod tests {
     }
 
     #[test]
+    fn metadata_takes_regular_expressions_and_no_operator_as_text() {
+        let read = |label: &str, value: &str| {
+            let sent = json!({"name": "a", "namespace": "b", "checksum": "c",
+                "metadata": {label: value}});
+            let given = Hook::read(&sent.to_string()).map(|hook| hook.given.canary);
+            given.map(|canary| Population::from(&canary.over(&Matchers::new())))
+        };
+        let shown = |label, value| serde_json::to_value(read(label, value).unwrap()).unwrap();
+        let regular = json!({"pod": {"=~": "checkout-.*"}});
+        for (label, value) in [
+            ("canary.pod", "=~checkout-.*"),
+            ("canary.pod", "~checkout-.*"),
+            ("canary.pod", "=~\"checkout-.*\""),
+            ("canary.pod=~", "checkout-.*"),
+        ] {
+            assert_eq!(shown(label, value), regular, "{label} {value}");
+        }
+        let not = json!({"pod": {"!~": "checkout-.*"}});
+        assert_eq!(shown("canary.pod", "!~checkout-.*"), not);
+        assert_eq!(shown("canary.pod", "\"~a\""), json!({"pod": {"=": "~a"}}));
+        let refused = read("canary.pod!", "~checkout-.*").unwrap_err();
+        let detail = &refused.problem().detail;
+        assert!(detail.contains("begins like an operator"), "{detail}");
+        let broken = read("canary.pod", "=~checkout-(.*").unwrap_err();
+        let detail = &broken.problem().detail;
+        assert!(
+            detail.contains("unclosed group, at character 10"),
+            "{detail}"
+        );
+    }
+
+    #[test]
     fn an_event_tells_the_weight_and_another_revision() {
         assert_eq!(
             weight_of("Advance checkout.shop canary weight 25"),

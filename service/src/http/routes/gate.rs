@@ -33,8 +33,8 @@ use crate::time::UnixMillis;
     params(
         GatePath,
         ("key" = String, Query, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", description = "Names the rollout within its pipeline", example = "6d4f9.7"),
-        ("control.LABEL" = Option<String>, Query, description = "`control.track=stable`, `control.pod=~web-.*`: laid over the pipeline's own control, one parameter a label; `control.job!=` takes a label away"),
-        ("canary.LABEL" = Option<String>, Query, description = "`canary.version=v2`, `canary.pod=~web-.*`: laid over the pipeline's own canary, one parameter a label; `canary.job!=` takes a label away"),
+        ("control.LABEL" = Option<String>, Query, description = "`control.track=stable`, `control.pod=~web-.*`, with `=`, `!=`, `=~` or `!~` as PromQL writes them: laid over the pipeline's own control, one parameter a label; `control.job!=` takes a label away; `control.pod=\"~web\"` is a text that begins like an operator"),
+        ("canary.LABEL" = Option<String>, Query, description = "`canary.version=v2`, `canary.pod=~web-.*`, with `=`, `!=`, `=~` or `!~` as PromQL writes them: laid over the pipeline's own canary, one parameter a label; `canary.job!=` takes a label away; `canary.pod=\"~web\"` is a text that begins like an operator"),
         ("start" = Option<DateTime<Utc>>, Query, description = "When the stage began (RFC 3339)"),
         ("dry_run" = Option<bool>, Query, description = "Judge without acting"),
     ),

@@ -27,3 +27,5 @@ pub mod series;
 pub mod simulate;
 pub mod special;
 mod text;
+
+pub use text::wrapped;

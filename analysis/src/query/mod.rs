@@ -16,6 +16,7 @@ mod limits;
 mod parts;
 mod pattern;
 mod place;
+mod present;
 mod push;
 mod scan;
 mod syntax;
@@ -35,6 +36,7 @@ pub use combined::{Combined, combine};
 pub(crate) use counter::created_name;
 pub use error::QueryError;
 pub use parts::{SelectorParts, counter_parts, expression_parts, histogram_parts};
+pub use present::{quantile_of_rates, rates_by};
 pub use values::{regex_escape, region_matcher, validate_matchers};
 
 /// Checks that the text is one plain selector of a counter.

@@ -9,10 +9,11 @@
 //! [`series`] turns samples into true counts on a fixed grid of intervals, which are the [`data`] of
 //! a stage, [`sequential`] gathers evidence from them that may be polled, [`interval`] and [`rank`]
 //! test them at a single look, and [`judge`] makes a verdict of the tests. [`foresight`] asks the
-//! judge what will be seen, and when.
+//! judge what will be seen, and when. [`guess`] writes the file that one begins with.
 
 pub mod data;
 pub mod foresight;
+pub mod guess;
 pub mod interval;
 pub mod judge;
 pub mod matchers;
@@ -28,3 +29,5 @@ pub mod series;
 pub mod simulate;
 pub mod special;
 mod text;
+
+pub use text::wrapped;

@@ -201,9 +201,50 @@ pub(crate) fn one_line(text: &str) -> String {
     cut
 }
 
+/// Breaks a text between words into lines of at most so many columns. A word that is longer is cut.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let letters: Vec<char> = word.chars().collect();
+        if length > 0 && length + 1 + letters.len() > columns {
+            lines.push(std::mem::take(&mut line));
+            length = 0;
+        }
+        if length > 0 {
+            line.push(' ');
+            length += 1;
+        }
+        for letter in letters {
+            if length == columns {
+                lines.push(std::mem::take(&mut line));
+                length = 0;
+            }
+            line.push(letter);
+            length += 1;
+        }
+    }
+    if length > 0 || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_breaks_between_words_and_only_a_long_word_within() {
+        assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("one two", 100), ["one two"]);
+        assert_eq!(wrapped("a b23456789", 4), ["a", "b234", "5678", "9"]);
+        assert_eq!(wrapped("ä ö", 1), ["ä", "ö"]);
+        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("ab", 0), ["a", "b"]);
+    }
 
     #[test]
     fn values_carry_the_unit_that_suits_their_size() {

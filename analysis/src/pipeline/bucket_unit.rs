@@ -40,7 +40,7 @@ const UNITS: &[Unit] = &[
 const ADDED: &[&str] = &["_bucket", "_sum", "_count", "_total"];
 
 /// The seconds in the unit that the name of a selector's metric says; nothing where it says none.
-pub(super) fn seconds_by_name(selector: &str) -> Option<f64> {
+pub(crate) fn seconds_by_name(selector: &str) -> Option<f64> {
     unit_by_name(selector).map(|unit| unit.seconds)
 }
 

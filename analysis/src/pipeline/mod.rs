@@ -37,6 +37,7 @@ mod stages;
 mod understood;
 mod yaml;
 
+pub(crate) use bucket_unit::seconds_by_name;
 pub use duration::parse_duration;
 pub use fewest::FewestIntervals;
 pub use file::{parse, parse_of_a_rollout};

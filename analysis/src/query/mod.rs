@@ -17,6 +17,7 @@ mod limits;
 mod parts;
 mod pattern;
 mod place;
+mod present;
 mod push;
 mod scan;
 mod syntax;
@@ -37,6 +38,7 @@ pub use combined::{Combined, combine};
 pub(crate) use counter::created_name;
 pub use error::QueryError;
 pub use parts::{SelectorParts, counter_parts, expression_parts, histogram_parts};
+pub use present::{quantile_of_rates, rates_by};
 pub use values::{
     advice_on_plain_value, regex_escape, region_matcher, unquoted, validate_matchers,
 };

@@ -1,4 +1,4 @@
-//! The terminal: how wide it is, and how a text is laid into a width. Colours are written always;
+//! The terminal: how wide it is. Colours are written always;
 //! `anstream` takes them out where nobody sees them (a pipe, `NO_COLOR`, `TERM=dumb`).
 
 mod progress;
@@ -6,6 +6,7 @@ mod progress;
 use std::io;
 
 pub(crate) use progress::Progress;
+pub(crate) use serinus_analysis::wrapped;
 use terminal_size::{Width, terminal_size_of};
 
 /// Columns of what is written to no terminal, and most of a terminal: longer lines read badly.
@@ -25,37 +26,6 @@ fn usable(of_terminal: Option<u16>) -> u16 {
     })
 }
 
-/// Breaks a text between words into lines of at most so many columns. A word that is longer is cut.
-pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(1);
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut length = 0;
-    for word in text.split_whitespace() {
-        let letters: Vec<char> = word.chars().collect();
-        if length > 0 && length + 1 + letters.len() > columns {
-            lines.push(std::mem::take(&mut line));
-            length = 0;
-        }
-        if length > 0 {
-            line.push(' ');
-            length += 1;
-        }
-        for letter in letters {
-            if length == columns {
-                lines.push(std::mem::take(&mut line));
-                length = 0;
-            }
-            line.push(letter);
-            length += 1;
-        }
-    }
-    if length > 0 || lines.is_empty() {
-        lines.push(line);
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,15 +41,5 @@ mod tests {
         ] {
             assert_eq!(usable(of_terminal), columns, "{of_terminal:?}");
         }
-    }
-
-    #[test]
-    fn a_text_breaks_between_words_and_only_a_long_word_within() {
-        assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("one two", 100), ["one two"]);
-        assert_eq!(wrapped("a b23456789", 4), ["a", "b234", "5678", "9"]);
-        assert_eq!(wrapped("ä ö", 1), ["ä", "ö"]);
-        assert_eq!(wrapped("", 5), [""]);
-        assert_eq!(wrapped("ab", 0), ["a", "b"]);
     }
 }

@@ -1,0 +1,126 @@
+//! What was guessed and why, in sentences.
+
+use crate::matchers::Matcher;
+use crate::text;
+
+use super::{Choice, Counter, OtherService, Pair, Service, Versions, Why};
+
+/// By what requests are counted.
+pub(super) fn counted_by(counter: &Counter) -> String {
+    let metric = counter.metric();
+    match counter.preset {
+        Some(preset) => format!("Requests are counted by {metric}: {}.", preset.project),
+        None => format!("Requests are counted by {metric}, which is of no preset."),
+    }
+}
+
+/// What the counter cannot tell; nothing where it tells all.
+pub(super) fn not_told(choice: &Choice, has_latency: bool) -> Vec<String> {
+    let mut said = Vec::new();
+    if choice.counter.errors.is_none() {
+        said.push(format!(
+            "No label of {} says which requests failed: error_rate is missing.",
+            choice.counter.metric()
+        ));
+    }
+    if !has_latency {
+        let needs = choice.counter.preset.and_then(|preset| {
+            let durations = preset.requests.durations?;
+            let mut sentences = preset.about.split_inclusive(". ");
+            let found = sentences.find(|one| one.starts_with("Latencies need"));
+            let needs = found.map_or(String::new(), |found| format!(" {}", found.trim()));
+            Some((durations.histogram, needs))
+        });
+        said.push(match needs {
+            Some((histogram, needs)) => {
+                format!("Nothing is in {histogram}: latency_p99 is missing.{needs}")
+            }
+            None => "There is no histogram of durations: latency_p99 is missing.".to_owned(),
+        });
+    }
+    said
+}
+
+/// What tells the versions apart, and which is which.
+pub(super) fn told_apart(service: &Service) -> Vec<String> {
+    let mut said = match &service.versions {
+        Some(Versions::Two(pair)) => of_pair(pair),
+        Some(Versions::One { control, canary }) => vec![format!(
+            "Only one version runs now, {}: a canary is expected with {}.",
+            shown(&control.matcher),
+            shown(canary),
+        )],
+        None => vec![
+            "No label tells two versions apart. The track is a label that the pods must have and the \
+             scrape must copy: change it to what yours have."
+                .to_owned(),
+        ],
+    };
+    let others = service.others.iter();
+    said.extend(others.map(|(label, values)| {
+        let values: Vec<&str> = values.iter().map(|value| named(value)).collect();
+        format!("{label} has two values as well: {}.", values.join(" and "))
+    }));
+    said
+}
+
+fn of_pair(pair: &Pair) -> Vec<String> {
+    let label = &pair.control.matcher.label;
+    let control = named(&pair.control.matcher.value);
+    let (more, less) = (pair.control.per_second, pair.canary.per_second);
+    let why = match pair.why {
+        Why::Words => "by their names".to_owned(),
+        Why::MoreTraffic => format!(
+            "since it has {} of their requests",
+            percent(more, more + less)
+        ),
+        Why::LowerNumber => "since its number is lower".to_owned(),
+    };
+    let mut said = vec![format!(
+        "{label} tells the versions apart; {control} is the control, {why}."
+    )];
+    if !pair.more.is_empty() {
+        let more: Vec<&str> = pair.more.iter().map(|value| named(value)).collect();
+        said.push(format!("There is {label} {} as well.", more.join(", ")));
+    }
+    said
+}
+
+/// A service that was not taken.
+pub(super) fn other(other: &OtherService) -> String {
+    let versions = if other.has_two_versions {
+        "two versions"
+    } else {
+        "one version"
+    };
+    format!("{}: {}, {versions}", other.name, requests(other.per_second))
+}
+
+/// A value that is read, even if it is empty.
+fn named(value: &str) -> &str {
+    if value.is_empty() {
+        "(without it)"
+    } else {
+        value
+    }
+}
+
+/// `track=canary`, without what programs need.
+fn shown(matcher: &Matcher) -> String {
+    format!("{}{}{}", matcher.label, matcher.operator, matcher.value)
+}
+
+/// `90 %`.
+pub(super) fn percent(part: f64, all: f64) -> String {
+    format!("{} %", text::digits((part / all * 1_000.0).round() / 10.0))
+}
+
+/// `12,000 requests a second`.
+pub(super) fn requests(per_second: f64) -> String {
+    let number = if per_second >= 10.0 {
+        text::count(per_second)
+    } else {
+        text::digits(per_second)
+    };
+    format!("{number} requests a second")
+}

@@ -107,7 +107,7 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
     {
         return without_data(report, code, &why).into();
     }
-    if let Some((code, why)) = absence::unjudged(&check.measured, situation.data) {
+    if let Some((code, why)) = absence::unjudged(check, situation.data) {
         return without_data(report, code, &why).into();
     }
     let found = situation.data.metrics.get(name);
@@ -131,7 +131,10 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         }
         Some(MetricData::Counts(counts)) => match untestable(check) {
             Some(why) => undecided(report, &why).into(),
-            None => on_counts(report, check, counts, situation, levels),
+            None => {
+                let counts = absence::countable(check, counts, situation.data);
+                on_counts(report, check, &counts, situation, levels)
+            }
         },
         Some(MetricData::Histogram(histogram)) => {
             on_histogram(report, check, histogram, situation, levels)
@@ -493,7 +496,7 @@ fn conclude_claims(
         report,
         check,
         factor.map(|factor| factor * elapsed),
-        situation.data.grid,
+        situation.data,
     )
 }
 
@@ -566,7 +569,7 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
         return evaluated;
     }
     let needed = outlook.intervals_to_decide(plannable);
-    let mut told = needs::told(report.clone(), check, needed, grid);
+    let mut told = needs::told(report.clone(), check, needed, situation.data);
     let is_too_long = needed.is_some_and(|needed| needed > situation.stage_intervals);
     if let (Some(needs), Some(compliance), true) =
         (&mut told.needs, plannable.compliance.first(), is_too_long)

@@ -6,15 +6,13 @@ use crate::series::LeftOut;
 use crate::text;
 
 use super::bounds;
+use super::check::Situation;
 use super::model::{CheckReport, Outcome, Warning, WarningCode};
 use super::{absence, populations};
 
 /// Everything to know beside the verdict.
-pub(super) fn warnings(
-    pipeline: &Pipeline,
-    data: &StageData,
-    checks: &[CheckReport],
-) -> Vec<Warning> {
+pub(super) fn warnings(situation: Situation<'_>, checks: &[CheckReport]) -> Vec<Warning> {
+    let Situation { pipeline, data, .. } = situation;
     let mut warnings: Vec<Warning> = data
         .source_warnings
         .iter()
@@ -36,7 +34,7 @@ pub(super) fn warnings(
             )),
         });
     }
-    warnings.extend(absence::warnings(pipeline, data));
+    warnings.extend(absence::warnings(situation));
     warnings.extend(populations::warnings(pipeline, data));
     warnings.extend(quality_warnings(data));
     warnings.extend(left_out(data));

@@ -7,6 +7,7 @@
 //! Source: docs/design/gate.md, "Populations".
 
 mod kind;
+mod labels;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::series::{Populations, Series, are_copies, labels_of_what_is_read};
 
 pub use kind::{KindDifference, KindLevel, Kinds};
+pub(crate) use labels::is_status;
+pub use labels::{SeriesLabels, TellingLabel};
 
 /// Most series of the control that one of the canary is compared with.
 const MOST_COMPARED: usize = 8;

@@ -26,6 +26,12 @@ const MOST_RACED_SHARE: f64 = 0.2;
 /// The share of events from which on requests and events are nearly the same.
 const NEARLY_ALL: f64 = 0.8;
 
+/// The most events for each request that two counters of the same requests show because they are not
+/// read at the same instant.
+///
+/// Source: docs/design/gate.md, "Selectors that can never match".
+const MOST_UNDER_WAY: f64 = 1.02;
+
 /// Said of a metric of which no population has events.
 const NO_EVENTS: &str = "neither population has a series of the events, which counts as none";
 
@@ -154,7 +160,7 @@ fn of_counts(
     }
     let raced = counts.quality.more_events_than_total;
     let is_more = raced as f64 > MOST_RACED_SHARE * intervals as f64;
-    if is_more && !races_at_all_requests(counts, intervals) {
+    if is_more && !races_at_all_requests(counts) {
         let reason = format!(
             "more events than requests in {} of {intervals} intervals: are they swapped?",
             raced.min(intervals)
@@ -174,13 +180,18 @@ fn is_share(metric: &Metric) -> bool {
 }
 
 /// Whether nearly every request of a population is an event: two counters that race then exceed each other
-/// by turns, and their sums agree over few intervals. A canary that fails every request must not be held
-/// for it.
-fn races_at_all_requests(counts: &PairedCounts, intervals: usize) -> bool {
-    let agreeing: usize = counts.intervals.iter().map(|one| one.length).sum();
+/// by turns, or one of them by what is under way for as long as one looks. A canary that fails every
+/// request must not be held for it. What is counted otherwise exceeds the more the longer one looks.
+fn races_at_all_requests(counts: &PairedCounts) -> bool {
     let totals = counts.totals();
     let is_nearly_all = |arm: ArmCount| arm.events > NEARLY_ALL * arm.exposure;
-    2 * agreeing >= intervals && (is_nearly_all(totals.control) || is_nearly_all(totals.canary))
+    let is_a_race = |agreeing: ArmCount, beyond: ArmCount| {
+        let all = agreeing.and(beyond);
+        all.events <= MOST_UNDER_WAY * all.exposure
+    };
+    is_a_race(totals.control, counts.beyond_total.control)
+        && is_a_race(totals.canary, counts.beyond_total.canary)
+        && (is_nearly_all(totals.control) || is_nearly_all(totals.canary))
 }
 
 /// Whether it is fine that a metric has no name in the source: its first event gives it one.

@@ -114,6 +114,7 @@ impl PairedHistogram {
             })
             .collect();
         Some(PairedCounts {
+            beyond_total: Populations::default(),
             intervals,
             pods: Populations::default(),
             quality: self.quality,

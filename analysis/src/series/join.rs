@@ -146,7 +146,8 @@ fn own_part(place: &Place, found: usize) -> usize {
 }
 
 impl ArmCount {
-    pub(super) fn and(self, other: Self) -> Self {
+    /// The sum of both.
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             events: self.events + other.events,
             exposure: self.exposure + other.exposure,
@@ -194,11 +195,20 @@ impl PairedCounts {
                 intervals.push(interval);
             }
         }
+        let beyond = parts.iter().map(|(_, part)| &part.beyond_total);
+        let beyond_total =
+            beyond.fold(Populations::default(), |sum: Populations<ArmCount>, one| {
+                Populations {
+                    control: sum.control.and(one.control),
+                    canary: sum.canary.and(one.canary),
+                }
+            });
         let pods = join_pods(&rows, |part| &part.pods, ArmCount::and, ArmCount::less);
         let qualities = parts.iter().map(|(place, part)| (*place, &part.quality));
         Self {
             intervals,
             pods,
+            beyond_total,
             quality: joiner.quality(qualities),
         }
     }

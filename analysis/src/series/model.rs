@@ -249,6 +249,11 @@ pub struct PairedCounts {
     pub intervals: Vec<PairedInterval>,
     /// Of a proportion, the same apart by pod: a row for each of the intervals.
     pub pods: Populations<ByPod<ArmCount>>,
+    /// Of a proportion, what the intervals counted that are not among them, because more events than
+    /// requests came until their end. Of a joined window the sum over its parts, which overlap: its
+    /// shares tell something, its size does not.
+    #[serde(default)]
+    pub beyond_total: Populations<ArmCount>,
     /// What had to be put right.
     pub quality: DataQuality,
 }

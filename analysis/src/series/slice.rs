@@ -65,6 +65,7 @@ impl PairedCounts {
         Self {
             intervals,
             pods: self.pods.as_ref().map(|pods| pods.slice(inside.clone())),
+            beyond_total: self.beyond_total,
             quality,
         }
     }

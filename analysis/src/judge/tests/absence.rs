@@ -430,3 +430,30 @@ fn a_canary_that_fails_every_request_is_rolled_back_though_its_counters_race() {
     let told = second_stage(&pipeline(error_rate_checks()), &data);
     assert_eq!(told.verdict, Verdict::Rollback, "{}", told.reason);
 }
+
+#[test]
+fn what_is_under_way_is_told_from_events_that_are_counted_otherwise() {
+    // In 18 of 30 intervals a start has seen fewer agree: events are ahead by what is under way.
+    let told = |beyond: f64| {
+        let mut data = errors(30, ((90.0, 9_000.0), (900.0, 1_000.0)));
+        let Some(MetricData::Counts(counts)) = data.metrics.get_mut("error_rate") else {
+            panic!("{data:?}");
+        };
+        counts.intervals.truncate(12);
+        counts.quality.more_events_than_total = 18;
+        counts.beyond_total.canary = ArmCount {
+            events: beyond,
+            exposure: 600.0,
+        };
+        second_stage(&pipeline(absolute()), &data)
+    };
+    let race = told(609.0);
+    assert_eq!(race.verdict, Verdict::Rollback, "{}", race.reason);
+    let items = told(900.0);
+    assert_eq!(
+        items.reason_code,
+        ReasonCode::EventsExceedTotal,
+        "{}",
+        items.reason
+    );
+}

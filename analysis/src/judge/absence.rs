@@ -7,12 +7,11 @@
 
 use std::borrow::Cow;
 
-use super::check::Situation;
 use super::model::{ReasonCode, Warning, WarningCode};
 use crate::data::{
     ALL_ARE_EVENTS, FaultCode, Lack, MetricData, Mismatch, Population, SelectorFinding, StageData,
 };
-use crate::pipeline::{Better, Check, Metric, MetricKind};
+use crate::pipeline::{Better, Check, Metric, MetricKind, Pipeline, Stage};
 use crate::selectors::FEWEST_EXPECTED;
 use crate::series::{ArmCount, PairedCounts};
 use crate::text;
@@ -218,8 +217,7 @@ pub(super) fn with_place(why: &str, metric: &Metric, data: &StageData) -> String
 }
 
 /// What a reader should know of the counts that were judged.
-pub(super) fn warnings(situation: Situation<'_>) -> Vec<Warning> {
-    let Situation { pipeline, data, .. } = situation;
+pub(super) fn warnings(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (name, found) in &data.metrics {
         let mut warn = |code, what: &str| {
@@ -232,7 +230,7 @@ pub(super) fn warnings(situation: Situation<'_>) -> Vec<Warning> {
         let metric = pipeline.metrics.get(name);
         if let MetricData::Counts(counts) = found {
             // What holds says more itself.
-            if let Some(note) = unobserved(situation, name) {
+            if let Some(note) = unobserved(pipeline, stage, data, name) {
                 let what = match finding {
                     Some(SelectorFinding::NoSuchValue(_)) => note,
                     _ => format!("{note}; look whether their selector is right"),
@@ -266,11 +264,11 @@ pub(super) fn warnings(situation: Situation<'_>) -> Vec<Warning> {
 
 /// What who reads a verdict should know: of which of its checks and kill switches nobody has ever seen
 /// an event.
-pub(super) fn notes(situation: Situation<'_>) -> Vec<String> {
+pub(super) fn notes(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for name in measured(situation).map(|metric| &metric.name) {
-        if let Some(what) = unobserved(situation, name) {
-            let note = match situation.data.findings.selectors.get(name) {
+    for name in checks(pipeline, stage).map(|check| &check.measured.name) {
+        if let Some(what) = unobserved(pipeline, stage, data, name) {
+            let note = match data.findings.selectors.get(name) {
                 Some(SelectorFinding::Unknown(_)) => format!(
                     "{name}: {what}, and the source does not say whether their selector could match"
                 ),
@@ -285,9 +283,8 @@ pub(super) fn notes(situation: Situation<'_>) -> Vec<String> {
 }
 
 /// That no population has an event of a metric, where that decides something.
-fn unobserved(situation: Situation<'_>, name: &str) -> Option<String> {
-    let data = situation.data;
-    let mut checks = checks(situation).filter(|check| check.measured.name == name);
+fn unobserved(pipeline: &Pipeline, stage: &Stage, data: &StageData, name: &str) -> Option<String> {
+    let mut checks = checks(pipeline, stage).filter(|check| check.measured.name == name);
     let is_noted = |check: &Check| {
         has_no_event_series(&check.measured, data) && unjudged(check, data).is_none()
     };
@@ -309,11 +306,6 @@ pub(super) fn has_no_event_series(metric: &Metric, data: &StageData) -> bool {
 }
 
 /// The checks of the stage and the kill switches.
-fn checks(situation: Situation<'_>) -> impl Iterator<Item = &Check> {
-    let stage = situation.stage.checks.iter();
-    stage.chain(&situation.pipeline.kill_switch)
-}
-
-fn measured(situation: Situation<'_>) -> impl Iterator<Item = &Metric> {
-    checks(situation).map(|check| &*check.measured)
+fn checks<'a>(pipeline: &'a Pipeline, stage: &'a Stage) -> impl Iterator<Item = &'a Check> {
+    stage.checks.iter().chain(&pipeline.kill_switch)
 }

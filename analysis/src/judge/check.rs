@@ -129,13 +129,7 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         Some(MetricData::Fault(fault)) => {
             return without_data(report, fault.code.into(), &fault.message).into();
         }
-        Some(MetricData::Counts(counts)) => match untestable(check) {
-            Some(why) => undecided(report, &why).into(),
-            None => {
-                let counts = absence::countable(check, counts, situation.data);
-                on_counts(report, check, &counts, situation, levels)
-            }
-        },
+        Some(MetricData::Counts(counts)) => on_countable(report, check, counts, situation, levels),
         Some(MetricData::Histogram(histogram)) => {
             on_histogram(report, check, histogram, situation, levels)
         }
@@ -170,6 +164,20 @@ pub(super) fn totals(counts: &PairedCounts, together: bool) -> Populations<ArmCo
         ..PairedCounts::default()
     }
     .totals()
+}
+
+fn on_countable(
+    report: CheckReport,
+    check: &Check,
+    counts: &PairedCounts,
+    situation: Situation<'_>,
+    levels: Levels,
+) -> Evaluated {
+    if let Some(why) = untestable(check) {
+        return undecided(report, &why).into();
+    }
+    let counts = absence::countable(check, counts, situation.data);
+    on_counts(report, check, &counts, situation, levels)
 }
 
 fn on_counts(

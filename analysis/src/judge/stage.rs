@@ -58,7 +58,7 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         situation,
     );
     checks.extend(switches.into_iter().filter_map(KillSwitch::into_report));
-    let mut warnings = warnings(situation, &checks);
+    let mut warnings = warnings(pipeline, stage, data, &checks);
     if decision.code != ReasonCode::SplitMismatch {
         warnings.extend(mismatch.map(|mismatch| Warning {
             code: WarningCode::SplitMismatch,
@@ -90,7 +90,7 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
 fn noted(mut decision: Decision, situation: Situation<'_>) -> Decision {
     match decision.verdict {
         Verdict::Promote | Verdict::Hold => {
-            for note in absence::notes(situation) {
+            for note in absence::notes(situation.pipeline, situation.stage, situation.data) {
                 decision.reason = format!("{}; {note}", decision.reason);
             }
         }

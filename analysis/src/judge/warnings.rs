@@ -1,18 +1,21 @@
 //! What stands beside a verdict: what a reader should know that does not decide.
 
 use crate::data::{History, MetricData, StageData};
-use crate::pipeline::{Dimension, Pipeline};
+use crate::pipeline::{Dimension, Pipeline, Stage};
 use crate::series::LeftOut;
 use crate::text;
 
 use super::bounds;
-use super::check::Situation;
 use super::model::{CheckReport, Outcome, Warning, WarningCode};
 use super::{absence, populations};
 
 /// Everything to know beside the verdict.
-pub(super) fn warnings(situation: Situation<'_>, checks: &[CheckReport]) -> Vec<Warning> {
-    let Situation { pipeline, data, .. } = situation;
+pub(super) fn warnings(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+    checks: &[CheckReport],
+) -> Vec<Warning> {
     let mut warnings: Vec<Warning> = data
         .source_warnings
         .iter()
@@ -34,7 +37,7 @@ pub(super) fn warnings(situation: Situation<'_>, checks: &[CheckReport]) -> Vec<
             )),
         });
     }
-    warnings.extend(absence::warnings(situation));
+    warnings.extend(absence::warnings(pipeline, stage, data));
     warnings.extend(populations::warnings(pipeline, data));
     warnings.extend(quality_warnings(data));
     warnings.extend(left_out(data));

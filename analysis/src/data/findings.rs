@@ -9,7 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::fault::DataFault;
-use crate::populations::{KindDifference, OtherMix};
+use crate::populations::{KindDifference, OtherMix, SeriesLabels};
+use crate::series::{Population, Populations};
 
 /// What was found out about the series that a stage was judged from, beside their counts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Findings {
     /// By metric, the label of which the populations get other mixes of requests.
     #[serde(default)]
     pub mixes: BTreeMap<String, OtherMix>,
+    /// By metric, of those whose events are some of the series of their total: which labels those have.
+    #[serde(default)]
+    pub labels: BTreeMap<String, Populations<SeriesLabels>>,
 }
 
 impl Findings {
@@ -30,6 +34,7 @@ impl Findings {
     pub(super) fn absorb(&mut self, part: Self) {
         self.selectors.extend(part.selectors);
         self.mixes.extend(part.mixes);
+        self.labels.extend(part.labels);
         self.overlap = self.overlap.take().or(part.overlap);
         for difference in part.differences {
             if !self.differences.contains(&difference) {
@@ -39,22 +44,26 @@ impl Findings {
     }
 }
 
-/// Why a selector found nothing.
+/// Why a selector found nothing, or everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SelectorFinding {
     /// Neither population has a series of the events, but there are series that could become one:
     /// nothing was to be counted yet.
     CouldMatch,
+    /// The same, but what is asked of a label selects none of the values that it has so far.
+    NoSuchValue(Mismatch),
     /// No series will ever be selected.
     MatchesNothing(Mismatch),
     /// The events are all requests: what would tell them apart leaves nothing out.
     LeavesOutNothing(Mismatch),
+    /// The events are the total: nothing tells them apart.
+    AllAreEvents,
     /// Only the canary has no series of the events, but it has some of their metric with every label
     /// that is asked for: repaired, or not counted.
     CanaryHasTheLabels,
-    /// Only the canary has no series of the events, and none of their metric with every label that is
-    /// asked for.
-    CanaryLacksTheLabels(CanaryLack),
+    /// One population has no series of the events' metric with every label that is asked for.
+    #[serde(alias = "CanaryLacksTheLabels")]
+    LacksTheLabels(Lack),
     /// A population has no series at all: where they most likely are.
     NotSeen(NotSeen),
     /// The source did not say.
@@ -71,6 +80,11 @@ pub enum Mismatch {
         /// Names that exist and are like it, the nearest first.
         near: Vec<String>,
     },
+    /// Only series of neither population have the name of the metric.
+    OfOthers {
+        /// The name.
+        metric: String,
+    },
     /// No series of the metric has a label.
     Label {
         /// The metric.
@@ -81,6 +95,21 @@ pub enum Mismatch {
         asked: String,
         /// The labels that its series have, the nearest first.
         near: Vec<String>,
+        /// Whether series have it that are of neither population, or of another time.
+        #[serde(default)]
+        others_have_it: bool,
+    },
+    /// No value of a label is selected.
+    Value {
+        /// The label.
+        label: String,
+        /// What is asked of it: `code=~"5..."`.
+        asked: String,
+        /// The values that it has, the nearest first.
+        near: Vec<String>,
+        /// Whether it is certain of any value to come as well: those that there are are HTTP statuses,
+        /// and no status would be treated otherwise.
+        is_of_every_status: bool,
     },
     /// No series of the metric has such a bound as a text.
     Bound {
@@ -95,9 +124,12 @@ pub enum Mismatch {
     },
 }
 
-/// What the canary's series of the events' metric have in place of what is asked for.
+/// What the series of the events' metric have in one population in place of what is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CanaryLack {
+pub struct Lack {
+    /// The population that lacks it.
+    #[serde(default)]
+    pub population: Population,
     /// The metric.
     pub metric: String,
     /// The labels that are asked for, or the bound.
@@ -105,6 +137,9 @@ pub struct CanaryLack {
     /// What its series of the metric have in their place, the nearest first; nothing where it has no
     /// series.
     pub near: Vec<String>,
+    /// Whether every series of the other population has them, so that they do not come with an event.
+    #[serde(default)]
+    pub is_renamed: bool,
 }
 
 /// Where the series of a population most likely are that has none.
@@ -137,6 +172,10 @@ pub enum NotSeen {
     },
 }
 
+/// Said of events that nothing tells from the total.
+pub const ALL_ARE_EVENTS: &str =
+    "every request counts as one: the events are the total, whatever happens";
+
 /// Most names that are told.
 const MOST_TOLD: usize = 4;
 
@@ -156,16 +195,13 @@ impl fmt::Display for Mismatch {
                 "no series is named {metric}; there are {}",
                 some(near)
             ),
-            Self::Label {
-                metric,
-                label,
-                asked,
-                near,
-            } => write!(
+            Self::OfOthers { metric } => write!(
                 formatter,
-                "{asked} finds nothing: no series of {metric} has the label {label}; they have {}",
-                some(near)
+                "no series of control or canary is named {metric}, others are"
             ),
+            Self::Label { asked, .. } | Self::Value { asked, .. } => {
+                write!(formatter, "{asked} finds nothing: {}", self.what_there_is())
+            }
             Self::Bound {
                 asked,
                 is_same_number: true,
@@ -192,19 +228,67 @@ impl fmt::Display for Mismatch {
     }
 }
 
-impl fmt::Display for CanaryLack {
+impl Mismatch {
+    /// The same of a matcher that is to leave something out, for want of what it would leave out.
+    pub fn left_out(&self) -> String {
+        match self {
+            Self::Label { asked, .. } | Self::Value { asked, .. } => format!(
+                "every request counts as one: {asked} leaves nothing out: {}",
+                self.what_there_is()
+            ),
+            Self::Metric { .. } | Self::OfOthers { .. } | Self::Bound { .. } => self.to_string(),
+        }
+    }
+
+    /// What a matcher finds in place of what it is about.
+    pub fn what_there_is(&self) -> String {
+        match self {
+            Self::Label {
+                metric,
+                label,
+                near,
+                others_have_it: false,
+                ..
+            } => format!(
+                "no series of {metric} has the label {label}; they have {}",
+                some(near)
+            ),
+            Self::Label {
+                metric,
+                label,
+                near,
+                ..
+            } => format!(
+                "no series of {metric} of control or canary has the label {label} (others or older ones \
+                 have); they have {}",
+                some(near)
+            ),
+            Self::Value {
+                near,
+                is_of_every_status: true,
+                ..
+            } => format!("there is {}, and no HTTP status is like that", some(near)),
+            Self::Value { label, near, .. } => format!("of {label} there is {}", some(near)),
+            Self::Metric { .. } | Self::OfOthers { .. } | Self::Bound { .. } => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Lack {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            population,
             metric,
             asked,
             near,
+            ..
         } = self;
         if near.is_empty() {
-            return write!(formatter, "the canary has no series of {metric}");
+            return write!(formatter, "the {population} has no series of {metric}");
         }
         write!(
             formatter,
-            "the canary has no series of {metric} with {}; they have {}",
+            "the {population} has no series of {metric} with {}; they have {}",
             some(asked),
             some(near)
         )
@@ -235,7 +319,8 @@ impl fmt::Display for NotSeen {
             ),
             Self::Elsewhere { metric } => write!(
                 formatter,
-                "{metric} has such series, but none in this window that all matchers select"
+                "{metric} has series for each of these matchers, but none in this window for all of \
+                 them: not there yet, or not any more"
             ),
         }
     }
@@ -256,6 +341,7 @@ mod tests {
             label: "code".to_owned(),
             asked: "code=~\"5..\"".to_owned(),
             near: texts(&["status", "pod", "job", "instance", "track"]),
+            others_have_it: false,
         };
         assert_eq!(
             label.to_string(),

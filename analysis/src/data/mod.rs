@@ -13,7 +13,7 @@ mod stage;
 
 pub use budget::BudgetData;
 pub use fault::{DataFault, FaultCode};
-pub use findings::{CanaryLack, Findings, Mismatch, NotSeen, SelectorFinding};
+pub use findings::{ALL_ARE_EVENTS, Findings, Lack, Mismatch, NotSeen, SelectorFinding};
 pub(crate) use history::with_data;
 pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use measured::{MeasuredHistory, MeasuredNoise};

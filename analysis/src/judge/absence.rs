@@ -5,11 +5,15 @@
 //!
 //! Source: docs/design/gate.md, "Selectors that can never match".
 
+use std::borrow::Cow;
+
 use super::model::{ReasonCode, Warning, WarningCode};
-use crate::data::{FaultCode, MetricData, Mismatch, SelectorFinding, StageData};
-use crate::pipeline::{Metric, MetricKind, Pipeline, Stage};
+use crate::data::{
+    ALL_ARE_EVENTS, FaultCode, Lack, MetricData, Mismatch, SelectorFinding, StageData,
+};
+use crate::pipeline::{Better, Check, Metric, MetricKind, Pipeline, Stage};
 use crate::selectors::FEWEST_EXPECTED;
-use crate::series::{ArmCount, PairedCounts};
+use crate::series::{ArmCount, PairedCounts, Population};
 use crate::text;
 
 /// More events than requests in at most this share of the intervals are two counters that race: a
@@ -21,14 +25,24 @@ const MOST_RACED_SHARE: f64 = 0.2;
 /// The share of events from which on requests and events are nearly the same.
 const NEARLY_ALL: f64 = 0.8;
 
+/// The most events for each request that two counters of the same requests show because they are not
+/// read at the same instant.
+///
+/// Source: docs/design/gate.md, "Selectors that can never match".
+const MOST_UNDER_WAY: f64 = 1.02;
+
 /// Said of a metric of which no population has events.
 const NO_EVENTS: &str = "neither population has a series of the events, which counts as none";
 
-/// Why what was read for a metric cannot be judged, beyond what a fault of the data says itself.
-pub(super) fn unjudged(metric: &Metric, data: &StageData) -> Option<(ReasonCode, String)> {
+/// Why what was read for a check cannot be judged, beyond what a fault of the data says itself.
+pub(super) fn unjudged(check: &Check, data: &StageData) -> Option<(ReasonCode, String)> {
+    let metric = &*check.measured;
     let finding = data.findings.selectors.get(&metric.name);
     match data.metrics.get(&metric.name)? {
-        MetricData::Counts(counts) => of_counts(metric, counts, finding, data.grid.intervals()),
+        MetricData::Counts(counts) => {
+            let lacked = finding.and_then(|finding| of_labels(check, counts, finding));
+            lacked.or_else(|| of_counts(metric, counts, data.grid.intervals()))
+        }
         MetricData::Fault(fault) if fault.code == FaultCode::NoData => {
             let Some(SelectorFinding::NotSeen(where_it_is)) = finding else {
                 return None;
@@ -40,51 +54,113 @@ pub(super) fn unjudged(metric: &Metric, data: &StageData) -> Option<(ReasonCode,
     }
 }
 
-fn of_counts(
-    metric: &Metric,
+/// The counts that a check is held against. A control that cannot be counted is none: what it seems to
+/// have done is no sign that the environment is to blame.
+pub(super) fn countable<'a>(
+    check: &Check,
+    counts: &'a PairedCounts,
+    data: &StageData,
+) -> Cow<'a, PairedCounts> {
+    match data.findings.selectors.get(&check.measured.name) {
+        Some(SelectorFinding::LacksTheLabels(lack))
+            if lack.population == Population::Control && !check.measured.events_may_be_absent =>
+        {
+            let mut counts = counts.clone();
+            for interval in &mut counts.intervals {
+                interval.control = ArmCount::default();
+            }
+            Cow::Owned(counts)
+        }
+        _ => Cow::Borrowed(counts),
+    }
+}
+
+/// Why events cannot be counted by their labels.
+fn of_labels(
+    check: &Check,
     counts: &PairedCounts,
-    finding: Option<&SelectorFinding>,
-    intervals: usize,
+    finding: &SelectorFinding,
 ) -> Option<(ReasonCode, String)> {
-    let is_share = match metric.kind {
-        MetricKind::Proportion { .. } => true,
-        MetricKind::EventRate { .. }
-        | MetricKind::Quantile { .. }
-        | MetricKind::Gauge { .. }
-        | MetricKind::PerRequest { .. } => false,
-    };
+    let metric = &*check.measured;
     match finding {
-        Some(SelectorFinding::MatchesNothing(why))
+        SelectorFinding::MatchesNothing(why)
             if counts.quality.no_event_series && !may_be_nowhere(metric, why) =>
         {
-            return Some((ReasonCode::SelectorMatchesNothing, why.to_string()));
+            Some((ReasonCode::SelectorMatchesNothing, why.to_string()))
         }
-        Some(SelectorFinding::LeavesOutNothing(why)) => {
-            let reason = format!("every request counts as one: {}", left_out(why));
-            return Some((ReasonCode::SelectorMatchesNothing, reason));
+        // Of good events it may be so that all are.
+        SelectorFinding::LeavesOutNothing(Mismatch::Value { .. })
+            if metric.better == Better::Higher =>
+        {
+            None
         }
-        Some(SelectorFinding::CanaryLacksTheLabels(lack)) if is_share && lacks(metric, counts) => {
-            let reason = format!(
-                "{lack}, and {} events were to be expected: renamed in this version? Where that is \
-                 right, set events_may_be_absent: true",
-                text::count(counts.expected_canary_events().round())
-            );
-            return Some((ReasonCode::CanaryEventsMissing, reason));
+        SelectorFinding::LeavesOutNothing(why) => {
+            Some((ReasonCode::SelectorMatchesNothing, why.left_out()))
         }
-        Some(SelectorFinding::CanaryHasTheLabels) if is_share && lacks(metric, counts) => {
+        SelectorFinding::AllAreEvents if metric.better == Better::Lower => Some((
+            ReasonCode::SelectorMatchesNothing,
+            ALL_ARE_EVENTS.to_owned(),
+        )),
+        SelectorFinding::LacksTheLabels(lack) if is_share(metric) => of_a_lack(check, counts, lack),
+        SelectorFinding::CanaryHasTheLabels if is_share(metric) && lacks(metric, counts) => {
             let reason = format!(
                 "the canary has series of that metric, but none of the events, and {} were to be \
                  expected: not counted in this version? Where they are repaired, set \
                  events_may_be_absent: true",
                 text::count(counts.expected_canary_events().round())
             );
-            return Some((ReasonCode::CanaryEventsMissing, reason));
+            Some((ReasonCode::CanaryEventsMissing, reason))
         }
-        _ => {}
+        _ => None,
+    }
+}
+
+fn of_a_lack(check: &Check, counts: &PairedCounts, lack: &Lack) -> Option<(ReasonCode, String)> {
+    let metric = &*check.measured;
+    if metric.events_may_be_absent {
+        return None;
+    }
+    let advice = "renamed in this version? Where that is right, set events_may_be_absent: true";
+    match lack.population {
+        Population::Canary if lacks(metric, counts) => {
+            let reason = format!(
+                "{lack}, and {} events were to be expected: {advice}",
+                text::count(counts.expected_canary_events().round())
+            );
+            Some((ReasonCode::CanaryEventsMissing, reason))
+        }
+        Population::Canary => lack
+            .is_renamed
+            .then(|| (ReasonCode::CanaryEventsMissing, format!("{lack}: {advice}"))),
+        Population::Control => check.is_relative().then(|| {
+            let reason = format!(
+                "{lack}: there is nothing to compare with; renamed in the new version? An absolute \
+                 limit goes on"
+            );
+            (ReasonCode::ControlEventsMissing, reason)
+        }),
+    }
+}
+
+/// Why counts cannot be what they seem to be.
+fn of_counts(
+    metric: &Metric,
+    counts: &PairedCounts,
+    intervals: usize,
+) -> Option<(ReasonCode, String)> {
+    let MetricKind::Proportion { events, .. } = &metric.kind else {
+        return None;
+    };
+    if metric.better == Better::Lower && counts.all_are_events() {
+        let reason = format!(
+            "every request of control and canary counts as an event: does {} leave anything out?",
+            events.one()
+        );
+        return Some((ReasonCode::SelectorMatchesNothing, reason));
     }
     let raced = counts.quality.more_events_than_total;
     let is_more = raced as f64 > MOST_RACED_SHARE * intervals as f64;
-    if is_share && is_more && !races_at_all_requests(counts, intervals) {
+    if is_more && !races_at_all_requests(counts) {
         let reason = format!(
             "more events than requests in {} of {intervals} intervals: are they swapped?",
             raced.min(intervals)
@@ -94,21 +170,36 @@ fn of_counts(
     None
 }
 
+fn is_share(metric: &Metric) -> bool {
+    match metric.kind {
+        MetricKind::Proportion { .. } => true,
+        MetricKind::EventRate { .. }
+        | MetricKind::Quantile { .. }
+        | MetricKind::Gauge { .. }
+        | MetricKind::PerRequest { .. } => false,
+    }
+}
+
 /// Whether nearly every request of a population is an event: two counters that race then exceed each other
-/// by turns, and their sums agree over few intervals. A canary that fails every request must not be held
-/// for it.
-fn races_at_all_requests(counts: &PairedCounts, intervals: usize) -> bool {
-    let agreeing: usize = counts.intervals.iter().map(|one| one.length).sum();
+/// by turns, or one of them by what is under way for as long as one looks. A canary that fails every
+/// request must not be held for it. What is counted otherwise exceeds the more the longer one looks.
+fn races_at_all_requests(counts: &PairedCounts) -> bool {
     let totals = counts.totals();
     let is_nearly_all = |arm: ArmCount| arm.events > NEARLY_ALL * arm.exposure;
-    2 * agreeing >= intervals && (is_nearly_all(totals.control) || is_nearly_all(totals.canary))
+    let is_a_race = |agreeing: ArmCount, beyond: ArmCount| {
+        let all = agreeing.and(beyond);
+        all.events <= MOST_UNDER_WAY * all.exposure
+    };
+    is_a_race(totals.control, counts.beyond_total.control)
+        && is_a_race(totals.canary, counts.beyond_total.canary)
+        && (is_nearly_all(totals.control) || is_nearly_all(totals.canary))
 }
 
 /// Whether it is fine that a metric has no name in the source: its first event gives it one.
 fn may_be_nowhere(metric: &Metric, why: &Mismatch) -> bool {
     match why {
-        Mismatch::Metric { .. } => metric.events_may_be_absent,
-        Mismatch::Label { .. } | Mismatch::Bound { .. } => false,
+        Mismatch::Metric { .. } | Mismatch::OfOthers { .. } => metric.events_may_be_absent,
+        Mismatch::Label { .. } | Mismatch::Value { .. } | Mismatch::Bound { .. } => false,
     }
 }
 
@@ -117,25 +208,6 @@ fn lacks(metric: &Metric, counts: &PairedCounts) -> bool {
     counts.quality.no_canary_event_series
         && !metric.events_may_be_absent
         && counts.expected_canary_events() >= FEWEST_EXPECTED
-}
-
-/// A matcher that leaves nothing out, for want of what it would leave out.
-fn left_out(why: &Mismatch) -> String {
-    match why {
-        Mismatch::Label {
-            metric,
-            label,
-            asked,
-            near,
-        } => {
-            let there = near.first().map(String::as_str).unwrap_or_default();
-            format!(
-                "{asked} leaves nothing out, no series of {metric} has the label {label}; there is \
-                 {there}"
-            )
-        }
-        Mismatch::Metric { .. } | Mismatch::Bound { .. } => why.to_string(),
-    }
 }
 
 /// A reason that a population has nothing, with where its series most likely are.
@@ -147,7 +219,7 @@ pub(super) fn with_place(why: &str, metric: &Metric, data: &StageData) -> String
 }
 
 /// What a reader should know of the counts that were judged.
-pub(super) fn warnings(pipeline: &Pipeline, data: &StageData) -> Vec<Warning> {
+pub(super) fn warnings(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (name, found) in &data.metrics {
         let mut warn = |code, what: &str| {
@@ -160,18 +232,25 @@ pub(super) fn warnings(pipeline: &Pipeline, data: &StageData) -> Vec<Warning> {
         let metric = pipeline.metrics.get(name);
         if let MetricData::Counts(counts) = found {
             // What holds says more itself.
-            let is_judged = metric.is_none_or(|metric| unjudged(metric, data).is_none());
-            if counts.quality.no_event_series && is_judged {
-                let what = format!("{NO_EVENTS}; look whether their selector is right");
+            if let Some(note) = unobserved(pipeline, stage, data, name) {
+                let what = match finding {
+                    Some(SelectorFinding::NoSuchValue(_)) => note,
+                    _ => format!("{note}; look whether their selector is right"),
+                };
                 warn(WarningCode::NoEventSeries, &what);
             }
-            if let (Some(metric), Some(SelectorFinding::CanaryLacksTheLabels(lack))) =
-                (metric, finding)
+            if let (Some(metric), Some(SelectorFinding::LacksTheLabels(lack))) = (metric, finding)
                 && matches!(metric.kind, MetricKind::EventRate { .. })
                 && lacks(metric, counts)
             {
                 let what = format!("{lack}, which counts as none");
                 warn(WarningCode::CanaryEventsMissing, &what);
+            }
+            if let (Some(metric), Some(SelectorFinding::LeavesOutNothing(why))) = (metric, finding)
+                && metric.better == Better::Higher
+                && matches!(why, Mismatch::Value { .. })
+            {
+                warn(WarningCode::LeavesNothingOut, &why.left_out());
             }
         }
         if let Some(SelectorFinding::Unknown(fault)) = finding {
@@ -185,27 +264,50 @@ pub(super) fn warnings(pipeline: &Pipeline, data: &StageData) -> Vec<Warning> {
     warnings
 }
 
-/// What who is told to promote should know: that of a check which passed nobody has ever seen an event.
-pub(super) fn of_a_promotion(stage: &Stage, data: &StageData) -> Vec<String> {
+/// What who reads a verdict should know: of which of its checks and kill switches nobody has ever seen
+/// an event.
+pub(super) fn notes(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for check in &stage.checks {
-        let name = &check.measured.name;
-        let is_without = match data.metrics.get(name) {
-            Some(MetricData::Counts(counts)) => counts.quality.no_event_series,
-            _ => false,
-        };
-        if !is_without {
-            continue;
-        }
-        let note = match data.findings.selectors.get(name) {
-            Some(SelectorFinding::Unknown(_)) => format!(
-                "{name}: {NO_EVENTS}, and the source does not say whether their selector could match"
-            ),
-            _ => format!("{name}: {NO_EVENTS}"),
-        };
-        if !notes.contains(&note) {
-            notes.push(note);
+    for name in checks(pipeline, stage).map(|check| &check.measured.name) {
+        if let Some(what) = unobserved(pipeline, stage, data, name) {
+            let note = match data.findings.selectors.get(name) {
+                Some(SelectorFinding::Unknown(_)) => format!(
+                    "{name}: {what}, and the source does not say whether their selector could match"
+                ),
+                _ => format!("{name}: {what}"),
+            };
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
         }
     }
     notes
+}
+
+/// That no population has an event of a metric, where that decides something.
+fn unobserved(pipeline: &Pipeline, stage: &Stage, data: &StageData, name: &str) -> Option<String> {
+    let mut checks = checks(pipeline, stage).filter(|check| check.measured.name == name);
+    let is_noted = |check: &Check| {
+        has_no_event_series(&check.measured, data) && unjudged(check, data).is_none()
+    };
+    if !checks.any(is_noted) {
+        return None;
+    }
+    Some(match data.findings.selectors.get(name) {
+        Some(SelectorFinding::NoSuchValue(why)) => format!("{NO_EVENTS}; {why}"),
+        _ => NO_EVENTS.to_owned(),
+    })
+}
+
+/// Whether no population has a series of the events.
+pub(super) fn has_no_event_series(metric: &Metric, data: &StageData) -> bool {
+    match data.metrics.get(&metric.name) {
+        Some(MetricData::Counts(counts)) => counts.quality.no_event_series,
+        _ => false,
+    }
+}
+
+/// The checks of the stage and the kill switches.
+fn checks<'a>(pipeline: &'a Pipeline, stage: &'a Stage) -> impl Iterator<Item = &'a Check> {
+    stage.checks.iter().chain(&pipeline.kill_switch)
 }

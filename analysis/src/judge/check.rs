@@ -107,7 +107,7 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
     let name = &check.measured.name;
     let wrong = || populations::wrong(situation.pipeline, situation.data);
     let of_populations = check.is_relative().then(wrong).flatten();
-    let unjudged = || absence::unjudged(&check.measured, situation.data);
+    let unjudged = || absence::unjudged(check, situation.data);
     if let Some((code, why)) = of_populations.or_else(unjudged) {
         return without_data(report, code, &why).into();
     }
@@ -130,10 +130,7 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
         Some(MetricData::Fault(fault)) => {
             return without_data(report, fault.code.into(), &fault.message).into();
         }
-        Some(MetricData::Counts(counts)) => match untestable(check) {
-            Some(why) => undecided(report, &why).into(),
-            None => on_counts(report, check, counts, situation, levels),
-        },
+        Some(MetricData::Counts(counts)) => on_countable(report, check, counts, situation, levels),
         Some(MetricData::Histogram(histogram)) => {
             on_histogram(report, check, histogram, situation, levels)
         }
@@ -168,6 +165,20 @@ pub(super) fn totals(counts: &PairedCounts, together: bool) -> Populations<ArmCo
         ..PairedCounts::default()
     }
     .totals()
+}
+
+fn on_countable(
+    report: CheckReport,
+    check: &Check,
+    counts: &PairedCounts,
+    situation: Situation<'_>,
+    levels: Levels,
+) -> Evaluated {
+    if let Some(why) = untestable(check) {
+        return undecided(report, &why).into();
+    }
+    let counts = absence::countable(check, counts, situation.data);
+    on_counts(report, check, &counts, situation, levels)
 }
 
 fn on_counts(
@@ -540,7 +551,7 @@ fn conclude_claims(
         report,
         check,
         factor.map(|factor| factor * elapsed),
-        situation.data.grid,
+        situation.data,
     )
 }
 
@@ -614,7 +625,7 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
         return evaluated;
     }
     let needed = outlook.intervals_to_decide(plannable);
-    let mut told = needs::told(report.clone(), check, needed, grid);
+    let mut told = needs::told(report.clone(), check, needed, situation.data);
     let is_too_long = needed.is_some_and(|needed| needed > situation.stage_intervals);
     if let (Some(needs), Some(compliance), true) =
         (&mut told.needs, plannable.compliance.first(), is_too_long)

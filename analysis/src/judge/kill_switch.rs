@@ -59,7 +59,7 @@ pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
         let why = format!("the source says its data is partial: {warning}");
         return blind(switch, ReasonCode::PartialData, &why);
     }
-    if let Some((code, why)) = absence::unjudged(&switch.measured, situation.data) {
+    if let Some((code, why)) = absence::unjudged(switch, situation.data) {
         return blind(switch, code, &why);
     }
     match situation.data.metrics.get(name) {
@@ -70,7 +70,10 @@ pub(super) fn watch(switch: &Check, situation: Situation<'_>) -> KillSwitch {
         ),
         Some(MetricData::Fault(fault)) => blind(switch, fault.code.into(), &fault.message),
         Some(MetricData::Gauge(values)) => on_gauge(switch, values, situation),
-        Some(MetricData::Counts(counts)) => on_counts(switch, counts, situation),
+        Some(MetricData::Counts(counts)) => {
+            let counts = absence::countable(switch, counts, situation.data);
+            on_counts(switch, &counts, situation)
+        }
         Some(MetricData::Histogram(histogram)) => on_histogram(switch, histogram, situation),
     }
 }

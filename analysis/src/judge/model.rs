@@ -167,18 +167,26 @@ reason_codes! {
         "Give both versions a bound in common at least, best near the quantile or the limit: the reason \
          says which each has."
     ),
-    /// A selector can never match: no series has the name, the label or the bound that it asks for.
+    /// A selector can never match, or leaves nothing out: no series of control or canary has the name,
+    /// the label, the bound or the kind of value that it asks for.
     SelectorMatchesNothing = (
         "selector_matches_nothing",
         "Correct the selector: the reason has what is there in its place. `serinus lint --prometheus` says \
          the same before a rollout begins."
     ),
-    /// The control has events, and the canary no series that could have some, where five or more were to
-    /// be expected.
+    /// The canary has no series of the events where five or more were to be expected, or none with a
+    /// label that every series of the control has and the events are told by.
     CanaryEventsMissing = (
         "canary_events_missing",
-        "Look whether the new version has renamed the metric or the label; where it is right, set \
-         `events_may_be_absent: true` on the metric."
+        "Look whether the new version has renamed the metric or the label; where it is right, or the \
+         events are repaired, set `events_may_be_absent: true` on the metric."
+    ),
+    /// The control has no series with a label that every series of the canary has and the events are told
+    /// by.
+    ControlEventsMissing = (
+        "control_events_missing",
+        "Ask for a label that both versions have, or judge this release by an absolute limit: those go on. \
+         The next release has the label in its control."
     ),
     /// More events than requests in more than a fifth of the intervals.
     EventsExceedTotal = (
@@ -426,6 +434,9 @@ pub enum WarningCode {
     NoEventSeries,
     /// The canary has no series of the events of a rate, where five or more were to be expected.
     CanaryEventsMissing,
+    /// Every request of both populations counts as a good event, and what would tell them apart can leave
+    /// nothing out.
+    LeavesNothingOut,
     /// The source did not say whether a selector that found nothing could match.
     SelectorNotChecked,
     /// What was counted just before a restart may be lost.

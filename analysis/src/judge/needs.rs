@@ -4,10 +4,12 @@ use crate::pipeline::{Check, Limit, MetricKind};
 use crate::sequential::{ErrorRate, ExpectedTraffic, IntervalCounts, Pace, Prospect};
 use crate::series::{ArmCount, Grid};
 
+use super::absence;
 use super::conclude::{undecided, values_text};
 use super::growth::{Claimed, growth};
 use super::limit::{Claim, Plannable, Scale, estimate};
 use super::model::{CheckReport, NeedsReport};
+use crate::data::StageData;
 use crate::text;
 
 /// Tells an open check what it needs, given the intervals until it is decided at today's traffic;
@@ -16,7 +18,7 @@ pub(super) fn told(
     mut report: CheckReport,
     check: &Check,
     intervals_to_decide: Option<f64>,
-    grid: Grid,
+    data: &StageData,
 ) -> CheckReport {
     let values = values_text(&report, check.measured.dimension);
     let seen = seen(&report);
@@ -26,7 +28,10 @@ pub(super) fn told(
                 .control
                 .as_ref()
                 .is_some_and(|control| control.events == Some(0.0));
-        let why = if no_events {
+        let why = if no_events && absence::has_no_event_series(&check.measured, data) {
+            // To allow some would pass a selector that finds nothing.
+            format!("undecided, {values}: there are no events to compare")
+        } else if no_events {
             format!(
                 "undecided, {values}: the control has no events to compare with; allow some by \
                  a limit such as \"baseline + 0.001\""
@@ -36,7 +41,7 @@ pub(super) fn told(
         };
         return undecided(report, &why);
     };
-    let needs = projected(&report, intervals, grid);
+    let needs = projected(&report, intervals, data.grid);
     let needed = needs.canary_total;
     report.needs = Some(needs);
     let unit = unit_of(check);

@@ -58,7 +58,7 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         situation,
     );
     checks.extend(switches.into_iter().filter_map(KillSwitch::into_report));
-    let mut warnings = warnings(pipeline, data, &checks);
+    let mut warnings = warnings(pipeline, stage, data, &checks);
     if decision.code != ReasonCode::SplitMismatch {
         warnings.extend(mismatch.map(|mismatch| Warning {
             code: WarningCode::SplitMismatch,
@@ -86,12 +86,15 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
     }
 }
 
-/// A promotion that says what nobody has ever seen: who asks a gate reads nothing else.
+/// What is not proved, with what nobody has ever seen: who asks a gate reads nothing else.
 fn noted(mut decision: Decision, situation: Situation<'_>) -> Decision {
-    if decision.verdict == Verdict::Promote {
-        for note in absence::of_a_promotion(situation.stage, situation.data) {
-            decision.reason = format!("{}; {note}", decision.reason);
+    match decision.verdict {
+        Verdict::Promote | Verdict::Hold => {
+            for note in absence::notes(situation.pipeline, situation.stage, situation.data) {
+                decision.reason = format!("{}; {note}", decision.reason);
+            }
         }
+        Verdict::Rollback => {}
     }
     decision
 }

@@ -1,7 +1,7 @@
 //! What stands beside a verdict: what a reader should know that does not decide.
 
 use crate::data::{History, MetricData, StageData};
-use crate::pipeline::{Dimension, Pipeline};
+use crate::pipeline::{Dimension, Pipeline, Stage};
 use crate::series::LeftOut;
 use crate::text;
 
@@ -12,6 +12,7 @@ use super::{absence, load, populations};
 /// Everything to know beside the verdict.
 pub(super) fn warnings(
     pipeline: &Pipeline,
+    stage: &Stage,
     data: &StageData,
     checks: &[CheckReport],
 ) -> Vec<Warning> {
@@ -36,7 +37,7 @@ pub(super) fn warnings(
             )),
         });
     }
-    warnings.extend(absence::warnings(pipeline, data));
+    warnings.extend(absence::warnings(pipeline, stage, data));
     warnings.extend(populations::warnings(pipeline, data));
     warnings.extend(quality_warnings(data));
     warnings.extend(left_out(data));

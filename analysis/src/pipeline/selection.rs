@@ -49,6 +49,13 @@ impl Selection {
         all.next().map(String::as_str).unwrap_or_default()
     }
 
+    /// The text of both populations, where there is one.
+    pub fn only(&self) -> Option<&str> {
+        let mut every = self.every();
+        let one = every.next()?;
+        every.next().is_none().then_some(one)
+    }
+
     /// The same, each text changed.
     #[must_use]
     pub fn map(&self, change: impl Fn(&str) -> String) -> Self {

@@ -8,6 +8,7 @@
 
 mod apart;
 mod kind;
+mod labels;
 mod mix;
 
 use std::borrow::Borrow;
@@ -19,6 +20,8 @@ use crate::series::{Populations, Series, are_copies, labels_of_what_is_read};
 
 pub use apart::not_apart;
 pub use kind::{KindDifference, KindLevel, Kinds};
+pub(crate) use labels::is_status;
+pub use labels::{SeriesLabels, TellingLabel};
 pub use mix::{Mix, OtherMix};
 
 /// Most series of the control that one of the canary is compared with.

@@ -225,6 +225,17 @@ impl Narrowing {
         counter::narrower_by(&wider, &narrower).map(Self)
     }
 
+    /// The labels that tell the series apart, each once.
+    pub fn labels(&self) -> BTreeSet<&str> {
+        self.0.iter().map(|matcher| matcher.name.as_str()).collect()
+    }
+
+    /// Whether the matchers of a label take this value of it.
+    pub fn takes(&self, label: &str, value: &str) -> bool {
+        let mut of_label = self.0.iter().filter(|matcher| matcher.name == label);
+        of_label.all(|matcher| matcher.is_match(value))
+    }
+
     /// Whether a series of the wider selector is one of the narrower one. A label that is absent is
     /// empty, as in Prometheus.
     pub fn keeps(&self, labels: &BTreeMap<String, String>) -> bool {

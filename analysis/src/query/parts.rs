@@ -56,6 +56,28 @@ impl SelectorParts {
         texts.join(",")
     }
 
+    /// The text that the first matcher of a label holds against its values; empty where it has none.
+    pub fn wanted_of(&self, label: &str) -> &str {
+        let of_label = self.matchers.iter().find(|one| one.name == label);
+        of_label.map_or("", |one| one.value.as_str())
+    }
+
+    /// What all matchers ask for, as PromQL; empty where there are none.
+    pub fn asked(&self) -> String {
+        let texts: Vec<String> = self.matchers.iter().map(ToString::to_string).collect();
+        texts.join(",")
+    }
+
+    /// Whether the matchers of a label select only series without it.
+    pub fn asks_for_none(&self, label: &str) -> bool {
+        let mut of_label = self.matchers.iter().filter(|one| one.name == label);
+        of_label.any(|matcher| match &matcher.op {
+            MatchOp::Equal => matcher.value.is_empty(),
+            MatchOp::NotRe(_) => [".+", "..*"].contains(&matcher.value.as_str()),
+            MatchOp::NotEqual | MatchOp::Re(_) => false,
+        })
+    }
+
     /// Whether the matchers of a label select this value of it.
     pub fn takes(&self, label: &str, value: &str) -> bool {
         let mut of_label = self.matchers.iter().filter(|one| one.name == label);
@@ -82,6 +104,18 @@ impl SelectorParts {
         own
     }
 
+    /// Whether all that is selected is selected by another selector as well.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let is_asked = |one: &LabelMatcher| self.matchers.contains(one);
+        self.metric == other.metric && other.matchers.iter().all(is_asked)
+    }
+
+    /// Whether the matchers leave nothing out, whatever the values: there are none, or they are `=~".*"`.
+    pub fn takes_everything(&self) -> bool {
+        let is_open = |one: &LabelMatcher| matches!(one.op, MatchOp::Re(_)) && one.value == ".*";
+        self.matchers.iter().all(is_open)
+    }
+
     /// The selector of all series of the metric, whatever their labels.
     ///
     /// # Errors
@@ -98,6 +132,19 @@ impl SelectorParts {
     /// [`QueryError`] says what to change.
     pub fn of_population(&self, population: &Matchers) -> Result<String, QueryError> {
         self.with(population)
+    }
+
+    /// The selector with its own matchers, of the series that a population's matchers select.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`] says what to change, such as matchers that leave out the population.
+    pub fn among(&self, population: &Matchers) -> Result<String, QueryError> {
+        let mut selector = self.selector();
+        let own = self.matchers.iter().cloned();
+        selector.matchers.matchers.extend(own);
+        push::push_into_selector(&mut selector, population)?;
+        syntax::print(&Expr::VectorSelector(selector))
     }
 
     /// The selector of all series of the metric that a population's matchers select and that have every

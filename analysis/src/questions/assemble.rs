@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::{Exposure, MetricKind, Selection};
-use crate::populations::{Mix, Seen};
+use crate::populations::{Mix, Seen, SeriesLabels};
+use crate::query::Narrowing;
 use crate::series::{
     self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Sampling, Series,
 };
@@ -74,6 +75,9 @@ pub(super) fn put_together(
             .metric(metric, kind, true)
             .unwrap_or_else(MetricData::Fault);
         data.metrics.insert(metric.clone(), found.of_counters());
+        if let Some(labels) = assembly.labels(metric, kind) {
+            data.findings.labels.insert(metric.clone(), labels);
+        }
     }
     data
 }
@@ -158,6 +162,7 @@ pub(super) struct Assembly<'a> {
     readings: Taken<'a>,
     heartbeats: Populations<&'a Heartbeats>,
     limits: &'a BTreeMap<String, Vec<f64>>,
+    telling: &'a BTreeMap<String, Narrowing>,
 }
 
 impl<'a> Assembly<'a> {
@@ -181,6 +186,7 @@ impl<'a> Assembly<'a> {
             readings,
             heartbeats,
             limits: &plan.limits,
+            telling: &plan.telling,
         }
     }
 
@@ -235,6 +241,21 @@ impl<'a> Assembly<'a> {
             }
         }
         seen
+    }
+
+    /// Which labels the series of a metric's total have, where its events are some of them.
+    pub(super) fn labels(
+        &self,
+        name: &str,
+        kind: &MetricKind,
+    ) -> Option<Populations<SeriesLabels>> {
+        let events = self.telling.get(name)?;
+        let (_, read) = self.readings.get(&key_of_all(kind)?)?;
+        let series = &read.as_ref().ok()?.series;
+        Some(Populations {
+            control: SeriesLabels::of(&series.control, events),
+            canary: SeriesLabels::of(&series.canary, events),
+        })
     }
 
     /// The series of both populations, where there are any.

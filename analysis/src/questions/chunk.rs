@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::MetricKind;
-use crate::populations::Seen;
+use crate::populations::{Seen, SeriesLabels};
 use crate::series::{
-    Grid, PairedCounts, PairedGauge, PairedHistogram, Place, Series, distinct_process_starts,
+    Grid, PairedCounts, PairedGauge, PairedHistogram, Place, Populations, Series,
+    distinct_process_starts,
 };
 
 use super::assemble::{self, Assembly};
@@ -98,6 +99,8 @@ pub struct ChunkData {
     source_remarks: BTreeMap<String, String>,
     /// What the labels of the series say of both populations.
     seen: Seen,
+    /// By metric, which labels the series of its total have, where its events are some of them.
+    labels: BTreeMap<String, Populations<SeriesLabels>>,
     /// Series and samples of each question of the chunk's plan, in their order.
     answered: Vec<(usize, usize)>,
 }
@@ -196,6 +199,7 @@ impl StageQuestions {
             source_warnings: BTreeMap::new(),
             source_remarks: BTreeMap::new(),
             seen: Seen::default(),
+            labels: BTreeMap::new(),
             answered: answers.iter().map(sizes).collect(),
         };
         let assembly = Assembly::new(self, readings, &parts, self.canary_percent);
@@ -205,6 +209,9 @@ impl StageQuestions {
             }
             if let Some(remarks) = assembly.remarks(kind) {
                 chunk.source_remarks.insert(metric.clone(), remarks);
+            }
+            if let Some(labels) = assembly.labels(metric, kind) {
+                chunk.labels.insert(metric.clone(), labels);
             }
             let (data, unseen) = assembly.metric_or_none(metric, kind);
             chunk
@@ -408,14 +415,21 @@ fn join_texts(
 /// What the labels of all series say. Why a selector found nothing is looked up where the data is known.
 fn join_findings(chunks: &[(Chunk, ChunkData)]) -> Findings {
     let mut seen = Seen::default();
+    let mut labels = BTreeMap::<String, Populations<SeriesLabels>>::new();
     for (_, data) in chunks {
         seen.absorb(&data.seen);
+        for (metric, found) in &data.labels {
+            let own = labels.entry(metric.clone()).or_default();
+            own.control.absorb(&found.control);
+            own.canary.absorb(&found.canary);
+        }
     }
     Findings {
         selectors: BTreeMap::new(),
         overlap: seen.overlap().map(str::to_owned),
         differences: seen.differences(),
         mixes: seen.other_mixes(),
+        labels,
     }
 }
 

@@ -64,6 +64,7 @@ impl StageQuestions {
             questions: Questions::default(),
             readings: BTreeMap::new(),
             metrics,
+            telling: BTreeMap::new(),
             limits: absolute_limits(checks),
         };
         if grid.intervals() > 0 {

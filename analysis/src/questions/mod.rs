@@ -84,6 +84,9 @@ pub struct StageQuestions {
     questions: Questions,
     readings: BTreeMap<ReadingKey, Reading>,
     metrics: BTreeMap<String, MetricKind>,
+    /// By metric, what tells its events from the other series of its total, where they are some of them
+    /// and can be told apart.
+    telling: BTreeMap<String, Narrowing>,
     /// The absolute limits of each metric, in base units: a native histogram has no bounds of its
     /// own, so it is counted at these.
     limits: BTreeMap<String, Vec<f64>>,
@@ -250,8 +253,10 @@ impl StageQuestions {
             questions: Questions::default(),
             readings: BTreeMap::new(),
             metrics: measured(stage.checks.iter().chain(&pipeline.kill_switch)),
+            telling: BTreeMap::new(),
             limits: absolute_limits(stage.checks.iter().chain(&pipeline.kill_switch)),
         };
+        plan.telling = plan.telling(texts);
         if grid.intervals() > 0 {
             let mut asker = Asker::new(part, (grid, form), texts);
             plan.ask(&mut asker)?;
@@ -296,6 +301,24 @@ impl StageQuestions {
     pub fn scrape_period_ms(&self, answers: &[Answered]) -> Option<i64> {
         let heartbeats = assemble::heartbeats(self, answers)?;
         assemble::scrape_period_ms(heartbeats.as_ref())
+    }
+
+    /// What tells events from the other series of their totals. Sums do not tell their series apart.
+    fn telling(&self, texts: &mut QueryTexts) -> BTreeMap<String, Narrowing> {
+        if self.form != Form::Samples {
+            return BTreeMap::new();
+        }
+        let shares = self.metrics.iter().filter_map(|(name, kind)| match kind {
+            MetricKind::Proportion { events, total, .. } => Some((
+                name.clone(),
+                texts.narrowing(total.only()?, events.only()?)?,
+            )),
+            MetricKind::EventRate { .. }
+            | MetricKind::Quantile { .. }
+            | MetricKind::Gauge { .. }
+            | MetricKind::PerRequest { .. } => None,
+        });
+        shares.collect()
     }
 
     fn ask(&mut self, asker: &mut Asker<'_>) -> Result<(), Vec<QuestionError>> {

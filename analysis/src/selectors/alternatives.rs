@@ -30,7 +30,7 @@ fn is_carried(
         return false;
     };
     let is_absent = |parts: &SelectorParts| {
-        let lookup = Lookup::of_selector(parts.clone());
+        let lookup = Lookup::of_selector(parts.clone(), None);
         found.iter().any(|(one, finding)| {
             one.metric == metric
                 && one.lookup == lookup

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::{FaultCode, MetricData, StageData};
+use crate::data::{FaultCode, MetricData, Mismatch, SelectorFinding, StageData};
 use crate::matchers::Matchers;
-use crate::pipeline::{Metric, MetricKind, Pipeline, Stage};
+use crate::pipeline::{Metric, MetricKind, Pipeline, Selection, Stage};
+use crate::populations::SeriesLabels;
 use crate::query::{QueryError, SelectorParts, counter_parts, histogram_parts, region_matcher};
 use crate::series::{PairedCounts, PairedHistogram, Populations};
 
-use super::Lookup;
+use super::seen::{self, Counted};
+use super::{Lookup, Within};
 
 /// The least number of events to be expected of the canary from which on it matters that it has none:
 /// as good as the control, it has none by chance in e^-5, 0.7 % of cases.
@@ -51,7 +53,8 @@ pub fn needed(
     let lookup = |(name, (metric, compares)): (&str, (&Metric, bool))| {
         let found = data.metrics.get(name)?;
         // What cannot be written was refused before.
-        let lookup = of_metric(metric, compares, &populations, found).ok()??;
+        let labels = data.findings.labels.get(name);
+        let lookup = of_metric(metric, compares, &populations, found, labels).ok()??;
         Some(NamedLookup {
             metric: name.to_owned(),
             lookup,
@@ -66,6 +69,7 @@ fn of_metric(
     compares: bool,
     populations: &Populations<Matchers>,
     found: &MetricData,
+    labels: Option<&Populations<SeriesLabels>>,
 ) -> Result<Option<Lookup>, QueryError> {
     let unseen = |population: &Matchers| -> Result<Option<Lookup>, QueryError> {
         let all = selector_of(&metric.kind)?;
@@ -78,7 +82,7 @@ fn of_metric(
         {
             unseen(&populations.control)
         }
-        MetricData::Counts(counts) => of_counts(metric, populations, counts),
+        MetricData::Counts(counts) => of_counts(metric, populations, counts, labels),
         MetricData::Fault(fault) if fault.code == FaultCode::NoData => unseen(&populations.canary),
         MetricData::Histogram(_) | MetricData::Gauge(_) | MetricData::Fault(_) => Ok(None),
     }
@@ -106,6 +110,7 @@ fn of_counts(
     metric: &Metric,
     populations: &Populations<Matchers>,
     counts: &PairedCounts,
+    labels: Option<&Populations<SeriesLabels>>,
 ) -> Result<Option<Lookup>, QueryError> {
     let (events, total) = match &metric.kind {
         MetricKind::Proportion { events, total, .. } => (events, Some(total)),
@@ -114,26 +119,71 @@ fn of_counts(
             return Ok(None);
         }
     };
-    // To parse a selector takes longer than all this, and mostly nothing is to be found out.
     let quality = &counts.quality;
-    if quality.no_event_series {
-        return Ok(Some(Lookup::of_selector(counter_parts(events.one())?)));
+    let counted = Counted {
+        has_none: quality.no_event_series,
+        lacks_expected: quality.no_canary_event_series
+            && !quality.no_event_series
+            && counts.expected_canary_events() >= FEWEST_EXPECTED,
+        are_all: total.is_some() && counts.all_are_events(),
+    };
+    let lacks_labels =
+        labels.is_some_and(|seen| seen.control.lacks_some() || seen.canary.lacks_some());
+    // To parse a selector takes longer than all this, and mostly nothing is to be found out.
+    if !(counted.has_none || counted.lacks_expected || counted.are_all || lacks_labels) {
+        return Ok(None);
     }
-    if quality.no_canary_event_series {
-        if counts.expected_canary_events() < FEWEST_EXPECTED {
-            return Ok(None);
-        }
-        let canary = populations.canary.clone();
-        return Ok(Some(Lookup::of_canary(
-            counter_parts(events.one())?,
-            canary,
-        )));
+    // Of several counters, or of names of their own, the canary's first stands for all.
+    let total = total
+        .and_then(Selection::only)
+        .filter(|_| events.only().is_some());
+    let events = counter_parts(events.one())?;
+    let Some(total) = total.map(counter_parts).transpose()? else {
+        return of_rate(events, populations, counted);
+    };
+    let own = events.beyond(&total);
+    if let (Some(seen), false) = (labels, own.needs_bound()) {
+        return match seen::found(&own, seen, counted) {
+            // What is said to come with its first event may have come before the window.
+            Some(SelectorFinding::MatchesNothing(Mismatch::Label { .. }))
+                if metric.events_may_be_absent =>
+            {
+                of_events(events, &total, populations).map(Some)
+            }
+            Some(finding) => Ok(Some(Lookup::known(events, finding))),
+            None => Ok(None),
+        };
     }
-    match total {
-        Some(total) if counts.all_are_events() => {
-            let (events, total) = (counter_parts(events.one())?, counter_parts(total.one())?);
-            Ok(Lookup::of_what_is_left_out(events, &total))
-        }
-        _ => Ok(None),
+    if counted.has_none {
+        return of_events(events, &total, populations).map(Some);
     }
+    if counted.lacks_expected {
+        return Ok(Some(Lookup::of_canary(events, populations.canary.clone())));
+    }
+    let within = Within::beside(&events, &total, populations)?;
+    Ok(Lookup::of_what_is_left_out(events, &total, Some(within)))
+}
+
+fn of_rate(
+    events: SelectorParts,
+    populations: &Populations<Matchers>,
+    counted: Counted,
+) -> Result<Option<Lookup>, QueryError> {
+    if counted.has_none {
+        let within = Within::alone(&events, populations)?;
+        return Ok(Some(Lookup::of_selector(events, Some(within))));
+    }
+    let canary = populations.canary.clone();
+    Ok(counted
+        .lacks_expected
+        .then(|| Lookup::of_canary(events, canary)))
+}
+
+fn of_events(
+    events: SelectorParts,
+    total: &SelectorParts,
+    populations: &Populations<Matchers>,
+) -> Result<Lookup, QueryError> {
+    let within = Within::beside(&events, total, populations)?;
+    Ok(Lookup::of_selector(events, Some(within)))
 }

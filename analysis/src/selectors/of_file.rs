@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::data::{Mismatch, NotSeen, SelectorFinding};
+use crate::data::{ALL_ARE_EVENTS, Mismatch, NotSeen, SelectorFinding};
 use crate::matchers::Matchers;
-use crate::pipeline::{Metric, MetricKind, Pipeline, Selection};
+use crate::parts::populations_of_metric;
+use crate::pipeline::{Better, Metric, MetricKind, Pipeline, Selection};
 use crate::query::{
     QueryError, SelectorParts, counter_parts, expression_parts, histogram_parts, region_matcher,
 };
-use crate::series::Populations;
+use crate::series::{Population, Populations};
 
-use super::Lookup;
 use super::needed::selector_of;
+use super::{Lookup, Within};
 
 /// One thing to find out about a pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,15 +27,25 @@ pub struct FileLookup {
 }
 
 /// What a lookup is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum About {
     /// A selector of the file, which must be able to match.
     Selector {
         /// Whether the first event may be what makes its series.
         may_be_absent: bool,
     },
+    /// What the events of a share leave out of its total.
+    LeftOut {
+        /// Whether they are good.
+        are_good: bool,
+    },
     /// A population.
-    Population(&'static str),
+    Population {
+        /// Which.
+        population: Population,
+        /// The labels by which it is told from the other.
+        told_by: Vec<String>,
+    },
 }
 
 /// How much it matters what was found.
@@ -77,18 +88,39 @@ impl FileLookup {
                 message,
             })
         };
-        match (found, self.about) {
+        match (found, &self.about) {
             (
-                SelectorFinding::MatchesNothing(why @ Mismatch::Metric { .. }),
+                SelectorFinding::MatchesNothing(
+                    why @ (Mismatch::Metric { .. } | Mismatch::OfOthers { .. }),
+                ),
                 About::Selector {
                     may_be_absent: true,
                 },
-            ) => say(LookedLevel::Warning, why.to_string()),
+            )
+            | (SelectorFinding::NoSuchValue(why), _) => say(LookedLevel::Warning, why.to_string()),
             (SelectorFinding::MatchesNothing(why), _) => say(LookedLevel::Error, why.to_string()),
             (
+                SelectorFinding::LeavesOutNothing(why @ Mismatch::Value { .. }),
+                About::LeftOut { are_good: true },
+            ) => say(LookedLevel::Warning, why.left_out()),
+            (SelectorFinding::LeavesOutNothing(why), _) => say(LookedLevel::Error, why.left_out()),
+            (SelectorFinding::AllAreEvents, About::LeftOut { are_good: false }) => {
+                say(LookedLevel::Error, ALL_ARE_EVENTS.to_owned())
+            }
+            // Who lacks a label that comes with an event has had none.
+            (SelectorFinding::LacksTheLabels(lack), _) => {
+                say(LookedLevel::Warning, lack.to_string())
+            }
+            (
                 SelectorFinding::NotSeen(why @ (NotSeen::Label { .. } | NotSeen::Value { .. })),
-                About::Population(population),
-            ) => say(LookedLevel::Warning, format!("of the {population}: {why}")),
+                About::Population {
+                    population,
+                    told_by,
+                },
+            ) => say(
+                LookedLevel::Warning,
+                before_a_rollout(*population, told_by, why),
+            ),
             (SelectorFinding::Unknown(fault), _) => {
                 let message = format!("it cannot be looked up: {}", fault.message);
                 say(LookedLevel::Unknown, message)
@@ -97,12 +129,25 @@ impl FileLookup {
             (
                 SelectorFinding::NotSeen(_)
                 | SelectorFinding::CouldMatch
-                | SelectorFinding::LeavesOutNothing(_)
-                | SelectorFinding::CanaryHasTheLabels
-                | SelectorFinding::CanaryLacksTheLabels(_),
+                | SelectorFinding::AllAreEvents
+                | SelectorFinding::CanaryHasTheLabels,
                 _,
             ) => None,
         }
+    }
+}
+
+/// That the canary is not there before it is rolled out is as it should be.
+fn before_a_rollout(population: Population, told_by: &[String], why: &NotSeen) -> String {
+    let is_of = |asked: &str| {
+        let label = asked.split(['=', '!']).next();
+        label.is_some_and(|label| told_by.iter().any(|own| own == label))
+    };
+    match (population, why) {
+        (Population::Canary, NotSeen::Value { asked, .. }) if is_of(asked) => {
+            format!("the canary is not there yet, which is normal before a rollout: {why}")
+        }
+        _ => format!("of the {population}: {why}"),
     }
 }
 
@@ -116,35 +161,42 @@ pub fn of_file(pipeline: &Pipeline, populations: Populations<&Matchers>) -> Vec<
         .chain(&pipeline.kill_switch)
         .map(|check| (check.measured.name.as_str(), &*check.measured))
         .collect();
+    let region = region_matcher(&pipeline.region_label, &regions(pipeline));
     let mut all: Vec<FileLookup> = Vec::new();
     for (name, metric) in measured {
-        // What cannot be read was refused when the file was.
-        let Ok(selectors) = selectors(metric) else {
+        // What only a caller of a rollout sends is not known yet.
+        let Ok(own) = populations_of_metric(metric, populations) else {
             continue;
         };
-        for (parts, may_be_absent) in selectors {
+        let within = own.map(|mut matchers| {
+            matchers.extend(region.clone());
+            matchers
+        });
+        let told_apart = within.canary.symmetric_difference(&within.control);
+        let told_by: Vec<String> = told_apart.map(|one| one.label.clone()).collect();
+        // What cannot be read was refused when the file was.
+        for (about, lookup) in lookups(metric, &within).unwrap_or_default() {
             all.push(FileLookup {
                 metric: name.to_owned(),
-                about: About::Selector { may_be_absent },
-                lookup: Lookup::of_selector(parts),
+                about,
+                lookup,
             });
         }
         let Ok(Some(whole)) = selector_of(&metric.kind) else {
             continue;
         };
-        let regions: Vec<String> = regions(pipeline);
-        let region = region_matcher(&pipeline.region_label, &regions);
         for (population, matchers) in [
-            ("control", populations.control),
-            ("canary", populations.canary),
+            (Population::Control, &within.control),
+            (Population::Canary, &within.canary),
         ] {
-            let mut matchers = matchers.clone();
-            matchers.extend(region.clone());
             if !matchers.is_empty() {
                 all.push(FileLookup {
                     metric: name.to_owned(),
-                    about: About::Population(population),
-                    lookup: Lookup::of_unseen(whole.clone(), matchers),
+                    about: About::Population {
+                        population,
+                        told_by: told_by.clone(),
+                    },
+                    lookup: Lookup::of_unseen(whole.clone(), matchers.clone()),
                 });
             }
         }
@@ -162,45 +214,75 @@ fn regions(pipeline: &Pipeline) -> Vec<String> {
     all.cloned().collect()
 }
 
-/// The selectors of a metric, and of each whether the first event may be what makes its series.
-fn selectors(metric: &Metric) -> Result<Vec<(SelectorParts, bool)>, QueryError> {
-    let may_be_absent = metric.events_may_be_absent;
-    let parts = |selection: &Selection, parts: PartsOf, may_be_absent: bool| {
-        let all = selection.every().map(parts);
-        let found: Result<Vec<Vec<SelectorParts>>, QueryError> = all.collect();
-        let found = found?.into_iter().flatten();
-        Ok(found
-            .map(move |parts| (parts, may_be_absent))
-            .collect::<Vec<_>>())
+/// What to find out about the selectors of a metric.
+fn lookups(
+    metric: &Metric,
+    populations: &Populations<Matchers>,
+) -> Result<Vec<(About, Lookup)>, QueryError> {
+    let alone = |parts: SelectorParts, may_be_absent: bool| {
+        // A population that a selector leaves out is told where it is asked for.
+        let within = Within::alone(&parts, populations).ok();
+        let lookup = Lookup::of_selector(parts, within);
+        (About::Selector { may_be_absent }, lookup)
     };
-    let counter: PartsOf = |text| Ok(vec![counter_parts(text)?]);
+    let may_be_absent = metric.events_may_be_absent;
+    let each = |selection: &Selection, parts: PartsOf, may_be_absent: bool| {
+        let all = selection.every().map(parts);
+        let found: Vec<SelectorParts> = all.collect::<Result<_, QueryError>>()?;
+        let found = found.into_iter();
+        Ok(found.map(|parts| alone(parts, may_be_absent)).collect())
+    };
     match &metric.kind {
         MetricKind::Proportion { events, total, .. } => {
-            let mut all = parts(events, counter, may_be_absent)?;
-            all.extend(parts(total, counter, false)?);
-            Ok(all)
+            let (Some(of_events), Some(of_total)) = (events.only(), total.only()) else {
+                let mut all: Vec<_> = each(events, counter_parts, may_be_absent)?;
+                all.extend(each(total, counter_parts, false)?);
+                return Ok(all);
+            };
+            let (events, total) = (counter_parts(of_events)?, counter_parts(of_total)?);
+            let within = Within::beside(&events, &total, populations).ok();
+            let are_good = metric.better == Better::Higher;
+            let left_out = Lookup::of_what_is_left_out(events.clone(), &total, within.clone());
+            let of_events = match left_out {
+                Some(lookup) => (About::LeftOut { are_good }, lookup),
+                None => (
+                    About::Selector { may_be_absent },
+                    Lookup::of_selector(events, within),
+                ),
+            };
+            Ok(vec![of_events, alone(total, false)])
         }
-        MetricKind::EventRate { events, .. } => parts(events, counter, may_be_absent),
+        MetricKind::EventRate { events, .. } => each(events, counter_parts, may_be_absent),
         MetricKind::Quantile {
             histogram,
             is_native: false,
             ..
-        } => parts(histogram, |text| Ok(vec![histogram_parts(text)?]), false),
-        MetricKind::Quantile { histogram, .. } => parts(histogram, counter, false),
-        MetricKind::Gauge { expression, .. } => parts(expression, expression_parts, false),
-        MetricKind::PerRequest {
-            counter: used,
-            total,
-        } => {
-            let mut all = parts(used, counter, false)?;
-            all.extend(parts(total, counter, false)?);
+        } => each(histogram, histogram_parts, false),
+        MetricKind::Quantile { histogram, .. } => each(histogram, counter_parts, false),
+        MetricKind::PerRequest { counter, total } => {
+            let mut all: Vec<_> = each(counter, counter_parts, false)?;
+            all.extend(each(total, counter_parts, false)?);
+            Ok(all)
+        }
+        MetricKind::Gauge { expression, .. } => {
+            let mut all = Vec::new();
+            for text in expression.every() {
+                let lookups = expression_parts(text)?.into_iter().map(|parts| {
+                    let about = About::Selector {
+                        may_be_absent: false,
+                    };
+                    // Not every selector of an expression is of the populations.
+                    (about, Lookup::of_selector(parts, None))
+                });
+                all.extend(lookups);
+            }
             Ok(all)
         }
     }
 }
 
-/// How the selectors of a text are found.
-type PartsOf = fn(&str) -> Result<Vec<SelectorParts>, QueryError>;
+/// How the selector of a text is found.
+type PartsOf = fn(&str) -> Result<SelectorParts, QueryError>;
 
 #[cfg(test)]
 mod tests {
@@ -232,10 +314,11 @@ canary_pipeline:
                         .any(|name| selector.contains(&format!("\"{name}\"")));
                     if is_known { texts(labels) } else { Vec::new() }
                 }
-                Ask::LabelValues {
-                    label,
-                    selector: Some(_),
-                } if label == "__name__" => Vec::new(),
+                Ask::LabelValues { label, selectors }
+                    if label == "__name__" && !selectors.is_empty() =>
+                {
+                    Vec::new()
+                }
                 Ask::LabelValues { label, .. } if label == "__name__" => texts(metrics),
                 _ => texts(values),
             }
@@ -271,7 +354,7 @@ canary_pipeline:
     #[test]
     fn nothing_is_said_of_a_file_whose_selectors_all_could_match() {
         let labels = ["kind", "queue", "job", "track", "le"];
-        let values = ["shop", "stable", "canary"];
+        let values = ["shop", "stable", "canary", "timeout"];
         assert_eq!(said(FILE, ALL, &labels, &values), [] as [&str; 0]);
     }
 
@@ -283,8 +366,8 @@ canary_pipeline:
             [
                 "Error failures: kind=\"timeout\" finds nothing: no series of faults_total has the \
                  label kind; they have job, le, type, track",
-                "Warning failures: of the canary: no series of http_requests_total has \
-                 track=\"canary\"; there is shop, stable",
+                "Warning failures: the canary is not there yet, which is normal before a rollout: no \
+                 series of http_requests_total has track=\"canary\"; there is shop, stable",
                 "Error latency_p99: no series is named http_request_duration_seconds_bucket",
                 "Error queue: queue=\"a\" finds nothing: no series of depth has the label queue; they \
                  have le, type, job, track",
@@ -300,10 +383,38 @@ canary_pipeline:
             "total: http_requests_total, events_may_be_absent: true",
         );
         let labels = ["kind", "queue", "job", "track", "le"];
-        let values = ["shop", "stable", "canary"];
+        let values = ["shop", "stable", "canary", "timeout"];
         assert_eq!(
             said(&file, &ALL[1..], &labels, &values),
             ["Warning failures: no series is named faults_total"]
         );
+    }
+
+    #[test]
+    fn events_that_are_the_total_are_told_where_they_are_bad() {
+        let said_of = |events: &str, better: &str| {
+            let file = format!(
+                "metrics: {{share: {{events: '{events}', total: x, better: {better}}}}}\n\
+                 canary_pipeline: {{a: {{traffic_percent: 5, duration_minutes: 60, \
+                 metrics: ['share {} 1%']}}}}",
+                if better == "lower" { "<" } else { ">" }
+            );
+            let metrics = ["x", "http_requests_total"];
+            said(
+                &file,
+                &metrics,
+                &["track", "code"],
+                &["stable", "canary", "200"],
+            )
+        };
+        for all in ["x", r#"x{code=~".*"}"#] {
+            assert_eq!(
+                said_of(all, "lower"),
+                [
+                    "Error share: every request counts as one: the events are the total, whatever happens"
+                ]
+            );
+            assert_eq!(said_of(all, "higher"), [] as [&str; 0]);
+        }
     }
 }

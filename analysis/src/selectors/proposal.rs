@@ -55,7 +55,7 @@ impl Proposal {
         let Some((names, labels)) = answers.split_first() else {
             return Ok(ProposalStep::Ask(Ask::LabelValues {
                 label: METRIC_NAME.to_owned(),
-                selector: None,
+                selectors: Vec::new(),
             }));
         };
         let mut candidates = presets_of(names.iter().map(String::as_str));
@@ -139,7 +139,7 @@ canary_pipeline:
         loop {
             match proposal.next(&answers).unwrap() {
                 ProposalStep::Say(said) => return said.map(|said| said.to_string()),
-                ProposalStep::Ask(Ask::LabelValues { selector: None, .. }) => {
+                ProposalStep::Ask(Ask::LabelValues { selectors, .. }) if selectors.is_empty() => {
                     answers.push(texts(names));
                 }
                 ProposalStep::Ask(_) => answers.push(texts(labels)),

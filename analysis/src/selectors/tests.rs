@@ -1,9 +1,11 @@
 //! What is asked of the index, and what the answers mean.
 
 use super::*;
+use crate::data::{Mismatch, SelectorFinding};
+use crate::query::counter_parts;
 
 fn lookup(selector: &str) -> Lookup {
-    Lookup::of_selector(counter_parts(selector).unwrap())
+    Lookup::of_selector(counter_parts(selector).unwrap(), None)
 }
 
 fn texts(names: &[&str]) -> Vec<String> {
@@ -19,7 +21,7 @@ fn found(lookup: &Lookup, answer: impl Fn(&Ask) -> Vec<String>) -> (SelectorFind
             Step::Ask(ask) => {
                 answers.push(answer(&ask));
                 asked.push(ask);
-                assert!(asked.len() <= 7, "{asked:?}");
+                assert!(asked.len() <= 12, "{asked:?}");
             }
         }
     }
@@ -30,10 +32,13 @@ fn index<'a>(labels: &'a [&str], values: &'a [&str]) -> impl Fn(&Ask) -> Vec<Str
     move |ask| match ask {
         Ask::LabelNames { .. } => texts(labels),
         // As VictoriaMetrics: the name is a label even where there is no series.
-        Ask::LabelValues {
-            label,
-            selector: Some(_),
-        } if label == METRIC_NAME && labels.iter().all(|label| *label == METRIC_NAME) => Vec::new(),
+        Ask::LabelValues { label, selectors }
+            if !selectors.is_empty()
+                && label == METRIC_NAME
+                && labels.iter().all(|label| *label == METRIC_NAME) =>
+        {
+            Vec::new()
+        }
         Ask::LabelValues { .. } => texts(values),
         Ask::AnySeries { .. } => Vec::new(),
     }
@@ -44,7 +49,7 @@ fn reason(finding: &SelectorFinding) -> String {
         SelectorFinding::MatchesNothing(why) | SelectorFinding::LeavesOutNothing(why) => {
             why.to_string()
         }
-        SelectorFinding::CanaryLacksTheLabels(lack) => lack.to_string(),
+        SelectorFinding::LacksTheLabels(lack) => lack.to_string(),
         SelectorFinding::NotSeen(why) => why.to_string(),
         other => panic!("{other:?} has no reason"),
     }
@@ -87,7 +92,7 @@ fn a_name_that_is_nowhere_is_told_with_names_that_are_like_it() {
         );
         let all_names = Ask::LabelValues {
             label: "__name__".to_owned(),
-            selector: None,
+            selectors: Vec::new(),
         };
         assert_eq!(asked[2], all_names);
     }
@@ -128,7 +133,7 @@ fn what_leaves_nothing_out_selects_everything() {
     let parts = |text| counter_parts(text).unwrap();
     let total = parts("http_requests_total{job=\"shop\"}");
     let events = parts(r#"http_requests_total{job="shop",status!~"2.."}"#);
-    let lookup = Lookup::of_what_is_left_out(events, &total).unwrap();
+    let lookup = Lookup::of_what_is_left_out(events, &total, None).unwrap();
     let (finding, _) = found(&lookup, index(&["code", "job"], &[]));
     assert_eq!(
         finding,
@@ -137,13 +142,17 @@ fn what_leaves_nothing_out_selects_everything() {
             label: "status".to_owned(),
             asked: r#"status!~"2..""#.to_owned(),
             near: texts(&["code", "job"]),
+            others_have_it: false,
         })
     );
     let (finding, _) = found(&lookup, index(&["status", "job"], &[]));
     assert_eq!(finding, SelectorFinding::CouldMatch);
     // A label that is needed, or another metric, could not select everything.
     for other in [FAILURES, r#"failures_total{status!~"2.."}"#] {
-        assert_eq!(Lookup::of_what_is_left_out(parts(other), &total), None);
+        assert_eq!(
+            Lookup::of_what_is_left_out(parts(other), &total, None),
+            None
+        );
     }
 }
 
@@ -212,11 +221,127 @@ fn a_population_that_is_not_there_is_looked_for_label_by_label() {
     let (finding, _) = found(&of_total, index(&["track"], &["canary", "stable"]));
     assert_eq!(
         reason(&finding),
-        "http_requests_total has such series, but none in this window that all matchers select"
+        "http_requests_total has series for each of these matchers, but none in this window for all of \
+         them: not there yet, or not any more"
     );
     let (finding, _) = found(&of_total, index(&[], &["http_request_total"]));
     assert_eq!(
         reason(&finding),
         "no series is named http_requests_total; there are http_request_total"
     );
+}
+
+/// An index in which these services have a metric each, with their labels and values.
+fn services<'a>(
+    of: &'a [(&'a str, &'a [&'a str], &'a [&'a str])],
+) -> impl Fn(&Ask) -> Vec<String> + 'a {
+    move |ask| {
+        let asked = |service: &str, selectors: &[String]| {
+            selectors
+                .iter()
+                .any(|one| !one.contains("job=") || one.contains(service))
+        };
+        let mut found: Vec<String> = Vec::new();
+        for (service, labels, values) in of {
+            match ask {
+                Ask::LabelNames { selector } if asked(service, std::slice::from_ref(selector)) => {
+                    found.extend(texts(labels));
+                }
+                Ask::LabelValues { selectors, .. } if asked(service, selectors) => {
+                    found.extend(texts(values));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+fn of_the_shop(events: &str, total: &str) -> Lookup {
+    let (events, total) = (
+        counter_parts(events).unwrap(),
+        counter_parts(total).unwrap(),
+    );
+    let of = |track: &str| {
+        Matchers::from([
+            crate::matchers::Matcher::equal("job", "shop"),
+            crate::matchers::Matcher::equal("track", track),
+        ])
+    };
+    let populations = crate::series::Populations {
+        control: of("stable"),
+        canary: of("canary"),
+    };
+    let within = Within::beside(&events, &total, &populations).unwrap();
+    Lookup::of_selector(events, Some(within))
+}
+
+#[test]
+fn a_label_that_only_other_services_have_is_looked_for_among_the_populations() {
+    let lookup = of_the_shop(FAILURES, "http_requests_total");
+    let index = services(&[
+        ("shop", &["status", "job"], &[]),
+        ("cart", &["code", "job"], &[]),
+    ]);
+    let (finding, asked) = found(&lookup, index);
+    assert_eq!(
+        reason(&finding),
+        "code=~\"5..\" finds nothing: no series of http_requests_total of control or canary has the \
+         label code (others or older ones have); they have status, job"
+    );
+    assert_eq!(asked.len(), 3);
+    let of_canary = Ask::LabelNames {
+        selector: r#"{__name__="http_requests_total",job="shop",track="canary"}"#.to_owned(),
+    };
+    assert_eq!(asked[2], of_canary);
+}
+
+#[test]
+fn a_metric_that_only_other_services_have_counts_nothing_of_the_populations() {
+    let lookup = of_the_shop("failures_total", "shop_requests_total");
+    let index = |ask: &Ask| match ask {
+        Ask::LabelNames { selector }
+            if selector.contains("failures_total") && selector.contains("shop") =>
+        {
+            Vec::new()
+        }
+        _ => texts(&["job", "track"]),
+    };
+    let (finding, _) = found(&lookup, index);
+    assert_eq!(
+        reason(&finding),
+        "no series of control or canary is named failures_total, others are"
+    );
+    // Nobody is there: that is told of the populations.
+    let (finding, _) = found(&lookup, |ask| match ask {
+        Ask::LabelNames { selector } if selector.contains("shop\"") => Vec::new(),
+        _ => texts(&["job", "track"]),
+    });
+    assert_eq!(finding, SelectorFinding::CouldMatch);
+}
+
+#[test]
+fn a_value_is_looked_for_among_the_populations_with_one_question() {
+    let lookup = of_the_shop(
+        r#"http_requests_total{code=~"5..."}"#,
+        "http_requests_total",
+    );
+    let index = services(&[
+        ("shop", &["code", "job"], &["200", "500"]),
+        ("cart", &["code", "job"], &["50000"]),
+    ]);
+    let (finding, asked) = found(&lookup, index);
+    assert_eq!(
+        reason(&finding),
+        "code=~\"5...\" finds nothing: there is 500, 200, and no HTTP status is like that"
+    );
+    let of_both = Ask::LabelValues {
+        label: "code".to_owned(),
+        selectors: ["stable", "canary"]
+            .map(|track| {
+                format!(r#"{{__name__="http_requests_total",job="shop",track="{track}"}}"#)
+            })
+            .into(),
+    };
+    assert_eq!(asked[3..], [of_both]);
 }

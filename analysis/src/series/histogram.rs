@@ -122,6 +122,7 @@ impl PairedHistogram {
             })
             .collect();
         Some(PairedCounts {
+            beyond_total: Populations::default(),
             intervals,
             pods: Populations::default(),
             strata: Populations::default(),

@@ -197,11 +197,20 @@ impl PairedCounts {
         }
         let pods = join_apart(&rows, |part| &part.pods, ArmCount::and, ArmCount::less);
         let strata = join_apart(&rows, |part| &part.strata, ArmCount::and, ArmCount::less);
+        let beyond = parts.iter().map(|(_, part)| &part.beyond_total);
+        let beyond_total =
+            beyond.fold(Populations::default(), |sum: Populations<ArmCount>, one| {
+                Populations {
+                    control: sum.control.and(one.control),
+                    canary: sum.canary.and(one.canary),
+                }
+            });
         let qualities = parts.iter().map(|(place, part)| (*place, &part.quality));
         Self {
             intervals,
             pods,
             strata,
+            beyond_total,
             quality: joiner.quality(qualities),
         }
     }

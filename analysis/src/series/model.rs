@@ -1,6 +1,7 @@
 //! The data that flows from Prometheus to the judge.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -45,12 +46,24 @@ pub struct Populations<T> {
 }
 
 /// One of the two populations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub enum Population {
     /// The old version.
     Control,
     /// The new version.
+    #[default]
     Canary,
+}
+
+impl fmt::Display for Population {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Canary => "canary",
+            Self::Control => "control",
+        })
+    }
 }
 
 impl<T: Clone> Populations<T> {
@@ -287,6 +300,11 @@ pub struct PairedCounts {
     /// The same apart by stratum, where the populations are compared within strata: a row for each of the
     /// intervals.
     pub strata: Populations<Apart<ArmCount>>,
+    /// Of a proportion, what the intervals counted that are not among them, because more events than
+    /// requests came until their end. Of a joined window the sum over its parts, which overlap: its
+    /// shares tell something, its size does not.
+    #[serde(default)]
+    pub beyond_total: Populations<ArmCount>,
     /// What had to be put right.
     pub quality: DataQuality,
 }

@@ -38,7 +38,23 @@ pub fn proportion<S: Borrow<Series>>(
             sums.events <= sums.exposure
         })
     });
+    let last = groups.last().map_or(0, |group| group.intervals().end);
+    let rest = Group {
+        first: last,
+        length: grid.intervals().saturating_sub(last),
+    };
+    let rest = Populations {
+        control: control.sum(rest),
+        canary: canary.sum(rest),
+    };
+    let exceeds = |arm: ArmCount| arm.events > arm.exposure;
+    let beyond_total = if exceeds(rest.control) || exceeds(rest.canary) {
+        rest
+    } else {
+        Populations::default()
+    };
     PairedCounts {
+        beyond_total,
         intervals: groups
             .iter()
             .map(|&group| PairedInterval {

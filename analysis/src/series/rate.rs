@@ -88,6 +88,7 @@ pub fn event_rate<S: Borrow<Series>>(
         exposure: group.of(exposures).iter().sum(),
     };
     PairedCounts {
+        beyond_total: Populations::default(),
         intervals: groups
             .into_iter()
             .map(|group| PairedInterval {

@@ -69,6 +69,7 @@ impl PairedCounts {
                 .strata
                 .as_ref()
                 .map(|strata| strata.slice(inside.clone())),
+            beyond_total: self.beyond_total,
             quality,
         }
     }

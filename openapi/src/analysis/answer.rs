@@ -340,6 +340,10 @@ explained_words! {
         /// The canary has no series of the events of a rate, where five or more were to be expected.
         CanaryEventsMissing = "canary_events_missing",
             "Look whether the new version has renamed the metric; when it has not, nothing has happened.";
+        /// Every request of both populations counts as a good event, and what would tell them apart can
+        /// leave nothing out.
+        LeavesNothingOut = "leaves_nothing_out",
+            "Correct the matcher that the message names: no HTTP status is what it would leave out.";
         /// The source did not say whether a selector that found nothing could match.
         SelectorNotChecked = "selector_not_checked",
             "Let Serinus ask `/api/v1/labels` and `/api/v1/label/../values` of the source as well.";

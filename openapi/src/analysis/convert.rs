@@ -169,6 +169,7 @@ impl From<judge::WarningCode> for WarningCode {
             judge::WarningCode::OtherBuckets => Self::OtherBuckets,
             judge::WarningCode::NoEventSeries => Self::NoEventSeries,
             judge::WarningCode::CanaryEventsMissing => Self::CanaryEventsMissing,
+            judge::WarningCode::LeavesNothingOut => Self::LeavesNothingOut,
             judge::WarningCode::SelectorNotChecked => Self::SelectorNotChecked,
             judge::WarningCode::MissedScrapes => Self::MissedScrapes,
             judge::WarningCode::CounterFell => Self::CounterFell,

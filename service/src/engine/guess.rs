@@ -196,7 +196,7 @@ impl Asking<'_> {
     ) -> Result<Vec<String>, GuessError> {
         let question = IndexQuestion {
             of,
-            selector,
+            selectors: selector.into_iter().collect(),
             start_ms: self.now_ms.saturating_sub(LOOKED_FOR_MS),
             end_ms: self.now_ms,
         };

@@ -214,15 +214,15 @@ async fn answer(
     times: Times,
     share: &Arc<Share>,
 ) -> Result<Vec<String>, DataFault> {
-    let index = |of, selector| IndexQuestion {
+    let index = |of, selectors| IndexQuestion {
         of,
-        selector,
+        selectors,
         start_ms: times.from_ms,
         end_ms: times.window.end_ms(),
     };
     let question = match ask {
-        Ask::LabelNames { selector } => index(IndexOf::LabelNames, Some(selector)),
-        Ask::LabelValues { label, selector } => index(IndexOf::ValuesOf(label), selector),
+        Ask::LabelNames { selector } => index(IndexOf::LabelNames, vec![selector]),
+        Ask::LabelValues { label, selectors } => index(IndexOf::ValuesOf(label), selectors),
         Ask::AnySeries { selector } => return any_series(source, &selector, times, share).await,
     };
     Ok(source.ask_index(&question, share).await?)

@@ -48,8 +48,8 @@ pub(crate) struct Question {
 pub(crate) struct IndexQuestion {
     /// What is asked for.
     pub of: IndexOf,
-    /// The series that are asked about; all of the source where it is absent.
-    pub selector: Option<String>,
+    /// The series that are asked about, of any of these selectors; all of the source where there is none.
+    pub selectors: Vec<String>,
     /// Series that had samples from this time on, in milliseconds since 1970. Sources keep blocks of
     /// hours, and may tell of older ones too.
     pub start_ms: i64,

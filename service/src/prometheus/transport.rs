@@ -158,8 +158,8 @@ impl Transport {
         seal: &Seal<'_>,
     ) -> Result<Response, SendError> {
         let http = &self.clients().http;
-        let selector = question.selector.iter();
-        let pairs = selector
+        let selectors = question.selectors.iter();
+        let pairs = selectors
             .map(|selector| ("match[]", selector.clone()))
             .chain([
                 ("start", decimal_seconds(question.start_ms)),

@@ -184,18 +184,30 @@ pub(super) fn stages_over(present: &Present, pipeline: &Pipeline) -> String {
 pub(super) fn promoted(present: &Present, pipeline: &Pipeline) -> String {
     let passed = in_state(present, pipeline, StageState::Passed).len();
     let without_acting = found_without_acting(present, pipeline);
+    let remarks = remarks(present);
     if passed == pipeline.stages.len() {
         return format!(
-            "every stage of {} has passed{without_acting}",
+            "every stage of {} has passed{without_acting}{remarks}",
             pipeline.name
         );
     }
     let last = present.document.current().stage();
     format!(
-        "{last}, the last stage of {}, has passed; {}{without_acting}",
+        "{last}, the last stage of {}, has passed; {}{without_acting}{remarks}",
         pipeline.name,
         stages_over(present, pipeline)
     )
+}
+
+/// What the checks of the last stage said beside that they passed: nobody asks that stage again.
+fn remarks(present: &Present) -> String {
+    match said_by_the_checks(present) {
+        Some((Verdict::Promote, said)) => {
+            let remarks = said.split_once("; ").map(|(_, remarks)| remarks);
+            remarks.map_or_else(String::new, |remarks| format!("; {remarks}"))
+        }
+        _ => String::new(),
+    }
 }
 
 /// What shadow stages found that would have ended the rollout.

@@ -1,8 +1,9 @@
 //! Counts that do not say what they seem to: no events where none could be, more than there can be.
 
 use super::*;
-use crate::data::{CanaryLack, Mismatch, NotSeen, SelectorFinding};
+use crate::data::{Lack, Mismatch, NotSeen, SelectorFinding};
 use crate::judge::WarningCode;
+use crate::series::Population;
 
 /// No failures of 900,000 and 100,000 requests.
 const NONE: ((f64, f64), (f64, f64)) = ((0.0, 900_000.0), (0.0, 100_000.0));
@@ -38,6 +39,7 @@ fn no_label() -> Mismatch {
         label: "code".to_owned(),
         asked: "code=~\"5..\"".to_owned(),
         near: vec!["status".to_owned(), "pod".to_owned()],
+        others_have_it: false,
     }
 }
 
@@ -49,10 +51,16 @@ fn no_name() -> Mismatch {
 }
 
 fn lack() -> SelectorFinding {
-    SelectorFinding::CanaryLacksTheLabels(CanaryLack {
+    lack_of(Population::Canary, false)
+}
+
+fn lack_of(population: Population, is_renamed: bool) -> SelectorFinding {
+    SelectorFinding::LacksTheLabels(Lack {
+        population,
         metric: "http_requests_total".to_owned(),
         asked: vec!["code".to_owned()],
         near: vec!["status".to_owned()],
+        is_renamed,
     })
 }
 
@@ -218,6 +226,145 @@ fn more_events_than_requests_are_two_counters_that_race_or_are_swapped() {
 }
 
 #[test]
+fn a_control_that_cannot_be_counted_compares_with_nothing() {
+    let lacking = || Some(lack_of(Population::Control, true));
+    // Without its label a control has no events, or with an excluding matcher nothing else.
+    for control in [0.0, 900_000.0] {
+        for canary in [100.0, 20_000.0] {
+            let of = ((control, 900_000.0), (canary, 100_000.0));
+            let told = second_stage(&pipeline(error_rate_checks()), &found(of, lacking()));
+            assert_eq!(told.verdict, Verdict::Hold, "{}", told.reason);
+            assert_eq!(told.reason_code, ReasonCode::ControlEventsMissing);
+            for what in [
+                "the control has no series",
+                "with code; they have status",
+                "compare",
+            ] {
+                assert!(told.reason.contains(what), "{}", told.reason);
+            }
+        }
+        let of = ((control, 900_000.0), (20_000.0, 100_000.0));
+        let told = second_stage(&pipeline(absolute()), &found(of, lacking()));
+        assert_eq!(told.verdict, Verdict::Rollback, "{}", told.reason);
+        let mut watched = pipeline(error_rate_checks());
+        watched.kill_switch = vec![kill_switch("error_rate", "error_rate > 5%", 0.05)];
+        let told = second_stage(&watched, &found(of, lacking()));
+        assert_eq!(told.reason_code, ReasonCode::KillSwitch, "{}", told.reason);
+        let good = ((control, 900_000.0), (100.0, 100_000.0));
+        let told = second_stage(&pipeline(absolute()), &found(good, lacking()));
+        assert_eq!(told.verdict, Verdict::Promote, "{}", told.reason);
+    }
+}
+
+#[test]
+fn a_canary_whose_every_request_is_an_event_for_want_of_a_label_is_not_rolled_back() {
+    let all = ((900.0, 900_000.0), (100_000.0, 100_000.0));
+    for checks in [absolute(), error_rate_checks()] {
+        let data = found(all, Some(lack_of(Population::Canary, true)));
+        let mut pipeline = pipeline(checks);
+        pipeline.kill_switch = vec![kill_switch("error_rate", "error_rate > 5%", 0.05)];
+        let told = second_stage(&pipeline, &data);
+        assert_eq!(told.verdict, Verdict::Hold, "{}", told.reason);
+        assert_eq!(told.reason_code, ReasonCode::CanaryEventsMissing);
+    }
+    // One that has the label and fails every request is.
+    let told = second_stage(&pipeline(absolute()), &found(all, None));
+    assert_eq!(told.verdict, Verdict::Rollback, "{}", told.reason);
+}
+
+#[test]
+fn every_request_of_both_a_bad_event_decides_nothing() {
+    let all = ((900_000.0, 900_000.0), (100_000.0, 100_000.0));
+    for checks in [absolute(), error_rate_checks()] {
+        let told = second_stage(&pipeline(checks), &found(all, None));
+        assert_eq!(told.verdict, Verdict::Hold);
+        assert_eq!(told.reason_code, ReasonCode::SelectorMatchesNothing);
+        assert!(
+            told.reason
+                .contains("does errors_total leave anything out?"),
+            "{}",
+            told.reason
+        );
+    }
+}
+
+#[test]
+fn every_request_of_both_a_good_event_is_a_healthy_service() {
+    let above = Condition::Absolute {
+        comparison: Comparison::Greater,
+        limit: 0.98,
+    };
+    let checks = vec![check("conversion", "conversion > 98%", above)];
+    let counted = counts(
+        STAGE_INTERVALS,
+        (900_000.0, 900_000.0),
+        (100_000.0, 100_000.0),
+    );
+    let mut data = data(STAGE_INTERVALS, vec![("conversion", counted)]);
+    let told = second_stage(&pipeline(checks.clone()), &data);
+    assert_eq!(told.verdict, Verdict::Promote, "{}", told.reason);
+    let why = Mismatch::Value {
+        label: "code".to_owned(),
+        asked: "code!~\"5...\"".to_owned(),
+        near: vec!["200".to_owned()],
+        is_of_every_status: true,
+    };
+    let finding = SelectorFinding::LeavesOutNothing(why);
+    data.findings.selectors = BTreeMap::from([("conversion".to_owned(), finding)]);
+    let told = second_stage(&pipeline(checks), &data);
+    assert_eq!(told.verdict, Verdict::Promote, "{}", told.reason);
+    assert!(codes(&told).contains(&WarningCode::LeavesNothingOut));
+}
+
+#[test]
+fn events_that_nobody_has_seen_are_told_while_a_stage_holds_and_no_limit_is_advised() {
+    let why = Mismatch::Value {
+        label: "handler".to_owned(),
+        asked: "handler=\"/chekout\"".to_owned(),
+        near: vec!["/checkout".to_owned()],
+        is_of_every_status: false,
+    };
+    let unlikely = SelectorFinding::NoSuchValue(why);
+    let told = second_stage(&pipeline(error_rate_checks()), &found(NONE, Some(unlikely)));
+    assert_eq!(told.reason_code, ReasonCode::Undecided);
+    for what in [
+        "neither population has a series of the events",
+        "of handler there is /checkout",
+    ] {
+        assert!(told.reason.contains(what), "{}", told.reason);
+    }
+    assert!(!told.reason.contains("baseline +"), "{}", told.reason);
+    // A counter that is there and stands still has been read.
+    let mut still = found(NONE, None);
+    quality(&mut still).no_event_series = false;
+    let told = second_stage(&pipeline(error_rate_checks()), &still);
+    assert!(told.reason.contains("baseline + 0.001"), "{}", told.reason);
+}
+
+#[test]
+fn a_kill_switch_whose_events_nobody_has_seen_is_told_with_a_promotion() {
+    let mut pipeline = pipeline(error_rate_checks());
+    let limit = Condition::Absolute {
+        comparison: Comparison::Greater,
+        limit: 0.5,
+    };
+    pipeline.kill_switch = vec![switch("conversion", "conversion > 50%", limit)];
+    let mut data = errors(STAGE_INTERVALS, GOOD);
+    let mut nothing = counts(STAGE_INTERVALS, NONE.0, NONE.1);
+    if let MetricData::Counts(counts) = &mut nothing {
+        counts.quality.no_event_series = true;
+    }
+    data.metrics.insert("conversion".to_owned(), nothing);
+    let told = second_stage(&pipeline, &data);
+    assert_eq!(told.verdict, Verdict::Promote, "{}", told.reason);
+    assert!(
+        told.reason.contains("conversion: neither population"),
+        "{}",
+        told.reason
+    );
+}
+
+#[test]
 fn a_kill_switch_of_another_metric_still_fires() {
     let mut pipeline = pipeline(absolute());
     pipeline.kill_switch = vec![kill_switch("cpu_usage", "cpu_usage > 0.8", 0.8)];
@@ -283,4 +430,31 @@ fn a_canary_that_fails_every_request_is_rolled_back_though_its_counters_race() {
     quality(&mut data).more_events_than_total = 100;
     let told = second_stage(&pipeline(error_rate_checks()), &data);
     assert_eq!(told.verdict, Verdict::Rollback, "{}", told.reason);
+}
+
+#[test]
+fn what_is_under_way_is_told_from_events_that_are_counted_otherwise() {
+    // In 18 of 30 intervals a start has seen fewer agree: events are ahead by what is under way.
+    let told = |beyond: f64| {
+        let mut data = errors(30, ((90.0, 9_000.0), (900.0, 1_000.0)));
+        let Some(MetricData::Counts(counts)) = data.metrics.get_mut("error_rate") else {
+            panic!("{data:?}");
+        };
+        counts.intervals.truncate(12);
+        counts.quality.more_events_than_total = 18;
+        counts.beyond_total.canary = ArmCount {
+            events: beyond,
+            exposure: 600.0,
+        };
+        second_stage(&pipeline(absolute()), &data)
+    };
+    let race = told(609.0);
+    assert_eq!(race.verdict, Verdict::Rollback, "{}", race.reason);
+    let items = told(900.0);
+    assert_eq!(
+        items.reason_code,
+        ReasonCode::EventsExceedTotal,
+        "{}",
+        items.reason
+    );
 }

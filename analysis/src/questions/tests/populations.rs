@@ -62,3 +62,55 @@ fn a_service_that_only_the_control_spans_is_found() {
     assert_eq!(differences[0].level, KindLevel::Service);
     assert_eq!(differences[0].values, ["payments"]);
 }
+
+#[test]
+fn labels_that_could_tell_events_apart_are_seen_of_both_populations_in_every_chunk() {
+    let pipeline = apart();
+    let populations = Populations {
+        control: &pipeline.control,
+        canary: &pipeline.canary,
+    };
+    let window = grid(60);
+    let share = MetricKind::Proportion {
+        events: r#"http_requests_total{code=~"5.."}"#.into(),
+        total: "http_requests_total".into(),
+        strata: None,
+    };
+    let stage = stage_of("failures", share, 1.0);
+    let chunks: Vec<(Chunk, ChunkData)> = Chunk::of_window(&window)
+        .into_iter()
+        .enumerate()
+        .map(|(index, chunk)| {
+            let plan = StageQuestions::new(
+                &pipeline,
+                &stage,
+                populations,
+                chunk.counted(),
+                Form::Samples,
+            )
+            .unwrap();
+            let label = if index == 0 { "status" } else { "code" };
+            let answered = answers(
+                &plan,
+                &[
+                    ("process_start", ok(Vec::new())),
+                    (
+                        "canary-",
+                        ok(vec![counter("canary-1", &[(label, "200")], VALUES)]),
+                    ),
+                    (
+                        "shop-",
+                        ok(vec![counter("shop-1", &[("code", "500")], VALUES)]),
+                    ),
+                ],
+            );
+            (chunk, plan.assemble_chunk(&answered))
+        })
+        .collect();
+    assert!(chunks.len() > 1);
+    let plan = StageQuestions::new(&pipeline, &stage, populations, window, Form::Samples).unwrap();
+    let labels = &plan.join(window, &chunks).findings.labels["failures"];
+    assert!(labels.control.all_have("code") && !labels.control.has_others);
+    assert!(labels.canary.has("code") && labels.canary.has("status"));
+    assert!(!labels.canary.all_have("code") && labels.canary.has_others);
+}

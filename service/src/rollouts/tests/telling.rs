@@ -124,6 +124,27 @@ fn only_of_stages_that_passed_it_is_said() {
     assert_eq!(told_of(&to, Some("one")).verdict, Verdict::Hold);
 }
 
+/// Nobody asks the last stage again, so what its checks remarked stands in what is told of the rollout.
+#[test]
+fn what_the_last_stage_remarked_is_told_of_a_promotion() {
+    let mut to = advanced(&document(AdvanceMode::Caller), Some("three")).unwrap();
+    let judgement = Judgement {
+        started: to.document().current().started(),
+        reason: "1 check passed; error_rate: neither population has a series of the events"
+            .to_owned(),
+        ..judgement("three", Verdict::Promote)
+    };
+    to = transition::judged(to.document(), &pipeline(), &judgement, at(3_700_000)).unwrap();
+    let told = told_of(&to, None);
+    assert_eq!(told.verdict, Verdict::Promote);
+    assert!(
+        told.reason
+            .ends_with("; error_rate: neither population has a series of the events"),
+        "{}",
+        told.reason
+    );
+}
+
 #[test]
 fn an_override_tells_who_and_why_and_what_the_checks_had_said() {
     let held = judged(&document(AdvanceMode::Caller), "one", Verdict::Hold).unwrap();

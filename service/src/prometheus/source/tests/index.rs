@@ -8,7 +8,7 @@ const NAMES: &str = r#"{"status":"success","data":["pod","code","pod"],"infos":[
 fn of(of: IndexOf) -> IndexQuestion {
     IndexQuestion {
         of,
-        selector: Some("{__name__=\"up\",pod!=\"\"}".to_owned()),
+        selectors: vec!["{__name__=\"up\",pod!=\"\"}".to_owned()],
         start_ms: 1_700_000_000_000,
         end_ms: 1_700_000_030_500,
     }
@@ -50,7 +50,7 @@ async fn the_values_of_a_label_are_asked_for_by_its_name() {
     let upstream = Upstream::start(vec![json("200 OK", NAMES)]).await;
     let source = source(config(&upstream));
     let mut all = of(IndexOf::ValuesOf("__name__".to_owned()));
-    all.selector = None;
+    all.selectors = Vec::new();
     assert!(source.ask_index(&all, &share()).await.is_ok());
     let request = upstream.requests().remove(0);
     assert!(

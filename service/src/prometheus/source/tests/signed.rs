@@ -146,7 +146,7 @@ async fn every_query_and_every_question_to_the_index_is_signed() {
     ] {
         let question = IndexQuestion {
             of,
-            selector: Some("{__name__=\"a\",b=~\"ü +%&=*\"}".to_owned()),
+            selectors: vec!["{__name__=\"a\",b=~\"ü +%&=*\"}".to_owned()],
             start_ms: 0,
             end_ms: 30_500,
         };

@@ -36,8 +36,6 @@ pub struct TellingLabel {
     pub is_lacked: bool,
     /// Whether the events' matchers of it take one of its values.
     pub is_taken: bool,
-    /// Whether they leave one of its values out.
-    pub is_left_out: bool,
     /// Whether some value is not written as an HTTP status is.
     pub has_other_than_statuses: bool,
 }
@@ -103,9 +101,7 @@ impl TellingLabel {
         if self.values.contains(value) {
             return;
         }
-        let taken = is_taken(value);
-        self.is_taken |= taken;
-        self.is_left_out |= !taken;
+        self.is_taken |= is_taken(value);
         self.has_other_than_statuses |= !is_status(value);
         self.values.insert(value.clone());
         self.keep_the_first();
@@ -116,7 +112,6 @@ impl TellingLabel {
         self.keep_the_first();
         self.is_lacked |= other.is_lacked;
         self.is_taken |= other.is_taken;
-        self.is_left_out |= other.is_left_out;
         self.has_other_than_statuses |= other.has_other_than_statuses;
     }
 
@@ -161,7 +156,7 @@ mod tests {
         ]);
         assert!(found.all_have("code") && found.has_others);
         let code = &found.telling["code"];
-        assert!(code.is_taken && code.is_left_out && !code.has_other_than_statuses);
+        assert!(code.is_taken && !code.has_other_than_statuses);
         assert!(!found.has("route") && found.lacks_some());
         assert!(found.telling["route"].is_lacked);
     }

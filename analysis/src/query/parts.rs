@@ -62,12 +62,6 @@ impl SelectorParts {
         of_label.map_or("", |one| one.value.as_str())
     }
 
-    /// What all matchers ask for, as PromQL; empty where there are none.
-    pub fn asked(&self) -> String {
-        let texts: Vec<String> = self.matchers.iter().map(ToString::to_string).collect();
-        texts.join(",")
-    }
-
     /// Whether the matchers of a label select only series without it.
     pub fn asks_for_none(&self, label: &str) -> bool {
         let mut of_label = self.matchers.iter().filter(|one| one.name == label);

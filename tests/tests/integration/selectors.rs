@@ -250,8 +250,8 @@ async fn lint_says_the_same_before_a_rollout_begins() -> anyhow::Result<()> {
     assert_eq!(good.code, Some(0), "{good:?}");
     assert!(
         good.stdout.contains(
-            "warning: error_rate: of the canary: no series of http_requests_total has \
-             track=\"next\"; there is stable"
+            "warning: error_rate: the canary is not there yet, which is normal before a rollout: no \
+             series of http_requests_total has track=\"next\"; there is stable"
         ),
         "{good:?}"
     );

@@ -189,7 +189,7 @@ fn operators_and_values<'a>(
         if let Value::Text(text) = value.value()
             && let Some(advice) = advice_on_plain_value(text)
         {
-            value.problem(problems, advice);
+            value.later_problem(problems, advice);
         }
         return vec![(MatchOperator::Equal, value.clone())];
     };

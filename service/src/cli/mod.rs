@@ -4,6 +4,7 @@ mod analyze;
 mod calibrate;
 mod demo;
 mod healthcheck;
+mod init;
 mod lint;
 mod openapi;
 mod output;
@@ -35,7 +36,8 @@ const USAGE: u8 = 2;
 const AFTER_HELP: &str = "\
 Start here:
   serinus demo
-  serinus lint pipelines/canary_pipeline.yaml
+  serinus init --prometheus http://prometheus:9090 --out pipelines/checkout.yaml
+  serinus lint --prometheus http://prometheus:9090 pipelines/checkout.yaml
   serinus serve --prometheus http://prometheus:9090 --pipelines ./pipelines
   open http://127.0.0.1:8080/docs
 
@@ -53,6 +55,7 @@ struct Cli {
 enum Command {
     Serve(Box<serve::Arguments>),
     Demo(demo::Arguments),
+    Init(Box<init::Arguments>),
     Lint(lint::Arguments),
     Analyze(Box<analyze::Arguments>),
     Plan(Box<plan::Arguments>),
@@ -114,6 +117,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command) -> ExitCode {
     let (result, failed) = match command {
         Command::Serve(arguments) => (serve::run(*arguments), FAILED),
+        Command::Init(arguments) => (init::run(*arguments), FAILED),
         Command::Lint(arguments) => (lint::run(&arguments), FAILED),
         Command::Analyze(arguments) => {
             // A panic would end in 101, which the contract does not know.

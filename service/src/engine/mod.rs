@@ -7,6 +7,7 @@ mod chunks;
 mod digest;
 mod gather;
 mod given;
+mod guess;
 mod history;
 mod kept_histories;
 mod late;

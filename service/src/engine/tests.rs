@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 mod budget;
+mod guess;
 mod incremental;
 mod lookups;
 

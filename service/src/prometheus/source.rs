@@ -130,6 +130,11 @@ impl Source {
         &self.name
     }
 
+    /// Where it is, without user and password.
+    pub(crate) fn address(&self) -> String {
+        self.url.to_string()
+    }
+
     /// Asks a question. Callers that ask the same at the same time share one query.
     ///
     /// # Errors

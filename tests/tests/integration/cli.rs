@@ -127,6 +127,7 @@ async fn a_second_server_on_one_store_refuses_to_start_and_says_what_to_do() -> 
 async fn every_command_has_help_that_says_what_it_does() -> anyhow::Result<()> {
     for command in [
         "serve",
+        "init",
         "lint",
         "analyze",
         "plan",

@@ -13,6 +13,7 @@ mod frozen_store;
 mod gate_faults;
 mod helpers;
 mod history;
+mod init;
 mod lost_store;
 mod native_histograms;
 mod pipelines;

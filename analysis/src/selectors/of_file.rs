@@ -219,12 +219,7 @@ fn lookups(
     metric: &Metric,
     populations: &Populations<Matchers>,
 ) -> Result<Vec<(About, Lookup)>, QueryError> {
-    let alone = |parts: SelectorParts, may_be_absent: bool| {
-        // A population that a selector leaves out is told where it is asked for.
-        let within = Within::alone(&parts, populations).ok();
-        let lookup = Lookup::of_selector(parts, within);
-        (About::Selector { may_be_absent }, lookup)
-    };
+    let alone = |parts, may_be_absent| alone(parts, may_be_absent, populations);
     let may_be_absent = metric.events_may_be_absent;
     let each = |selection: &Selection, parts: PartsOf, may_be_absent: bool| {
         let all = selection.every().map(parts);
@@ -234,23 +229,13 @@ fn lookups(
     };
     match &metric.kind {
         MetricKind::Proportion { events, total, .. } => {
-            let (Some(of_events), Some(of_total)) = (events.only(), total.only()) else {
-                let mut all: Vec<_> = each(events, counter_parts, may_be_absent)?;
-                all.extend(each(total, counter_parts, false)?);
-                return Ok(all);
-            };
-            let (events, total) = (counter_parts(of_events)?, counter_parts(of_total)?);
-            let within = Within::beside(&events, &total, populations).ok();
-            let are_good = metric.better == Better::Higher;
-            let left_out = Lookup::of_what_is_left_out(events.clone(), &total, within.clone());
-            let of_events = match left_out {
-                Some(lookup) => (About::LeftOut { are_good }, lookup),
-                None => (
-                    About::Selector { may_be_absent },
-                    Lookup::of_selector(events, within),
-                ),
-            };
-            Ok(vec![of_events, alone(total, false)])
+            if let (Some(events), Some(total)) = (events.only(), total.only()) {
+                let (events, total) = (counter_parts(events)?, counter_parts(total)?);
+                return Ok(beside(metric, events, total, populations));
+            }
+            let mut all: Vec<_> = each(events, counter_parts, may_be_absent)?;
+            all.extend(each(total, counter_parts, false)?);
+            Ok(all)
         }
         MetricKind::EventRate { events, .. } => each(events, counter_parts, may_be_absent),
         MetricKind::Quantile {
@@ -279,6 +264,39 @@ fn lookups(
             Ok(all)
         }
     }
+}
+
+/// What to find out about a selector by itself.
+fn alone(
+    parts: SelectorParts,
+    may_be_absent: bool,
+    populations: &Populations<Matchers>,
+) -> (About, Lookup) {
+    // A population that a selector leaves out is told where it is asked for.
+    let within = Within::alone(&parts, populations).ok();
+    let lookup = Lookup::of_selector(parts, within);
+    (About::Selector { may_be_absent }, lookup)
+}
+
+/// What to find out about the counters of a share.
+fn beside(
+    metric: &Metric,
+    events: SelectorParts,
+    total: SelectorParts,
+    populations: &Populations<Matchers>,
+) -> Vec<(About, Lookup)> {
+    let within = Within::beside(&events, &total, populations).ok();
+    let are_good = metric.better == Better::Higher;
+    let left_out = Lookup::of_what_is_left_out(events.clone(), &total, within.clone());
+    let may_be_absent = metric.events_may_be_absent;
+    let of_events = match left_out {
+        Some(lookup) => (About::LeftOut { are_good }, lookup),
+        None => (
+            About::Selector { may_be_absent },
+            Lookup::of_selector(events, within),
+        ),
+    };
+    vec![of_events, alone(total, false, populations)]
 }
 
 /// How the selector of a text is found.

@@ -209,14 +209,14 @@ fn an_error_budget_has_the_defaults_of_the_seed_and_can_be_given() {
 #[test]
 fn what_is_read_may_be_said_of_a_population_alone() {
     let pipeline = read(&format!(
-        r#"
+        r"
 metrics:
   error_rate:
     total: [calls_total, sessions_total]
     control: {{errors: old_failures_total, system: old}}
     canary: {{errors: new_failures_total, source: east}}
   wait_p90: {{quantile: 0.9, control: {{histogram: wait_ms}}, canary: {{histogram: wait_seconds}}}}
-{SEED}"#
+{SEED}"
     ));
     let metric = &pipeline.metrics["error_rate"];
     let list = |texts: &[&str]| {

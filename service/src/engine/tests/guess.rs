@@ -36,8 +36,7 @@ async fn the_file_that_is_guessed_from_the_demo_lints_on_it() {
         };
         let looking = engine.look_through(&pipeline, populations, None);
         let looked = looking.await.unwrap();
-        // Without a canary it is told to have no series yet.
-        assert_eq!(looked.is_empty(), has_canary, "{looked:?}\n{file}");
+        assert!(looked.is_empty(), "{looked:?}\n{file}");
     }
     cancel.cancel();
 }

@@ -19,6 +19,11 @@ const MOST_VALUES: usize = 64;
 /// Source: docs/design/statistics.md, "4.8 Strata".
 const LEAST_FACTOR: f64 = 1.1;
 
+/// From which share of events on a value of a label is an outcome, and no kind of request.
+///
+/// Source: docs/design/statistics.md, "4.8 Strata".
+const LEAST_OF_AN_OUTCOME: f64 = 0.9;
+
 /// The label of a metric's name.
 const METRIC_NAME: &str = "__name__";
 
@@ -111,12 +116,12 @@ fn factor(values: &BTreeMap<String, Populations<ArmCount>>) -> Option<f64> {
             .values()
             .filter(|one| one.control.exposure > 0.0 && one.canary.exposure > 0.0)
     };
-    // Values that are all events, or none, are outcomes.
-    let is_outcome = |one: &Populations<ArmCount>| {
-        let rate = one.control.events / one.control.exposure;
-        rate <= 0.0 || rate >= 1.0
-    };
-    if common().count() < 2 || common().all(is_outcome) {
+    // A value whose requests are all events, or nearly, is an outcome (an error's kind, a flag of the
+    // proxy), and a canary that has more of it is worse; a label of which none has any tells nothing.
+    let rate = |one: &Populations<ArmCount>| one.control.events / one.control.exposure;
+    let is_outcome = common().any(|one| rate(one) >= LEAST_OF_AN_OUTCOME);
+    let is_without_events = common().all(|one| rate(one) <= 0.0);
+    if common().count() < 2 || is_outcome || is_without_events {
         return None;
     }
     let sum = |of: fn(&Populations<ArmCount>) -> f64| common().map(of).sum::<f64>();
@@ -256,5 +261,19 @@ mod tests {
             difference(&even("a", 900.0, 100.0), &even("b", 100.0, 900.0)),
             None
         );
+    }
+
+    #[test]
+    fn a_label_that_tells_how_requests_ended_is_no_kind_of_request() {
+        // A tenth of the control's failures, and nine tenths of the canary's, are of one kind.
+        let ended = |pod: &str, refused: f64| {
+            let labels = |flag, code| [("flag", flag), ("code", code), ("pod", pod)];
+            vec![
+                series(&labels("-", "200"), 9_000.0),
+                series(&labels("-", "500"), 90.0),
+                series(&labels("refused", "500"), refused),
+            ]
+        };
+        assert_eq!(difference(&ended("a", 10.0), &ended("b", 800.0)), None);
     }
 }

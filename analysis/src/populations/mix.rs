@@ -45,36 +45,48 @@ pub struct OtherMix {
     pub shares: Populations<f64>,
 }
 
+/// The same while it is counted, by the names that the series have.
+#[derive(Default)]
+struct Counted<'a>(BTreeMap<&'a str, BTreeMap<&'a str, Populations<ArmCount>>>);
+
+impl<'a> Counted<'a> {
+    fn take_in<S: Borrow<Series>>(
+        &mut self,
+        series: &'a [S],
+        add: impl Fn(&mut Populations<ArmCount>, f64),
+    ) {
+        for one in series.iter().map(Borrow::borrow) {
+            let grown = growth(&one.values);
+            for (label, value) in &one.labels {
+                if label == METRIC_NAME {
+                    continue;
+                }
+                let values = self.0.entry(label).or_default();
+                // A label with more values is none that is looked at.
+                if values.len() <= MOST_VALUES || values.contains_key(value.as_str()) {
+                    add(values.entry(value).or_default(), grown);
+                }
+            }
+        }
+    }
+}
+
 impl Mix {
     /// Takes in the series of a share's events and of all its requests, about as much as they grew.
     pub fn of<S: Borrow<Series>>(events: Populations<&[S]>, total: Populations<&[S]>) -> Self {
-        let mut mix = Self::default();
-        let add = |mix: &mut Self, series: &[S], add: &dyn Fn(&mut Populations<ArmCount>, f64)| {
-            for one in series.iter().map(Borrow::borrow) {
-                let grown = growth(&one.values);
-                for (label, value) in one.labels.iter().filter(|(label, _)| *label != METRIC_NAME) {
-                    let values = mix.0.entry(label.clone()).or_default();
-                    if values.len() <= MOST_VALUES || values.contains_key(value) {
-                        add(values.entry(value.clone()).or_default(), grown);
-                    }
-                }
-            }
-        };
-        add(&mut mix, total.control, &|sums, grown| {
-            sums.control.exposure += grown;
+        let mut counted = Counted::default();
+        counted.take_in(total.control, |sums, grown| sums.control.exposure += grown);
+        counted.take_in(total.canary, |sums, grown| sums.canary.exposure += grown);
+        counted.take_in(events.control, |sums, grown| sums.control.events += grown);
+        counted.take_in(events.canary, |sums, grown| sums.canary.events += grown);
+        let kinds = counted.0.into_iter();
+        let kinds = kinds.filter(|(_, values)| (2..=MOST_VALUES).contains(&values.len()));
+        let named = kinds.map(|(label, values)| {
+            let values = values.into_iter();
+            let values = values.map(|(value, sums)| (value.to_owned(), sums));
+            (label.to_owned(), values.collect())
         });
-        add(&mut mix, total.canary, &|sums, grown| {
-            sums.canary.exposure += grown;
-        });
-        add(&mut mix, events.control, &|sums, grown| {
-            sums.control.events += grown;
-        });
-        add(&mut mix, events.canary, &|sums, grown| {
-            sums.canary.events += grown;
-        });
-        mix.0
-            .retain(|_, values| (2..=MOST_VALUES).contains(&values.len()));
-        mix
+        Self(named.collect())
     }
 
     /// Takes in what another stretch of time showed.

@@ -405,6 +405,10 @@ impl PairedGauge {
             add_left_out(&mut left_out.control, place, &part.left_out.control);
             add_left_out(&mut left_out.canary, place, &part.left_out.canary);
         }
+        let is_told = |load: &Populations<Option<f64>>| load.control.or(load.canary).is_some();
+        if !joined.loads.iter().any(is_told) {
+            joined.loads = Vec::new();
+        }
         // A row is one of a part, always.
         joined.pods = join_apart(&rows, |part| &part.pods, |value, _| value, |value, _| value);
         joined.finite = Populations {

@@ -280,7 +280,6 @@ impl PairedGauge {
                 control: control.0,
                 canary: canary.0,
             });
-            both.loads.push(Populations::default());
             both.behind.push(Populations {
                 control: control.1,
                 canary: canary.1,

@@ -213,9 +213,8 @@ fn on_counts(
     if let Some((code, why)) = nothing_counted(check, situation, counts, totals) {
         return without_data(report, code, &why).into();
     }
-    let mix = situation.data.findings.mixes.get(&check.measured.name);
-    let mix = mix.filter(|_| strata.is_none() && check.is_relative());
-    if let Some(why) = mix.and_then(|mix| misled(check, mix, totals)) {
+    let wrong = misleading(check, strata.as_ref(), totals, situation);
+    if let Some(why) = wrong {
         return without_data(report, ReasonCode::OtherMix, &why).into();
     }
     let claims = Claims {
@@ -278,7 +277,35 @@ fn on_intervals(
         }),
         _ => anytime,
     };
-    conclude_proof(report, check, proof, claims.into(), situation)
+    let mut evaluated = conclude_proof(report, check, proof, claims.into(), situation);
+    let factor = match check.promotion_limit {
+        Limit::AtMost { ratio, .. } => ratio,
+        Limit::AtLeast { .. } | Limit::Within { .. } => None,
+    };
+    if let (Outcome::Pass, Some(strata), Some(factor)) = (evaluated.report.outcome, strata, factor)
+        && let Ok(confidence) = Confidence::new(situation.pipeline.analysis.confidence)
+        && let Some(why) = strata.beyond(factor, confidence)
+    {
+        evaluated.report = undecided(evaluated.report, &why);
+    }
+    evaluated
+}
+
+/// Why the counts of both populations cannot be compared: other mixes of requests, or strata that are none.
+fn misleading(
+    check: &Check,
+    strata: Option<&Strata>,
+    totals: Populations<ArmCount>,
+    situation: Situation<'_>,
+) -> Option<String> {
+    match strata {
+        Some(strata) => strata.wrong(),
+        None if check.is_relative() => {
+            let mixes = &situation.data.findings.mixes;
+            misled(check, mixes.get(&check.measured.name)?, totals)
+        }
+        None => None,
+    }
 }
 
 /// A report of data that is there, but of new pods only.
@@ -512,7 +539,7 @@ fn on_differences(
         let known_from = gauge::usable_from(values, violation.needs_control(), fewest);
         let mut proof = evidence::of_gauge(
             &load::allowed(check, values),
-            values,
+            &load::required(check, values),
             violation,
             compliance,
             situation.budget,

@@ -40,7 +40,7 @@ pub(super) fn told(check: &Check, values: &PairedGauge) -> Option<String> {
         text::digits(ratio)
     );
     Some(match check.measured.kind {
-        MetricKind::PerRequest { .. } => format!("{of_a_pod}, which a rollback allows for"),
+        MetricKind::PerRequest { .. } => format!("{of_a_pod}, which is allowed for"),
         MetricKind::Gauge { .. }
         | MetricKind::Proportion { .. }
         | MetricKind::EventRate { .. }
@@ -73,6 +73,20 @@ pub(super) fn warnings(pipeline: &Pipeline, data: &StageData) -> Vec<Warning> {
 /// is spread over fewer requests where there are fewer, by at most the ratio of the loads. So the control
 /// is allowed as much more.
 pub(super) fn allowed<'a>(check: &Check, values: &'a PairedGauge) -> Cow<'a, PairedGauge> {
+    by_load(check, values, |factor| factor.max(1.0))
+}
+
+/// The values that a promotion is held against: a busier canary must not hide what a request costs behind
+/// what its pods would use when they are idle.
+pub(super) fn required<'a>(check: &Check, values: &'a PairedGauge) -> Cow<'a, PairedGauge> {
+    by_load(check, values, |factor| factor.min(1.0))
+}
+
+fn by_load<'a>(
+    check: &Check,
+    values: &'a PairedGauge,
+    bounded: impl Fn(f64) -> f64,
+) -> Cow<'a, PairedGauge> {
     match check.measured.kind {
         MetricKind::PerRequest { .. } => {}
         MetricKind::Gauge { .. }
@@ -83,7 +97,7 @@ pub(super) fn allowed<'a>(check: &Check, values: &'a PairedGauge) -> Cow<'a, Pai
     let allow = |(index, pair): (usize, &Populations<Option<f64>>)| {
         let load = values.loads.get(index).copied().unwrap_or_default();
         let factor = match (load.control, load.canary) {
-            (Some(control), Some(canary)) if canary > 0.0 => (control / canary).max(1.0),
+            (Some(control), Some(canary)) if canary > 0.0 => bounded(control / canary),
             _ => 1.0,
         };
         Populations {

@@ -8,16 +8,20 @@
 
 use std::collections::BTreeSet;
 
+use crate::interval::{Confidence, Count, proportion_ratio};
 use crate::pipeline::{Check, Dimension, Limit};
 use crate::populations::OtherMix;
 use crate::sequential::{IntervalCounts, on_every_interval};
 use crate::series::{Apart, ArmCount, PairedCounts, PairedInterval, Populations};
 use crate::text;
 
-/// Events of both populations together from which on a stratum stands by itself; those that are rarer are
-/// one stratum together. Asked before each interval, of the intervals before, so that what an interval
-/// proved never changes.
+/// Events of both populations together from which on a stratum proves something. Rarer ones prove nothing:
+/// together they would be a mix themselves. Asked before each interval, of the intervals before, so that what
+/// an interval proved never changes.
 const FEWEST_EVENTS: f64 = 5.0;
+
+/// The most of the canary's requests that may be of a stratum that the control has none of.
+const MOST_UNMATCHED: f64 = 0.01;
 
 /// The counts of a check that is compared within strata.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,11 +55,10 @@ impl Strata {
 
     /// How many pairs of counts there are for each interval of the grid.
     pub(super) fn per_interval(&self) -> usize {
-        self.all.len() + 1
+        self.all.len().max(1)
     }
 
-    /// The pairs of counts of each interval of the grid, one after the other: each stratum by itself, and
-    /// all that are rare together.
+    /// The pairs of counts of each interval of the grid, one after the other: each stratum by itself.
     pub(super) fn on_every_interval(&self, intervals: usize) -> Vec<IntervalCounts> {
         let dense: Vec<Vec<IntervalCounts>> = self
             .all
@@ -65,19 +68,15 @@ impl Strata {
         let mut seen = vec![0.0; dense.len()];
         let mut pairs = Vec::with_capacity(intervals.saturating_mul(self.per_interval()));
         for interval in 0..intervals {
-            let mut rare = IntervalCounts::default();
             for (stratum, seen) in dense.iter().zip(&mut seen) {
                 let counts = stratum.get(interval).copied().unwrap_or_default();
                 if *seen >= FEWEST_EVENTS {
                     pairs.push(counts);
                 } else {
                     pairs.push(IntervalCounts::default());
-                    rare.control = rare.control.and(counts.control);
-                    rare.canary = rare.canary.and(counts.canary);
                 }
                 *seen += counts.control.events + counts.canary.events;
             }
-            pairs.push(rare);
         }
         pairs
     }
@@ -107,6 +106,52 @@ impl Strata {
         sums.control.events *= scale;
         sums.control.exposure *= scale;
         sums
+    }
+
+    /// Why strata do not compare both populations; nothing where they do.
+    pub(super) fn wrong(&self) -> Option<String> {
+        let totals = || self.all.iter().map(|(name, one)| (name, alone(one)));
+        let all: f64 = totals().map(|(_, one)| one.canary.exposure).sum();
+        let is_missed = |one: &Populations<ArmCount>| {
+            one.control.exposure <= 0.0
+                && (one.canary.events >= FEWEST_EVENTS
+                    || one.canary.exposure > MOST_UNMATCHED * all)
+        };
+        let is_outcome = |one: &Populations<ArmCount>| {
+            let is_all = |arm: ArmCount| arm.exposure > 0.0 && arm.events >= 0.999 * arm.exposure;
+            is_all(one.control) && is_all(one.canary)
+        };
+        if let Some((name, one)) = totals().find(|(_, one)| is_missed(one)) {
+            return Some(format!(
+                "the control has no requests of {name}, of which the canary has {} with {} events: \
+                 there is nothing to compare them with",
+                text::count(one.canary.exposure.round()),
+                text::count(one.canary.events.round())
+            ));
+        }
+        totals().find(|(_, one)| is_outcome(one)).map(|(name, _)| {
+            format!(
+                "every request of {name} is an event in both: this label tells how requests ended, \
+                 and no kinds of requests"
+            )
+        })
+    }
+
+    /// A stratum that is shown by itself to be beyond a factor of the control's, and how far it is: the
+    /// others must not make up for it.
+    pub(super) fn beyond(&self, factor: f64, confidence: Confidence) -> Option<String> {
+        let ratios = self.all.iter().filter_map(|(name, intervals)| {
+            let Populations { control, canary } = together(intervals);
+            let count = |arm: ArmCount| Count::new(arm.events, arm.exposure).ok();
+            let ratio = proportion_ratio(count(canary)?, count(control)?, confidence)?;
+            (ratio.interval.lower() > factor).then(|| {
+                let times = ratio.value.map_or_else(|| "more".to_owned(), text::digits);
+                format!(
+                    "{name} alone has {times} times the control's, which the others make up for"
+                )
+            })
+        });
+        ratios.into_iter().next()
     }
 
     /// What is told of the comparison.
@@ -174,6 +219,15 @@ pub(super) fn misled(
         text::digits(mix.factor),
         mix.label
     ))
+}
+
+/// The sums of all intervals.
+fn alone(intervals: &[PairedInterval]) -> Populations<ArmCount> {
+    let nothing = Populations::<ArmCount>::default();
+    intervals.iter().fold(nothing, |sums, one| Populations {
+        control: sums.control.and(one.control),
+        canary: sums.canary.and(one.canary),
+    })
 }
 
 /// The sums of the intervals in which both populations had traffic.
@@ -260,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stratum_is_with_the_rare_ones_until_it_has_had_its_events() {
+    fn a_stratum_proves_nothing_until_it_has_had_its_events() {
         let mut counts = of_other_mixes(2, 1.0);
         for row in &mut counts.strata.control.rows {
             row[0].1.events = 1.0;
@@ -268,13 +322,49 @@ mod tests {
         let strata = Strata::of(&counts).unwrap();
         let pairs = strata.on_every_interval(2);
         assert_eq!(pairs.len(), 2 * strata.per_interval());
-        // At first nothing is known of any.
-        assert_eq!(pairs[0], IntervalCounts::default());
-        assert_eq!(pairs[2].canary, count(91.0, 1_000.0));
-        // The second route has had its events then; the first has had two.
-        assert_eq!(pairs[3], IntervalCounts::default());
-        assert_eq!(pairs[4].canary, count(90.0, 900.0));
-        assert_eq!(pairs[5].canary, count(1.0, 100.0));
+        // At first nothing is known of any; then the second route has had its events.
+        assert_eq!(pairs[..3], [IntervalCounts::default(); 3]);
+        assert_eq!(pairs[3].canary, count(90.0, 900.0));
+    }
+
+    #[test]
+    fn what_the_control_has_none_of_cannot_be_compared() {
+        let mut counts = of_other_mixes(3, 1.0);
+        assert_eq!(Strata::of(&counts).unwrap().wrong(), None);
+        for row in &mut counts.strata.control.rows {
+            row.pop();
+        }
+        let told = Strata::of(&counts).unwrap().wrong().unwrap();
+        assert!(
+            told.starts_with("the control has no requests of /pay"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_label_that_tells_how_requests_ended_makes_no_strata() {
+        let mut counts = of_other_mixes(3, 1.0);
+        for row in counts
+            .strata
+            .control
+            .rows
+            .iter_mut()
+            .chain(&mut counts.strata.canary.rows)
+        {
+            row[1].1.events = row[1].1.exposure;
+        }
+        let told = Strata::of(&counts).unwrap().wrong().unwrap();
+        assert!(told.contains("tells how requests ended"), "{told}");
+    }
+
+    #[test]
+    fn a_stratum_that_is_broken_is_not_made_up_for() {
+        let strata = Strata::of(&of_other_mixes(3, 5.0)).unwrap();
+        let confidence = Confidence::new(0.99).unwrap();
+        let told = strata.beyond(1.5, confidence).unwrap();
+        assert!(told.starts_with("/pay alone has 5 times"), "{told}");
+        let as_good = Strata::of(&of_other_mixes(3, 1.0)).unwrap();
+        assert_eq!(as_good.beyond(1.5, confidence), None);
     }
 
     #[test]

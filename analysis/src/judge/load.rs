@@ -186,4 +186,16 @@ mod tests {
         assert_eq!(control(&per_request(), 200.0), Some(0.01));
         assert_eq!(control(&relative(), 20.0), Some(0.01));
     }
+
+    /// A canary whose pods serve ten times as much spreads what they use when idle over ten times the
+    /// requests: a promotion must not count that for it.
+    #[test]
+    fn a_promotion_of_work_for_each_request_allows_nothing_to_a_busier_canary() {
+        let control =
+            |check: &Check, canary: f64| required(check, &busy(canary)).intervals[0].control;
+        assert!(control(&per_request(), 900.0).is_some_and(|value| (value - 0.001).abs() < 1e-12));
+        assert_eq!(control(&per_request(), 90.0), Some(0.01));
+        assert_eq!(control(&per_request(), 20.0), Some(0.01));
+        assert_eq!(control(&relative(), 900.0), Some(0.01));
+    }
 }

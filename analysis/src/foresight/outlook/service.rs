@@ -1,12 +1,9 @@
 //! What is known of a service without looking at single checks.
 
-use std::collections::BTreeMap;
-
 use crate::pipeline::{Better, Metric, MetricKind, Pipeline};
 use crate::series::{ArmCount, Grid, PairedCounts, PairedInterval, Populations};
 
-use crate::data::{DataFault, FaultCode, MetricData, Purpose, StageData};
-use crate::data::{Findings, History};
+use crate::data::{DataFault, FaultCode, MetricData, StageData};
 use crate::judge::latency::Latency;
 use crate::judge::warm_up::LookedAt;
 
@@ -43,20 +40,12 @@ pub fn service_of(pipeline: &Pipeline, requests_per_second: f64, error_rate: f64
         }),
     };
     StageData {
-        grid: Grid::covering(0, interval_ms, interval_ms),
-        purpose: Purpose::Decide,
         metrics: pipeline
             .metrics
             .iter()
             .map(|(name, metric)| (name.clone(), data(metric)))
             .collect(),
-        source_warnings: BTreeMap::new(),
-        source_remarks: BTreeMap::new(),
-        starts_with_stage: true,
-        canary_starts_ms: None,
-        history: History::default(),
-        error_budget: None,
-        findings: Findings::default(),
+        ..StageData::empty(Grid::covering(0, interval_ms, interval_ms))
     }
 }
 

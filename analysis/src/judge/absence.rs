@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::members;
 use super::model::{ReasonCode, Warning, WarningCode};
 use crate::data::{
     ALL_ARE_EVENTS, FaultCode, Lack, MetricData, Mismatch, SelectorFinding, StageData,
@@ -41,7 +42,9 @@ pub(super) fn unjudged(check: &Check, data: &StageData) -> Option<(ReasonCode, S
     match data.metrics.get(&metric.name)? {
         MetricData::Counts(counts) => {
             let lacked = finding.and_then(|finding| of_labels(check, counts, finding));
-            lacked.or_else(|| of_counts(metric, counts, data.grid.intervals()))
+            lacked
+                .or_else(|| members::missing(check, counts))
+                .or_else(|| of_counts(metric, counts, data.grid.intervals()))
         }
         MetricData::Fault(fault) if fault.code == FaultCode::NoData => {
             let Some(SelectorFinding::NotSeen(where_it_is)) = finding else {

@@ -21,6 +21,7 @@ pub(crate) mod levels;
 pub(crate) mod limit;
 mod load;
 mod measuring;
+mod members;
 mod model;
 mod needs;
 mod populations;

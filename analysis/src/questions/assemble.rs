@@ -8,7 +8,7 @@ use crate::pipeline::{Exposure, MetricKind, Selection};
 use crate::populations::{Mix, Seen, SeriesLabels};
 use crate::query::Narrowing;
 use crate::series::{
-    self, Grid, Heartbeats, PairedCounts, Populations, RateExposure, Sampling, Series,
+    self, Grid, Heartbeats, Members, PairedCounts, Populations, RateExposure, Sampling, Series,
 };
 
 use super::reading::{Read, Reading};
@@ -258,6 +258,15 @@ impl<'a> Assembly<'a> {
         })
     }
 
+    /// About how much each of several counters grew.
+    fn members(&self, key: &ReadingKey) -> Populations<Vec<Option<f64>>> {
+        let read = self
+            .readings
+            .get(key)
+            .and_then(|(_, read)| read.as_ref().ok());
+        read.map(|read| read.members.clone()).unwrap_or_default()
+    }
+
     /// The series of both populations, where there are any.
     fn read(&self, key: &ReadingKey) -> Option<Populations<&[Cow<'a, Series>]>> {
         let (_, read) = self.readings.get(key)?;
@@ -371,8 +380,12 @@ impl<'a> Assembly<'a> {
         strata: Option<&str>,
         must_be_seen: bool,
     ) -> Result<MetricData, DataFault> {
-        let total = self.canary_seen(&ReadingKey::Counter(total.clone()), must_be_seen)?;
-        let events = self.finite(&ReadingKey::Counter(events.clone()), must_be_seen)?;
+        let (of_total, of_events) = (
+            ReadingKey::Counter(total.clone()),
+            ReadingKey::Counter(events.clone()),
+        );
+        let total = self.canary_seen(&of_total, must_be_seen)?;
+        let events = self.finite(&of_events, must_be_seen)?;
         let mut counts = series::proportion(
             self.grid,
             self.sampling,
@@ -384,6 +397,10 @@ impl<'a> Assembly<'a> {
         if let Some(label) = strata {
             self.check_strata(label, &counts, [total.control, total.canary])?;
         }
+        counts.members = Members {
+            events: self.members(&of_events),
+            total: self.members(&of_total),
+        };
         counts.quality.no_canary_event_series = is_empty(events.canary);
         counts.quality.no_event_series = is_empty(events.control) && is_empty(events.canary);
         counts.quality.missed_scrapes = self.missed_scrapes;

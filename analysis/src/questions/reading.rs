@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::data::{DataFault, FaultCode};
 use crate::query::Narrowing;
-use crate::series::{Populations, Series, is_native};
+use crate::series::{Populations, Series, growth, is_native};
 
 use super::{Annotation, Answered};
 
@@ -47,6 +47,8 @@ pub(super) struct Reading {
 pub(super) struct Read<'a> {
     /// The series of each population.
     pub(super) series: Populations<Vec<Cow<'a, Series>>>,
+    /// Of several texts, about how much the series of each grew; nothing for one without any.
+    pub(super) members: Populations<Vec<Option<f64>>>,
     /// What the source said of answers that are not complete, each once.
     pub(super) warnings: Vec<String>,
     /// What it remarked on the queries, each once.
@@ -95,32 +97,41 @@ impl Reading {
                 }
             }
         }
-        read.series = Populations {
-            control: self.series(&self.sources.control, answers)?,
-            canary: self.series(&self.sources.canary, answers)?,
+        let (control, of_control) = self.series(&self.sources.control, answers)?;
+        let (canary, of_canary) = self.series(&self.sources.canary, answers)?;
+        read.series = Populations { control, canary };
+        read.members = Populations {
+            control: of_control,
+            canary: of_canary,
         };
         Ok(read)
     }
 
-    /// The series of one population, each once: one that several texts select is one of them.
+    /// The series of one population, each once: one that several texts select is one of them. Of several
+    /// texts also about how much those of each grew.
     fn series<'a>(
         &self,
         sources: &[Source],
         answers: &'a [Answered],
-    ) -> Result<Vec<Cow<'a, Series>>, DataFault> {
+    ) -> Result<(Vec<Cow<'a, Series>>, Vec<Option<f64>>), DataFault> {
         let is_ours = |one: &Series| is_native(one) == self.is_native;
-        let mut series = Vec::new();
+        if let [source] = sources {
+            return Ok((source.take(answers, is_ours)?, Vec::new()));
+        }
+        let mut series: Vec<Cow<'a, Series>> = Vec::new();
+        let mut members = Vec::new();
         for source in sources {
             let found = source.take(answers, is_ours)?;
-            if series.is_empty() {
-                series = found;
-                continue;
-            }
+            let seen = found.iter().filter(|one| !one.values.is_empty());
+            members.push(
+                seen.map(|one| growth(&one.values))
+                    .reduce(|sum, one| sum + one),
+            );
             let known: BTreeSet<BTreeMap<String, String>> =
                 series.iter().map(|one| one.labels.clone()).collect();
             series.extend(found.into_iter().filter(|one| !known.contains(&one.labels)));
         }
-        Ok(series)
+        Ok((series, members))
     }
 
     fn left_out(&self) -> &'static str {

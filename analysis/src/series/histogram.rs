@@ -11,8 +11,8 @@ use super::cumulative::{Arm, paired};
 use super::heartbeat::Heartbeats;
 use super::ledger::Ledger;
 use super::{
-    ArmCount, BucketLayout, Grid, PairedCounts, PairedHistogram, PairedInterval, Populations,
-    Sampling, Series,
+    ArmCount, BucketLayout, Grid, Members, PairedCounts, PairedHistogram, PairedInterval,
+    Populations, Sampling, Series,
 };
 
 /// Counts the buckets of a classic histogram of both populations on the grid.
@@ -123,6 +123,7 @@ impl PairedHistogram {
             .collect();
         Some(PairedCounts {
             beyond_total: Populations::default(),
+            members: Members::default(),
             intervals,
             pods: Populations::default(),
             strata: Populations::default(),

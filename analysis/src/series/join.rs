@@ -12,7 +12,7 @@ use ndarray::{Array2, ArrayView1, Axis};
 
 use super::apart::{Made, MadeOf};
 use super::{
-    Apart, ArmCount, BucketLayout, DataQuality, FiniteSeries, LeftOutSeries, OtherBuckets,
+    Apart, ArmCount, BucketLayout, DataQuality, FiniteSeries, LeftOutSeries, Members, OtherBuckets,
     PairedCounts, PairedGauge, PairedHistogram, PairedInterval, Populations,
 };
 
@@ -197,6 +197,10 @@ impl PairedCounts {
         }
         let pods = join_apart(&rows, |part| &part.pods, ArmCount::and, ArmCount::less);
         let strata = join_apart(&rows, |part| &part.strata, ArmCount::and, ArmCount::less);
+        let nothing = Members::default();
+        let members = parts
+            .iter()
+            .fold(nothing, |sum, (_, part)| sum.and(&part.members));
         let beyond = parts.iter().map(|(_, part)| &part.beyond_total);
         let beyond_total =
             beyond.fold(Populations::default(), |sum: Populations<ArmCount>, one| {
@@ -211,6 +215,7 @@ impl PairedCounts {
             pods,
             strata,
             beyond_total,
+            members,
             quality: joiner.quality(qualities),
         }
     }

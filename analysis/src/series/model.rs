@@ -305,8 +305,45 @@ pub struct PairedCounts {
     /// shares tell something, its size does not.
     #[serde(default)]
     pub beyond_total: Populations<ArmCount>,
+    /// Of counters that are added up, about how much each of them grew.
+    pub members: Members,
     /// What had to be put right.
     pub quality: DataQuality,
+}
+
+/// About how much each of several counters grew that are added up, in the order of their selectors: nothing
+/// for one without any series. Empty where there is one selector.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Members {
+    /// Of the events.
+    pub events: Populations<Vec<Option<f64>>>,
+    /// Of all requests.
+    pub total: Populations<Vec<Option<f64>>>,
+}
+
+impl Members {
+    /// The sums of both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let sum = |one: &Vec<Option<f64>>, other: &Vec<Option<f64>>| -> Vec<Option<f64>> {
+            let count = one.len().max(other.len());
+            let at = |all: &Vec<Option<f64>>, index: usize| all.get(index).copied().flatten();
+            let both = (0..count).map(|index| (at(one, index), at(other, index)));
+            both.map(|(one, other)| match (one, other) {
+                (Some(one), Some(other)) => Some(one + other),
+                (one, other) => one.or(other),
+            })
+            .collect()
+        };
+        let both = |one: &Populations<Vec<_>>, other: &Populations<Vec<_>>| Populations {
+            control: sum(&one.control, &other.control),
+            canary: sum(&one.canary, &other.canary),
+        };
+        Self {
+            events: both(&self.events, &other.events),
+            total: both(&self.total, &other.total),
+        }
+    }
 }
 
 impl PairedCounts {

@@ -3,7 +3,8 @@
 use super::counting::{Counter, count};
 use super::ledger::{Group, Ledger, group};
 use super::{
-    Apart, ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Sampling, Series,
+    Apart, ArmCount, Grid, Heartbeats, Members, PairedCounts, PairedInterval, Populations,
+    Sampling, Series,
 };
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ pub fn proportion<S: Borrow<Series>>(
     };
     PairedCounts {
         beyond_total,
+        members: Members::default(),
         intervals: groups
             .iter()
             .map(|&group| PairedInterval {

@@ -6,7 +6,8 @@ use super::counting::{Counter, count};
 use super::heartbeat::TargetBeats;
 use super::ledger::{Group, Ledger, group};
 use super::{
-    ArmCount, Grid, Heartbeats, PairedCounts, PairedInterval, Populations, Sampling, Series,
+    ArmCount, Grid, Heartbeats, Members, PairedCounts, PairedInterval, Populations, Sampling,
+    Series,
 };
 
 /// Milliseconds in an hour.
@@ -89,6 +90,7 @@ pub fn event_rate<S: Borrow<Series>>(
     };
     PairedCounts {
         beyond_total: Populations::default(),
+        members: Members::default(),
         intervals: groups
             .into_iter()
             .map(|group| PairedInterval {

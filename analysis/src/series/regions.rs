@@ -144,6 +144,7 @@ impl PairedCounts {
             intervals: intervals.collect(),
             pods: both(&self.pods, &other.pods),
             strata: both(&self.strata, &other.strata),
+            members: self.members.and(&other.members),
             beyond_total: Populations {
                 control: self.beyond_total.control.and(other.beyond_total.control),
                 canary: self.beyond_total.canary.and(other.beyond_total.canary),

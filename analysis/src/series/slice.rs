@@ -70,6 +70,7 @@ impl PairedCounts {
                 .as_ref()
                 .map(|strata| strata.slice(inside.clone())),
             beyond_total: self.beyond_total,
+            members: self.members.clone(),
             quality,
         }
     }

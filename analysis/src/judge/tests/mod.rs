@@ -21,6 +21,7 @@ mod absence;
 mod history;
 mod kill_switch;
 mod latency;
+mod members;
 mod outlook;
 mod populations;
 mod properties;

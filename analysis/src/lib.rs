@@ -20,6 +20,7 @@ pub mod matchers;
 pub mod parts;
 pub mod pipeline;
 pub mod populations;
+pub mod proof;
 pub mod query;
 pub mod questions;
 pub mod rank;

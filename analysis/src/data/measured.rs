@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::proof::PastNoise;
 use crate::sequential::NoiseHistory;
 use crate::series::Grid;
 
@@ -30,8 +31,10 @@ pub struct MeasuredNoise {
     /// An absolute limit, whose noise is that of the group that plays the canary alone; nothing for
     /// all limits relative to the control, whose noise is that between both groups.
     pub limit: Option<f64>,
-    /// What was measured.
-    pub history: NoiseHistory,
+    /// What was measured, as the evidence of latency takes it.
+    pub history: Option<NoiseHistory>,
+    /// The same as the evidence of counts takes it; nothing of bounds of a histogram.
+    pub past: Option<PastNoise>,
 }
 
 impl MeasuredHistory {
@@ -76,7 +79,15 @@ impl MeasuredHistory {
         let is_it = |noise: &&MeasuredNoise| {
             noise.metric == metric && is_same(noise.bound, bound) && is_same(noise.limit, limit)
         };
-        self.noise.iter().find(is_it).map(|noise| &noise.history)
+        self.noise.iter().find(is_it)?.history.as_ref()
+    }
+
+    /// What the evidence of counts takes it for.
+    pub(crate) fn past_noise(&self, metric: &str, limit: Option<f64>) -> Option<&PastNoise> {
+        let is_it = |noise: &&MeasuredNoise| {
+            noise.metric == metric && noise.bound.is_none() && is_same(noise.limit, limit)
+        };
+        self.noise.iter().find(is_it)?.past.as_ref()
     }
 
     /// Adds what was measured of another part of the stage.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::proof::Pods;
 use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
 
 use super::budget::BudgetData;
@@ -112,6 +113,8 @@ pub struct StageData {
     pub canary_starts_ms: Option<Vec<i64>>,
     /// The time before the rollout.
     pub history: History,
+    /// What the control's pods differed by in the hour before, by metric name.
+    pub pods_before: BTreeMap<String, Pods>,
     /// What was read for the pipeline's error budget. Nothing where the pipeline has none, or where
     /// no traffic is moved by the verdict (plans, replays of the past): then it guards nothing.
     #[serde(default)]
@@ -133,6 +136,7 @@ impl StageData {
             starts_with_stage: true,
             canary_starts_ms: None,
             history: History::default(),
+            pods_before: BTreeMap::new(),
             error_budget: None,
             findings: Findings::default(),
         }
@@ -178,6 +182,10 @@ impl StageData {
             (one, other) => one.or(other),
         };
         self.findings.absorb(part.findings);
+        // What pods of several regions differ by is not known of all together.
+        for (name, before) in part.pods_before {
+            self.pods_before.entry(name).or_insert(before);
+        }
         self.history = std::mem::take(&mut self.history).and(part.history);
     }
 
@@ -213,6 +221,7 @@ impl StageData {
             starts_with_stage: self.starts_with_stage && first == 0,
             canary_starts_ms: self.canary_starts_ms.clone(),
             history: self.history.clone(),
+            pods_before: self.pods_before.clone(),
             // It was read for the end of the whole.
             error_budget: None,
             findings: self.findings.clone(),

@@ -2,16 +2,19 @@
 
 use crate::data::StageData;
 use crate::pipeline::{Pipeline, Stage};
-use crate::sequential::FEWEST_STAGE_INTERVALS;
+use crate::proof::FEWEST_INTERVALS;
 use crate::series::Grid;
 use crate::text;
 
 use super::silence;
 
 pub(crate) const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
-/// No stage promotes before [`FEWEST_STAGE_INTERVALS`], nor before this time unless it is shorter.
+/// No stage promotes before [`FEWEST_INTERVALS`], nor before this time unless it is shorter.
 /// Source: docs/design/statistics.md, "11. The verdict of a stage".
 const LEAST_MINUTES: f64 = 5.0;
+/// The canary's first request need not fall into a window's first intervals.
+const MOST_INTERVALS_BEFORE_TRAFFIC: usize = 8;
+
 /// How old the stage is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
@@ -32,7 +35,7 @@ impl Age {
         } else {
             let first = silence::first_canary_interval(data).unwrap_or(grid.intervals());
             // The canary's first request need not fall into the window's first interval.
-            if first <= FEWEST_STAGE_INTERVALS {
+            if first <= MOST_INTERVALS_BEFORE_TRAFFIC {
                 0
             } else {
                 first
@@ -52,7 +55,7 @@ impl Age {
 
     /// Whether it is older than what no stage promotes before.
     pub(super) fn has_the_least(self, stage: &Stage, grid: Grid) -> bool {
-        grid.intervals() >= FEWEST_STAGE_INTERVALS && self.minutes >= least_minutes(stage)
+        grid.intervals() >= FEWEST_INTERVALS && self.minutes >= least_minutes(stage)
     }
 }
 

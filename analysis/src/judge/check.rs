@@ -1,13 +1,8 @@
 //! One check: from its metric's data to an outcome, with the numbers that explain it.
 
-use crate::interval::{
-    Confidence, Count, classify, newcombe_difference, proportion_ratio, rate_ratio,
-};
-use crate::pipeline::{Better, Check, Limit, Method, MetricKind, Pipeline, Stage, untestable};
-use crate::sequential::{
-    Dispersion, ErrorRate, IntervalCounts, NoiseHistory, NoiseState, on_every_interval,
-    ratio_interval,
-};
+use crate::interval::Confidence;
+use crate::pipeline::{Check, Limit, Method, MetricKind, Pipeline, Stage};
+use crate::sequential::NoiseHistory;
 use crate::series::{
     ArmCount, PairedCounts, PairedGauge, PairedHistogram, Population, Populations,
 };
@@ -16,16 +11,15 @@ use super::bounds::no_bounds;
 use super::conclude::{
     conclude, empty_report, undecided, values_text, with_sentence, without_data,
 };
-use super::evidence::{self, Budget, Held, Proof};
+use super::counts::{self, Looked};
+use super::course::{CountsProof, Course};
+use super::evidence::{self, Budget, Proof};
 use super::latency::Latency;
-use super::limit::{Claim, Claims, Levels, Plannable, Scale, Shown, estimate};
+use super::limit::{Claims, Levels, Plannable, Scale, Shown};
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, NeedsReport, Outcome, RatioReport, ReasonCode,
-    WilsonReport,
 };
 use super::needs::{self, Outlook};
-use super::strata::{Strata, misled};
-use super::votes::share_of_votes;
 use super::warm_up::LookedAt;
 use super::{absence, gauge, kayenta, load, populations};
 use crate::data::History;
@@ -48,6 +42,8 @@ pub(super) struct Situation<'a> {
     pub(super) stage_intervals: f64,
     /// What the sequential method may spend.
     pub(super) budget: Budget,
+    /// The rollout, as far as it had come when the stage began.
+    pub(super) course: &'a Course,
 }
 
 impl<'a> Situation<'a> {
@@ -78,11 +74,14 @@ impl<'a> Situation<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Evaluated {
     pub(super) report: CheckReport,
+    /// What a check proves that is judged stage by stage.
     pub(super) proof: Option<Proof>,
+    /// What counts prove, over the whole rollout.
+    pub(super) counts: Option<CountsProof>,
     /// What a plan can be made of.
-    plannable: Plannable,
+    pub(super) plannable: Plannable,
     /// What an undecided check's data cannot show, whatever the plan.
-    blind_spot: Option<String>,
+    pub(super) blind_spot: Option<String>,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -90,18 +89,22 @@ impl From<CheckReport> for Evaluated {
         Self {
             report,
             proof: None,
+            counts: None,
             plannable: Plannable::default(),
             blind_spot: None,
         }
     }
 }
 
-/// Judges one check.
-pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) -> Evaluated {
-    let mut report = empty_report(check, check.method, check.may_roll_back);
+/// Looks at one check: all that can be said of it by itself.
+pub(super) fn look(check: &Check, situation: Situation<'_>, levels: Levels) -> Looked {
+    let report = empty_report(check, check.method, check.may_roll_back);
     if !check.counts_at(situation.stage.traffic_percent) {
-        report.counts = false;
         let reason = "at 100 % traffic there is no control to compare with; it stopped counting";
+        let report = CheckReport {
+            counts: false,
+            ..report
+        };
         return without_data(report, ReasonCode::NoControl, reason).into();
     }
     let name = &check.measured.name;
@@ -118,37 +121,43 @@ pub(super) fn evaluate(check: &Check, situation: Situation<'_>, levels: Levels) 
     {
         return without_data(report, fault.code.into(), &fault.message).into();
     }
-    let evaluated = match found {
+    if let Some(warning) = situation.data.source_warnings.get(name)
+        && !matches!(found, None | Some(MetricData::Fault(_)))
+    {
+        let mut report = report;
+        report.outcome = Outcome::Undecided;
+        report.reason_code = ReasonCode::PartialData;
+        let why = format!("the source says its data is partial: {warning}");
+        return with_sentence(report, &why).into();
+    }
+    match found {
         None => {
-            return without_data(
-                report,
-                ReasonCode::NoData,
-                "nothing was read for its metric",
-            )
-            .into();
+            let why = "nothing was read for its metric";
+            without_data(report, ReasonCode::NoData, why).into()
         }
         Some(MetricData::Fault(fault)) => {
-            return without_data(report, fault.code.into(), &fault.message).into();
+            without_data(report, fault.code.into(), &fault.message).into()
         }
-        Some(MetricData::Counts(counts)) => on_countable(report, check, counts, situation, levels),
+        Some(MetricData::Counts(counts)) => counts::look(report, check, counts, situation, levels),
         Some(MetricData::Histogram(histogram)) => {
-            on_histogram(report, check, histogram, situation, levels)
+            let evaluated = on_histogram(report, check, histogram, situation, levels);
+            finished(evaluated, check, situation).into()
         }
-        Some(MetricData::Gauge(values)) => on_gauge(report, check, values, situation, levels),
-    };
+        Some(MetricData::Gauge(values)) => {
+            let evaluated = on_gauge(report, check, values, situation, levels);
+            finished(evaluated, check, situation).into()
+        }
+    }
+}
+
+/// Adds to what was concluded what is still needed, and what the data cannot show.
+pub(super) fn finished(evaluated: Evaluated, check: &Check, situation: Situation<'_>) -> Evaluated {
     let mut evaluated = with_outlook(evaluated, check, situation);
     if let (Some(blind_spot), Outcome::Undecided) =
         (&evaluated.blind_spot, evaluated.report.outcome)
     {
         let reason = format!("{}; {blind_spot}", evaluated.report.reason);
         evaluated.report.reason = text::one_line(&reason);
-    }
-    if let Some(warning) = situation.data.source_warnings.get(name) {
-        let mut report = evaluated.report;
-        report.outcome = Outcome::Undecided;
-        report.reason_code = ReasonCode::PartialData;
-        let why = format!("the source says its data is partial: {warning}");
-        return with_sentence(report, &why).into();
     }
     evaluated
 }
@@ -167,149 +176,8 @@ pub(super) fn totals(counts: &PairedCounts, together: bool) -> Populations<ArmCo
     .totals()
 }
 
-fn on_countable(
-    report: CheckReport,
-    check: &Check,
-    counts: &PairedCounts,
-    situation: Situation<'_>,
-    levels: Levels,
-) -> Evaluated {
-    if let Some(why) = untestable(check) {
-        return undecided(report, &why).into();
-    }
-    let counts = absence::countable(check, counts, situation.data);
-    on_counts(report, check, &counts, situation, levels)
-}
-
-fn on_counts(
-    mut report: CheckReport,
-    check: &Check,
-    counts: &PairedCounts,
-    situation: Situation<'_>,
-    levels: Levels,
-) -> Evaluated {
-    let strata = Strata::of(counts).filter(|_| check.is_relative());
-    let totals = match &strata {
-        Some(strata) => strata.at_the_canarys_mix(),
-        None => totals(counts, check.is_relative()),
-    };
-    let scale = Scale::of(&check.measured);
-    let arm = |arm: ArmCount| {
-        (arm.exposure > 0.0).then(|| ArmReport {
-            events: Some(arm.events),
-            total: Some(arm.exposure),
-            estimate: estimate(arm),
-            interval: scale.interval(arm, levels.compliance),
-            bracket: None,
-        })
-    };
-    report.compared = strata.as_ref().map(Strata::told);
-    report.control = arm(totals.control);
-    report.canary = arm(totals.canary);
-    report.ratio = ratio_of_counts(scale, totals, levels.compliance);
-    if scale == Scale::Share {
-        report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
-    }
-    if let Some((code, why)) = nothing_counted(check, situation, counts, totals) {
-        return without_data(report, code, &why).into();
-    }
-    let wrong = misleading(check, strata.as_ref(), totals, situation);
-    if let Some(why) = wrong {
-        return without_data(report, ReasonCode::OtherMix, &why).into();
-    }
-    let claims = Claims {
-        scale,
-        violation: Some(Claim {
-            limit: check.limit,
-            totals,
-        }),
-        compliance: Some(Claim {
-            limit: check.promotion_limit,
-            totals,
-        }),
-    };
-    match report.method {
-        Method::Kayenta => {
-            let points = kayenta::count_points(counts);
-            kayenta::conclude(report, check, &points, situation.is_stage_over).into()
-        }
-        Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),
-        Method::Sequential => {
-            on_intervals(report, check, (counts, strata.as_ref()), &claims, situation)
-        }
-    }
-}
-
-/// Decides counts by what each interval of the grid proves, or each stratum of it.
-fn on_intervals(
-    mut report: CheckReport,
-    check: &Check,
-    (counts, strata): (&PairedCounts, Option<&Strata>),
-    claims: &Claims,
-    situation: Situation<'_>,
-) -> Evaluated {
-    let grid = situation.data.grid;
-    let intervals = match strata {
-        Some(strata) => strata.on_every_interval(grid.intervals()),
-        None => on_every_interval(&counts.intervals, grid.intervals()),
-    };
-    let held = |limit| {
-        vec![Held {
-            limit,
-            intervals: intervals.clone(),
-            per_interval: strata.map_or(1, Strata::per_interval),
-            // The noise of the whole tells nothing of that within a stratum.
-            history: match strata {
-                Some(_) => None,
-                None => situation.noise_before(&check.measured.name, None, limit),
-            },
-        }]
-    };
-    let (violation, compliance) = (held(check.limit), held(check.promotion_limit));
-    let scale = Scale::of(&check.measured);
-    let proof = evidence::of_counts(scale, &violation, &compliance, situation.budget);
-    let anytime = anytime_ratio(&intervals, proof.relative_noise, situation.budget);
-    report.ratio = match (strata, report.ratio) {
-        // The ratio of sums of other mixes says nothing.
-        (Some(_), Some(ratio)) => anytime.map(|anytime| RatioReport {
-            estimate: ratio.estimate,
-            ..anytime
-        }),
-        _ => anytime,
-    };
-    let mut evaluated = conclude_proof(report, check, proof, claims.into(), situation);
-    let factor = match check.promotion_limit {
-        Limit::AtMost { ratio, .. } => ratio,
-        Limit::AtLeast { .. } | Limit::Within { .. } => None,
-    };
-    if let (Outcome::Pass, Some(strata), Some(factor)) = (evaluated.report.outcome, strata, factor)
-        && let Ok(confidence) = Confidence::new(situation.pipeline.analysis.confidence)
-        && let Some(why) = strata.beyond(factor, confidence)
-    {
-        evaluated.report = undecided(evaluated.report, &why);
-    }
-    evaluated
-}
-
-/// Why the counts of both populations cannot be compared: other mixes of requests, or strata that are none.
-fn misleading(
-    check: &Check,
-    strata: Option<&Strata>,
-    totals: Populations<ArmCount>,
-    situation: Situation<'_>,
-) -> Option<String> {
-    match strata {
-        Some(strata) => strata.wrong(),
-        None if check.is_relative() => {
-            let mixes = &situation.data.findings.mixes;
-            misled(check, mixes.get(&check.measured.name)?, totals)
-        }
-        None => None,
-    }
-}
-
 /// A report of data that is there, but of new pods only.
-fn still_new(report: CheckReport) -> CheckReport {
+pub(super) fn still_new(report: CheckReport) -> CheckReport {
     undecided(
         report,
         "in every interval so far a pod of the canary was new, and new pods are slow",
@@ -317,7 +185,7 @@ fn still_new(report: CheckReport) -> CheckReport {
 }
 
 /// As [`nothing_seen`], of counts whose sums together are given.
-fn nothing_counted(
+pub(super) fn nothing_counted(
     check: &Check,
     situation: Situation<'_>,
     counts: &PairedCounts,
@@ -560,7 +428,7 @@ fn on_differences(
 }
 
 /// Concludes from claims on counts in a single look, and plans what an open one still needs.
-fn conclude_claims(
+pub(super) fn conclude_claims(
     report: CheckReport,
     check: &Check,
     claims: &Claims,
@@ -599,40 +467,42 @@ fn conclude_proof(
         rollback_at: e_value(threshold),
         promote: proof.compliance.map(e_value),
         promote_at: e_value(budget.promotion.log_threshold()),
-        dispersion: proof.dispersion,
+        dispersion: proof.dispersion.map(|noise| noise.value),
         dispersion_from: proof.dispersion_from,
     });
     let shown = Shown::of(false, is_control_violated, proof.is_kept);
     Evaluated {
-        report: conclude(report, check, shown),
         proof: Some(proof),
         plannable,
-        blind_spot: None,
+        ..Evaluated::from(conclude(report, check, shown))
     }
 }
 
 /// Tells what a stage of this length can see at today's traffic, and what an open check needs.
 fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_>) -> Evaluated {
-    let Evaluated {
-        report,
-        proof: Some(proof),
-        plannable,
-        ..
-    } = &mut evaluated
-    else {
+    let Some(violation) = evaluated.plannable.violation.first().copied() else {
         return evaluated;
     };
-    let Some(violation) = plannable.violation.first().copied() else {
-        return evaluated;
+    let noise = match (&evaluated.counts, &evaluated.proof) {
+        (Some(counts), _) => counts.dispersion,
+        (None, Some(proof)) => proof.dispersion,
+        (None, None) => return evaluated,
     };
     let grid = situation.data.grid;
     let budget = situation.budget;
+    let place = situation
+        .stage
+        .checks
+        .iter()
+        .position(|one| std::ptr::eq(one, check));
+    let share = place.and_then(|place| situation.course.share(situation.stage, place));
     let outlook = Outlook {
         scale: Scale::of(&check.measured),
+        interval_seconds: grid.interval_ms() as f64 / 1_000.0,
         intervals: grid.intervals(),
         longest_intervals: situation.stage_intervals,
-        dispersion: proof.dispersion,
-        rollback: alone(check, situation).unwrap_or(budget.rollback),
+        noise,
+        rollback: share.map_or(budget.rollout, |share| budget.rollback_alone(share)),
         promotion: budget.promotion,
     };
     // The ratio of tail shares at a bucket bound would mean nothing to the reader.
@@ -643,7 +513,10 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
         | MetricKind::Gauge { .. }
         | MetricKind::PerRequest { .. } => true,
     };
-    if is_of_counts && alone(check, situation).is_some() {
+    let Evaluated {
+        report, plannable, ..
+    } = &mut evaluated;
+    if is_of_counts && share.is_some() {
         report.detectable_ratio = outlook.detectable_ratio(violation);
     }
     let is_open =
@@ -665,37 +538,6 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
     evaluated
 }
 
-/// The accepted false rollbacks of one check alone; nothing for one that may not roll back.
-fn alone(check: &Check, situation: Situation<'_>) -> Option<ErrorRate> {
-    share_of_votes(check, &situation.stage.checks)
-        .map(|share| situation.budget.rollback_alone(share))
-}
-
-/// The ratio of counts with an interval that may be looked at after every interval of the window.
-///
-/// Each of its ends is held to the accepted false rollbacks, as the evidence is: the confidence
-/// is that of both together.
-fn anytime_ratio(
-    intervals: &[IntervalCounts],
-    noise: Option<Dispersion>,
-    budget: Budget,
-) -> Option<RatioReport> {
-    let noise = noise.unwrap_or_else(|| {
-        let mut noise = NoiseState::relative(None);
-        for counts in intervals {
-            noise.push(counts);
-        }
-        noise.dispersion(0)
-    });
-    let both_ends = ErrorRate::new(2.0 * budget.rollback.value()).ok()?;
-    let ratio = ratio_interval(intervals, noise, both_ends)?;
-    Some(RatioReport {
-        estimate: ratio.value?,
-        interval: Some(ratio.interval),
-        confidence: 1.0 - both_ends.value(),
-    })
-}
-
 /// `exp`, bounded so that it stays a number that JSON can tell.
 pub(super) fn e_value(log_evidence: f64) -> f64 {
     libm::exp(log_evidence.min(690.0))
@@ -711,44 +553,5 @@ fn ratio_of_estimates(
         estimate,
         interval: None,
         confidence,
-    })
-}
-
-fn ratio_of_counts(
-    scale: Scale,
-    totals: Populations<ArmCount>,
-    confidence: Confidence,
-) -> Option<RatioReport> {
-    let ratio = match scale {
-        Scale::Share => proportion_ratio(count(totals.canary)?, count(totals.control)?, confidence),
-        Scale::Rate => rate_ratio(
-            (totals.canary.events, totals.canary.exposure),
-            (totals.control.events, totals.control.exposure),
-            confidence,
-        ),
-    }?;
-    Some(RatioReport {
-        estimate: ratio.value?,
-        interval: Some(ratio.interval),
-        confidence: confidence.value(),
-    })
-}
-
-fn count(arm: ArmCount) -> Option<Count> {
-    Count::new(arm.events, arm.exposure).ok()
-}
-
-fn wilson_report(
-    better: Better,
-    totals: Populations<ArmCount>,
-    confidence: Confidence,
-) -> Option<WilsonReport> {
-    let intervals = totals.map(|arm| Scale::Share.interval(arm, confidence));
-    let difference =
-        newcombe_difference(count(totals.canary)?, count(totals.control)?, confidence)?;
-    Some(WilsonReport {
-        confidence: confidence.value(),
-        classification: classify(intervals.control?, intervals.canary?, better),
-        difference: Some(difference.interval),
     })
 }

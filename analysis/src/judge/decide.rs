@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
-use crate::pipeline::{OnInconclusive, SplitCheck, Stage};
-use crate::sequential::FEWEST_STAGE_INTERVALS;
+use crate::pipeline::{OnInconclusive, SplitCheck};
+use crate::proof::FEWEST_INTERVALS;
 use crate::text;
 
 use super::age::{Age, least_minutes};
@@ -14,6 +14,7 @@ use super::check::Situation;
 use super::kill_switch::KillSwitch;
 use super::levels::rolls_back;
 use super::model::{CheckReport, Outcome, ReasonCode, Verdict};
+use super::seen;
 use super::split::Mismatch;
 use super::worst::{Finding, findings, is_needed, told};
 
@@ -102,7 +103,7 @@ fn too_early(situation: Situation<'_>, age: Age) -> Option<Decision> {
         return None;
     }
     let reason = format!(
-        "no stage is promoted before {FEWEST_STAGE_INTERVALS} intervals and {} are over",
+        "no stage is promoted before {FEWEST_INTERVALS} intervals and {} are over",
         text::minutes(least_minutes(stage))
     );
     Some(Decision::hold(ReasonCode::WarmingUp, reason))
@@ -198,12 +199,20 @@ fn nothing_passed(situation: Situation<'_>, checks: &[CheckReport], age: Age) ->
 /// what the stage could have seen at all.
 pub(super) fn at_the_longest_duration(
     rule: OnInconclusive,
-    stage: &Stage,
+    situation: Situation<'_>,
     held: Decision,
     checks: &[CheckReport],
 ) -> Decision {
     if !held.may_end_by_clock {
         return held;
+    }
+    let stage = situation.stage;
+    let unseen = seen::too_little(situation, checks);
+    if let (Some(unseen), OnInconclusive::Promote | OnInconclusive::Rollback) = (unseen, rule) {
+        return Decision {
+            reason: format!("{unseen}; {}", held.reason),
+            ..held
+        };
     }
     let longest = text::minutes(stage.max_duration_minutes);
     let over = format!("after {longest} not all is shown{}", blindness(checks));

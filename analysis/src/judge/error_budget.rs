@@ -186,6 +186,7 @@ mod tests {
             regions: Vec::new(),
             rollback_point: true,
             shadow: false,
+            warm_up_seconds: None,
             checks: Vec::new(),
             inherits_checks: false,
         }

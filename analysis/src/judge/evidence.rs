@@ -18,18 +18,20 @@ use super::model::NoiseSource;
 pub(crate) struct Budget {
     /// Longest duration of the stage, in intervals.
     pub(crate) longest_intervals: usize,
-    /// The share of good canaries that this stage may roll back.
+    /// The share of good canaries that the whole rollout may roll back.
+    pub(crate) rollout: ErrorRate,
+    /// The part of it that this stage has, for what is judged stage by stage.
     pub(crate) rollback: ErrorRate,
     /// The share of bad canaries that this stage may promote.
     pub(crate) promotion: ErrorRate,
 }
 
 impl Budget {
-    /// The error rate at whose threshold evidence with this share of the weights decides alone:
+    /// The error rate at whose threshold evidence with this share of the rollout's weights decides alone:
     /// `(1 / alpha + 1) / share = 1 / rate + 1`.
     pub(crate) fn rollback_alone(&self, share: f64) -> ErrorRate {
-        let threshold = (1.0 / self.rollback.value() + 1.0) / share;
-        ErrorRate::new(1.0 / (threshold - 1.0)).unwrap_or(self.rollback)
+        let threshold = (1.0 / self.rollout.value() + 1.0) / share;
+        ErrorRate::new(1.0 / (threshold - 1.0)).unwrap_or(self.rollout)
     }
 }
 
@@ -45,9 +47,7 @@ pub(crate) struct Proof {
     /// Whether compliance is shown.
     pub(crate) is_kept: bool,
     /// The noise of the counts.
-    pub(crate) dispersion: Option<f64>,
-    /// The noise by which a comparison with the control is divided, since the window's start.
-    pub(crate) relative_noise: Option<Dispersion>,
+    pub(crate) dispersion: Option<Dispersion>,
     /// What it began with.
     pub(crate) dispersion_from: Option<NoiseSource>,
 }
@@ -110,8 +110,7 @@ pub(crate) fn of_counts(
             .map(|(log_evidence, _)| *log_evidence)
             .reduce(f64::min),
         is_kept: !shown.is_empty() && shown.iter().all(|(_, is_shown)| *is_shown),
-        dispersion: found.iter().map(|one| one.dispersion).reduce(f64::max),
-        relative_noise: found.iter().find_map(|one| one.relative_noise),
+        dispersion: found.iter().map(|one| one.dispersion).reduce(noisier),
         dispersion_from: found
             .iter()
             .map(|one| one.has_history)
@@ -126,11 +125,15 @@ pub(crate) fn of_counts(
     }
 }
 
+/// The noisier of two.
+fn noisier(one: Dispersion, other: Dispersion) -> Dispersion {
+    if other.value > one.value { other } else { one }
+}
+
 struct Found {
     path: Vec<f64>,
     control: Option<Vec<f64>>,
-    dispersion: f64,
-    relative_noise: Option<Dispersion>,
+    dispersion: Dispersion,
     has_history: bool,
 }
 
@@ -149,8 +152,7 @@ fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> O
             return Some(Found {
                 path,
                 control: None,
-                dispersion: noise.value,
-                relative_noise: Some(noise),
+                dispersion: noise,
                 has_history: config.history.is_some(),
             });
         }
@@ -162,8 +164,7 @@ fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> O
         return Some(Found {
             path,
             control: None,
-            dispersion: evidence.dispersion().value,
-            relative_noise: Some(evidence.dispersion()),
+            dispersion: evidence.dispersion(),
             has_history: config.history.is_some(),
         });
     }
@@ -175,8 +176,7 @@ fn violation_path(held: &Held<'_>, law: CountLaw, longest_intervals: usize) -> O
     Some(Found {
         path,
         control: Some(control),
-        dispersion: canary.dispersion().value,
-        relative_noise: None,
+        dispersion: canary.dispersion(),
         has_history: config.history.is_some(),
     })
 }
@@ -284,7 +284,6 @@ pub(crate) fn of_gauge(
         compliance: now,
         is_kept: now.is_some_and(|log_evidence| log_evidence >= threshold),
         dispersion: None,
-        relative_noise: None,
         dispersion_from: None,
     }
 }

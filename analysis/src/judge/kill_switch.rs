@@ -5,7 +5,9 @@
 //! seldom must not miss what one who asks often was told, and a rollback is final.
 
 use crate::interval::Confidence;
-use crate::pipeline::{Check, Method, MetricKind};
+use crate::pipeline::{Check, Limit, Method, MetricKind};
+use crate::proof::is_beyond_a_broken_control;
+use crate::sequential::IntervalCounts;
 use crate::series::{PairedCounts, PairedGauge, PairedHistogram, PairedInterval, Population};
 
 use super::absence;
@@ -162,7 +164,7 @@ fn on_counts(switch: &Check, counts: &PairedCounts, situation: Situation<'_>) ->
             violation,
             compliance: None,
         };
-        told(switch, &claims, || {
+        told(switch, &claims, Some(totals), || {
             estimate(totals.canary).map_or_else(String::new, |value| {
                 format!(
                     "{} of {} in the newest intervals",
@@ -209,7 +211,7 @@ fn on_histogram(
     ever_fired(situation, |count| {
         let from = count.saturating_sub(NEWEST_INTERVALS);
         let latency = whole.between(from, count);
-        told(switch, &latency.claims(&limits), || {
+        told(switch, &latency.claims(&limits), None, || {
             let mut seen = empty_report(switch, Method::Wilson, true);
             if let Some(levels) = levels() {
                 seen.canary = latency.reports(levels.compliance).canary;
@@ -227,9 +229,24 @@ fn levels() -> Option<Levels> {
     })
 }
 
-fn told(switch: &Check, claims: &Claims, what: impl Fn() -> String) -> KillSwitch {
+/// What a look says. `totals` are the counts that it is about, where it is about counts: beside a control that is
+/// beyond the limit too it fires where the canary is for sure far beyond the control.
+fn told(
+    switch: &Check,
+    claims: &Claims,
+    totals: Option<IntervalCounts>,
+    what: impl Fn() -> String,
+) -> KillSwitch {
+    let is_beyond_the_control = || {
+        let wants_less = matches!(switch.limit, Limit::AtMost { .. });
+        wants_less && totals.as_ref().is_some_and(is_beyond_a_broken_control)
+    };
     match levels().map(|levels| claims.shown(levels)) {
         Some(Shown::Violated) => fired(switch, &what()),
+        Some(Shown::BothViolated) if is_beyond_the_control() => {
+            let what = format!("{}, far beyond the control, which is beyond it too", what());
+            fired(switch, &what)
+        }
         Some(Shown::BothViolated) => environment(switch, &what()),
         _ => KillSwitch::Quiet,
     }

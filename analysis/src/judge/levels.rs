@@ -2,26 +2,99 @@
 
 use crate::interval::Confidence;
 use crate::pipeline::{Check, Method};
-use crate::sequential::{WeightedEvidence, adjusted_log_evidence, combined_log_evidence};
+use crate::sequential::adjusted_log_evidence;
 
-use super::check::{Evaluated, Situation, evaluate};
+use super::check::{Evaluated, Situation, finished, look};
 use super::conclude::with_sentence;
+use super::counts::{Judged, Looked, without_stream};
+use super::course::{Course, Crossing, OfStage};
 use super::evidence::Proof;
 use super::limit::Levels;
 use super::model::{CheckReport, EvidenceReport, Outcome, ReasonCode};
-use super::votes::{total_weight, weight_of_evidence};
+use super::votes::total_weight;
+
+/// What came of all checks of a stage.
+pub(super) struct All {
+    /// Their reports, in their order.
+    pub(super) reports: Vec<CheckReport>,
+    /// The rollout as far as it has come now.
+    pub(super) course: Course,
+}
 
 /// Evaluates every check: those of a single look with Holm's step-down, those of the sequential
 /// method by their evidence together.
-pub(super) fn evaluate_all(situation: Situation<'_>) -> Vec<CheckReport> {
+pub(super) fn evaluate_all(situation: Situation<'_>) -> All {
     let checks = &situation.stage.checks;
+    let mut course = situation.course.clone();
     let Ok(compliance) = Confidence::new(situation.pipeline.analysis.confidence) else {
-        return Vec::new();
+        return All {
+            reports: Vec::new(),
+            course,
+        };
     };
-    let mut evaluated: Vec<Evaluated> = first_step(situation, compliance);
+    let looked: Vec<Looked> = first_step(situation, compliance);
+    let judged: Vec<Option<&Judged>> = looked
+        .iter()
+        .map(|one| match one {
+            Looked::Done(_) => None,
+            Looked::Counts(look) => Some(&look.judged),
+        })
+        .collect();
+    let of_stage: Vec<OfStage<'_>> = looked
+        .iter()
+        .enumerate()
+        .filter_map(|(check, one)| {
+            let Looked::Done(one) = one else {
+                return None;
+            };
+            let votes = one.report.counts && one.report.may_roll_back;
+            let proof = one.proof.as_ref().filter(|_| votes)?;
+            Some(OfStage {
+                check,
+                path: proof
+                    .violation
+                    .get(..environment_from(proof, situation))
+                    .unwrap_or_default(),
+            })
+        })
+        .collect();
+    let read = (situation.data, situation.budget.rollout);
+    let walked = course.walk(situation.stage, read, &judged, &of_stage);
+    let mut evaluated: Vec<Evaluated> = looked
+        .into_iter()
+        .zip(checks)
+        .enumerate()
+        .map(|(place, (one, check))| match one {
+            Looked::Done(evaluated) => *evaluated,
+            Looked::Counts(look) => match walked.proofs.get(place).and_then(Option::as_ref) {
+                Some(proof) => {
+                    let concluded = look.concluded(check, proof, situation);
+                    finished(concluded, check, situation)
+                }
+                None => without_stream(*look).into(),
+            },
+        })
+        .collect();
     step_down(situation, compliance, &mut evaluated);
-    combine_evidence(checks, situation, &mut evaluated);
-    evaluated.into_iter().map(|one| one.report).collect()
+    tell_shares(situation, &mut evaluated);
+    if let Some(crossing) = &walked.crossing {
+        blame_the_broken(crossing, situation, &mut evaluated);
+    }
+    mark_the_others(checks, situation, &mut evaluated);
+    All {
+        reports: evaluated.into_iter().map(|one| one.report).collect(),
+        course,
+    }
+}
+
+/// The interval from which on the control breaks an absolute limit too: then the environment is to blame.
+fn environment_from(proof: &Proof, situation: Situation<'_>) -> usize {
+    let threshold = situation.budget.rollback.log_threshold();
+    let control = proof.control_violation.as_deref().unwrap_or_default();
+    let beyond = control
+        .iter()
+        .position(|log_evidence| *log_evidence >= threshold);
+    beyond.unwrap_or(proof.violation.len())
 }
 
 /// Whether a report's failure rolls back.
@@ -44,12 +117,12 @@ fn levels(compliance: Confidence, weight: f64, total_weight: f64) -> Levels {
     }
 }
 
-fn first_step(situation: Situation<'_>, compliance: Confidence) -> Vec<Evaluated> {
+fn first_step(situation: Situation<'_>, compliance: Confidence) -> Vec<Looked> {
     let checks = &situation.stage.checks;
     let total = total_weight(checks);
     checks
         .iter()
-        .map(|check| evaluate(check, situation, levels(compliance, check.weight, total)))
+        .map(|check| look(check, situation, levels(compliance, check.weight, total)))
         .collect()
 }
 
@@ -80,9 +153,11 @@ fn step_down(situation: Situation<'_>, compliance: Confidence, evaluated: &mut [
             let (Some(check), Some(slot)) = (checks.get(index), evaluated.get_mut(index)) else {
                 continue;
             };
-            let again = evaluate(check, situation, levels(compliance, check.weight, total));
-            if rolls_back(&again.report) {
-                *slot = again;
+            let again = look(check, situation, levels(compliance, check.weight, total));
+            if let Looked::Done(again) = again
+                && rolls_back(&again.report)
+            {
+                *slot = *again;
                 found_more = true;
             }
         }
@@ -101,129 +176,54 @@ fn is_stepped_down(method: Method) -> bool {
     }
 }
 
-/// One check's part in the evidence of all.
-struct Vote<'a> {
-    index: usize,
-    weight: f64,
-    proof: &'a Proof,
-    /// The interval from which the control, too, is beyond the limit: the environment.
-    environment_from: usize,
-}
-
-impl Vote<'_> {
-    fn at(&self, interval: usize) -> f64 {
-        if interval >= self.environment_from {
-            return 0.0;
-        }
-        self.proof.violation.get(interval).copied().unwrap_or(0.0)
-    }
-
-    /// The strongest evidence at any interval so far.
-    fn strongest(&self, intervals: usize) -> f64 {
-        (0..intervals)
-            .map(|interval| self.at(interval))
-            .fold(0.0, f64::max)
+/// `ln E` of a check at each interval.
+fn path_of(one: &Evaluated) -> &[f64] {
+    match (&one.counts, &one.proof) {
+        (Some(counts), _) => &counts.violation,
+        (None, Some(proof)) => &proof.violation,
+        (None, None) => &[],
     }
 }
 
-/// The evidence of all checks at the same interval, weighted: a rollback when it ever crosses
-/// the threshold. Valid under any dependence between the checks.
+/// Names those to blame: proven when all together first were, or on their own since.
 ///
-/// Source: docs/design/statistics.md, "10. Many checks"; V. Vovk and R. Wang, "E-values:
-/// calibration, combination and applications", Annals of Statistics 49 (2021).
-fn combine_evidence(checks: &[Check], situation: Situation<'_>, evaluated: &mut [Evaluated]) {
-    let threshold = situation.budget.rollback.log_threshold();
-    let is_beyond = |log_evidence: &f64| *log_evidence >= threshold;
-    // Weights are fixed by the pipeline, also for a check without data, whose evidence is 1.
-    // One that may only hold, such as a gauge with a tight limit, takes nothing from the others.
-    let total = weight_of_evidence(checks);
-    let votes: Vec<Vote<'_>> = checks
-        .iter()
-        .zip(evaluated.iter())
-        .enumerate()
-        .filter(|(_, (_, one))| one.report.counts && one.report.may_roll_back)
-        .filter_map(|(index, (check, one))| {
-            let proof = one.proof.as_ref()?;
-            let control = proof.control_violation.as_deref().unwrap_or_default();
-            let environment_from = control.iter().position(is_beyond).unwrap_or(usize::MAX);
-            Some(Vote {
-                index,
-                weight: check.weight / total,
-                proof,
-                environment_from,
-            })
-        })
-        .collect();
-    let missing = (1.0 - votes.iter().map(|vote| vote.weight).sum::<f64>()).max(0.0);
-    let crossed = (0..situation.data.grid.intervals()).find(|interval| {
-        let mut evidence: Vec<WeightedEvidence> = votes
-            .iter()
-            .map(|vote| WeightedEvidence {
-                weight: vote.weight,
-                log_evidence: vote.at(*interval),
-            })
-            .collect();
-        evidence.push(WeightedEvidence {
-            weight: missing,
-            log_evidence: 0.0,
-        });
-        is_beyond(&combined_log_evidence(&evidence))
-    });
-    let shares: Vec<(usize, f64)> = votes.iter().map(|vote| (vote.index, vote.weight)).collect();
-    let Some(interval) = crossed else {
-        tell_shares(&shares, threshold, evaluated);
-        mark_the_others(checks, situation, evaluated);
-        return;
-    };
-    let at_crossing: Vec<f64> = votes.iter().map(|vote| vote.at(interval)).collect();
+/// Source: docs/design/statistics.md, "10. Many checks"; V. Vovk and R. Wang, "E-values: calibration, combination
+/// and applications", Annals of Statistics 49 (2021).
+fn blame_the_broken(crossing: &Crossing, situation: Situation<'_>, evaluated: &mut [Evaluated]) {
+    let threshold = situation.budget.rollout.log_threshold();
+    let is_beyond = |log_evidence: f64| log_evidence >= threshold;
+    let at_crossing: Vec<f64> = crossing.votes.iter().map(|(.., log)| *log).collect();
     let adjusted = adjusted_log_evidence(&at_crossing);
-    let largest = votes
-        .iter()
-        .zip(&at_crossing)
-        .max_by(|a, b| {
-            let share =
-                |(vote, log_evidence): &(&Vote<'_>, &f64)| libm::log(vote.weight) + **log_evidence;
-            share(a).total_cmp(&share(b))
-        })
-        .map(|(vote, _)| vote.index);
-    // To blame are those proven when all together first were, and those proven on their own since.
-    let blamed: Vec<(usize, f64, f64)> = votes
-        .iter()
-        .zip(&at_crossing)
-        .zip(&adjusted)
-        .filter_map(|((vote, log_evidence), adjusted)| {
-            let strongest = vote.strongest(situation.data.grid.intervals());
-            let is_proven_alone = is_beyond(&(strongest + libm::log(vote.weight)));
-            (is_beyond(adjusted) || Some(vote.index) == largest || is_proven_alone).then_some((
-                vote.index,
-                strongest.max(*log_evidence),
-                vote.weight,
-            ))
-        })
-        .collect();
-    tell_shares(&shares, threshold, evaluated);
-    for (index, log_evidence, weight) in blamed {
-        if let Some(one) = evaluated.get_mut(index) {
-            blame(one, log_evidence, weight, situation);
+    let largest = crossing.votes.iter().max_by(|one, other| {
+        let share = |vote: &(usize, f64, f64)| libm::log(vote.1) + vote.2;
+        share(one).total_cmp(&share(other))
+    });
+    let largest = largest.map(|(check, ..)| *check);
+    for ((check, weight, log_evidence), adjusted) in crossing.votes.iter().zip(adjusted) {
+        let Some(one) = evaluated.get_mut(*check) else {
+            continue;
+        };
+        let strongest = path_of(one).iter().copied().fold(0.0, f64::max);
+        let is_proven_alone = is_beyond(strongest + libm::log(*weight));
+        if is_beyond(adjusted) || Some(*check) == largest || is_proven_alone {
+            blame(one, strongest.max(*log_evidence), *weight, situation);
         }
     }
-    mark_the_others(checks, situation, evaluated);
 }
 
 /// Tells each check where its evidence alone would be enough.
-fn tell_shares(shares: &[(usize, f64)], threshold: f64, evaluated: &mut [Evaluated]) {
-    for (index, weight) in shares {
-        if let Some(told) = evaluated
-            .get_mut(*index)
-            .and_then(|one| one.report.evidence.as_mut())
-        {
-            told.rollback_at = super::check::e_value(threshold) / weight;
+fn tell_shares(situation: Situation<'_>, evaluated: &mut [Evaluated]) {
+    let threshold = situation.budget.rollout.log_threshold();
+    for (place, one) in evaluated.iter_mut().enumerate() {
+        let share = situation.course.share(situation.stage, place);
+        if let (Some(share), Some(told)) = (share, one.report.evidence.as_mut()) {
+            told.rollback_at = super::check::e_value(threshold) / share;
         }
     }
 }
 
 fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situation<'_>) {
-    let threshold = situation.budget.rollback.log_threshold();
+    let threshold = situation.budget.rollout.log_threshold();
     let report = &mut one.report;
     report.outcome = Outcome::Fail;
     report.reason_code = ReasonCode::CheckFailed;
@@ -252,20 +252,20 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
 
 /// A check that only warns, or that by the file may only hold, fails on its own evidence.
 fn mark_the_others(checks: &[Check], situation: Situation<'_>, evaluated: &mut [Evaluated]) {
-    let threshold = situation.budget.rollback.log_threshold();
     for (check, one) in checks.iter().zip(evaluated) {
-        let is_broken = one
-            .proof
-            .as_ref()
-            .is_some_and(|proof| proof.violation.iter().any(|log| *log >= threshold));
+        let threshold = match one.counts {
+            Some(_) => situation.budget.rollout.log_threshold(),
+            None => situation.budget.rollback.log_threshold(),
+        };
+        let largest = path_of(one)
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max);
         if check.fails_alone()
-            && is_broken
+            && largest >= threshold
             && one.report.counts
             && one.report.reason_code != ReasonCode::Environment
         {
-            let largest = one.proof.as_ref().map_or(threshold, |proof| {
-                proof.violation.iter().copied().fold(threshold, f64::max)
-            });
             blame(one, largest, 1.0, situation);
         }
     }

@@ -4,6 +4,7 @@
 
 use crate::data::{HistoryData, MeasuredHistory, MeasuredNoise, MetricData, with_data};
 use crate::pipeline::{MetricKind, Stage};
+use crate::proof::PastNoise;
 use crate::sequential::{
     AbsoluteLimit, IntervalCounts, NoiseHistory, SequentialError, Side, on_every_interval,
 };
@@ -67,19 +68,27 @@ fn add(
     let Some(intervals) = intervals() else {
         return;
     };
-    let measured = match limit {
-        None => NoiseHistory::measure(&intervals),
+    let (measured, past) = match limit {
+        None => (
+            NoiseHistory::measure(&intervals),
+            PastNoise::measure(&intervals),
+        ),
         Some(limit) => {
             let canary: Vec<ArmCount> = intervals.iter().map(|counts| counts.canary).collect();
-            NoiseHistory::measure_absolute(&canary, &limit)
+            (
+                NoiseHistory::measure_absolute(&canary, &limit),
+                PastNoise::measure_alone(&intervals),
+            )
         }
     };
-    if let Some(history) = measured {
+    let past = past.filter(|_| bound.is_none());
+    if measured.is_some() || past.is_some() {
         found.add(MeasuredNoise {
             metric: metric.to_owned(),
             bound,
             limit: value,
-            history,
+            history: measured,
+            past,
         });
     }
 }

@@ -9,6 +9,8 @@ pub(crate) mod age;
 mod bounds;
 mod check;
 mod conclude;
+mod counts;
+mod course;
 mod decide;
 mod error_budget;
 pub(crate) mod evidence;
@@ -25,6 +27,7 @@ mod members;
 mod model;
 mod needs;
 mod populations;
+mod seen;
 mod silence;
 mod split;
 pub(crate) mod stage;
@@ -34,13 +37,15 @@ pub(crate) mod warm_up;
 mod warnings;
 mod watching;
 mod worst;
+mod young;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use crate::text::minutes as duration_text;
 pub use age::is_stage_over;
+pub use course::Course;
 pub use error_budget::{BudgetReport, guard, remaining_share};
 pub use measuring::measure_noise;
 pub use model::*;
-pub use stage::{judge, rollback_to_percent};
+pub use stage::{after_stage, judge, judge_within, rollback_to_percent};

@@ -115,6 +115,13 @@ reason_codes! {
         "warming_up",
         "Wait until it is over."
     ),
+    /// Not proven, but a single look says that the canary is beyond the check's own limit.
+    Suspected = (
+        "suspected",
+        "Look at the canary before anybody promotes it. It is asked again at every interval: what chance \
+         has made goes away, what is broken will be proven. A wider limit, more traffic or a longer stage \
+         decide it sooner."
+    ),
     /// The control breaks the same limit: the environment is to blame.
     Environment = (
         "environment",
@@ -453,6 +460,8 @@ pub enum WarningCode {
     PopulationsDifferInKind,
     /// The pods of one population are busier than those of the other.
     UnevenLoad,
+    /// No process of the canary lives as long as a warm-up, so that they are judged from their start.
+    ShortLivedProcesses,
     /// The whole service has spent its error budget, or nobody can tell.
     ErrorBudget,
 }

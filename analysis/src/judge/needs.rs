@@ -1,7 +1,8 @@
 //! How much longer, or how much more traffic, an undecided check takes, and what its stage can see.
 
 use crate::pipeline::{Check, Limit, MetricKind};
-use crate::sequential::{ErrorRate, ExpectedTraffic, IntervalCounts, Pace, Prospect};
+use crate::proof::{Counted, ExpectedNoise, intervals_to_promote, intervals_to_roll_back};
+use crate::sequential::{Dispersion, ErrorRate, IntervalCounts};
 use crate::series::{ArmCount, Grid};
 
 use super::absence;
@@ -95,22 +96,18 @@ pub(super) fn projected(report: &CheckReport, intervals: f64, grid: Grid) -> Nee
 pub(super) struct Outlook {
     /// The law of the counts.
     pub(super) scale: Scale,
+    /// The length of an interval.
+    pub(super) interval_seconds: f64,
     /// Intervals seen.
     pub(super) intervals: usize,
     /// Intervals of the stage's longest duration.
     pub(super) longest_intervals: f64,
     /// The noise that was measured.
-    pub(super) dispersion: Option<f64>,
+    pub(super) noise: Option<Dispersion>,
     /// The accepted false rollbacks of this check alone.
     pub(super) rollback: ErrorRate,
     /// The accepted false promotions.
     pub(super) promotion: ErrorRate,
-}
-
-/// A plan against the control, and its limit as a ratio.
-struct Relative {
-    plan: Prospect,
-    limit: f64,
 }
 
 impl Outlook {
@@ -122,19 +119,18 @@ impl Outlook {
         let to_roll_back = claims
             .violation
             .iter()
-            .filter_map(|claim| self.intervals_to_roll_back(*claim, rollback))
+            .filter_map(|claim| self.to_roll_back(*claim, &self.expected(*claim), rollback))
             .reduce(f64::min);
         // Every claim must be kept.
         let to_promote: Option<Vec<f64>> = claims
             .compliance
             .iter()
-            .map(|claim| self.intervals_to_promote(*claim))
+            .map(|claim| self.to_promote(*claim, &self.expected(*claim)))
             .collect();
         let to_promote = to_promote.and_then(|each| each.into_iter().reduce(f64::max));
         [to_roll_back, to_promote]
             .into_iter()
             .flatten()
-            .filter(|intervals| intervals.is_finite())
             .reduce(f64::min)
             // What is not decided yet takes at least one interval more.
             .map(|needed| needed.max(self.intervals as f64 + 1.0))
@@ -154,44 +150,109 @@ impl Outlook {
             }
             _ => (claim, self.rollback),
         };
-        let relative = self.relative(claim, rate)?;
-        relative
-            .plan
-            .detectable_ratio(relative.limit, self.longest_intervals)
+        let (ratio, is_above) = ratio_of(claim.limit)?;
+        let expected = self.expected(claim);
+        let control = estimate(expected.control)?;
+        let is_found = |times: f64| {
+            let as_bad = with_canary(&expected, times * control);
+            let needed = self.to_roll_back(claim, &as_bad, rate);
+            needed.is_some_and(|needed| needed <= self.longest_intervals)
+        };
+        let furthest = if is_above {
+            MOST_TIMES
+        } else {
+            1.0 / MOST_TIMES
+        };
+        nearest(ratio, furthest, is_found)
     }
 
     /// How many times the traffic would let the stage promote a canary as good as its control.
     pub(super) fn traffic_factor(&self, claim: Claim) -> Option<f64> {
-        let relative = self.relative(claim, self.rollback)?;
-        relative
-            .plan
-            .traffic_factor_to_promote(relative.limit, self.longest_intervals)
-            .filter(|factor| *factor > 1.0)
+        ratio_of(claim.limit)?;
+        let expected = self.as_good(claim)?;
+        let is_enough = |factor: f64| {
+            let busier = expected.map(|arm| ArmCount {
+                events: arm.events * factor,
+                exposure: arm.exposure * factor,
+            });
+            self.is_promoted(claim, &busier)
+        };
+        if is_enough(1.0) {
+            return None;
+        }
+        nearest(1.0, MOST_TRAFFIC, is_enough)
     }
 
     /// The promotion ratio that the stage could show of a canary as good as its control.
     pub(super) fn provable_ratio(&self, claim: Claim) -> Option<f64> {
-        let relative = self.relative(claim, self.rollback)?;
-        relative.plan.provable_ratio(self.longest_intervals)
+        let (_, is_above) = ratio_of(claim.limit)?;
+        let expected = self.as_good(claim)?;
+        let is_shown = |ratio: f64| {
+            let limit = match claim.limit {
+                Limit::AtMost { offset, .. } => Limit::relative(true, ratio, offset),
+                Limit::AtLeast { offset, .. } => Limit::relative(false, ratio, offset),
+                Limit::Within { .. } => return false,
+            };
+            self.is_promoted(Claim { limit, ..claim }, &expected)
+        };
+        let furthest = if is_above {
+            MOST_TIMES
+        } else {
+            1.0 / MOST_TIMES
+        };
+        nearest(1.0, furthest, is_shown)
     }
 
-    fn intervals_to_roll_back(&self, claim: Claim, rate: ErrorRate) -> Option<f64> {
-        let growth = self.growth(claim, Claimed::Broken)?;
-        Some(self.pace(claim, rate)?.intervals_to_roll_back(growth))
+    fn is_promoted(&self, claim: Claim, expected: &IntervalCounts) -> bool {
+        let needed = self.to_promote(claim, expected);
+        needed.is_some_and(|needed| needed <= self.longest_intervals)
     }
 
-    fn intervals_to_promote(&self, claim: Claim) -> Option<f64> {
-        let growth = self.growth(claim, Claimed::Kept)?;
-        let pace = self.pace(claim, self.rollback)?;
-        Some(pace.intervals_to_promote(growth))
+    fn to_roll_back(
+        &self,
+        claim: Claim,
+        expected: &IntervalCounts,
+        rate: ErrorRate,
+    ) -> Option<f64> {
+        let growth = growth(claim.limit, Claimed::Broken, self.scale, expected)?;
+        let unsurprising = if claim.limit.needs_control() {
+            let share = share_of_canary(expected);
+            (expected.control.events + 0.5) * share
+        } else {
+            0.5 * expected.canary.exposure * claim.limit.absolute_value().unwrap_or(0.0)
+        };
+        let interval = (self.interval_seconds, unsurprising);
+        let needed = intervals_to_roll_back(
+            growth,
+            interval,
+            &self.expected_noise(claim, expected),
+            rate,
+        )?;
+        Some(needed as f64)
     }
 
-    fn growth(&self, claim: Claim, claimed: Claimed) -> Option<f64> {
-        growth(claim.limit, claimed, self.scale, &self.per_interval(claim))
+    fn to_promote(&self, claim: Claim, expected: &IntervalCounts) -> Option<f64> {
+        let growth = growth(claim.limit, Claimed::Kept, self.scale, expected)?;
+        let noise = self.expected_noise(claim, expected);
+        Some(intervals_to_promote(growth, &noise, self.promotion)? as f64)
+    }
+
+    /// The noise that was measured, or what is assumed where there is none.
+    fn expected_noise(&self, claim: Claim, expected: &IntervalCounts) -> ExpectedNoise {
+        if let Some(noise) = self.noise {
+            return ExpectedNoise::seen(noise.value, noise.degrees_of_freedom);
+        }
+        let events = if claim.limit.needs_control() {
+            let share = share_of_canary(expected);
+            (expected.control.events + expected.canary.events) * share * (1.0 - share)
+        } else {
+            0.5 * expected.canary.exposure * claim.limit.absolute_value().unwrap_or(0.0)
+        };
+        ExpectedNoise::assumed(Counted::Events, self.interval_seconds, events)
     }
 
     /// What was seen of both populations in an interval, on the average.
-    fn per_interval(&self, claim: Claim) -> IntervalCounts {
+    fn expected(&self, claim: Claim) -> IntervalCounts {
         let intervals = self.intervals.max(1) as f64;
         claim.totals.map(|arm| ArmCount {
             events: arm.events / intervals,
@@ -199,50 +260,63 @@ impl Outlook {
         })
     }
 
-    /// The noise that was measured, or what is assumed where there is none.
-    fn pace(&self, claim: Claim, rollback: ErrorRate) -> Option<Pace> {
-        let dispersion = match self.dispersion {
-            Some(measured) => measured,
-            None if !claim.limit.needs_control() => 1.0,
-            None => {
-                let IntervalCounts { control, canary } = self.per_interval(claim);
-                ExpectedTraffic::new(canary.exposure, control.exposure, estimate(control)?)
-                    .ok()?
-                    .assumed_dispersion()
-            }
-        };
-        Some(Pace::new(dispersion, rollback, self.promotion))
+    /// The same of a canary as good as its control.
+    fn as_good(&self, claim: Claim) -> Option<IntervalCounts> {
+        let expected = self.expected(claim);
+        let control = estimate(expected.control)?;
+        Some(with_canary(&expected, control))
     }
+}
 
-    /// The plan of a claim against the control; nothing without events of the control.
-    fn relative(&self, claim: Claim, rollback: ErrorRate) -> Option<Relative> {
-        let per_interval = self.per_interval(claim);
-        let control = estimate(per_interval.control)?;
-        let traffic = ExpectedTraffic::new(
-            per_interval.canary.exposure,
-            per_interval.control.exposure,
-            control,
-        )
-        .ok()?;
-        let plan = Prospect::new(traffic, self.dispersion, rollback, self.promotion);
-        let (plan, ratio, offset) = match claim.limit {
-            Limit::AtMost {
-                ratio: Some(ratio),
-                offset,
-            } => (plan, ratio, offset),
-            Limit::AtLeast {
-                ratio: Some(ratio),
-                offset,
-            } => (plan.where_more_is_better(), ratio, offset),
-            Limit::AtMost { ratio: None, .. }
-            | Limit::AtLeast { ratio: None, .. }
-            | Limit::Within { .. } => return None,
-        };
-        Some(Relative {
-            plan,
-            // At the control's rate an offset is a part of the ratio.
-            limit: ratio + offset / control,
-        })
+/// Ratios of canary to control, and of traffic, beyond which nothing is looked for.
+const MOST_TIMES: f64 = 100.0;
+const MOST_TRAFFIC: f64 = 1e4;
+/// Halvings of the logarithm of what is looked for: to a part of a thousand.
+const HALVINGS: u32 = 14;
+
+/// The ratio of a limit to the control, and whether a bad canary is above it.
+fn ratio_of(limit: Limit) -> Option<(f64, bool)> {
+    match limit {
+        Limit::AtMost { ratio, .. } => Some((ratio?, true)),
+        Limit::AtLeast { ratio, .. } => Some((ratio?, false)),
+        Limit::Within { .. } => None,
+    }
+}
+
+/// The value nearest to `from` on the way to `furthest` for which something holds that holds from there on, by
+/// halving the logarithm; nothing where it does not hold at the furthest.
+fn nearest(from: f64, furthest: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
+    if !holds(furthest) {
+        return None;
+    }
+    let (mut near, mut far) = (libm::log(from.max(1e-6)), libm::log(furthest));
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (near + far);
+        if holds(libm::exp(middle)) {
+            far = middle;
+        } else {
+            near = middle;
+        }
+    }
+    Some(libm::exp(far))
+}
+
+fn share_of_canary(counts: &IntervalCounts) -> f64 {
+    let both = counts.canary.exposure + counts.control.exposure;
+    if both > 0.0 {
+        counts.canary.exposure / both
+    } else {
+        0.0
+    }
+}
+
+fn with_canary(counts: &IntervalCounts, rate: f64) -> IntervalCounts {
+    IntervalCounts {
+        control: counts.control,
+        canary: ArmCount {
+            events: rate * counts.canary.exposure,
+            exposure: counts.canary.exposure,
+        },
     }
 }
 

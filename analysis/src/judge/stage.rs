@@ -5,11 +5,12 @@ use crate::sequential::ErrorRate;
 
 use super::age::{Age, MILLISECONDS_PER_MINUTE, progress};
 use super::check::Situation;
+use super::course::{Course, Crossed};
 use super::decide::{Decision, at_the_longest_duration, decide};
 use super::error_budget;
 use super::evidence::Budget;
 use super::kill_switch::{KillSwitch, watch};
-use super::levels::evaluate_all;
+use super::levels::{evaluate_all, rolls_back};
 use super::model::{CheckReport, ReasonCode, StageVerdict, Verdict, Warning, WarningCode};
 use super::split::Mismatch;
 use super::warnings::warnings;
@@ -27,7 +28,22 @@ const LONGEST_INTERVALS: usize = 960;
 /// undecided ends as the pipeline says. Last, the pipeline's error budget may hold a promotion.
 ///
 /// What the data was read for says whether all of that is asked: see [`Purpose`].
+///
+/// The stage is judged by itself: as if it were all of the rollout.
 pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdict {
+    judge_within(&Course::alone(pipeline, stage), pipeline, stage, data)
+}
+
+/// Judges a stage of a rollout that has come so far. One that is none of its stages is judged by itself.
+pub fn judge_within(
+    course: &Course,
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+) -> StageVerdict {
+    if !course.has(stage) {
+        return judge(pipeline, stage, data);
+    }
     let age = Age::of(stage, data);
     let left_out = warm_up::left_out(stage, data);
     let situation = Situation {
@@ -38,11 +54,15 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         warm_up_intervals: warm_up::warm_up_intervals(stage, data),
         left_out: &left_out,
         stage_intervals: stage_intervals(stage, data),
-        budget: budget(pipeline, stage, data),
+        budget: budget(pipeline, stage, data, course.stages()),
+        course,
     };
-    let mut checks = match data.purpose {
-        Purpose::Decide | Purpose::AfterPassing => evaluate_all(situation),
-        Purpose::KillSwitches => Vec::new(),
+    let (mut checks, earlier) = match data.purpose {
+        Purpose::Decide | Purpose::AfterPassing => {
+            let all = evaluate_all(situation);
+            (all.reports, all.course.crossed().cloned())
+        }
+        Purpose::KillSwitches => (Vec::new(), None),
     };
     let switches: Vec<KillSwitch> = pipeline
         .kill_switch
@@ -57,6 +77,10 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
         decided(situation, &checks, &switches, age, mismatch),
         situation,
     );
+    let decision = match earlier {
+        Some(crossed) => crossed_before(decision, &crossed),
+        None => decision,
+    };
     checks.extend(switches.into_iter().filter_map(KillSwitch::into_report));
     let mut warnings = warnings(pipeline, stage, data, &checks);
     if decision.code != ReasonCode::SplitMismatch {
@@ -83,6 +107,57 @@ pub fn judge(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> StageVerdi
     match data.purpose {
         Purpose::Decide => error_budget::guarded(verdict, pipeline, stage, data),
         Purpose::AfterPassing | Purpose::KillSwitches => verdict,
+    }
+}
+
+/// What is left when a stage is over: the rollout as far as it has come then. `is_decided` says that a person has
+/// decided the stage, or that nothing found there acts: then all evidence begins anew.
+pub fn after_stage(
+    course: &Course,
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+    is_decided: bool,
+) -> Course {
+    if !course.has(stage) {
+        return course.clone();
+    }
+    let left_out = warm_up::left_out(stage, data);
+    let situation = Situation {
+        pipeline,
+        stage,
+        data,
+        is_stage_over: true,
+        warm_up_intervals: warm_up::warm_up_intervals(stage, data),
+        left_out: &left_out,
+        stage_intervals: stage_intervals(stage, data),
+        budget: budget(pipeline, stage, data, course.stages()),
+        course,
+    };
+    let all = evaluate_all(situation);
+    let broken = all.reports.iter().filter(|report| rolls_back(report));
+    let conditions: Vec<String> = broken.map(|report| report.condition.clone()).collect();
+    let crossed = (!conditions.is_empty()).then(|| Crossed {
+        stage: stage.id.clone(),
+        conditions,
+    });
+    all.course.leave(crossed, is_decided)
+}
+
+/// What was proven in a stage that is over rolls back whatever comes later: it was found between two stages.
+fn crossed_before(decision: Decision, crossed: &Crossed) -> Decision {
+    if decision.verdict == Verdict::Rollback {
+        return decision;
+    }
+    Decision {
+        verdict: Verdict::Rollback,
+        code: ReasonCode::CheckFailed,
+        reason: format!(
+            "{}: broken at {}, before this stage began",
+            crossed.conditions.join(", "),
+            crossed.stage
+        ),
+        may_end_by_clock: false,
     }
 }
 
@@ -115,7 +190,7 @@ fn decided(
                 return decision;
             }
             let rule = situation.pipeline.analysis.on_inconclusive;
-            at_the_longest_duration(rule, stage, decision, checks)
+            at_the_longest_duration(rule, situation, decision, checks)
         }
         Purpose::AfterPassing => watching::after_passing(checks, switches),
         Purpose::KillSwitches => watching::too_old(situation, switches),
@@ -124,9 +199,14 @@ fn decided(
 
 /// What the sequential method may spend in this stage. The accepted false rollbacks are those of
 /// the whole rollout: a stage that is judged on its own gets its part of them.
-pub(crate) fn budget(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Budget {
+pub(crate) fn budget(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+    stages: usize,
+) -> Budget {
     let settings = &pipeline.analysis;
-    let stages = pipeline.stages.len().max(1) as f64;
+    let stages = stages.max(1) as f64;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -136,6 +216,7 @@ pub(crate) fn budget(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Bu
         libm::ceil(stage_intervals(stage, data)).clamp(1.0, LONGEST_INTERVALS as f64) as usize;
     Budget {
         longest_intervals,
+        rollout: ErrorRate::new(settings.false_rollback).unwrap_or(ErrorRate::ROLLBACK),
         rollback: ErrorRate::new(settings.false_rollback / stages).unwrap_or(ErrorRate::ROLLBACK),
         promotion: ErrorRate::new(settings.false_promote).unwrap_or(ErrorRate::PROMOTION),
     }

@@ -53,6 +53,11 @@ impl Strata {
         })
     }
 
+    /// Their names.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.all.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     /// How many pairs of counts there are for each interval of the grid.
     pub(super) fn per_interval(&self) -> usize {
         self.all.len().max(1)

@@ -10,9 +10,9 @@ pub(crate) fn share_of_votes(check: &Check, checks: &[Check]) -> Option<f64> {
 }
 
 /// The sum of the weights of the checks that gather evidence and may roll back.
-pub(crate) fn weight_of_evidence(checks: &[Check]) -> f64 {
+pub(crate) fn weight_of_evidence<'a>(checks: impl IntoIterator<Item = &'a Check>) -> f64 {
     let gathers = |check: &&Check| check.method.is_valid_at_any_time();
-    total_weight(checks.iter().filter(gathers))
+    total_weight(checks.into_iter().filter(gathers))
 }
 
 /// The sum of the weights of those checks that may roll back.

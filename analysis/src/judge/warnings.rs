@@ -7,7 +7,7 @@ use crate::text;
 
 use super::bounds;
 use super::model::{CheckReport, Outcome, Warning, WarningCode};
-use super::{absence, load, populations};
+use super::{absence, load, populations, young};
 
 /// Everything to know beside the verdict.
 pub(super) fn warnings(
@@ -66,8 +66,35 @@ pub(super) fn warnings(
                 .to_owned(),
         });
     }
+    warnings.extend(short_lived(pipeline, stage, data));
     warnings.extend(load::warnings(pipeline, data));
     warnings.extend(single_look(pipeline, checks));
+    warnings
+}
+
+/// Processes that never live as long as a warm-up.
+fn short_lived(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = Vec::new();
+    for check in &stage.checks {
+        let Some(MetricData::Counts(counts)) = data.metrics.get(&check.measured.name) else {
+            continue;
+        };
+        let seconds = young::warm_up_seconds(check, stage, &pipeline.analysis);
+        let is_told = |one: &Warning| one.message.starts_with(&check.measured.name);
+        if young::Warm::of(counts, data.grid, seconds).are_short_lived
+            && !warnings.iter().any(is_told)
+        {
+            warnings.push(Warning {
+                code: WarningCode::ShortLivedProcesses,
+                message: text::one_line(&format!(
+                    "{}: no process of the canary lives longer than its warm-up of {}, so they are judged \
+                     from their start: does it crash again and again?",
+                    check.measured.name,
+                    text::minutes(seconds / 60.0)
+                )),
+            });
+        }
+    }
     warnings
 }
 

@@ -6,7 +6,7 @@ use super::meaningless::untestable;
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Condition, Method, Use};
 use super::resolve::{Subject, WrittenCheck};
-use super::settings::read_method;
+use super::settings::{read_method, read_warm_up};
 use super::yaml::Value;
 
 const CHECK_KEYS: &[&str] = &[
@@ -17,6 +17,8 @@ const CHECK_KEYS: &[&str] = &[
     "method",
     "promote_ratio",
     "rollback",
+    "warm_up",
+    "control",
 ];
 
 /// Reads a check of a stage: its text, or a mapping that holds the text under `check`.
@@ -81,6 +83,14 @@ fn read_mapping(
     let rollback = fields
         .get("rollback")
         .and_then(|value| read_rollback(value, warn_only, problems));
+    let warm_up_seconds = fields
+        .get("warm_up")
+        .and_then(|value| read_warm_up(value, problems));
+    let control = fields.get("control");
+    let ignores_control = control.is_some_and(|value| {
+        let choice = value.choice(&[("none", true)], problems);
+        choice.unwrap_or(false)
+    });
     let (condition, subject) = condition?;
     let check = WrittenCheck {
         critical,
@@ -89,8 +99,16 @@ fn read_mapping(
         method,
         promote_ratio,
         rollback,
+        warm_up_seconds,
+        ignores_control,
         ..condition
     };
+    if let (Some(control), true) = (control, check.condition.limit().needs_control()) {
+        control.problem(
+            problems,
+            "it compares with the control: `control: none` is for an absolute limit",
+        );
+    }
     let place = fields.get("promote_ratio").unwrap_or(text);
     check_promote_ratio(place, &check, &subject, settings, problems);
     let place = fields.get("method").unwrap_or(text);

@@ -1,6 +1,7 @@
 //! How many intervals a check takes at the least, whatever the traffic. Lint refuses what its stage
 //! is too short for, and the judge waits for as many: one rule.
 
+use crate::proof::FEWEST_INTERVALS;
 use crate::sequential::{FEWEST_GAUGE_INTERVALS, FEWEST_STAGE_INTERVALS};
 
 use super::model::{Check, Method, MetricKind, OnInconclusive, Stage};
@@ -37,9 +38,13 @@ impl Check {
                 | MetricKind::Quantile { .. },
             ) => 1,
         };
+        let passed = match (self.method, &self.measured.kind) {
+            (Method::Sequential, MetricKind::Quantile { .. }) => FEWEST_STAGE_INTERVALS,
+            _ => FEWEST_INTERVALS,
+        };
         FewestIntervals {
             decided,
-            passed: decided.max(FEWEST_STAGE_INTERVALS),
+            passed: decided.max(passed),
         }
     }
 }

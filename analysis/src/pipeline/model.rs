@@ -284,6 +284,15 @@ pub struct AnalysisSettings {
     pub split_check: SplitCheck,
     /// What happens when the control spans services that the canary has no part of.
     pub population_check: PopulationCheck,
+    /// What is added to the limit that a share of bad requests must be shown to stay below before a
+    /// promotion: without any failure no multiple of the control could be shown.
+    pub promote_offset: f64,
+    /// How long a new process is not judged, in seconds; by the stage's duration when absent.
+    pub warm_up_seconds: Option<u32>,
+    /// Whether the control's pods say how much pods of one version differ.
+    pub pod_spread: bool,
+    /// Whether the file gives the interval; else it follows the scrape when a rollout begins.
+    pub is_interval_given: bool,
 }
 
 impl Default for AnalysisSettings {
@@ -300,6 +309,10 @@ impl Default for AnalysisSettings {
             promote_ratio: None,
             split_check: SplitCheck::Hold,
             population_check: PopulationCheck::Hold,
+            promote_offset: 0.001,
+            warm_up_seconds: None,
+            pod_spread: true,
+            is_interval_given: false,
         }
     }
 }
@@ -329,6 +342,8 @@ pub struct Stage {
     pub rollback_point: bool,
     /// Judge without acting, in this stage.
     pub shadow: bool,
+    /// How long a new process is not judged in this stage, in seconds, where the stage says so.
+    pub warm_up_seconds: Option<u32>,
     /// What must hold.
     pub checks: Vec<Check>,
     /// Whether the checks are those of the stages before, because the stage has none.
@@ -371,6 +386,10 @@ pub struct Check {
     pub weight: f64,
     /// Whether a failure only warns.
     pub warn_only: bool,
+    /// How long a new process is not judged by this check, in seconds, where it says so.
+    pub warm_up_seconds: Option<u32>,
+    /// Whether an absolute limit is held against the canary alone, whatever the control does.
+    pub ignores_control: bool,
 }
 
 impl Check {

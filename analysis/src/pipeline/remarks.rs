@@ -467,15 +467,15 @@ canary_pipeline:
     fn a_stage_that_is_too_short_to_pass_says_which_would_not_be() {
         let short = PLAIN.replace(
             "b: {traffic_percent: 10, duration_minutes: 60",
-            "b: {traffic_percent: 10, duration_minutes: 1",
+            "b: {traffic_percent: 10, duration_minutes: 0.5",
         );
         let remarks = read(&short).remarks();
         assert_eq!(remarks.len(), 1);
         assert_eq!(remarks[0].stages, ["b"]);
         assert_eq!(
             remarks[0].message,
-            "the stage b is too short: it can roll back, but not pass in its time: that takes 8 \
-             intervals of 30 s, and it lasts at most 2 minutes: set max_duration_minutes to 4 or \
+            "the stage b is too short: it can roll back, but not pass in its time: that takes 3 \
+             intervals of 30 s, and it lasts at most 1 minutes: set max_duration_minutes to 1.5 or \
              more, or a shorter interval"
         );
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::limit::Limit;
 use super::model::{
-    AnalysisSettings, Better, Check, Comparison, Condition, Method, Metric, MetricKind,
+    AnalysisSettings, Better, Check, Comparison, Condition, Exposure, Method, Metric, MetricKind,
 };
 use crate::sequential::gauge_may_roll_back;
 
@@ -38,6 +38,10 @@ pub(crate) struct WrittenCheck {
     pub(crate) promote_ratio: Option<f64>,
     /// Whether proof against this check rolls back, where the file says so.
     pub(crate) rollback: Option<bool>,
+    /// How long a new process is not judged, in seconds, where the file says so.
+    pub(crate) warm_up_seconds: Option<u32>,
+    /// Whether an absolute limit is held against the canary alone.
+    pub(crate) ignores_control: bool,
 }
 
 /// What a check's name stands for.
@@ -62,6 +66,8 @@ impl WrittenCheck {
             method: None,
             promote_ratio: None,
             rollback: None,
+            warm_up_seconds: None,
+            ignores_control: false,
         }
     }
 
@@ -72,12 +78,13 @@ impl WrittenCheck {
         let limit = condition.limit();
         let asked = self.method.unwrap_or(settings.method);
         let method = deciding_method(asked, limit);
+        let offset = promote_offset(method, &measured, settings);
         let may_fail = self.rollback.is_some() || is_worth_a_failure(method, &measured, limit);
         Check {
             metric: self.metric,
             text: self.text,
             limit,
-            promotion_limit: promotion_limit(limit, wanted),
+            promotion_limit: promotion_limit(limit, wanted, offset),
             is_inclusive: condition.is_inclusive(),
             asked_method: asked,
             method,
@@ -86,6 +93,8 @@ impl WrittenCheck {
             critical: self.critical,
             weight: self.weight,
             warn_only: self.warn_only,
+            warm_up_seconds: self.warm_up_seconds,
+            ignores_control: self.ignores_control,
             measured,
         }
     }
@@ -154,15 +163,30 @@ pub(crate) fn is_worth_a_failure(method: Method, measured: &Metric, limit: Limit
                 }
                 Limit::Within { .. } => false,
             },
-            MetricKind::Proportion { .. }
-            | MetricKind::EventRate { .. }
-            | MetricKind::Quantile { .. } => true,
+            MetricKind::Proportion { .. } | MetricKind::Quantile { .. } => true,
+            // A balancer's noise alone moves the traffic by more than a few percent.
+            MetricKind::EventRate { per, .. } => match per {
+                Exposure::TrafficShare => !matches!(limit, Limit::Within { .. }),
+                Exposure::PodHours => true,
+            },
         },
     }
 }
 
-/// The limit that must be kept for a promotion: for a relative one a wider ratio.
-fn promotion_limit(limit: Limit, wanted: Option<f64>) -> Limit {
+/// What the limit of a promotion is wider by, beside its ratio: of shares of bad requests, decided by
+/// evidence. Source: docs/design/statistics.md, "4.7 Compliance".
+fn promote_offset(method: Method, measured: &Metric, settings: &AnalysisSettings) -> f64 {
+    match (&measured.kind, measured.better, method) {
+        (MetricKind::Proportion { .. }, Better::Lower, Method::Sequential) => {
+            settings.promote_offset
+        }
+        _ => 0.0,
+    }
+}
+
+/// The limit that must be kept for a promotion: for a relative one a wider ratio, and at least such an
+/// offset.
+fn promotion_limit(limit: Limit, wanted: Option<f64>, least_offset: f64) -> Limit {
     match limit {
         Limit::AtMost {
             ratio: Some(ratio),
@@ -172,7 +196,7 @@ fn promotion_limit(limit: Limit, wanted: Option<f64>) -> Limit {
                 .filter(|wanted| *wanted >= 1.0)
                 .unwrap_or((PROMOTE_RATIO_OVER_LIMIT * ratio).max(PROMOTE_RATIO_AT_LEAST))
                 .max(ratio);
-            Limit::relative(true, promoted, offset)
+            Limit::relative(true, promoted, offset.max(least_offset))
         }
         Limit::AtLeast {
             ratio: Some(ratio),
@@ -230,7 +254,7 @@ impl Condition {
         }
     }
 
-    fn limit(self) -> Limit {
+    pub(crate) fn limit(self) -> Limit {
         match self {
             Self::Absolute { comparison, limit } => Limit::absolute(comparison.wants_less(), limit),
             Self::Relative {

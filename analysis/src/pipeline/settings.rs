@@ -16,6 +16,9 @@ const KEYS: &[&str] = &[
     "promote_ratio",
     "split_check",
     "population_check",
+    "promote_offset",
+    "warm_up",
+    "pod_spread",
 ];
 
 const METHODS: &[(&str, Method)] = &[
@@ -35,6 +38,8 @@ const SPLIT_CHECK: &[(&str, SplitCheck)] = &[
     ("warn", SplitCheck::Warn),
     ("off", SplitCheck::Off),
 ];
+
+const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
 const POPULATION_CHECK: &[(&str, PopulationCheck)] = &[
     ("hold", PopulationCheck::Hold),
@@ -72,6 +77,7 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
         && let Some(seconds) = read_whole_seconds(value, 1, 3600, problems)
     {
         settings.interval_seconds = seconds;
+        settings.is_interval_given = true;
     }
     if let Some(value) = fields.get("lag")
         && let Some(seconds) = read_whole_seconds(value, 0, 3600, problems)
@@ -91,6 +97,28 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
         settings.promote_ratio = value.number(RATIO, problems).and_then(|ratio| {
             checked(value, ratio, ratio > 1.0 && ratio <= 100.0, RATIO, problems)
         });
+    }
+    if let Some(value) = fields.get("promote_offset") {
+        const OFFSET: &str = "a share from 0 to 0.1, such as 0.1% or 0";
+        if let Some(offset) = value.fraction(OFFSET, problems).and_then(|offset| {
+            checked(
+                value,
+                offset,
+                (0.0..=0.1).contains(&offset),
+                OFFSET,
+                problems,
+            )
+        }) {
+            settings.promote_offset = offset;
+        }
+    }
+    if let Some(value) = fields.get("warm_up") {
+        settings.warm_up_seconds = read_warm_up(value, problems);
+    }
+    if let Some(value) = fields.get("pod_spread")
+        && let Some(is_on) = read_on_or_off(value, problems)
+    {
+        settings.pod_spread = is_on;
     }
     read_checks_of_traffic(&fields, &mut settings, problems);
     settings
@@ -154,6 +182,21 @@ fn read_history(value: &Cursor<'_>, problems: &mut Problems) -> Option<u32> {
             problems,
         ),
     }
+}
+
+/// Reads a switch. YAML reads a bare `on` as a text or as true, by its version.
+fn read_on_or_off(value: &Cursor<'_>, problems: &mut Problems) -> Option<bool> {
+    match value.value() {
+        Value::Bool(is_on) => Some(*is_on),
+        _ => value.choice(ON_OR_OFF, problems),
+    }
+}
+
+/// Reads how long a new process is not judged.
+pub(super) fn read_warm_up(value: &Cursor<'_>, problems: &mut Problems) -> Option<u32> {
+    const LONGEST_SECONDS: u32 = 3_600;
+    const EXPECTED: &str = "a time up to 1h in whole seconds, such as 2m, or 0s for none";
+    read_seconds(value, (0, LONGEST_SECONDS), EXPECTED, problems)
 }
 
 fn read_whole_seconds(

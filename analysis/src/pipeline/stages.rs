@@ -9,6 +9,7 @@ use super::fewest::{is_waited_for, undecidable};
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Stage};
 use super::schedule::{MAX_STAGES, Step, read_schedule};
+use super::settings::read_warm_up;
 
 /// The most checks of one stage.
 const MAX_CHECKS: usize = 100;
@@ -28,6 +29,7 @@ const KEYS: &[&str] = &[
     "rollback_point",
     "shadow",
     "shadow_mode",
+    "warm_up",
     "metrics",
     "checks",
 ];
@@ -100,6 +102,9 @@ impl StageReader<'_> {
         };
         let promote_early = flag("promote_early", problems);
         let rollback_point = flag("rollback_point", problems);
+        let warm_up_seconds = fields
+            .get("warm_up")
+            .and_then(|value| read_warm_up(value, problems));
         let shadow = match fields.get_either("shadow", "shadow_mode", problems) {
             Some(value) => value.boolean(problems).unwrap_or(false),
             None => false,
@@ -158,6 +163,7 @@ impl StageReader<'_> {
                 regions: regions.clone(),
                 rollback_point,
                 shadow,
+                warm_up_seconds,
                 checks: checks.clone(),
                 inherits_checks,
             });

@@ -56,6 +56,7 @@ pub(super) fn put_together(
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
         history: History::default(),
+        pods_before: BTreeMap::new(),
         error_budget: None,
         findings: Findings::default(),
     };

@@ -248,6 +248,7 @@ impl StageQuestions {
             starts_with_stage: true,
             canary_starts_ms: join_starts(&window, chunks),
             history: History::default(),
+            pods_before: BTreeMap::new(),
             error_budget: None,
             findings: join_findings(chunks),
         }

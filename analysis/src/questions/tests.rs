@@ -132,6 +132,7 @@ fn stage(metrics: &[&str]) -> Stage {
         regions: Vec::new(),
         rollback_point: false,
         shadow: false,
+        warm_up_seconds: None,
         checks: metrics.iter().map(|name| check(name)).collect(),
         inherits_checks: false,
     }

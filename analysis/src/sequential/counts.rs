@@ -13,14 +13,14 @@ const MOST_EXPOSURE: f64 = 1e30;
 
 /// Whether a population's count can be computed with. NaN, infinities, negative numbers and an
 /// exposure of 0 cannot: they are no data, and neither pass nor fail anything.
-pub(super) fn is_usable(count: &ArmCount) -> bool {
+pub(crate) fn is_usable(count: &ArmCount) -> bool {
     (0.0..=MOST_EVENTS).contains(&count.events)
         && (LEAST_EXPOSURE..=MOST_EXPOSURE).contains(&count.exposure)
 }
 
 /// Whether both populations can be compared. The other one's data is not carried forward when one has
 /// none: it would compare different times.
-pub(super) fn is_comparable(counts: &IntervalCounts) -> bool {
+pub(crate) fn is_comparable(counts: &IntervalCounts) -> bool {
     is_usable(&counts.canary) && is_usable(&counts.control)
 }
 

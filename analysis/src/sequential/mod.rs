@@ -46,6 +46,7 @@ pub use compliance::{
     AbsoluteCompliance, FEWEST_STAGE_INTERVALS, RelativeCompliance, default_promotion_ratio,
 };
 pub use counts::{IntervalCounts, on_every_interval};
+pub(crate) use counts::{is_comparable, is_usable};
 pub use dispersion::Dispersion;
 pub use evidence::{AbsoluteEvidence, EvidenceConfig, RelativeEvidence, first_crossing};
 pub use gauge::{

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::Lives;
 use super::pod::pod_hash;
 
 /// Most names of a population that are kept apart. Which of them is chosen by the names alone, so that each
@@ -159,6 +160,14 @@ impl<T: Copy> Apart<T> {
 fn place_of(pods: &[String], pod: &str) -> Option<u32> {
     let place = pods.binary_search_by(|known| known.as_str().cmp(pod));
     place.ok().and_then(|place| u32::try_from(place).ok())
+}
+
+/// The lives of those pods that are kept apart.
+pub(super) fn few_lives(mut lives: Lives) -> Lives {
+    for pod in beyond_most(lives.keys()) {
+        lives.remove(&pod);
+    }
+    lives
 }
 
 /// The pods that are not kept apart: all but those whose names have the smallest hashes.

@@ -10,7 +10,7 @@ use super::pod::pod_name;
 use super::target::Target;
 use super::track::Track;
 use super::walker::{Counted, Walker};
-use super::{Grid, Sampling, Series};
+use super::{Grid, PodLife, Sampling, Series};
 
 /// A series, and which of the counts it adds to.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +52,16 @@ pub(super) fn count<'a>(
         let beats = heartbeats.of(&target);
         let pod = counters.first().map_or("", |one| pod_name(one.series));
         let tracks = tracks_of(&counters, sampling, heartbeats, beats, ledger);
+        let firsts = tracks.iter().filter_map(|track| track.times_ms.first());
+        if let Some(&first_sample_ms) = firsts.min() {
+            let beats = beats.map(TargetBeats::beats).unwrap_or_default();
+            let start_ms = beats.iter().filter_map(|beat| beat.start_ms).min();
+            let life = PodLife {
+                first_sample_ms,
+                start_ms,
+            };
+            ledger.note_life(pod, life);
+        }
         let life = Life::of(&tracks, beats, sampling);
         let mut resets_ms = BTreeSet::new();
         let mut is_born = false;

@@ -124,6 +124,8 @@ impl PairedHistogram {
         Some(PairedCounts {
             beyond_total: Populations::default(),
             members: Members::default(),
+            lives: Populations::default(),
+            seen: Populations::default(),
             intervals,
             pods: Populations::default(),
             strata: Populations::default(),

@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, Axis};
 
-use super::apart::{Made, MadeOf};
+use super::apart::{Made, MadeOf, few_lives};
 use super::{
-    Apart, ArmCount, BucketLayout, DataQuality, FiniteSeries, LeftOutSeries, Members, OtherBuckets,
-    PairedCounts, PairedGauge, PairedHistogram, PairedInterval, Populations,
+    Apart, ArmCount, BucketLayout, DataQuality, FiniteSeries, LeftOutSeries, Lives, Members,
+    OtherBuckets, PairedCounts, PairedGauge, PairedHistogram, PairedInterval, PodLife, Populations,
 };
 
 /// Where a part lies in the whole.
@@ -147,7 +147,8 @@ fn own_part(place: &Place, found: usize) -> usize {
 
 impl ArmCount {
     /// The sum of both.
-    pub(crate) fn and(self, other: Self) -> Self {
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         Self {
             events: self.events + other.events,
             exposure: self.exposure + other.exposure,
@@ -155,7 +156,7 @@ impl ArmCount {
     }
 
     /// The rest of a count, of which a part was told before.
-    fn less(self, told: Self) -> Self {
+    pub(crate) fn less(self, told: Self) -> Self {
         Self {
             events: (self.events - told.events).max(0.0),
             exposure: (self.exposure - told.exposure).max(0.0),
@@ -201,6 +202,27 @@ impl PairedCounts {
         let members = parts
             .iter()
             .fold(nothing, |sum, (_, part)| sum.and(&part.members));
+        let seen = |of: fn(&Self) -> &Vec<bool>| -> Vec<bool> {
+            let own = parts.iter().flat_map(|(place, part)| {
+                let from = place.own.start.saturating_sub(place.counted_from);
+                let until = place.own.end.saturating_sub(place.counted_from);
+                of(part).get(from..until).unwrap_or_default()
+            });
+            own.copied().collect()
+        };
+        let seen = Populations {
+            control: seen(|part| &part.seen.control),
+            canary: seen(|part| &part.seen.canary),
+        };
+        let mut lives = Populations::<Lives>::default();
+        for (_, part) in parts {
+            for (pod, life) in &part.lives.control {
+                PodLife::note(&mut lives.control, pod, *life);
+            }
+            for (pod, life) in &part.lives.canary {
+                PodLife::note(&mut lives.canary, pod, *life);
+            }
+        }
         let beyond = parts.iter().map(|(_, part)| &part.beyond_total);
         let beyond_total =
             beyond.fold(Populations::default(), |sum: Populations<ArmCount>, one| {
@@ -216,6 +238,11 @@ impl PairedCounts {
             strata,
             beyond_total,
             members,
+            seen,
+            lives: Populations {
+                control: few_lives(lives.control),
+                canary: few_lives(lives.canary),
+            },
             quality: joiner.quality(qualities),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::copies::ScrapeLabel;
 use super::heartbeat::{Beat, Heartbeats, TargetBeats};
-use super::{DataQuality, Falls, Grid, Populations, Sampling};
+use super::{DataQuality, Falls, Grid, Lives, PodLife, Populations, Sampling};
 
 /// What one population's samples showed of the grid.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub(super) struct Ledger {
     pub(super) resets: usize,
     /// Targets that counted from zero.
     pub(super) births: usize,
+    /// When its pods began.
+    pub(super) lives: Lives,
 }
 
 impl Ledger {
@@ -49,6 +51,7 @@ impl Ledger {
             rejected: 0,
             resets: 0,
             births: 0,
+            lives: Lives::new(),
         };
         for target in heartbeats.iter() {
             let mut earlier: Option<&Beat> = None;
@@ -72,6 +75,11 @@ impl Ledger {
             Sampling::Scrapes { .. } => ends.max(),
         };
         ledger
+    }
+
+    /// Notes when a pod began.
+    pub(super) fn note_life(&mut self, pod: &str, life: PodLife) {
+        PodLife::note(&mut self.lives, pod, life);
     }
 
     /// Notes how often the values of a series fell.
@@ -119,6 +127,13 @@ impl Ledger {
     /// Whether the population was seen in an interval.
     pub(super) fn is_alive(&self, interval: usize) -> bool {
         is_marked(&self.present, interval) || is_marked(&self.scraped, interval)
+    }
+
+    /// In which intervals the population was seen.
+    pub(super) fn seen(&self) -> Vec<bool> {
+        (0..self.grid.intervals())
+            .map(|interval| self.is_alive(interval))
+            .collect()
     }
 
     /// Whether the population lived through an interval of which nothing is known.

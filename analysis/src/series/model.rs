@@ -307,8 +307,59 @@ pub struct PairedCounts {
     pub beyond_total: Populations<ArmCount>,
     /// Of counters that are added up, about how much each of them grew.
     pub members: Members,
+    /// When each pod was seen first, and when its first process started.
+    pub lives: Populations<Lives>,
+    /// For each interval of the grid, whether a population was seen in it, with or without traffic. Empty
+    /// where it is not known: then it was in all.
+    pub seen: Populations<Vec<bool>>,
     /// What had to be put right.
     pub quality: DataQuality,
+}
+
+/// When the pods of a population began, by their names.
+pub type Lives = BTreeMap<String, PodLife>;
+
+/// When a pod began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodLife {
+    /// The time of its first sample that was read, in milliseconds since 1970. What was read reaches some
+    /// minutes back before a window.
+    pub first_sample_ms: i64,
+    /// When the first process started that is known of it.
+    pub start_ms: Option<i64>,
+}
+
+impl PodLife {
+    /// What is known of one pod in two places.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            first_sample_ms: self.first_sample_ms.min(other.first_sample_ms),
+            start_ms: match (self.start_ms, other.start_ms) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            },
+        }
+    }
+
+    /// Adds what is known of a pod.
+    pub(super) fn note(lives: &mut Lives, pod: &str, life: Self) {
+        match lives.get_mut(pod) {
+            Some(known) => *known = known.and(life),
+            None => {
+                lives.insert(pod.to_owned(), life);
+            }
+        }
+    }
+}
+
+/// What is known of the pods of two parts.
+pub(super) fn both_lives(one: &Lives, other: &Lives) -> Lives {
+    let mut both = one.clone();
+    for (pod, life) in other {
+        PodLife::note(&mut both, pod, *life);
+    }
+    both
 }
 
 /// About how much each of several counters grew that are added up, in the order of their selectors: nothing
@@ -347,6 +398,16 @@ impl Members {
 }
 
 impl PairedCounts {
+    /// In how many of so many intervals the canary was seen; of what compares, both populations.
+    pub fn seen_intervals(&self, intervals: usize, together: bool) -> usize {
+        let is_seen = |seen: &Vec<bool>, at: usize| seen.get(at).copied().unwrap_or(true);
+        (0..intervals)
+            .filter(|at| {
+                is_seen(&self.seen.canary, *at) && (!together || is_seen(&self.seen.control, *at))
+            })
+            .count()
+    }
+
     /// The sums over all intervals.
     pub fn totals(&self) -> Populations<ArmCount> {
         let mut sums = Populations::<ArmCount>::default();

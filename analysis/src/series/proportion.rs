@@ -1,5 +1,6 @@
 //! A share of requests: events among all, two counters of the same targets.
 
+use super::apart::few_lives;
 use super::counting::{Counter, count};
 use super::ledger::{Group, Ledger, group};
 use super::{
@@ -73,6 +74,14 @@ pub fn proportion<S: Borrow<Series>>(
         strata: Populations {
             control: apart(control.strata, &groups),
             canary: apart(canary.strata, &groups),
+        },
+        seen: Populations {
+            control: control.ledger.seen(),
+            canary: canary.ledger.seen(),
+        },
+        lives: Populations {
+            control: few_lives(control.ledger.lives),
+            canary: few_lives(canary.ledger.lives),
         },
         quality,
     }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use ndarray::{Array2, Axis};
 
 use super::apart::MadeOf;
+use super::model::both_lives;
 use super::{
     Apart, ArmCount, BucketLayout, DataQuality, FiniteSeries, PairedCounts, PairedGauge,
     PairedHistogram, PairedInterval, Populations,
@@ -145,6 +146,14 @@ impl PairedCounts {
             pods: both(&self.pods, &other.pods),
             strata: both(&self.strata, &other.strata),
             members: self.members.and(&other.members),
+            seen: Populations {
+                control: seen_in_both(&self.seen.control, &other.seen.control),
+                canary: seen_in_both(&self.seen.canary, &other.seen.canary),
+            },
+            lives: Populations {
+                control: both_lives(&self.lives.control, &other.lives.control),
+                canary: both_lives(&self.lives.canary, &other.lives.canary),
+            },
             beyond_total: Populations {
                 control: self.beyond_total.control.and(other.beyond_total.control),
                 canary: self.beyond_total.canary.and(other.beyond_total.canary),
@@ -310,4 +319,13 @@ impl PairedGauge {
         both.quality = quality(&self.quality, &other.quality);
         both
     }
+}
+
+/// In which intervals a population was seen in both of two regions.
+fn seen_in_both(one: &[bool], other: &[bool]) -> Vec<bool> {
+    if one.is_empty() || other.is_empty() {
+        return [one, other].concat();
+    }
+    let both = one.iter().zip(other);
+    both.map(|(one, other)| *one && *other).collect()
 }

@@ -71,6 +71,12 @@ impl PairedCounts {
                 .map(|strata| strata.slice(inside.clone())),
             beyond_total: self.beyond_total,
             members: self.members.clone(),
+            lives: self.lives.clone(),
+            seen: self.seen.as_ref().map(|seen| {
+                let from = first.min(seen.len());
+                let until = first.saturating_add(length).min(seen.len());
+                seen.get(from..until).unwrap_or_default().to_vec()
+            }),
             quality,
         }
     }

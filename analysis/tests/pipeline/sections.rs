@@ -148,6 +148,10 @@ fn settings_have_defaults_and_can_be_given() {
             promote_ratio: Some(2.0),
             split_check: SplitCheck::Warn,
             population_check: PopulationCheck::Off,
+            promote_offset: 0.001,
+            warm_up_seconds: None,
+            pod_spread: true,
+            is_interval_given: true,
         }
     );
     for (text, seconds) in [

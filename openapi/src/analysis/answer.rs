@@ -368,6 +368,9 @@ explained_words! {
         /// The pods of one population are busier than those of the other.
         UnevenLoad = "uneven_load",
             "Compare what a request costs: `cpu_usage_per_request`, or `{counter: .., per: requests}`.";
+        /// No process of the canary lives as long as a warm-up, so that they are judged from their start.
+        ShortLivedProcesses = "short_lived_processes",
+            "Look why its processes end: they crash, or are replaced every minute.";
         /// The whole service has spent its error budget, or nobody can tell.
         ErrorBudget = "error_budget",
             "Look at the service before more traffic is moved.";

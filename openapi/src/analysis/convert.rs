@@ -178,6 +178,7 @@ impl From<judge::WarningCode> for WarningCode {
             judge::WarningCode::SplitMismatch => Self::SplitMismatch,
             judge::WarningCode::PopulationsDifferInKind => Self::PopulationsDifferInKind,
             judge::WarningCode::UnevenLoad => Self::UnevenLoad,
+            judge::WarningCode::ShortLivedProcesses => Self::ShortLivedProcesses,
             judge::WarningCode::ErrorBudget => Self::ErrorBudget,
         }
     }

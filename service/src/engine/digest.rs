@@ -37,6 +37,7 @@ mod tests {
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
+                pods_before: BTreeMap::new(),
                 history,
                 canary_starts_ms: None,
                 error_budget: None,
@@ -89,6 +90,7 @@ mod tests {
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
+                pods_before: BTreeMap::new(),
                 history: History::default(),
                 findings: Findings::default(),
             };

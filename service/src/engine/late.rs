@@ -49,6 +49,7 @@ impl Engine {
                 .error_budget
                 .as_ref()
                 .map(|_| BudgetData::Fault(fault.clone())),
+            pods_before: BTreeMap::new(),
             history: History::Late(fault),
             findings: Findings::default(),
         };

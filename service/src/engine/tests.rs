@@ -283,6 +283,7 @@ pub(super) fn measured(events: f64) -> History {
         metrics: BTreeMap::from([("error_rate".to_owned(), MetricData::Counts(counts))]),
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
+        pods_before: BTreeMap::new(),
         history: History::default(),
         canary_starts_ms: None,
         error_budget: None,

@@ -15,6 +15,11 @@ use crate::judge::stage::budget;
 use crate::judge::votes::share_of_votes;
 use crate::judge::warm_up::{LookedAt, warm_up_intervals};
 
+/// How many stages share a rollout's error rate.
+fn counted_stages(pipeline: &Pipeline) -> usize {
+    pipeline.stages.iter().filter(|stage| !stage.shadow).count()
+}
+
 /// All of the traffic, in percent.
 const TOTAL_PERCENT: f64 = 100.0;
 
@@ -58,7 +63,7 @@ impl<'a> Setting<'a> {
             pipeline,
             stage,
             past,
-            budget: budget(pipeline, stage, past.whole),
+            budget: budget(pipeline, stage, past.whole, counted_stages(pipeline)),
             warm_up_intervals: warm_up_intervals(stage, past.whole) as f64,
         }
     }

@@ -7,10 +7,9 @@ use ndarray::Array2;
 use super::*;
 use crate::data::{ControlSplit, HistoryData};
 use crate::judge::{NoiseSource, WarningCode, measure_noise};
+use crate::proof::{Counted, Input, Interval, Line, Member, PastNoise, Rollout, Settings, Stream};
 use crate::sequential::{
-    AbsoluteCompliance, AbsoluteEvidence, AbsoluteLimit, CountLaw, EvidenceConfig, IntervalCounts,
-    NoiseHistory, NoiseState, RelativeCompliance, RelativeEvidence, RelativeLimit, Side,
-    on_every_interval,
+    AbsoluteLimit, CountLaw, IntervalCounts, RelativeLimit, Side, on_every_interval,
 };
 
 /// Four hours.
@@ -71,6 +70,33 @@ fn assert_close(told: f64, log_evidence: f64) {
     assert!((told - wanted).abs() <= 1e-9 * wanted, "{told} {wanted}");
 }
 
+/// What a stream proves of the same counts by itself.
+fn proven(line: Line, past: PastNoise, longest: usize) -> (f64, f64) {
+    let settings = Settings {
+        line,
+        interval_seconds: 30.0,
+        counted: Counted::Events,
+        past: Some(Arc::new(past)),
+    };
+    let mut rollout = Rollout::new(
+        vec![longest],
+        vec![Member::new(Stream::new(settings, 1), 1.0, None)],
+    );
+    rollout.ask(|_| true);
+    for counts in dense(&noisy(40), 40) {
+        let lanes = [Interval::from(counts)];
+        rollout.push(&[Input {
+            lanes: &lanes,
+            ..Input::default()
+        }]);
+    }
+    let stream = &rollout.members()[0].stream;
+    (
+        stream.log_evidence(None),
+        stream.dispersion(None).unwrap().value,
+    )
+}
+
 #[test]
 fn a_relative_limit_is_judged_with_the_noise_between_both_groups() {
     let pipeline = sequential(error_rate_checks());
@@ -80,26 +106,11 @@ fn a_relative_limit_is_judged_with_the_noise_between_both_groups() {
         .evidence
         .clone()
         .unwrap();
-
-    let history = NoiseHistory::measure(&dense(&noisy(ENOUGH), ENOUGH));
-    assert!(history.is_some());
-    let config = EvidenceConfig {
-        longest_rollout_intervals: 240,
-        history: history.clone(),
-    };
-    let limit = |ratio, side| RelativeLimit::new(ratio, 0.0, side).unwrap();
-    let mut evidence = RelativeEvidence::new(limit(1.1, Side::Above), &config);
-    let mut compliance = RelativeCompliance::new(limit(2.0, Side::Below), 0).unwrap();
-    let mut noise = NoiseState::relative(history);
-    let mut log_evidence = 0.0;
-    for counts in dense(&noisy(40), 40) {
-        log_evidence = evidence.push(&counts);
-        compliance.push(&counts);
-        noise.push(&counts);
-    }
+    let past = PastNoise::measure(&dense(&noisy(ENOUGH), ENOUGH)).unwrap();
+    let line = Line::Relative(RelativeLimit::new(1.1, 0.0, Side::Above).unwrap());
+    let (log_evidence, dispersion) = proven(line, past, 240);
     assert_close(told.rollback, log_evidence);
-    assert_close(told.promote.unwrap(), compliance.log_evidence(&noise));
-    assert_eq!(told.dispersion, Some(evidence.dispersion().value));
+    assert_eq!(told.dispersion, Some(dispersion));
     assert_eq!(told.dispersion_from, Some(NoiseSource::History));
 }
 
@@ -113,32 +124,17 @@ fn an_absolute_limit_is_judged_with_the_noise_of_the_group_that_plays_the_canary
         .evidence
         .clone()
         .unwrap();
-
-    let limit = |side| AbsoluteLimit::new(0.004, side, CountLaw::Bernoulli).unwrap();
-    let past: Vec<ArmCount> = dense(&noisy(ENOUGH), ENOUGH)
-        .iter()
-        .map(|counts| counts.canary)
-        .collect();
-    let history = NoiseHistory::measure_absolute(&past, &limit(Side::Above));
-    let config = EvidenceConfig {
-        longest_rollout_intervals: 240,
-        history: history.clone(),
+    let past = PastNoise::measure_alone(&dense(&noisy(ENOUGH), ENOUGH)).unwrap();
+    let line = Line::Absolute {
+        limit: AbsoluteLimit::new(0.004, Side::Above, CountLaw::Bernoulli).unwrap(),
+        has_control: true,
     };
-    let mut evidence = AbsoluteEvidence::new(limit(Side::Above), &config);
-    let mut compliance = AbsoluteCompliance::new(limit(Side::Below), 0);
-    let mut noise = NoiseState::absolute(&limit(Side::Below), history);
-    let mut log_evidence = 0.0;
-    for counts in dense(&noisy(40), 40) {
-        log_evidence = evidence.push(&counts.canary);
-        compliance.push(&counts.canary);
-        noise.push_single(&counts.canary);
-    }
+    let (log_evidence, dispersion) = proven(line, past, 240);
     assert_close(told.rollback, log_evidence);
-    assert_close(told.promote.unwrap(), compliance.log_evidence(&noise));
+    assert_eq!(told.dispersion, Some(dispersion));
     assert_eq!(told.dispersion_from, Some(NoiseSource::History));
 }
 
-/// A canary whose failures come in waves, as those of the control did before, is not to blame.
 #[test]
 fn waves_that_the_control_had_before_move_the_evidence_less() {
     let pipeline = sequential(error_rate_checks());

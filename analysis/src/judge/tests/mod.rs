@@ -146,6 +146,7 @@ pub(crate) fn stage(id: &str, traffic_percent: f64, checks: Vec<Check>) -> Stage
         regions: Vec::new(),
         rollback_point: false,
         shadow: false,
+        warm_up_seconds: None,
         checks,
         inherits_checks: false,
     }
@@ -241,6 +242,7 @@ pub(crate) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
             .collect(),
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
+        pods_before: BTreeMap::new(),
         history: History::default(),
         error_budget: None,
         findings: Findings::default(),

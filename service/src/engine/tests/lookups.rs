@@ -43,6 +43,7 @@ fn without_failures(minutes: i64) -> StageData {
         metrics: BTreeMap::from([("error_rate".to_owned(), MetricData::Counts(counts))]),
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
+        pods_before: BTreeMap::new(),
         history: History::default(),
         canary_starts_ms: None,
         error_budget: None,

@@ -1,0 +1,482 @@
+//! A check of counts: a share of requests, or a rate.
+//!
+//! What can be said of it by itself is said first; its evidence is that of the whole rollout, so it is told when
+//! all checks were looked at.
+
+use std::borrow::Cow;
+
+use crate::interval::{
+    Confidence, Count, classify, newcombe_difference, proportion_ratio, rate_ratio,
+};
+use crate::pipeline::{Better, Check, Limit, Method, untestable};
+use crate::proof::{Interval, PodSquares};
+use crate::sequential::{Dispersion, ErrorRate, IntervalCounts, on_every_interval, ratio_interval};
+use crate::series::{Apart, ArmCount, PairedCounts, Populations};
+
+use super::check::{Evaluated, Situation, conclude_claims, e_value, nothing_counted, still_new};
+use super::conclude::{conclude, undecided, values_text, with_sentence, without_data};
+use super::course::CountsProof;
+use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
+use super::model::{
+    ArmReport, CheckReport, EvidenceReport, NoiseSource, Outcome, RatioReport, ReasonCode,
+    WilsonReport,
+};
+use super::strata::{Strata, misled};
+use super::young::{Warm, warm_up_seconds};
+use super::{absence, kayenta};
+use crate::text;
+
+/// A check as far as it can be judged by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Looked {
+    /// All of it.
+    Done(Box<Evaluated>),
+    /// Counts whose evidence is that of the whole rollout.
+    Counts(Box<Look>),
+}
+
+impl From<Evaluated> for Looked {
+    fn from(evaluated: Evaluated) -> Self {
+        Self::Done(Box::new(evaluated))
+    }
+}
+
+impl From<CheckReport> for Looked {
+    fn from(report: CheckReport) -> Self {
+        Evaluated::from(report).into()
+    }
+}
+
+/// Counts that are judged.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Look {
+    report: CheckReport,
+    claims: Claims,
+    strata: Option<Strata>,
+    pub(super) judged: Judged,
+}
+
+/// The counts of a check on every interval of the grid.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Judged {
+    /// The names of the lanes that they are told apart in: one without a name, or one for each stratum.
+    pub(super) lanes: Vec<String>,
+    /// Whether these are strata.
+    pub(super) has_strata: bool,
+    /// Interval by interval, each lane.
+    dense: Vec<Interval>,
+    /// The row that ends with each interval.
+    rows: Vec<Option<usize>>,
+    counts: PairedCounts,
+    /// Whether the control's pods are told apart.
+    has_pods: bool,
+}
+
+impl Judged {
+    fn of(warm: Warm, strata: Option<&Strata>, intervals: usize) -> Self {
+        let Warm { counts, young, .. } = warm;
+        let mut rows = vec![None; intervals];
+        for (row, interval) in counts.intervals.iter().enumerate() {
+            let last = interval
+                .first
+                .saturating_add(interval.length)
+                .saturating_sub(1);
+            if let Some(slot) = rows.get_mut(last) {
+                *slot = Some(row);
+            }
+        }
+        let (lanes, dense) = match strata {
+            Some(strata) => {
+                let pairs = strata.on_every_interval(intervals);
+                (
+                    strata.names(),
+                    pairs.into_iter().map(Interval::from).collect(),
+                )
+            }
+            None => {
+                let pairs = on_every_interval(&counts.intervals, intervals).into_iter();
+                let with_young = pairs.zip(&rows).map(|(counts, row)| Interval {
+                    counts,
+                    young: row
+                        .and_then(|row| young.get(row))
+                        .copied()
+                        .unwrap_or_default(),
+                });
+                (vec![String::new()], with_young.collect())
+            }
+        };
+        let named = |apart: &Apart<ArmCount>| apart.names.iter().any(|name| !name.is_empty());
+        Self {
+            has_strata: strata.is_some(),
+            lanes,
+            dense,
+            rows,
+            has_pods: named(&counts.pods.control) && named(&counts.pods.canary),
+            counts,
+        }
+    }
+
+    /// What each lane had in an interval.
+    pub(super) fn at(&self, interval: usize) -> &[Interval] {
+        let lanes = self.lanes.len();
+        let from = interval.saturating_mul(lanes);
+        self.dense
+            .get(from..from.saturating_add(lanes))
+            .unwrap_or_default()
+    }
+
+    /// All intervals, without young processes.
+    fn intervals(&self) -> Vec<IntervalCounts> {
+        self.dense.iter().map(|one| one.counts).collect()
+    }
+
+    fn pods_at<'a>(
+        &self,
+        apart: &'a Apart<ArmCount>,
+        interval: usize,
+    ) -> impl Iterator<Item = (&'a str, ArmCount)> + use<'a> {
+        let row = self
+            .rows
+            .get(interval)
+            .copied()
+            .flatten()
+            .filter(|_| self.has_pods);
+        let had = row
+            .and_then(|row| apart.rows.get(row))
+            .into_iter()
+            .flatten();
+        had.filter_map(|(place, count)| {
+            let name = apart.names.get(*place as usize)?;
+            Some((name.as_str(), *count))
+        })
+    }
+
+    /// The requests of each pod squared, in an interval; nothing where pods are not told apart.
+    pub(super) fn pod_squares(&self, interval: usize) -> PodSquares {
+        let squares = |apart| {
+            let pods = self.pods_at(apart, interval);
+            pods.map(|(_, count)| count.exposure * count.exposure).sum()
+        };
+        PodSquares {
+            canary: squares(&self.counts.pods.canary),
+            control: squares(&self.counts.pods.control),
+        }
+    }
+
+    /// What each pod of the control had in an interval.
+    pub(super) fn control_pods(&self, interval: usize) -> impl Iterator<Item = (&str, ArmCount)> {
+        self.pods_at(&self.counts.pods.control, interval)
+    }
+}
+
+/// Looks at the counts of a check.
+pub(super) fn look(
+    report: CheckReport,
+    check: &Check,
+    counts: &PairedCounts,
+    situation: Situation<'_>,
+    levels: Levels,
+) -> Looked {
+    if let Some(why) = untestable(check) {
+        return undecided(report, &why).into();
+    }
+    let counts: Cow<'_, PairedCounts> = absence::countable(check, counts, situation.data);
+    let seconds = warm_up_seconds(check, situation.stage, &situation.pipeline.analysis);
+    let warm = Warm::of(&counts, situation.data.grid, seconds);
+    on_warm(report, check, (&counts, warm), situation, levels)
+}
+
+fn on_warm(
+    mut report: CheckReport,
+    check: &Check,
+    (whole, warm): (&PairedCounts, Warm),
+    situation: Situation<'_>,
+    levels: Levels,
+) -> Looked {
+    let counts = &warm.counts;
+    let strata = Strata::of(counts).filter(|_| check.is_relative());
+    let totals = match &strata {
+        Some(strata) => strata.at_the_canarys_mix(),
+        None => totals_of(counts, whole, check.is_relative()),
+    };
+    let scale = Scale::of(&check.measured);
+    let arm = |arm: ArmCount| {
+        (arm.exposure > 0.0).then(|| ArmReport {
+            events: Some(arm.events),
+            total: Some(arm.exposure),
+            estimate: estimate(arm),
+            interval: scale.interval(arm, levels.compliance),
+            bracket: None,
+        })
+    };
+    report.compared = strata.as_ref().map(Strata::told);
+    report.control = arm(totals.control);
+    report.canary = arm(totals.canary);
+    report.ratio = ratio_of_counts(scale, totals, levels.compliance);
+    if scale == Scale::Share {
+        report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
+    }
+    if let Some((code, why)) = nothing_counted(check, situation, counts, totals) {
+        let of_all = super::check::totals(whole, check.is_relative());
+        if nothing_counted(check, situation, whole, of_all).is_none() {
+            return still_new(report).into();
+        }
+        return without_data(report, code, &why).into();
+    }
+    let wrong = misleading(check, strata.as_ref(), totals, situation);
+    if let Some(why) = wrong {
+        return without_data(report, ReasonCode::OtherMix, &why).into();
+    }
+    let claims = Claims {
+        scale,
+        violation: Some(Claim {
+            limit: check.limit,
+            totals,
+        }),
+        compliance: Some(Claim {
+            limit: check.promotion_limit,
+            totals,
+        }),
+    };
+    match report.method {
+        Method::Kayenta => {
+            let points = kayenta::count_points(counts);
+            let report = kayenta::conclude(report, check, &points, situation.is_stage_over);
+            report.into()
+        }
+        Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),
+        Method::Sequential => {
+            let intervals = situation.data.grid.intervals();
+            Looked::Counts(Box::new(Look {
+                report,
+                claims,
+                judged: Judged::of(warm, strata.as_ref(), intervals),
+                strata,
+            }))
+        }
+    }
+}
+
+/// The sums of what is judged. A comparison counts only the intervals in which both populations had traffic, be
+/// it of young processes: the others would compare different times.
+fn totals_of(warm: &PairedCounts, whole: &PairedCounts, together: bool) -> Populations<ArmCount> {
+    let nothing = Populations::<ArmCount>::default();
+    let rows = warm.intervals.iter().zip(&whole.intervals);
+    let both = rows.filter(|(_, whole)| {
+        !together || (whole.control.exposure > 0.0 && whole.canary.exposure > 0.0)
+    });
+    both.fold(nothing, |sums, (warm, _)| Populations {
+        control: sums.control.and(warm.control),
+        canary: sums.canary.and(warm.canary),
+    })
+}
+
+/// Why the counts of both populations cannot be compared: other mixes of requests, or strata that are none.
+fn misleading(
+    check: &Check,
+    strata: Option<&Strata>,
+    totals: Populations<ArmCount>,
+    situation: Situation<'_>,
+) -> Option<String> {
+    match strata {
+        Some(strata) => strata.wrong(),
+        None if check.is_relative() => {
+            let mixes = &situation.data.findings.mixes;
+            misled(check, mixes.get(&check.measured.name)?, totals)
+        }
+        None => None,
+    }
+}
+
+/// Counts of which nothing can be proven over time.
+pub(super) fn without_stream(look: Look) -> CheckReport {
+    undecided(
+        look.report,
+        "nothing can be proven of such a limit over time",
+    )
+}
+
+impl Look {
+    /// Concludes from what the whole rollout proves. Whether it rolls back is decided over all checks together.
+    pub(super) fn concluded(
+        self,
+        check: &Check,
+        proof: &CountsProof,
+        situation: Situation<'_>,
+    ) -> Evaluated {
+        let Self {
+            mut report,
+            claims,
+            strata,
+            judged,
+        } = self;
+        let budget = situation.budget;
+        let anytime = anytime_ratio(&judged.intervals(), proof.dispersion, budget.rollout);
+        report.ratio = match (&strata, report.ratio) {
+            // The ratio of sums of other mixes says nothing.
+            (Some(_), Some(ratio)) => anytime.map(|anytime| RatioReport {
+                estimate: ratio.estimate,
+                ..anytime
+            }),
+            _ => anytime,
+        };
+        report.evidence = Some(EvidenceReport {
+            rollback: e_value(proof.violation.last().copied().unwrap_or(0.0)),
+            rollback_at: e_value(budget.rollout.log_threshold()),
+            promote: proof.compliance.map(e_value),
+            promote_at: e_value(budget.promotion.log_threshold()),
+            dispersion: proof.dispersion.map(|noise| noise.value),
+            dispersion_from: Some(if proof.has_past {
+                NoiseSource::History
+            } else {
+                NoiseSource::Assumed
+            }),
+        });
+        let threshold = budget.promotion.log_threshold();
+        let is_kept = proof.has_enough && proof.compliance.is_some_and(|log| log >= threshold);
+        let shown = match (is_kept, proof.is_of_the_environment) {
+            (true, _) => Shown::Kept,
+            (false, true) => Shown::ControlViolated,
+            (false, false) => Shown::Open,
+        };
+        let mut report = conclude(report, check, shown);
+        if proof.is_suspect
+            && (is_kept || situation.is_stage_over)
+            && shown != Shown::ControlViolated
+        {
+            report = suspected(report, check);
+        }
+        if let (Outcome::Pass, Some(why)) = (report.outcome, beyond(&strata, check, situation)) {
+            report = undecided(report, &why);
+        }
+        Evaluated {
+            plannable: (&claims).into(),
+            blind_spot: spread_told(&report, proof),
+            counts: Some(proof.clone()),
+            ..Evaluated::from(report)
+        }
+    }
+}
+
+/// A stratum that is shown by itself to be beyond what a promotion allows.
+fn beyond(strata: &Option<Strata>, check: &Check, situation: Situation<'_>) -> Option<String> {
+    let Limit::AtMost {
+        ratio: Some(factor),
+        ..
+    } = check.promotion_limit
+    else {
+        return None;
+    };
+    let confidence = Confidence::new(situation.pipeline.analysis.confidence).ok()?;
+    strata.as_ref()?.beyond(factor, confidence)
+}
+
+/// Not proven, but a canary that shows what this one shows is not promoted.
+fn suspected(mut report: CheckReport, check: &Check) -> CheckReport {
+    let values = values_text(&report, check.measured.dimension);
+    let shows = match (&report.ratio, check.limit) {
+        (
+            Some(ratio),
+            Limit::AtMost {
+                ratio: Some(limit), ..
+            }
+            | Limit::AtLeast {
+                ratio: Some(limit), ..
+            },
+        ) if check.limit.is_plain_ratio() => {
+            format!(
+                "not proven, but the canary shows {} times the control and the limit is {}; {values}",
+                text::digits(ratio.estimate),
+                text::digits(limit)
+            )
+        }
+        _ => format!("not proven, but the canary shows more than its limit; {values}"),
+    };
+    report.outcome = Outcome::Undecided;
+    report.reason_code = ReasonCode::Suspected;
+    with_sentence(report, &shows)
+}
+
+/// What pods of this version differ by, where that is what keeps an open check from its proof.
+fn spread_told(report: &CheckReport, proof: &CountsProof) -> Option<String> {
+    let is_beyond = report
+        .ratio
+        .as_ref()
+        .is_some_and(|ratio| ratio.estimate > 1.0);
+    let (spread, pods, left_out) = proof.spread.as_ref()?;
+    if !is_beyond {
+        return None;
+    }
+    let percent = text::digits(libm::round(100.0 * libm::sqrt(spread.variance)));
+    let seen = if *pods < 2 {
+        format!(
+            "pods of one version are taken to differ by {percent} % (one control pod shows no more)"
+        )
+    } else {
+        format!("this version's own pods differ by {percent} % ({pods} pods)")
+    };
+    Some(match left_out {
+        Some(pod) => {
+            format!("{seen}; {pod} fails far more than the others and is left out of that")
+        }
+        None => seen,
+    })
+}
+
+/// The ratio of counts with an interval that may be looked at after every interval of the window.
+///
+/// Each of its ends is held to the accepted false rollbacks, as the evidence is: the confidence is that of both
+/// together.
+fn anytime_ratio(
+    intervals: &[IntervalCounts],
+    noise: Option<Dispersion>,
+    rollback: ErrorRate,
+) -> Option<RatioReport> {
+    let noise = noise.unwrap_or(Dispersion::NONE);
+    let both_ends = ErrorRate::new(2.0 * rollback.value()).ok()?;
+    let ratio = ratio_interval(intervals, noise, both_ends)?;
+    Some(RatioReport {
+        estimate: ratio.value?,
+        interval: Some(ratio.interval),
+        confidence: 1.0 - both_ends.value(),
+    })
+}
+
+fn ratio_of_counts(
+    scale: Scale,
+    totals: Populations<ArmCount>,
+    confidence: Confidence,
+) -> Option<RatioReport> {
+    let ratio = match scale {
+        Scale::Share => proportion_ratio(count(totals.canary)?, count(totals.control)?, confidence),
+        Scale::Rate => rate_ratio(
+            (totals.canary.events, totals.canary.exposure),
+            (totals.control.events, totals.control.exposure),
+            confidence,
+        ),
+    }?;
+    Some(RatioReport {
+        estimate: ratio.value?,
+        interval: Some(ratio.interval),
+        confidence: confidence.value(),
+    })
+}
+
+fn count(arm: ArmCount) -> Option<Count> {
+    Count::new(arm.events, arm.exposure).ok()
+}
+
+fn wilson_report(
+    better: Better,
+    totals: Populations<ArmCount>,
+    confidence: Confidence,
+) -> Option<WilsonReport> {
+    let intervals = totals.map(|arm| Scale::Share.interval(arm, confidence));
+    let difference =
+        newcombe_difference(count(totals.canary)?, count(totals.control)?, confidence)?;
+    Some(WilsonReport {
+        confidence: confidence.value(),
+        classification: classify(intervals.control?, intervals.canary?, better),
+        difference: Some(difference.interval),
+    })
+}

@@ -1,0 +1,49 @@
+//! What counts prove over a whole rollout, in whatever order it is looked at.
+//!
+//! An ordinary test is right in 99 % of cases if it is looked at once. Here proof is measured as evidence `E`,
+//! an e-value: it starts at 1, and as long as the canary keeps its limit the chance that it *ever* reaches
+//! `1 / alpha` is at most `alpha` (J. Ville, "Étude critique de la notion de collectif" (1939)). A violation
+//! makes it grow exponentially. Everything is computed as `ln E`.
+//!
+//! * [`Stream`]: evidence that a canary is beyond a limit, through all stages, from many starts ([`Schedule`]).
+//! * [`Promotion`]: what one stage shows of a canary that keeps its limit, and what forbids its promotion.
+//! * noise: how much more counts vary than independent events would, in blocks of intervals; what was
+//!   [measured before](PastNoise); how much [`Pods`] of one version differ.
+//! * planning: how long it takes to decide.
+//!
+//! What is proven: with events that are independent given the environment, at most `alpha` of the rollouts of a
+//! good canary are ever rolled back, whatever the dispersion is taken to be, because the thresholds are
+//! `ln(1 / alpha + 1)`: every cut, every dispersion of at least 1, every deflation only lowers `E <= 1 + M`,
+//! where `M` is the exact mixture. What is measured by simulation only: noise within one population.
+//!
+//! Source: docs/design/statistics.md, "4. Counts".
+
+mod assumed;
+mod dispersion;
+mod environment;
+mod lane;
+mod line;
+mod noise;
+mod past_noise;
+mod plan;
+mod pods;
+mod promotion;
+mod rollout;
+mod starts;
+mod stream;
+mod twofold;
+
+pub use assumed::{Counted, assumed_variation, cap_without_noise, default_interval_seconds};
+pub use environment::is_beyond_a_broken_control;
+pub use lane::Interval;
+pub use line::Line;
+pub use past_noise::{PastNoise, winsor_factor};
+pub use plan::{
+    ExpectedNoise, NINE_OF_TEN, growth_of_compliance, growth_of_violation, intervals_to_promote,
+    intervals_to_roll_back,
+};
+pub use pods::{PodPlace, Pods, Spread, differing_pods};
+pub use promotion::{FEWEST_INTERVALS, Kept, Promotion, VETO};
+pub use rollout::{Input, Member, Rollout, stream_weights};
+pub use starts::{Schedule, Start};
+pub use stream::{PodSquares, Settings, Stream};

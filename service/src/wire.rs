@@ -5,7 +5,7 @@ use serinus_analysis::judge::StageVerdict;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisSubject, Inputs, Query};
 
-use crate::engine::{Analysis, AnalysisInput, digest};
+use crate::engine::{Analysis, AnalysisInput};
 
 /// Returns the answer that tells a verdict on some data.
 fn told(
@@ -25,15 +25,12 @@ fn told(
 
 /// Returns the answer that tells a verdict which was computed again from stored data.
 pub(crate) fn replayed(
-    pipeline: &Pipeline,
-    stage: &Stage,
+    judged: (&Pipeline, &Stage),
     data: &StageData,
     verdict: &StageVerdict,
-    queries: Vec<Query>,
+    inputs: Inputs,
 ) -> AnalysisAnswer {
-    let digest = digest(pipeline, stage, data);
-    let inputs = Inputs { queries, digest };
-    told((pipeline, stage), data, verdict, inputs)
+    told(judged, data, verdict, inputs)
 }
 
 /// Returns the answer that tells an analysis.

@@ -35,6 +35,8 @@ pub enum EventKind {
     StageLeft,
     /// A stage began, and its caller does not tell how much traffic the canary has.
     WeightUnknown,
+    /// The stage it is at is judged anew from its start, by another version of the method.
+    JudgedAnew,
 }
 
 impl EventKind {
@@ -53,6 +55,7 @@ impl EventKind {
             Self::Closed => "closed",
             Self::StageLeft => "stage_left",
             Self::WeightUnknown => "weight_unknown",
+            Self::JudgedAnew => "judged_anew",
         }
     }
 }

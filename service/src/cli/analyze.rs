@@ -16,7 +16,7 @@ use super::output::{self, Format};
 use super::{Failure, table};
 use crate::boot;
 use crate::config::{LogArguments, SourceArguments};
-use crate::engine::{AnalysisInput, Overlay, populations_of};
+use crate::engine::{AnalysisInput, Overlay, Stages, populations_of};
 use crate::pipelines::Folder;
 use crate::regular_file;
 use crate::terminal;
@@ -99,6 +99,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
         end_ms: arguments.end.as_ref().map(DateTime::timestamp_millis),
         source: arguments.source.as_deref(),
         purpose: Purpose::Decide,
+        stages: Stages::Alone,
     };
     let runtime = boot::runtime_of_a_command()?;
     let engine = boot::engine_of_a_command(arguments.sources)?;

@@ -5,16 +5,16 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serinus_analysis::judge::{self, judge};
+use serinus_analysis::judge::{self, judge_within};
 use serinus_analysis::pipeline::Pipeline;
-use serinus_openapi::analysis::{AnalysisAnswer, Verdict};
+use serinus_openapi::analysis::{AnalysisAnswer, Inputs, Verdict};
 
 use super::{FAILED, Failure, output};
 use crate::boot;
 use crate::config::DEFAULT_STORE;
 use crate::engine;
 use crate::packed::unpack;
-use crate::rollouts::Document;
+use crate::rollouts::{Document, before_stage};
 use crate::store::{MOST_EVENTS, RolloutId, Store, StoreUrl, StoredEvent, Use};
 use crate::terminal::Progress;
 use crate::wire;
@@ -129,7 +129,7 @@ async fn replay(arguments: &Arguments) -> Result<Vec<Replayed>, Failure> {
         progress.begin("computing decisions again", events.len() as u64);
         for event in &events {
             after = event.sequence;
-            if let Some(one) = replay_one(&store, &pipeline, event).await? {
+            if let Some(one) = replay_one(&store, (&document, &pipeline), event).await? {
                 replayed.push(one);
             }
             progress.advance(1);
@@ -145,7 +145,7 @@ async fn replay(arguments: &Arguments) -> Result<Vec<Replayed>, Failure> {
 /// Computes one decision again; nothing for an event that is none.
 async fn replay_one(
     store: &Store,
-    pipeline: &Pipeline,
+    rollout: (&Document, &Pipeline),
     event: &StoredEvent,
 ) -> Result<Option<Replayed>, Failure> {
     let decided: Decided<'_> = serde_json::from_str(&event.document)?;
@@ -163,7 +163,7 @@ async fn replay_one(
         is_same: false,
         difference: None,
     };
-    match computed_again(store, pipeline, &answer).await? {
+    match computed_again(store, rollout, &answer).await? {
         Ok(text) if text == recorded.get() => one.is_same = true,
         Ok(_other) => one.difference = Some("another answer from the same inputs".to_owned()),
         Err(why) => one.difference = Some(why),
@@ -174,7 +174,7 @@ async fn replay_one(
 /// The text of the answer that the stored inputs give now, or why there is none.
 async fn computed_again(
     store: &Store,
-    pipeline: &Pipeline,
+    (document, pipeline): (&Document, &Pipeline),
     recorded: &AnalysisAnswer,
 ) -> Result<Result<String, String>, Failure> {
     let Some(bytes) = store.inputs(&recorded.inputs.digest).await? else {
@@ -191,11 +191,18 @@ async fn computed_again(
     let Some(stage) = found else {
         return Ok(Err("its stage is not in the pipeline".to_owned()));
     };
-    if engine::digest(pipeline, stage, &data) != recorded.inputs.digest {
+    let Some(before) = before_stage(store, document, pipeline, &stage.id).await? else {
+        return Ok(Err("the data of a stage before it was not kept".to_owned()));
+    };
+    let digest = engine::digest(pipeline, stage, &data, &before.made_of);
+    if digest != recorded.inputs.digest {
         return Ok(Err("its inputs have another digest".to_owned()));
     }
-    let verdict = judge(pipeline, stage, &data);
-    let queries = recorded.inputs.queries.clone();
-    let answer = wire::replayed(pipeline, stage, &data, &verdict, queries);
+    let verdict = judge_within(&before.course, pipeline, stage, &data);
+    let inputs = Inputs {
+        queries: recorded.inputs.queries.clone(),
+        digest,
+    };
+    let answer = wire::replayed((pipeline, stage), &data, &verdict, inputs);
     Ok(Ok(serde_json::to_string(&answer)?))
 }

@@ -3,15 +3,21 @@
 use serinus_analysis::data::StageData;
 use serinus_analysis::pipeline::{Pipeline, Stage};
 
+use super::MadeOf;
 use crate::packed::Name;
 
-/// Returns `sha256:` and the digest of the pipeline, the stage and the data on its grid, which is
-/// everything that a verdict depends on: the same digest gives the same verdict to the byte.
+/// Returns `sha256:` and the digest of the pipeline, the stage, the data on its grid and what the stages before it
+/// were judged by, which is everything that a verdict depends on: the same digest gives the same verdict to the byte.
 ///
 /// It is taken of the counts and not of the samples, so that replicas that read the same truth at
 /// different steps agree; and of the same bytes as are stored, so that nothing can be forgotten.
-pub(crate) fn digest(pipeline: &Pipeline, stage: &Stage, data: &StageData) -> String {
-    Name::of(&(pipeline, &stage.id, data)).to_string()
+pub(crate) fn digest(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+    before: &[MadeOf],
+) -> String {
+    Name::of(&(pipeline, &stage.id, data, before)).to_string()
 }
 
 #[cfg(test)]
@@ -43,7 +49,7 @@ mod tests {
                 error_budget: None,
                 findings: Findings::default(),
             };
-            digest(&pipeline, &pipeline.stages[0], &data)
+            digest(&pipeline, &pipeline.stages[0], &data, &[])
         };
         assert_eq!(named(measured(1.0)), named(measured(1.0)));
         assert_ne!(named(measured(1.0)), named(measured(2.0)));
@@ -66,9 +72,10 @@ mod tests {
                 metrics: BTreeMap::new(),
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
+                pods_before: BTreeMap::new(),
                 history: History::default(),
             };
-            digest(&pipeline, &pipeline.stages[0], &data)
+            digest(&pipeline, &pipeline.stages[0], &data, &[])
         };
         assert_eq!(named(true), named(true));
         assert_ne!(named(true), named(false));
@@ -94,7 +101,7 @@ mod tests {
                 history: History::default(),
                 findings: Findings::default(),
             };
-            digest(&pipeline, &pipeline.stages[0], &data)
+            digest(&pipeline, &pipeline.stages[0], &data, &[])
         };
         let counts = |events| {
             Some(BudgetData::Counts {

@@ -57,7 +57,7 @@ impl Engine {
             verdict: judge(pipeline, stage, &data),
             grid,
             queries: Vec::new(),
-            digest: digest(pipeline, stage, &data),
+            digest: digest(pipeline, stage, &data, &[]),
             data: Arc::new(data),
         })
     }

@@ -20,8 +20,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use serinus_analysis::data::{Purpose, StageData};
-use serinus_analysis::judge::{StageVerdict, judge};
+use serde::Serialize;
+use serinus_analysis::data::{DataFault, History, Purpose, StageData};
+use serinus_analysis::judge::{Course, StageVerdict, after_stage, judge, judge_within};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::parts::Part;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
@@ -62,6 +63,69 @@ pub(crate) struct AnalysisInput<'a> {
     pub source: Option<&'a str>,
     /// What for.
     pub purpose: Purpose,
+    /// What else it is judged with.
+    pub stages: Stages,
+}
+
+/// What a stage is judged with.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stages {
+    /// By itself.
+    Alone,
+    /// As a part of a rollout that has come so far.
+    After(Arc<Before>),
+    /// As a part of a rollout of which a stage before could not be read now.
+    Unknown(DataFault),
+}
+
+/// The stages of a rollout that are over.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Before {
+    /// What they have left.
+    pub course: Course,
+    /// What that is made of.
+    pub made_of: Vec<MadeOf>,
+}
+
+/// A stage that is over, as it was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct MadeOf {
+    /// Its id.
+    pub stage: String,
+    /// The name of its data.
+    pub digest: String,
+    /// Whether all evidence begins anew after it.
+    pub is_decided: bool,
+}
+
+impl Before {
+    /// Of a rollout that has only just begun.
+    pub(crate) fn nothing(pipeline: &Pipeline) -> Self {
+        Self {
+            course: Course::of_rollout(pipeline),
+            made_of: Vec::new(),
+        }
+    }
+
+    /// The same with one stage more, whose data has this name.
+    pub(crate) fn and(
+        &self,
+        pipeline: &Pipeline,
+        stage: &Stage,
+        (digest, data): (&str, &StageData),
+        is_decided: bool,
+    ) -> Self {
+        let mut made_of = self.made_of.clone();
+        made_of.push(MadeOf {
+            stage: stage.id.clone(),
+            digest: digest.to_owned(),
+            is_decided,
+        });
+        Self {
+            course: after_stage(&self.course, pipeline, stage, data, is_decided),
+            made_of,
+        }
+    }
 }
 
 /// Why an analysis cannot be made as it was asked for. The caller has to change something.
@@ -212,6 +276,42 @@ impl Engine {
         &self,
         input: &AnalysisInput<'_>,
     ) -> Result<Analysis, AnalysisError> {
+        let (mut data, queries) = self.read(input).await?;
+        let (pipeline, stage) = (Arc::new(input.pipeline.clone()), input.stage.clone());
+        let before = match &input.stages {
+            Stages::Alone => None,
+            Stages::After(before) => Some(Arc::clone(before)),
+            Stages::Unknown(fault) => {
+                data.history = History::Late(fault.clone());
+                None
+            }
+        };
+        let analysis = aside(move || {
+            let made_of = before.as_deref().map_or(&[][..], |before| &before.made_of);
+            let verdict = match before.as_deref() {
+                Some(before) => judge_within(&before.course, &pipeline, &stage, &data),
+                None => judge(&pipeline, &stage, &data),
+            };
+            Analysis {
+                verdict,
+                grid: data.grid,
+                queries,
+                digest: digest(&pipeline, &stage, &data, made_of),
+                data: Arc::new(data),
+            }
+        });
+        Ok(analysis.await)
+    }
+
+    /// Reads the data of a stage over a window.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::analyse`].
+    pub(crate) async fn read(
+        &self,
+        input: &AnalysisInput<'_>,
+    ) -> Result<(StageData, Vec<QueryRecord>), AnalysisError> {
         let (pipeline, stage) = (input.pipeline, input.stage);
         let Window {
             grid,
@@ -249,15 +349,7 @@ impl Engine {
             data.error_budget = Some(read);
             queries.extend(asked_for_it);
         }
-        let (pipeline, stage) = (Arc::new(pipeline.clone()), stage.clone());
-        let analysis = aside(move || Analysis {
-            verdict: judge(&pipeline, &stage, &data),
-            grid,
-            queries,
-            digest: digest(&pipeline, &stage, &data),
-            data: Arc::new(data),
-        });
-        Ok(analysis.await)
+        Ok((data, queries))
     }
 
     /// Reads a part of a stage, and what is to be known beside.

@@ -254,6 +254,7 @@ fn input(pipeline: &Pipeline, minutes: i64) -> AnalysisInput<'_> {
         end_ms: Some(START_MS + minutes * 60_000),
         source: None,
         purpose: Purpose::Decide,
+        stages: Stages::Alone,
     }
 }
 

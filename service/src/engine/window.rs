@@ -120,6 +120,7 @@ mod tests {
             regions: Vec::new(),
             rollback_point: false,
             shadow: false,
+            warm_up_seconds: None,
             checks: Vec::new(),
             inherits_checks: false,
         }

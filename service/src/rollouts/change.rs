@@ -8,7 +8,9 @@ use serinus_openapi::rollout::{AdvanceMode, EventKind};
 
 use super::acting::Acting;
 use super::beginning::StageStart;
-use super::document::{Decision, Document, Found, StageId, StageRecord, Steps, stage_of};
+use super::document::{
+    Decision, Document, Found, METHOD_VERSION, StageId, StageRecord, Steps, stage_of,
+};
 use super::judgement::{JUDGE, Judgement};
 use super::live::Present;
 use super::trail::TrailEntry;
@@ -64,6 +66,28 @@ impl Change {
             document: present.document.clone(),
             trail: Vec::new(),
         }
+    }
+
+    /// The same, with the name of the data of a stage that is over.
+    pub(super) fn sealed(
+        present: &Present,
+        (stage, started): (&StageId, UnixMillis),
+        digest: &str,
+    ) -> Self {
+        let mut change = Self::unchanged(present);
+        change
+            .document
+            .stages
+            .seal(stage, started, digest.to_owned());
+        change
+    }
+
+    /// The same, judged through all stages from the one on that it is at.
+    pub(super) fn to_this_method(present: &Present) -> Self {
+        let mut change = Self::unchanged(present);
+        change.document.method_version = METHOD_VERSION;
+        change.document.stages.leave_behind();
+        change
     }
 
     /// A rollout that is over because somebody said so, and whether a call with its key still means

@@ -74,6 +74,16 @@ pub(crate) struct Document {
     /// What is known of a caller that counts steps.
     #[serde(default, skip_serializing_if = "Steps::is_unknown")]
     pub steps: Steps,
+    /// The version of the method that judges it: 1 where none is said.
+    #[serde(default = "first_method")]
+    pub method_version: u32,
+}
+
+/// The version of the method that judges through all stages.
+pub(crate) const METHOD_VERSION: u32 = 2;
+
+fn first_method() -> u32 {
+    1
 }
 
 /// What is known of a caller whose yes lets the traffic take one step.
@@ -117,6 +127,12 @@ pub(crate) struct StageRecord {
     /// What its checks found where that does not act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     found: Option<Found>,
+    /// The name of its data, of a stage that is over: later stages are judged with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
+    /// Whether it was over before the rollout was judged through all of its stages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_of_before: bool,
 }
 
 /// What the checks of a stage found that is judged without acting: the verdict that would have
@@ -156,6 +172,8 @@ impl StageRecord {
             judged_until_ms: None,
             overriding: None,
             found: None,
+            sealed: None,
+            is_of_before: false,
         }
     }
 
@@ -185,6 +203,24 @@ impl StageRecord {
         self.overriding.as_deref()
     }
 
+    /// The name of its data, of a stage that is over.
+    pub(crate) fn sealed(&self) -> Option<&str> {
+        self.sealed.as_deref()
+    }
+
+    /// Whether it was over before the rollout was judged through all of its stages: then later ones are not
+    /// judged with it.
+    pub(crate) fn is_of_before(&self) -> bool {
+        self.is_of_before
+    }
+
+    /// Whether the evidence of later stages begins anew after it: a person has decided it, or what it has found
+    /// did not act.
+    pub(crate) fn is_decided(&self) -> bool {
+        let is_broken = |found: &Found| found.verdict == Verdict::Rollback;
+        self.overriding.is_some() || self.found.as_ref().is_some_and(is_broken)
+    }
+
     /// What its checks found, of a stage that is judged without acting.
     pub(crate) fn found(&self) -> Option<&Found> {
         self.found.as_ref()
@@ -208,6 +244,27 @@ impl Begun {
     /// All of them, in the order of their beginning.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &StageRecord> {
         self.earlier.iter().chain([&self.current])
+    }
+
+    /// The stages that are over, each with the moment at which the next began.
+    pub(crate) fn over(&self) -> impl Iterator<Item = (&StageRecord, UnixMillis)> {
+        let next = self.iter().skip(1).map(StageRecord::started);
+        self.earlier.iter().zip(next)
+    }
+
+    /// Remembers the name of the data of a stage that is over.
+    pub(super) fn seal(&mut self, stage: &StageId, started: UnixMillis, digest: String) {
+        let is_it = |one: &&mut StageRecord| one.stage == *stage && one.started_ms == started;
+        if let Some(record) = self.earlier.iter_mut().find(is_it) {
+            record.sealed = Some(digest);
+        }
+    }
+
+    /// The stages that are over were judged each by itself, by an earlier version.
+    pub(super) fn leave_behind(&mut self) {
+        for record in &mut self.earlier {
+            record.is_of_before = true;
+        }
     }
 
     /// What the beginning of another one is held against.
@@ -395,6 +452,7 @@ mod tests {
             ended_as: None,
             superseded_ms: None,
             steps: Steps::default(),
+            method_version: METHOD_VERSION,
         };
         let pipeline = document.pipeline("shop").unwrap();
         let limits: Vec<_> = pipeline.stages[0]

@@ -11,13 +11,14 @@ use serinus_analysis::pipeline::Stage;
 use serinus_openapi::analysis::{ReasonCode, RolloutReason, Verdict};
 
 use super::beginning::is_ahead;
+use super::course::Known;
 use super::document::StageId;
 use super::judgement::Judgement;
 use super::live::{Live, Present, Watched};
 use super::schedule::{RETRY_MS, behind, looked_at, next_due, sealed_end, spread_ms};
 use super::transition;
 use super::{RolloutError, Rollouts, wording};
-use crate::engine::{Analysis, AnalysisInput};
+use crate::engine::{Analysis, AnalysisInput, Stages};
 use crate::packed::pack;
 use crate::store::{Inputs, RolloutState};
 use crate::time::{SteadyMillis, UnixMillis};
@@ -141,6 +142,7 @@ impl Rollouts {
 
     /// Judges it, and says whether it is to be tried again soon.
     async fn judge_alone(&self, live: &Arc<Live>) -> Result<bool, RolloutError> {
+        self.take_to_this_method(live).await?;
         let present = live.present();
         let Some(watched) = present.watched(&live.pipeline) else {
             return Ok(false);
@@ -161,6 +163,10 @@ impl Rollouts {
         if is_up_to_date {
             return Ok(false);
         }
+        let stages = match self.before(live, &present, end).await? {
+            Known::Before(before) => Stages::After(before),
+            Known::Late(fault) => Stages::Unknown(fault),
+        };
         let input = AnalysisInput {
             pipeline: &live.pipeline,
             stage,
@@ -169,6 +175,7 @@ impl Rollouts {
             end_ms: looked_at.end.map(UnixMillis::get),
             source: present.document.source.as_deref(),
             purpose: looked_at.purpose,
+            stages,
         };
         let analysis = self.analyse(&input).await;
         let (judgement, inputs) = match analysis {

@@ -1,7 +1,7 @@
 //! A rollout in memory: what the store holds of it, and what was judged last.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Pipeline, Stage};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::RolloutError;
 use super::document::{Document, stage_of};
 use super::judgement::Judgement;
-use crate::engine::Overlay;
+use crate::engine::{Before, Overlay};
 use crate::store::{RolloutId, RolloutKey, RolloutState, StoredRollout};
 use crate::time::{SteadyMillis, UnixMillis};
 
@@ -39,6 +39,8 @@ pub(crate) struct Live {
     /// When it is judged next, in milliseconds of the steady time: see [`Live::due`].
     due_ms: AtomicI64,
     present: RwLock<Arc<Present>>,
+    /// The stages that are over, as the newest stage was judged with them.
+    before: Mutex<Option<Arc<Before>>>,
     changes: watch::Sender<u64>,
 }
 
@@ -109,6 +111,7 @@ impl Live {
                 document,
                 judgement: None,
             })),
+            before: Mutex::default(),
             changes: watch::Sender::default(),
         })
     }
@@ -128,6 +131,18 @@ impl Live {
     /// What is known now.
     pub(crate) fn present(&self) -> Arc<Present> {
         Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The stages that are over, as far as they are in memory.
+    pub(super) fn before(&self) -> Option<Arc<Before>> {
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        before.clone()
+    }
+
+    /// Keeps the stages that are over in memory.
+    pub(super) fn keep_before(&self, known: &Arc<Before>) {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        *before = Some(Arc::clone(known));
     }
 
     /// Takes over what the store holds, with a judgement that belongs to it.

@@ -80,6 +80,7 @@ fn in_words(entry: &TrailEntry) -> &str {
             EventKind::Closed => "was closed at",
             EventKind::StageLeft => "left, before it had passed,",
             EventKind::WeightUnknown => "does not tell its share of the traffic at",
+            EventKind::JudgedAnew => "is judged anew, by another version of the method, at",
         },
         Word::Other(_) => "changed at",
     }

@@ -9,6 +9,7 @@ mod acting;
 mod beginning;
 mod change;
 mod changing;
+mod course;
 mod document;
 mod gate;
 mod hearing;
@@ -39,6 +40,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub(crate) use course::before_stage;
 pub(crate) use document::{Document, StageRecord};
 pub(crate) use gate::{GateCall, GateError, GateTold};
 pub(crate) use hearing::Event;

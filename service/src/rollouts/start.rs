@@ -10,13 +10,13 @@ use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind};
 
 use super::beginning::check_start;
-use super::document::{Begun, Document, StageId, StageRecord, Steps, stage_of};
+use super::document::{Begun, Document, METHOD_VERSION, StageId, StageRecord, Steps, stage_of};
 use super::live::Live;
 use super::standing::left_by;
 use super::trail::TrailEntry;
 use super::transition::{End, Refused};
 use super::{RolloutError, Rollouts, log, recorded, telling};
-use crate::engine::{self, AnalysisInput, Overlay};
+use crate::engine::{self, AnalysisInput, Overlay, Stages};
 use crate::store::{NewRollout, RolloutKey, RolloutState, Started};
 use crate::time::UnixMillis;
 
@@ -60,6 +60,7 @@ impl NewStart<'_> {
             ended_as: None,
             superseded_ms: None,
             steps: Steps::default(),
+            method_version: METHOD_VERSION,
         }
     }
 }
@@ -150,6 +151,7 @@ impl Rollouts {
             end_ms: None,
             source: new.source,
             purpose: Purpose::Decide,
+            stages: Stages::Alone,
         };
         self.engine.check_sources(&input)?;
         let start = check_start(new.start, new.stage, &[], now).map_err(Refused::Start)?;

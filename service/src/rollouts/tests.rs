@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::beginning::StageStart;
 use super::change::Change;
-use super::document::{Begun, Document, StageId, StageRecord, Steps, stage_of};
+use super::document::{Begun, Document, METHOD_VERSION, StageId, StageRecord, Steps, stage_of};
 use super::judgement::{JUDGE, Judgement};
 use super::live::{Live, Present, Watched};
 use super::memory::Memory;
@@ -70,6 +70,7 @@ fn document(advance: AdvanceMode) -> Document {
         ended_as: None,
         superseded_ms: None,
         steps: Steps::default(),
+        method_version: METHOD_VERSION,
     }
 }
 

@@ -10,7 +10,7 @@ use serinus_analysis::data::Purpose;
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisRequest};
 use serinus_openapi::examples;
 
-use crate::engine::{self, AnalysisInput};
+use crate::engine::{self, AnalysisInput, Stages};
 use crate::http::body::SentBody;
 use crate::http::no_store::no_store;
 use crate::http::resolve::{self, Asked};
@@ -78,6 +78,7 @@ pub(super) async fn analyse(
         end_ms: request.end.as_ref().map(DateTime::<Utc>::timestamp_millis),
         source: request.source.as_deref(),
         purpose: Purpose::Decide,
+        stages: Stages::Alone,
     };
     Ok(no_store(Json(answer(&app, &input).await?)))
 }

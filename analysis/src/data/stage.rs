@@ -115,6 +115,9 @@ pub struct StageData {
     pub history: History,
     /// What the control's pods differed by in the hour before, by metric name.
     pub pods_before: BTreeMap<String, Pods>,
+    /// How many of the first intervals will never be counted otherwise. It changes nothing of a verdict.
+    #[serde(skip)]
+    pub settled_intervals: usize,
     /// What was read for the pipeline's error budget. Nothing where the pipeline has none, or where
     /// no traffic is moved by the verdict (plans, replays of the past): then it guards nothing.
     #[serde(default)]
@@ -137,6 +140,7 @@ impl StageData {
             canary_starts_ms: None,
             history: History::default(),
             pods_before: BTreeMap::new(),
+            settled_intervals: 0,
             error_budget: None,
             findings: Findings::default(),
         }
@@ -182,6 +186,7 @@ impl StageData {
             (one, other) => one.or(other),
         };
         self.findings.absorb(part.findings);
+        self.settled_intervals = self.settled_intervals.min(part.settled_intervals);
         // What pods of several regions differ by is not known of all together.
         for (name, before) in part.pods_before {
             self.pods_before.entry(name).or_insert(before);
@@ -222,6 +227,7 @@ impl StageData {
             canary_starts_ms: self.canary_starts_ms.clone(),
             history: self.history.clone(),
             pods_before: self.pods_before.clone(),
+            settled_intervals: 0,
             // It was read for the end of the whole.
             error_budget: None,
             findings: self.findings.clone(),

@@ -12,7 +12,7 @@ use super::conclude::{
     conclude, empty_report, undecided, values_text, with_sentence, without_data,
 };
 use super::counts::{self, Looked};
-use super::course::{CountsProof, Course};
+use super::course::Course;
 use super::evidence::{self, Budget, Proof};
 use super::latency::Latency;
 use super::limit::{Claims, Levels, Plannable, Scale, Shown};
@@ -20,6 +20,7 @@ use super::model::{
     ArmReport, CheckReport, EvidenceReport, NeedsReport, Outcome, RatioReport, ReasonCode,
 };
 use super::needs::{self, Outlook};
+use super::walk::CountsProof;
 use super::warm_up::LookedAt;
 use super::{absence, gauge, kayenta, load, populations};
 use crate::data::History;

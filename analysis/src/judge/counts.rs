@@ -15,13 +15,13 @@ use crate::series::{Apart, ArmCount, PairedCounts, Populations};
 
 use super::check::{Evaluated, Situation, conclude_claims, e_value, nothing_counted, still_new};
 use super::conclude::{conclude, undecided, values_text, with_sentence, without_data};
-use super::course::CountsProof;
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, NoiseSource, Outcome, RatioReport, ReasonCode,
     WilsonReport,
 };
 use super::strata::{Strata, misled};
+use super::walk::{CountsProof, mixed};
 use super::young::{Warm, warm_up_seconds};
 use super::{absence, kayenta};
 use crate::text;
@@ -125,6 +125,21 @@ impl Judged {
             .unwrap_or_default()
     }
 
+    /// A number that is another one where the first intervals are.
+    pub(super) fn fingerprint(&self, intervals: usize) -> u64 {
+        let lanes = self
+            .dense
+            .iter()
+            .take(intervals.saturating_mul(self.lanes.len()));
+        lanes.fold(0, |all, one| {
+            let Interval { counts, young } = one;
+            let arms = [counts.control, counts.canary, *young];
+            arms.iter().fold(all, |all, arm| {
+                mixed(mixed(all, arm.events.to_bits()), arm.exposure.to_bits())
+            })
+        })
+    }
+
     /// All intervals, without young processes.
     fn intervals(&self) -> Vec<IntervalCounts> {
         self.dense.iter().map(|one| one.counts).collect()
@@ -209,9 +224,15 @@ fn on_warm(
             bracket: None,
         })
     };
-    report.compared = strata.as_ref().map(Strata::told);
-    report.control = arm(totals.control);
-    report.canary = arm(totals.canary);
+    // What is told is all that was counted, of young processes too; what is judged is without them.
+    let counted = match &strata {
+        Some(_) => totals,
+        None => super::check::totals(whole, check.is_relative()),
+    };
+    let strata_told = strata.as_ref().map(Strata::told);
+    report.compared = strata_told.or_else(|| warm.told(counted));
+    report.control = arm(counted.control);
+    report.canary = arm(counted.canary);
     report.ratio = ratio_of_counts(scale, totals, levels.compliance);
     if scale == Scale::Share {
         report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
@@ -321,7 +342,7 @@ impl Look {
             _ => anytime,
         };
         report.evidence = Some(EvidenceReport {
-            rollback: e_value(proof.violation.last().copied().unwrap_or(0.0)),
+            rollback: e_value(proof.violation),
             rollback_at: e_value(budget.rollout.log_threshold()),
             promote: proof.compliance.map(e_value),
             promote_at: e_value(budget.promotion.log_threshold()),

@@ -7,11 +7,12 @@ use crate::sequential::adjusted_log_evidence;
 use super::check::{Evaluated, Situation, finished, look};
 use super::conclude::with_sentence;
 use super::counts::{Judged, Looked, without_stream};
-use super::course::{Course, Crossing, OfStage};
+use super::course::Course;
 use super::evidence::Proof;
 use super::limit::Levels;
 use super::model::{CheckReport, EvidenceReport, Outcome, ReasonCode};
 use super::votes::total_weight;
+use super::walk::{Carried, Crossing, OfStage, walk};
 
 /// What came of all checks of a stage.
 pub(super) struct All {
@@ -19,17 +20,19 @@ pub(super) struct All {
     pub(super) reports: Vec<CheckReport>,
     /// The rollout as far as it has come now.
     pub(super) course: Course,
+    /// The same in the middle of the stage, to go on from.
+    pub(super) carried: Option<Carried>,
 }
 
 /// Evaluates every check: those of a single look with Holm's step-down, those of the sequential
 /// method by their evidence together.
-pub(super) fn evaluate_all(situation: Situation<'_>) -> All {
+pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -> All {
     let checks = &situation.stage.checks;
-    let mut course = situation.course.clone();
     let Ok(compliance) = Confidence::new(situation.pipeline.analysis.confidence) else {
         return All {
             reports: Vec::new(),
-            course,
+            course: situation.course.clone(),
+            carried: None,
         };
     };
     let looked: Vec<Looked> = first_step(situation, compliance);
@@ -59,7 +62,13 @@ pub(super) fn evaluate_all(situation: Situation<'_>) -> All {
         })
         .collect();
     let read = (situation.data, situation.budget.rollout);
-    let walked = course.walk(situation.stage, read, &judged, &of_stage);
+    let walked = walk(
+        situation.course,
+        carried,
+        situation.stage,
+        read,
+        (&judged, &of_stage),
+    );
     let mut evaluated: Vec<Evaluated> = looked
         .into_iter()
         .zip(checks)
@@ -83,7 +92,8 @@ pub(super) fn evaluate_all(situation: Situation<'_>) -> All {
     mark_the_others(checks, situation, &mut evaluated);
     All {
         reports: evaluated.into_iter().map(|one| one.report).collect(),
-        course,
+        course: walked.course,
+        carried: walked.carried,
     }
 }
 
@@ -176,12 +186,16 @@ fn is_stepped_down(method: Method) -> bool {
     }
 }
 
-/// `ln E` of a check at each interval.
-fn path_of(one: &Evaluated) -> &[f64] {
+/// The largest `ln E` of a check after any interval.
+fn strongest(one: &Evaluated) -> f64 {
     match (&one.counts, &one.proof) {
-        (Some(counts), _) => &counts.violation,
-        (None, Some(proof)) => &proof.violation,
-        (None, None) => &[],
+        (Some(counts), _) => counts.strongest,
+        (None, Some(proof)) => proof
+            .violation
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max),
+        (None, None) => f64::NEG_INFINITY,
     }
 }
 
@@ -203,7 +217,7 @@ fn blame_the_broken(crossing: &Crossing, situation: Situation<'_>, evaluated: &m
         let Some(one) = evaluated.get_mut(*check) else {
             continue;
         };
-        let strongest = path_of(one).iter().copied().fold(0.0, f64::max);
+        let strongest = strongest(one).max(0.0);
         let is_proven_alone = is_beyond(strongest + libm::log(*weight));
         if is_beyond(adjusted) || Some(*check) == largest || is_proven_alone {
             blame(one, strongest.max(*log_evidence), *weight, situation);
@@ -257,10 +271,7 @@ fn mark_the_others(checks: &[Check], situation: Situation<'_>, evaluated: &mut [
             Some(_) => situation.budget.rollout.log_threshold(),
             None => situation.budget.rollback.log_threshold(),
         };
-        let largest = path_of(one)
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
+        let largest = strongest(one);
         if check.fails_alone()
             && largest >= threshold
             && one.report.counts

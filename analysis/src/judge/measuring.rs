@@ -2,9 +2,11 @@
 //!
 //! Source: docs/design/statistics.md, "13. History".
 
-use crate::data::{HistoryData, MeasuredHistory, MeasuredNoise, MetricData, with_data};
-use crate::pipeline::{MetricKind, Stage};
-use crate::proof::PastNoise;
+use std::collections::BTreeMap;
+
+use crate::data::{HistoryData, MeasuredHistory, MeasuredNoise, MetricData, StageData, with_data};
+use crate::pipeline::{MetricKind, Pipeline, Stage};
+use crate::proof::{PastNoise, Pods};
 use crate::sequential::{
     AbsoluteLimit, IntervalCounts, NoiseHistory, SequentialError, Side, on_every_interval,
 };
@@ -12,6 +14,7 @@ use crate::series::{ArmCount, PairedCounts};
 
 use super::latency::slow_share;
 use super::limit::Scale;
+use super::young::{Warm, warm_up_seconds};
 
 /// Measures the noise for the sequential checks of a stage. Of a metric that has less than
 /// [`crate::data::SHORTEST_HISTORY_MS`] of data, or no events, nothing is known afterwards.
@@ -45,6 +48,60 @@ pub fn measure_noise(past: &HistoryData, stage: &Stage) -> MeasuredHistory {
         }
     }
     found
+}
+
+/// What the control's pods differed by before a rollout, for each metric that a check of the stage compares by the
+/// sequential method on counts. `past` has the control in the control's place.
+///
+/// Source: docs/design/statistics.md, "6. Pods as replicates".
+pub fn measure_pods(
+    past: &StageData,
+    pipeline: &Pipeline,
+    stage: &Stage,
+) -> BTreeMap<String, Pods> {
+    let mut found = BTreeMap::new();
+    if !pipeline.analysis.pod_spread {
+        return found;
+    }
+    for check in &stage.checks {
+        let metric = &check.measured.name;
+        let Some(MetricData::Counts(counts)) = past.metrics.get(metric) else {
+            continue;
+        };
+        let is_asked = check.is_relative() && check.method.is_valid_at_any_time();
+        if !is_asked || found.contains_key(metric) {
+            continue;
+        }
+        let seconds = warm_up_seconds(check, stage, &pipeline.analysis);
+        let warm = Warm::of(counts, past.grid, seconds).counts;
+        if let Some(pods) = pods_of(&warm, past.grid.intervals()) {
+            found.insert(metric.clone(), pods);
+        }
+    }
+    found
+}
+
+/// What the control's pods differ by over some intervals; nothing where they are not told apart.
+fn pods_of(counts: &PairedCounts, intervals: usize) -> Option<Pods> {
+    let apart = &counts.pods.control;
+    if !apart.names.iter().any(|name| !name.is_empty()) {
+        return None;
+    }
+    let mut pods = Pods::new(1.0);
+    let mut rows = counts.intervals.iter().zip(&apart.rows).peekable();
+    for interval in 0..intervals {
+        let mut had = Vec::new();
+        while let Some((_, row)) = rows.next_if(|(one, _)| one.first + one.length <= interval + 1) {
+            for (place, count) in row {
+                let name = apart.names.get(*place as usize);
+                if let Some(place) = name.and_then(|name| pods.place_of(name)) {
+                    had.push((place, *count));
+                }
+            }
+        }
+        pods.push(&had);
+    }
+    Some(pods)
 }
 
 /// The counts on every interval; nothing when they are too few to tell the noise.

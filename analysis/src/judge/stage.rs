@@ -13,6 +13,7 @@ use super::kill_switch::{KillSwitch, watch};
 use super::levels::{evaluate_all, rolls_back};
 use super::model::{CheckReport, ReasonCode, StageVerdict, Verdict, Warning, WarningCode};
 use super::split::Mismatch;
+use super::walk::Carried;
 use super::warnings::warnings;
 use super::{absence, split, warm_up, watching};
 use crate::data::{MetricData, Purpose, StageData};
@@ -41,8 +42,20 @@ pub fn judge_within(
     stage: &Stage,
     data: &StageData,
 ) -> StageVerdict {
+    judge_on(course, None, pipeline, stage, data).0
+}
+
+/// The same with what was kept of an earlier judgement of the stage in the same rollout, and with what to keep of
+/// this one. What is kept changes nothing but the time that it takes.
+pub fn judge_on(
+    course: &Course,
+    carried: Option<Carried>,
+    pipeline: &Pipeline,
+    stage: &Stage,
+    data: &StageData,
+) -> (StageVerdict, Option<Carried>) {
     if !course.has(stage) {
-        return judge(pipeline, stage, data);
+        return (judge(pipeline, stage, data), None);
     }
     let age = Age::of(stage, data);
     let left_out = warm_up::left_out(stage, data);
@@ -57,12 +70,12 @@ pub fn judge_within(
         budget: budget(pipeline, stage, data, course.stages()),
         course,
     };
-    let (mut checks, earlier) = match data.purpose {
+    let (mut checks, earlier, carried) = match data.purpose {
         Purpose::Decide | Purpose::AfterPassing => {
-            let all = evaluate_all(situation);
-            (all.reports, all.course.crossed().cloned())
+            let all = evaluate_all(situation, carried);
+            (all.reports, all.course.crossed().cloned(), all.carried)
         }
-        Purpose::KillSwitches => (Vec::new(), None),
+        Purpose::KillSwitches => (Vec::new(), None, None),
     };
     let switches: Vec<KillSwitch> = pipeline
         .kill_switch
@@ -104,10 +117,11 @@ pub fn judge_within(
         warnings,
         checks,
     };
-    match data.purpose {
+    let verdict = match data.purpose {
         Purpose::Decide => error_budget::guarded(verdict, pipeline, stage, data),
         Purpose::AfterPassing | Purpose::KillSwitches => verdict,
-    }
+    };
+    (verdict, carried)
 }
 
 /// What is left when a stage is over: the rollout as far as it has come then. `is_decided` says that a person has
@@ -134,7 +148,7 @@ pub fn after_stage(
         budget: budget(pipeline, stage, data, course.stages()),
         course,
     };
-    let all = evaluate_all(situation);
+    let all = evaluate_all(situation, None);
     let broken = all.reports.iter().filter(|report| rolls_back(report));
     let conditions: Vec<String> = broken.map(|report| report.condition.clone()).collect();
     let crossed = (!conditions.is_empty()).then(|| Crossed {

@@ -9,6 +9,7 @@ use crate::pipeline::{AnalysisSettings, Check, Stage};
 use crate::series::{
     Apart, ArmCount, Grid, Lives, PairedCounts, PairedInterval, PodLife, Population, Populations,
 };
+use crate::text;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
 /// The longest that counts leave a process out, where nothing else is said.
@@ -89,6 +90,24 @@ impl Warm {
             warm.take_out(row, interval, of_control, of_canary);
         }
         warm
+    }
+
+    /// What is told where young processes of the canary did enough to be missed: that they are not judged.
+    pub(super) fn told(&self, counted: Populations<ArmCount>) -> Option<String> {
+        /// A part of the events, or of the requests, that a reader would miss.
+        const WORTH_A_WORD: f64 = 0.05;
+        let nothing = ArmCount::default();
+        let young = self.young.iter().fold(nothing, |sum, one| sum.and(*one));
+        let is_much = |part: f64, of: f64| of > 0.0 && part > WORTH_A_WORD * of;
+        let is_told = is_much(young.events, counted.canary.events)
+            || is_much(young.exposure, counted.canary.exposure);
+        is_told.then(|| {
+            format!(
+                "{} of {} canary requests are of new processes and not judged",
+                text::count(young.exposure.round()),
+                text::count(counted.canary.exposure.round())
+            )
+        })
     }
 
     fn take_out(

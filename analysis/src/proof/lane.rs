@@ -110,6 +110,11 @@ impl Lane {
         }
     }
 
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.starts.len() * size_of::<Begun>()
+    }
+
     /// Evidence begins here.
     pub(super) fn begin(&mut self) {
         self.starts.push(Begun {

@@ -1,8 +1,10 @@
 //! The lines that evidence is for, and what one interval says of them.
 
+use std::sync::LazyLock;
+
 use crate::sequential::{
-    AbsoluteLimit, CountLaw, IntervalCounts, RelativeLimit, Side, absolute_increment,
-    is_comparable, is_usable, relative_increment,
+    AbsoluteLimit, Comparison, CountLaw, Effect, IntervalCounts, RelativeLimit, Side,
+    absolute_increment, is_comparable, is_usable, relative_increment,
 };
 use crate::series::ArmCount;
 
@@ -31,6 +33,13 @@ pub enum Line {
         /// Whether there is a control.
         has_control: bool,
     },
+}
+
+/// The effects beyond a relative line, with their logarithms.
+fn relative_effects() -> &'static [Effect; MOST_EFFECTS] {
+    static EFFECTS: LazyLock<[Effect; MOST_EFFECTS]> =
+        LazyLock::new(|| RELATIVE_EFFECTS.map(Effect::new));
+    &EFFECTS
 }
 
 /// By effect size.
@@ -73,8 +82,11 @@ impl Line {
         }
         match self {
             Self::Relative(limit) => {
-                for (increment, effect) in all.iter_mut().zip(RELATIVE_EFFECTS) {
-                    *increment = relative_increment(counts, limit, effect);
+                let comparison = Comparison::new(counts, limit);
+                for (increment, effect) in all.iter_mut().zip(relative_effects()) {
+                    *increment = comparison
+                        .as_ref()
+                        .map_or(0.0, |comparison| effect.increment(comparison));
                 }
             }
             Self::Absolute { limit, has_control } => {

@@ -201,6 +201,13 @@ impl Pods {
         self.names.get(self.left_out?).map(String::as_str)
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        /// A name, its place and its sums.
+        const BYTES_A_POD: usize = 64 + (LENGTHS + 1) * size_of::<ArmCount>();
+        self.names.len() * BYTES_A_POD
+    }
+
     /// How many pods had requests.
     pub fn count(&self) -> usize {
         self.all.iter().filter(|one| one.exposure > 0.0).count()

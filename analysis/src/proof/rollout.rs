@@ -42,6 +42,12 @@ impl Member {
         self.last.unwrap_or(0.0)
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let pods = self.pods.as_ref().map_or(0, Pods::bytes);
+        self.stream.bytes() + pods + size_of::<Self>()
+    }
+
     /// Whether the stage that the rollout is at names it.
     pub fn is_asked(&self) -> bool {
         self.is_asked

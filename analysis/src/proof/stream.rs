@@ -343,6 +343,12 @@ impl Stream {
         self.lanes.iter().any(Lane::is_newest_of_the_environment)
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let lanes = self.lanes.iter().map(Lane::bytes).sum::<usize>();
+        lanes + self.starts.len() * size_of::<Going>()
+    }
+
     /// Intervals so far.
     pub fn intervals(&self) -> usize {
         self.intervals

@@ -57,6 +57,7 @@ pub(super) fn put_together(
         source_remarks: BTreeMap::new(),
         history: History::default(),
         pods_before: BTreeMap::new(),
+        settled_intervals: 0,
         error_budget: None,
         findings: Findings::default(),
     };

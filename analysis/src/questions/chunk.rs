@@ -239,6 +239,8 @@ impl StageQuestions {
             let data = data.unwrap_or_else(MetricData::Fault);
             (name.clone(), data.of_counters())
         });
+        let whole = chunks.iter().take_while(|(chunk, _)| chunk.is_whole);
+        let settled = whole.map(|(chunk, _)| chunk.own.intervals()).sum();
         StageData {
             grid: window,
             purpose: Purpose::Decide,
@@ -249,6 +251,7 @@ impl StageQuestions {
             canary_starts_ms: join_starts(&window, chunks),
             history: History::default(),
             pods_before: BTreeMap::new(),
+            settled_intervals: settled,
             error_budget: None,
             findings: join_findings(chunks),
         }

@@ -9,13 +9,13 @@ pub(super) const MOST_EFFECTS: usize = 9;
 
 /// An effect size and its logarithm.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Effect {
+pub(crate) struct Effect {
     size: f64,
     log_size: f64,
 }
 
 impl Effect {
-    pub(super) fn new(size: f64) -> Self {
+    pub(crate) fn new(size: f64) -> Self {
         Self {
             size,
             log_size: libm::log(size),
@@ -23,7 +23,7 @@ impl Effect {
     }
 
     /// The increment for this effect; see [`relative_increment`].
-    pub(super) fn increment(&self, counts: &Comparison) -> f64 {
+    pub(crate) fn increment(&self, counts: &Comparison) -> f64 {
         let both = counts.canary_events + counts.control_events;
         let growth = if both > 0.0 || counts.offset_events.abs() > 0.0 {
             libm::log1p((self.size - 1.0) * counts.share)
@@ -48,7 +48,7 @@ impl Effect {
 
 /// An interval as the formula needs it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Comparison {
+pub(crate) struct Comparison {
     side: Side,
     canary_events: f64,
     control_events: f64,
@@ -60,7 +60,7 @@ pub(super) struct Comparison {
 
 impl Comparison {
     /// Nothing where the two populations cannot be compared.
-    pub(super) fn new(counts: &IntervalCounts, limit: &RelativeLimit) -> Option<Self> {
+    pub(crate) fn new(counts: &IntervalCounts, limit: &RelativeLimit) -> Option<Self> {
         if !is_comparable(counts) {
             return None;
         }
@@ -118,14 +118,14 @@ pub fn relative_increment(counts: &IntervalCounts, limit: &RelativeLimit, effect
 
 /// An effect size against an absolute limit: what an event adds and what exposure takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct LinearEffect {
+pub(crate) struct LinearEffect {
     per_event: f64,
     per_exposure: f64,
 }
 
 impl LinearEffect {
     /// `size` is `rho > 1` above the limit and `a` in (0, 1) below it.
-    pub(super) fn new(limit: &AbsoluteLimit, size: f64) -> Self {
+    pub(crate) fn new(limit: &AbsoluteLimit, size: f64) -> Self {
         // The factor of the limit less one.
         let excess = match limit.side() {
             Side::Above => size - 1.0,
@@ -144,7 +144,7 @@ impl LinearEffect {
     }
 
     /// The increment of a usable count.
-    pub(super) fn increment(&self, count: &ArmCount) -> f64 {
+    pub(crate) fn increment(&self, count: &ArmCount) -> f64 {
         count.events * self.per_event - count.exposure * self.per_exposure
     }
 }

@@ -58,6 +58,7 @@ pub use growth::{
     ExpectedTraffic, absolute_growth, assumed_dispersion, offset_growth, relative_growth,
 };
 pub use history::{BlockDispersion, NoiseHistory};
+pub(crate) use increment::{Comparison, Effect};
 pub use increment::{absolute_increment, relative_increment};
 pub use limit::{AbsoluteLimit, CountLaw, ErrorRate, RelativeLimit, Side};
 pub use log_space::{deflate, log_mean_exp, log_sum_exp};

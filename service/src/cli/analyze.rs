@@ -100,6 +100,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
         source: arguments.source.as_deref(),
         purpose: Purpose::Decide,
         stages: Stages::Alone,
+        carried: None,
     };
     let runtime = boot::runtime_of_a_command()?;
     let engine = boot::engine_of_a_command(arguments.sources)?;

@@ -44,6 +44,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
                 pods_before: BTreeMap::new(),
+                settled_intervals: 0,
                 history,
                 canary_starts_ms: None,
                 error_budget: None,
@@ -73,6 +74,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
                 pods_before: BTreeMap::new(),
+                settled_intervals: 0,
                 history: History::default(),
             };
             digest(&pipeline, &pipeline.stages[0], &data, &[])
@@ -98,6 +100,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
                 pods_before: BTreeMap::new(),
+                settled_intervals: 0,
                 history: History::default(),
                 findings: Findings::default(),
             };

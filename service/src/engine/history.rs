@@ -6,15 +6,17 @@
 //! finds it. Until then the sequential checks hold. What the source will never tell is no history;
 //! what it cannot tell now is asked again.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serinus_analysis::data::{
     DataFault, FaultCode, History, HistoryData, MetricData, SHORTEST_HISTORY_MS, StageData,
 };
-use serinus_analysis::judge::measure_noise;
+use serinus_analysis::judge::{measure_noise, measure_pods};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Metric, Pipeline, Stage};
+use serinus_analysis::proof::Pods;
 use serinus_analysis::questions::{Answered, StageQuestions};
 use serinus_analysis::series::{Grid, Populations, TargetLabels, fine_step_ms};
 use tokio::sync::{Semaphore, watch};
@@ -39,6 +41,32 @@ const MOST_PIECES_AT_ONCE: usize = 2;
 
 /// Samples of one history: of what would be more, fewer hours are read. 64 MB.
 const MOST_SAMPLES: usize = 4_000_000;
+
+/// What the control did before.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Past {
+    /// The noise between two groups of its pods.
+    pub(super) history: History,
+    /// What its pods differed by, by metric.
+    pub(super) pods: BTreeMap<String, Pods>,
+}
+
+impl Past {
+    /// Of which no pods are known.
+    fn without(history: History) -> Self {
+        Self {
+            history,
+            pods: BTreeMap::new(),
+        }
+    }
+}
+
+/// What is read of a past.
+struct Wanted {
+    grid: Grid,
+    /// Whether the noise is, beside the pods.
+    noise: bool,
+}
 
 /// The histories that were read, and those that are being read.
 #[derive(Debug)]
@@ -66,6 +94,7 @@ pub(super) struct Subject {
     pub(super) stage: Stage,
     pub(super) control: Matchers,
     grid: Grid,
+    wants_noise: bool,
 }
 
 impl Histories {
@@ -80,17 +109,18 @@ impl Histories {
         (pipeline, stage): (&Arc<Pipeline>, &Stage),
         control: &Matchers,
         data: &StageData,
-    ) -> History {
-        let grid = match needed(pipeline, stage, control, data) {
-            Ok(grid) => grid,
-            Err(why) => return History::Absent(why.to_owned()),
+    ) -> Past {
+        let wanted = match needed(pipeline, stage, control, data) {
+            Ok(wanted) => wanted,
+            Err(why) => return Past::without(History::Absent(why.to_owned())),
         };
         let subject = Subject {
             source: Arc::clone(source),
             pipeline: Arc::clone(pipeline),
             stage: stage.clone(),
             control: control.clone(),
-            grid,
+            grid: wanted.grid,
+            wants_noise: wanted.noise,
         };
         let key = subject.key();
         let mut told = self.join(reader, key, subject);
@@ -117,7 +147,7 @@ impl Histories {
             let turn = histories.turns.acquire().await;
             let history = subject.read(&reader).await;
             drop(turn);
-            if matches!(history, History::Late(_)) {
+            if matches!(history.history, History::Late(_)) {
                 histories.kept().remove(key);
             }
             tell.send_replace(Some(history));
@@ -136,23 +166,28 @@ impl Histories {
 }
 
 /// What is said where a reading was lost: the next poll tries again.
-fn unreadable() -> History {
-    History::Late(DataFault {
+fn unreadable() -> Past {
+    Past::without(History::Late(DataFault {
         code: FaultCode::StillCollecting,
         message: "the history of the control could not be read".to_owned(),
-    })
+    }))
 }
 
-/// The grid of the history that a stage needs, or why it needs none.
+/// What a stage needs of the past, or why it needs nothing.
 fn needed(
     pipeline: &Pipeline,
     stage: &Stage,
     control: &Matchers,
     data: &StageData,
-) -> Result<Grid, &'static str> {
-    let Some(length_seconds) = pipeline.analysis.history_seconds else {
+) -> Result<Wanted, &'static str> {
+    let is_off = pipeline.analysis.history_seconds.is_none();
+    let wants_pods = pipeline.analysis.pod_spread
+        && sequential_checks(stage)
+            .iter()
+            .any(|check| check.is_relative());
+    if is_off && !wants_pods {
         return Err("analysis.history is off");
-    };
+    }
     let sequential = sequential_checks(stage);
     if sequential.is_empty() {
         return Err("no check is judged by the sequential method on counts");
@@ -169,7 +204,22 @@ fn needed(
     if !sequential.iter().any(can_be_judged) {
         return Err("nothing was read of the stage that it would be used for");
     }
-    Ok(window(&data.grid, i64::from(length_seconds) * 1_000))
+    Ok(match pipeline.analysis.history_seconds {
+        Some(seconds) => Wanted {
+            grid: window(&data.grid, i64::from(seconds) * 1_000),
+            noise: true,
+        },
+        None => Wanted {
+            grid: hour_before(&data.grid),
+            noise: false,
+        },
+    })
+}
+
+/// The last whole hour at or before the start of a grid.
+fn hour_before(grid: &Grid) -> Grid {
+    let end_ms = grid.start_ms().div_euclid(HOUR_MS) * HOUR_MS;
+    Grid::covering(end_ms - HOUR_MS, end_ms, grid.interval_ms())
 }
 
 /// The window of a history: it ends with the last whole hour at or before the start of the grid,
@@ -204,6 +254,8 @@ struct Asked<'a> {
     regions: &'a [String],
     traffic_percent: f64,
     grid: Grid,
+    wants_noise: bool,
+    pod_spread: bool,
     checks: Vec<(&'a Metric, Option<f64>)>,
 }
 
@@ -221,21 +273,33 @@ impl Subject {
             regions: &self.stage.regions,
             traffic_percent: self.stage.traffic_percent,
             grid: self.grid,
+            wants_noise: self.wants_noise,
+            pod_spread: self.pipeline.analysis.pod_spread,
             checks: checks.collect(),
         })
     }
 
     /// Reads the newest hours first: they tell how often is scraped, whether there is anything to
     /// split, and how much all would be.
-    async fn read(self, reader: &Arc<Reader>) -> History {
+    async fn read(self, reader: &Arc<Reader>) -> Past {
         let newest = self
             .grid
             .newest(intervals_of(SHORTEST_HISTORY_MS, &self.grid));
         let mut pieces = Pieces::new(&reader.room);
-        let step_ms = match self.read_newest(reader, newest, &mut pieces).await {
-            Ok(step_ms) => step_ms,
-            Err(history) => return history,
+        let (step_ms, pods, split) = match self.read_newest(reader, newest, &mut pieces).await {
+            Ok(read) => read,
+            Err(history) => return Past::without(history),
         };
+        let history = match split {
+            _ if !self.wants_noise => History::Absent("analysis.history is off".to_owned()),
+            Err(fault) => History::Absent(fault.message),
+            Ok(()) => self.read_noise(reader, step_ms, pieces).await,
+        };
+        Past { history, pods }
+    }
+
+    /// Reads the rest, and measures the noise.
+    async fn read_noise(self, reader: &Arc<Reader>, step_ms: i64, mut pieces: Pieces) -> History {
         let hours = affordable_hours(pieces.samples(), &self.grid);
         let grid = self.grid.newest(intervals_of(hours * HOUR_MS, &self.grid));
         if let Err(history) = self.read_all(reader, grid, step_ms, &mut pieces).await {
@@ -263,13 +327,14 @@ impl Subject {
     }
 
     /// Reads the newest hours, and finds the coarsest step that sees every scrape. The step follows
-    /// from the data alone, so that who knew it before gets the same history.
+    /// from the data alone, so that who knew it before gets the same history. Says also what the pods
+    /// differ by, and whether there is anything to split.
     async fn read_newest(
         &self,
         reader: &Arc<Reader>,
         grid: Grid,
         pieces: &mut Pieces,
-    ) -> Result<i64, History> {
+    ) -> Result<(i64, BTreeMap<String, Pods>, Result<(), DataFault>), History> {
         let seen = (
             self.source.name().to_owned(),
             Populations {
@@ -293,13 +358,13 @@ impl Subject {
         }
         let plan = self.read_all(reader, grid, step_ms, pieces).await?;
         let share = self.stage.traffic_percent / 100.0;
-        let split = looked_at(plan, pieces, reader, move |plan, answers| {
-            plan.assemble_split(answers, share).map(drop)
-        });
-        match split.await {
-            Ok(()) => Ok(step_ms),
-            Err(fault) => Err(History::Absent(fault.message)),
-        }
+        let (pipeline, stage) = (Arc::clone(&self.pipeline), self.stage.clone());
+        let (pods, split) = looked_at(plan, pieces, reader, move |plan, answers| {
+            let pods = measure_pods(&plan.assemble_whole(answers), &pipeline, &stage);
+            (pods, plan.assemble_split(answers, share).map(drop))
+        })
+        .await;
+        Ok((step_ms, pods, split))
     }
 
     /// Reads what is not read yet of a grid, piece by piece, the newest first.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serinus_analysis::data::History;
+use serinus_analysis::proof::Pods;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::history::Past;
 use crate::packed::Name;
 
 /// Most measurements of noise that are kept, in all histories together; beyond, those that were not
@@ -18,7 +20,7 @@ const MOST_MEASURED: usize = 100_000;
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(90);
 
 /// Empty until the history was read.
-pub(super) type Told = watch::Receiver<Option<History>>;
+pub(super) type Told = watch::Receiver<Option<Past>>;
 
 /// The histories by what they are of.
 #[derive(Debug, Default)]
@@ -34,8 +36,14 @@ impl Entry {
     /// Measurements of noise in it.
     fn measured(&self) -> usize {
         match &*self.told.borrow() {
-            Some(History::Seen(history)) => history.noise().len(),
-            _ => 0,
+            Some(past) => {
+                let pods = past.pods.values().map(Pods::count).sum::<usize>();
+                match &past.history {
+                    History::Seen(history) => history.noise().len() + pods,
+                    History::Absent(_) | History::Refused(_) | History::Late(_) => pods,
+                }
+            }
+            None => 0,
         }
     }
 }
@@ -87,7 +95,11 @@ mod tests {
     use super::*;
 
     fn entry(history: History, used_at: Instant) -> Entry {
-        let (_tell, told) = watch::channel(Some(history));
+        let past = Past {
+            history,
+            pods: BTreeMap::new(),
+        };
+        let (_tell, told) = watch::channel(Some(past));
         Entry { told, used_at }
     }
 

@@ -50,6 +50,7 @@ impl Engine {
                 .as_ref()
                 .map(|_| BudgetData::Fault(fault.clone())),
             pods_before: BTreeMap::new(),
+            settled_intervals: 0,
             history: History::Late(fault),
             findings: Findings::default(),
         };
@@ -59,6 +60,7 @@ impl Engine {
             queries: Vec::new(),
             digest: digest(pipeline, stage, &data, &[]),
             data: Arc::new(data),
+            carried: None,
         })
     }
 }

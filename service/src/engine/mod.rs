@@ -22,7 +22,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde::Serialize;
 use serinus_analysis::data::{DataFault, History, Purpose, StageData};
-use serinus_analysis::judge::{Course, StageVerdict, after_stage, judge, judge_within};
+use serinus_analysis::judge::{Carried, Course, StageVerdict, after_stage, judge, judge_on};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::parts::Part;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
@@ -65,6 +65,8 @@ pub(crate) struct AnalysisInput<'a> {
     pub purpose: Purpose,
     /// What else it is judged with.
     pub stages: Stages,
+    /// What was kept of an earlier judgement of the same stage.
+    pub carried: Option<Carried>,
 }
 
 /// What a stage is judged with.
@@ -173,6 +175,8 @@ pub(crate) struct Analysis {
     pub digest: String,
     /// What was judged.
     pub data: Arc<StageData>,
+    /// What is to be kept for the next judgement of the same stage.
+    pub carried: Option<Carried>,
 }
 
 /// Makes analyses.
@@ -278,6 +282,7 @@ impl Engine {
     ) -> Result<Analysis, AnalysisError> {
         let (mut data, queries) = self.read(input).await?;
         let (pipeline, stage) = (Arc::new(input.pipeline.clone()), input.stage.clone());
+        let carried = input.carried.clone();
         let before = match &input.stages {
             Stages::Alone => None,
             Stages::After(before) => Some(Arc::clone(before)),
@@ -288,9 +293,9 @@ impl Engine {
         };
         let analysis = aside(move || {
             let made_of = before.as_deref().map_or(&[][..], |before| &before.made_of);
-            let verdict = match before.as_deref() {
-                Some(before) => judge_within(&before.course, &pipeline, &stage, &data),
-                None => judge(&pipeline, &stage, &data),
+            let (verdict, carried) = match before.as_deref() {
+                Some(before) => judge_on(&before.course, carried, &pipeline, &stage, &data),
+                None => (judge(&pipeline, &stage, &data), None),
             };
             Analysis {
                 verdict,
@@ -298,6 +303,7 @@ impl Engine {
                 queries,
                 digest: digest(&pipeline, &stage, &data, made_of),
                 data: Arc::new(data),
+                carried,
             }
         });
         Ok(analysis.await)
@@ -362,13 +368,14 @@ impl Engine {
         let (pipeline, stage) = (Arc::new(asked.pipeline().clone()), asked.stage().clone());
         let judged = (&pipeline, &stage);
         let control = &asked.part.populations.control;
-        let (selectors, history) = tokio::join!(
+        let (selectors, past) = tokio::join!(
             self.lookups.find_out(&self.reader.room, asked, &data),
             self.histories
                 .of(&self.reader, asked.sources.control, judged, control, &data)
         );
         data.findings.selectors = selectors;
-        data.history = history;
+        data.history = past.history;
+        data.pods_before = past.pods;
         if let Some(region) = &asked.part.region {
             data = data.of_region(region);
         }

@@ -255,6 +255,7 @@ fn input(pipeline: &Pipeline, minutes: i64) -> AnalysisInput<'_> {
         source: None,
         purpose: Purpose::Decide,
         stages: Stages::Alone,
+        carried: None,
     }
 }
 
@@ -285,6 +286,7 @@ pub(super) fn measured(events: f64) -> History {
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
         pods_before: BTreeMap::new(),
+        settled_intervals: 0,
         history: History::default(),
         canary_starts_ms: None,
         error_budget: None,

@@ -158,6 +158,7 @@ impl Rollouts {
             source: present.document.source.as_deref(),
             purpose: Purpose::Decide,
             stages: Stages::Alone,
+            carried: None,
         };
         let data = match self.engine.read(&input).await {
             Ok((data, _)) => data,

@@ -1,12 +1,13 @@
 //! Judging a rollout: read, judge, record, and only then tell.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use serinus_analysis::data::{FaultCode, Purpose};
+use serinus_analysis::judge::Carried;
 use serinus_analysis::pipeline::Stage;
 use serinus_openapi::analysis::{ReasonCode, RolloutReason, Verdict};
 
@@ -175,11 +176,13 @@ impl Rollouts {
             end_ms: looked_at.end.map(UnixMillis::get),
             source: present.document.source.as_deref(),
             purpose: looked_at.purpose,
+            carried: self.carried_by(live, &present, &stages),
             stages,
         };
         let analysis = self.analyse(&input).await;
         let (judgement, inputs) = match analysis {
-            Ok(analysis) => {
+            Ok(mut analysis) => {
+                self.keep(live, &present, &input.stages, analysis.carried.take());
                 let judgement = Judgement {
                     stage: StageId::of(stage),
                     started: watched.started,
@@ -206,6 +209,26 @@ impl Rollouts {
             .evaluation_lag(behind(&live.pipeline, &judgement));
         self.take_in(live, judgement, inputs).await?;
         Ok(has_failed)
+    }
+
+    /// What the judgement before has left for this one.
+    fn carried_by(&self, live: &Live, present: &Present, stages: &Stages) -> Option<Carried> {
+        let Stages::After(before) = stages else {
+            return None;
+        };
+        let kept = live.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref()?.of(present.document.current(), before)
+    }
+
+    /// Keeps what this judgement leaves for the next.
+    fn keep(&self, live: &Live, present: &Present, stages: &Stages, carried: Option<Carried>) {
+        let mut kept = live.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was kept makes room first.
+        *kept = None;
+        if let (Stages::After(before), Some(carried)) = (stages, carried) {
+            let record = present.document.current();
+            *kept = self.carried.keep(record, before, carried);
+        }
     }
 
     /// Lets a stage begin now that began while the clock was ahead: it would not be judged, nor its

@@ -9,6 +9,7 @@ use serinus_analysis::series::Populations;
 use tokio::sync::watch;
 
 use super::RolloutError;
+use super::carrying::Keeping;
 use super::document::{Document, stage_of};
 use super::judgement::Judgement;
 use crate::engine::{Before, Overlay};
@@ -41,6 +42,8 @@ pub(crate) struct Live {
     present: RwLock<Arc<Present>>,
     /// The stages that are over, as the newest stage was judged with them.
     before: Mutex<Option<Arc<Before>>>,
+    /// What the newest judgement left for the next.
+    pub(super) carried: Mutex<Option<Keeping>>,
     changes: watch::Sender<u64>,
 }
 
@@ -112,6 +115,7 @@ impl Live {
                 judgement: None,
             })),
             before: Mutex::default(),
+            carried: Mutex::default(),
             changes: watch::Sender::default(),
         })
     }
@@ -152,6 +156,9 @@ impl Live {
         judgement: Option<Judgement>,
     ) -> Result<(), Unreadable> {
         let document = read_document(stored)?;
+        if stored.state != RolloutState::Open {
+            *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
         self.publish(Present {
             version: stored.version,
             state: stored.state,

@@ -7,6 +7,7 @@
 
 mod acting;
 mod beginning;
+mod carrying;
 mod change;
 mod changing;
 mod course;
@@ -126,6 +127,7 @@ pub(crate) struct Rollouts {
     settings: Settings,
     memory: Memory,
     turns: Turns,
+    carried: carrying::Room,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
     /// The ids of the first rollouts that are started here.
@@ -142,6 +144,7 @@ impl Rollouts {
             settings,
             memory: Memory::default(),
             turns,
+            carried: carrying::Room::default(),
             tasks: TaskTracker::new(),
             metrics: Arc::new(Metrics::new()),
             first_ids: Mutex::default(),

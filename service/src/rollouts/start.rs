@@ -152,6 +152,7 @@ impl Rollouts {
             source: new.source,
             purpose: Purpose::Decide,
             stages: Stages::Alone,
+            carried: None,
         };
         self.engine.check_sources(&input)?;
         let start = check_start(new.start, new.stage, &[], now).map_err(Refused::Start)?;

@@ -77,6 +77,21 @@ impl Frozen {
         value.unwrap_or_default()
     }
 
+    fn is_open(&self) -> bool {
+        self.text("state") == "open"
+    }
+
+    /// What was told of it without what goes on: of one that is open when it was recorded last.
+    fn as_it_stays(&self, told: &Value) -> Value {
+        let mut told = told.clone();
+        if self.is_open()
+            && let Some(fields) = told.as_object_mut()
+        {
+            fields.remove("updated");
+        }
+        told
+    }
+
     /// Which rollout with its key it is.
     fn attempt(&self) -> i64 {
         let value = self.summary.get("attempt").and_then(Value::as_i64);
@@ -152,7 +167,7 @@ async fn a_store_of_an_earlier_release_tells_the_same_states_trails_and_gates() 
         assert_eq!(listed.len(), copy.answers.rollouts.len(), "{list}");
         for (frozen, summary) in copy.answers.rollouts.iter().zip(listed) {
             let name = format!("{} of {release}", frozen.summary);
-            holds_all(summary, &frozen.summary).context(name.clone())?;
+            holds_all(summary, &frozen.as_it_stays(&frozen.summary)).context(name.clone())?;
             let path = format!("/v1/rollouts/{}", frozen.id());
             let told = text_of(&serinus, &path).await?;
             let before = match &frozen.told {
@@ -160,10 +175,12 @@ async fn a_store_of_an_earlier_release_tells_the_same_states_trails_and_gates() 
                 fields => fields.clone(),
             };
             let told = serde_json::from_str(&told)?;
-            holds_all(&told, &without_words(before)).context(name.clone())?;
+            let before = frozen.as_it_stays(&without_words(before));
+            holds_all(&told, &before).context(name.clone())?;
             let trail = text_of(&serinus, &format!("{path}/events")).await?;
             let expected = gates_in_words(&frozen.trail);
-            if frozen.is_judged {
+            if frozen.is_open() {
+                // It is judged anew by the method of today, which the trail says.
                 assert!(trail.starts_with(&expected), "{name}: {trail}");
             } else {
                 assert_eq!(trail, expected, "{name}");

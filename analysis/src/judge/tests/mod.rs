@@ -243,6 +243,7 @@ pub(crate) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
         pods_before: BTreeMap::new(),
+        settled_intervals: 0,
         history: History::default(),
         error_budget: None,
         findings: Findings::default(),

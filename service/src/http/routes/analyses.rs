@@ -79,6 +79,7 @@ pub(super) async fn analyse(
         source: request.source.as_deref(),
         purpose: Purpose::Decide,
         stages: Stages::Alone,
+        carried: None,
     };
     Ok(no_store(Json(answer(&app, &input).await?)))
 }

@@ -144,7 +144,8 @@ fn pipeline() -> Value {
         0.25,
     );
     let settings = json!({
-        "method": "sequential", "interval": "2s", "lag": "1s", "split_check": "off",
+        // In seconds no evidence over time could be gathered.
+        "method": "wilson", "interval": "2s", "lag": "1s", "split_check": "off",
     });
     set(&mut pipeline, "analysis", settings);
     pipeline

@@ -179,9 +179,12 @@ async fn a_store_of_an_earlier_release_tells_the_same_states_trails_and_gates() 
             holds_all(&told, &before).context(name.clone())?;
             let trail = text_of(&serinus, &format!("{path}/events")).await?;
             let expected = gates_in_words(&frozen.trail);
-            if frozen.is_open() {
-                // It is judged anew by the method of today, which the trail says.
+            if frozen.is_judged {
                 assert!(trail.starts_with(&expected), "{name}: {trail}");
+            } else if frozen.is_open() {
+                // It is judged by the method of today, which the trail may say by now.
+                let begins = events(&trail)?.starts_with(&events(&expected)?);
+                assert!(begins, "{name}: {trail}");
             } else {
                 assert_eq!(trail, expected, "{name}");
             }
@@ -189,6 +192,13 @@ async fn a_store_of_an_earlier_release_tells_the_same_states_trails_and_gates() 
         }
     }
     Ok(())
+}
+
+/// The events of a trail.
+fn events(trail: &str) -> anyhow::Result<Vec<Value>> {
+    let trail: Value = serde_json::from_str(trail)?;
+    let events = trail.get("events").and_then(Value::as_array);
+    Ok(events.context("events")?.clone())
 }
 
 /// What a release told, without what later ones say in other words.

@@ -182,11 +182,11 @@ const CANARIES: [Canary; 7] = [
         verdict: "rollback",
         ..GOOD
     },
-    // Many failures for twelve minutes, then far fewer than the control: evidence that was enough
+    // Many failures for twenty minutes, then far fewer than the control: evidence that was enough
     // falls far below what is enough.
     Canary {
         track: "recovering",
-        trouble_minutes: (6, 18),
+        trouble_minutes: (6, 26),
         failures: (50, 2),
         verdict: "rollback",
         calms_down: true,

@@ -7,8 +7,8 @@ use crate::pipeline::Check;
 use crate::text;
 
 use super::age::MILLISECONDS_PER_MINUTE;
-use super::check::Situation;
 use super::conclude::values_text;
+use super::evaluated::Situation;
 use super::model::{CheckReport, NeedsReport};
 use super::needs;
 

@@ -9,19 +9,21 @@ use crate::interval::{
     Confidence, Count, classify, newcombe_difference, proportion_ratio, rate_ratio,
 };
 use crate::pipeline::{Better, Check, Limit, Method, untestable};
-use crate::proof::{Interval, PodSquares};
-use crate::sequential::{Dispersion, ErrorRate, IntervalCounts, on_every_interval, ratio_interval};
-use crate::series::{Apart, ArmCount, PairedCounts, Populations};
+use crate::sequential::{Dispersion, ErrorRate, IntervalCounts, ratio_interval};
+use crate::series::{ArmCount, PairedCounts, Populations};
 
-use super::check::{Evaluated, Situation, conclude_claims, e_value, nothing_counted, still_new};
 use super::conclude::{conclude, undecided, values_text, with_sentence, without_data};
+use super::evaluated::{
+    Evaluated, Situation, conclude_claims, e_value, nothing_counted, still_new, totals_together,
+};
+use super::judged::Judged;
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, NoiseSource, Outcome, RatioReport, ReasonCode,
     WilsonReport,
 };
 use super::strata::{Strata, misled};
-use super::walk::{CountsProof, mixed};
+use super::walk::CountsProof;
 use super::young::{Warm, warm_up_seconds};
 use super::{absence, kayenta};
 use crate::text;
@@ -56,134 +58,6 @@ pub(super) struct Look {
     pub(super) judged: Judged,
 }
 
-/// The counts of a check on every interval of the grid.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Judged {
-    /// The names of the lanes that they are told apart in: one without a name, or one for each stratum.
-    pub(super) lanes: Vec<String>,
-    /// Whether these are strata.
-    pub(super) has_strata: bool,
-    /// Interval by interval, each lane.
-    dense: Vec<Interval>,
-    /// The row that ends with each interval.
-    rows: Vec<Option<usize>>,
-    counts: PairedCounts,
-    /// Whether the control's pods are told apart.
-    has_pods: bool,
-}
-
-impl Judged {
-    fn of(warm: Warm, strata: Option<&Strata>, intervals: usize) -> Self {
-        let Warm { counts, young, .. } = warm;
-        let mut rows = vec![None; intervals];
-        for (row, interval) in counts.intervals.iter().enumerate() {
-            let last = interval
-                .first
-                .saturating_add(interval.length)
-                .saturating_sub(1);
-            if let Some(slot) = rows.get_mut(last) {
-                *slot = Some(row);
-            }
-        }
-        let (lanes, dense) = match strata {
-            Some(strata) => {
-                let pairs = strata.on_every_interval(intervals);
-                (
-                    strata.names(),
-                    pairs.into_iter().map(Interval::from).collect(),
-                )
-            }
-            None => {
-                let pairs = on_every_interval(&counts.intervals, intervals).into_iter();
-                let with_young = pairs.zip(&rows).map(|(counts, row)| Interval {
-                    counts,
-                    young: row
-                        .and_then(|row| young.get(row))
-                        .copied()
-                        .unwrap_or_default(),
-                });
-                (vec![String::new()], with_young.collect())
-            }
-        };
-        let named = |apart: &Apart<ArmCount>| apart.names.iter().any(|name| !name.is_empty());
-        Self {
-            has_strata: strata.is_some(),
-            lanes,
-            dense,
-            rows,
-            has_pods: named(&counts.pods.control) && named(&counts.pods.canary),
-            counts,
-        }
-    }
-
-    /// What each lane had in an interval.
-    pub(super) fn at(&self, interval: usize) -> &[Interval] {
-        let lanes = self.lanes.len();
-        let from = interval.saturating_mul(lanes);
-        self.dense
-            .get(from..from.saturating_add(lanes))
-            .unwrap_or_default()
-    }
-
-    /// A number that is another one where the first intervals are.
-    pub(super) fn fingerprint(&self, intervals: usize) -> u64 {
-        let lanes = self
-            .dense
-            .iter()
-            .take(intervals.saturating_mul(self.lanes.len()));
-        lanes.fold(0, |all, one| {
-            let Interval { counts, young } = one;
-            let arms = [counts.control, counts.canary, *young];
-            arms.iter().fold(all, |all, arm| {
-                mixed(mixed(all, arm.events.to_bits()), arm.exposure.to_bits())
-            })
-        })
-    }
-
-    /// All intervals, without young processes.
-    fn intervals(&self) -> Vec<IntervalCounts> {
-        self.dense.iter().map(|one| one.counts).collect()
-    }
-
-    fn pods_at<'a>(
-        &self,
-        apart: &'a Apart<ArmCount>,
-        interval: usize,
-    ) -> impl Iterator<Item = (&'a str, ArmCount)> + use<'a> {
-        let row = self
-            .rows
-            .get(interval)
-            .copied()
-            .flatten()
-            .filter(|_| self.has_pods);
-        let had = row
-            .and_then(|row| apart.rows.get(row))
-            .into_iter()
-            .flatten();
-        had.filter_map(|(place, count)| {
-            let name = apart.names.get(*place as usize)?;
-            Some((name.as_str(), *count))
-        })
-    }
-
-    /// The requests of each pod squared, in an interval; nothing where pods are not told apart.
-    pub(super) fn pod_squares(&self, interval: usize) -> PodSquares {
-        let squares = |apart| {
-            let pods = self.pods_at(apart, interval);
-            pods.map(|(_, count)| count.exposure * count.exposure).sum()
-        };
-        PodSquares {
-            canary: squares(&self.counts.pods.canary),
-            control: squares(&self.counts.pods.control),
-        }
-    }
-
-    /// What each pod of the control had in an interval.
-    pub(super) fn control_pods(&self, interval: usize) -> impl Iterator<Item = (&str, ArmCount)> {
-        self.pods_at(&self.counts.pods.control, interval)
-    }
-}
-
 /// Looks at the counts of a check.
 pub(super) fn look(
     report: CheckReport,
@@ -215,49 +89,31 @@ fn on_warm(
         None => totals_of(counts, whole, check.is_relative()),
     };
     let scale = Scale::of(&check.measured);
-    let arm = |arm: ArmCount| {
-        (arm.exposure > 0.0).then(|| ArmReport {
-            events: Some(arm.events),
-            total: Some(arm.exposure),
-            estimate: estimate(arm),
-            interval: scale.interval(arm, levels.compliance),
-            bracket: None,
-        })
-    };
+    let of_all = totals_together(whole, check.is_relative());
     // What is told is all that was counted, of young processes too; what is judged is without them.
-    let counted = match &strata {
-        Some(_) => totals,
-        None => super::check::totals(whole, check.is_relative()),
-    };
+    let counted = if strata.is_some() { totals } else { of_all };
     let strata_told = strata.as_ref().map(Strata::told);
     report.compared = strata_told.or_else(|| warm.told(counted));
-    report.control = arm(counted.control);
-    report.canary = arm(counted.canary);
+    report.control = arm_report(scale, counted.control, levels);
+    report.canary = arm_report(scale, counted.canary, levels);
     report.ratio = ratio_of_counts(scale, totals, levels.compliance);
     if scale == Scale::Share {
         report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
     }
     if let Some((code, why)) = nothing_counted(check, situation, counts, totals) {
-        let of_all = super::check::totals(whole, check.is_relative());
-        if nothing_counted(check, situation, whole, of_all).is_none() {
-            return still_new(report).into();
-        }
-        return without_data(report, code, &why).into();
+        return match nothing_counted(check, situation, whole, of_all) {
+            None => still_new(report).into(),
+            Some(_) => without_data(report, code, &why).into(),
+        };
     }
-    let wrong = misleading(check, strata.as_ref(), totals, situation);
-    if let Some(why) = wrong {
+    if let Some(why) = misleading(check, strata.as_ref(), totals, situation) {
         return without_data(report, ReasonCode::OtherMix, &why).into();
     }
+    let claim = |limit| Some(Claim { limit, totals });
     let claims = Claims {
         scale,
-        violation: Some(Claim {
-            limit: check.limit,
-            totals,
-        }),
-        compliance: Some(Claim {
-            limit: check.promotion_limit,
-            totals,
-        }),
+        violation: claim(check.limit),
+        compliance: claim(check.promotion_limit),
     };
     match report.method {
         Method::Kayenta => {
@@ -268,14 +124,26 @@ fn on_warm(
         Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),
         Method::Sequential => {
             let intervals = situation.data.grid.intervals();
+            let is_one_place = situation.pipeline.sources.regions.is_empty();
             Looked::Counts(Box::new(Look {
                 report,
                 claims,
-                judged: Judged::of(warm, strata.as_ref(), intervals),
+                judged: Judged::of(warm, strata.as_ref(), intervals, is_one_place),
                 strata,
             }))
         }
     }
+}
+
+/// What a population counted, as it is told; nothing of one without traffic.
+fn arm_report(scale: Scale, arm: ArmCount, levels: Levels) -> Option<ArmReport> {
+    (arm.exposure > 0.0).then(|| ArmReport {
+        events: Some(arm.events),
+        total: Some(arm.exposure),
+        estimate: estimate(arm),
+        interval: scale.interval(arm, levels.compliance),
+        bracket: None,
+    })
 }
 
 /// The sums of what is judged. A comparison counts only the intervals in which both populations had traffic, be

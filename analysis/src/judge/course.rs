@@ -83,7 +83,7 @@ impl Course {
 
     fn new(pipeline: &Pipeline, stages: &[&Stage]) -> Self {
         let mut streams: Vec<StreamKey> = Vec::new();
-        let mut asked: Vec<Vec<Role>> = Vec::new();
+        let mut asked: Vec<CourseStage> = Vec::new();
         let mut votes: Vec<Vec<(usize, f64)>> = Vec::new();
         for stage in stages {
             let all = weight_of_evidence(
@@ -93,15 +93,14 @@ impl Course {
                     .filter(|check| check.counts_at(stage.traffic_percent)),
             );
             let mut of_stage = Vec::new();
-            let mut roles = Vec::new();
-            for check in &stage.checks {
+            let mut role = |check: &Check| {
                 let counts = check.counts_at(stage.traffic_percent);
                 let votes_for = check.may_roll_back && counts && all > 0.0;
-                let role = match lines_of(check, stage) {
+                match lines_of(check, stage) {
                     Some(lines) => {
                         let part = check.weight / lines.len() as f64;
+                        let lines = lines.into_iter();
                         let places: Vec<usize> = lines
-                            .into_iter()
                             .map(|line| place_of(&mut streams, check, line))
                             .collect();
                         if votes_for {
@@ -113,41 +112,27 @@ impl Course {
                         Role::OfStage(check.weight / all / stages.len() as f64)
                     }
                     None => Role::None,
-                };
-                roles.push(role);
-            }
+                }
+            };
+            let roles = stage.checks.iter().map(&mut role).collect();
+            asked.push(CourseStage {
+                id: stage.id.clone(),
+                roles,
+            });
             votes.push(of_stage);
-            asked.push(roles);
         }
         let weights = weights(streams.len(), &votes);
         let interval_seconds = f64::from(pipeline.analysis.interval_seconds);
-        let members = streams.iter().zip(weights).map(|(key, weight)| {
-            let settings = Settings {
-                line: key.line,
-                interval_seconds,
-                counted: key.counted,
-                past: None,
-            };
-            let knows_pods = match key.line {
-                Line::Relative(_) => pipeline.analysis.pod_spread,
-                Line::Absolute { .. } => false,
-            };
-            let pods = knows_pods.then(|| Pods::new(1.0));
-            Member::new(Stream::new(settings, 0), weight, pods)
-        });
+        let members = streams
+            .iter()
+            .zip(weights)
+            .map(|(key, weight)| member_of(pipeline, key, weight));
         let planned = stages
             .iter()
             .map(|stage| planned_intervals(stage, interval_seconds * 1_000.0));
         Self {
             rollout: Rollout::new(planned.collect(), members.collect()),
-            stages: stages
-                .iter()
-                .zip(asked)
-                .map(|(stage, roles)| CourseStage {
-                    id: stage.id.clone(),
-                    roles,
-                })
-                .collect(),
+            stages: asked,
             streams,
             begun: 0,
             left: Vec::new(),
@@ -327,4 +312,20 @@ fn planned_intervals(stage: &Stage, interval_ms: f64) -> usize {
     )]
     let intervals = intervals.clamp(1.0, LONGEST_INTERVALS) as usize;
     intervals
+}
+
+/// A stream before its first interval.
+fn member_of(pipeline: &Pipeline, key: &StreamKey, weight: f64) -> Member {
+    let settings = Settings {
+        line: key.line,
+        interval_seconds: f64::from(pipeline.analysis.interval_seconds),
+        counted: key.counted,
+        past: None,
+    };
+    let knows_pods = match key.line {
+        Line::Relative(_) => pipeline.analysis.pod_spread,
+        Line::Absolute { .. } => false,
+    };
+    let pods = knows_pods.then(|| Pods::new(1.0));
+    Member::new(Stream::new(settings, 0), weight, pods)
 }

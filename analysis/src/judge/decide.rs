@@ -10,7 +10,7 @@ use crate::proof::FEWEST_INTERVALS;
 use crate::text;
 
 use super::age::{Age, least_minutes};
-use super::check::Situation;
+use super::evaluated::Situation;
 use super::kill_switch::KillSwitch;
 use super::levels::rolls_back;
 use super::model::{CheckReport, Outcome, ReasonCode, Verdict};

@@ -12,8 +12,8 @@ use crate::series::{PairedCounts, PairedGauge, PairedHistogram, PairedInterval, 
 
 use super::absence;
 use super::bounds::no_bounds;
-use super::check::Situation;
 use super::conclude::{empty_report, values_text, with_sentence};
+use super::evaluated::{Situation, totals_together};
 use super::gauge::{self, Newest};
 use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
@@ -154,7 +154,7 @@ fn on_counts(switch: &Check, counts: &PairedCounts, situation: Situation<'_>) ->
             quality: counts.quality,
             ..PairedCounts::default()
         };
-        let totals = super::check::totals(&newest, switch.is_relative());
+        let totals = totals_together(&newest, switch.is_relative());
         let violation = Some(Claim {
             limit: switch.limit,
             totals,

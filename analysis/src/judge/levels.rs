@@ -4,11 +4,13 @@ use crate::interval::Confidence;
 use crate::pipeline::{Check, Method};
 use crate::sequential::adjusted_log_evidence;
 
-use super::check::{Evaluated, Situation, finished, look};
+use super::check::{finished, look};
 use super::conclude::with_sentence;
-use super::counts::{Judged, Looked, without_stream};
+use super::counts::{Looked, without_stream};
 use super::course::Course;
+use super::evaluated::{Evaluated, Situation, e_value};
 use super::evidence::Proof;
+use super::judged::Judged;
 use super::limit::Levels;
 use super::model::{CheckReport, EvidenceReport, Outcome, ReasonCode};
 use super::votes::total_weight;
@@ -43,24 +45,7 @@ pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -
             Looked::Counts(look) => Some(&look.judged),
         })
         .collect();
-    let of_stage: Vec<OfStage<'_>> = looked
-        .iter()
-        .enumerate()
-        .filter_map(|(check, one)| {
-            let Looked::Done(one) = one else {
-                return None;
-            };
-            let votes = one.report.counts && one.report.may_roll_back;
-            let proof = one.proof.as_ref().filter(|_| votes)?;
-            Some(OfStage {
-                check,
-                path: proof
-                    .violation
-                    .get(..environment_from(proof, situation))
-                    .unwrap_or_default(),
-            })
-        })
-        .collect();
+    let of_stage = judged_by_stage(&looked, situation);
     let read = (situation.data, situation.budget.rollout);
     let walked = walk(
         situation.course,
@@ -95,6 +80,21 @@ pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -
         course: walked.course,
         carried: walked.carried,
     }
+}
+
+/// The evidence of the checks that are judged stage by stage.
+fn judged_by_stage<'a>(looked: &'a [Looked], situation: Situation<'_>) -> Vec<OfStage<'a>> {
+    let evidence = |(check, one): (usize, &'a Looked)| {
+        let Looked::Done(one) = one else {
+            return None;
+        };
+        let votes = one.report.counts && one.report.may_roll_back;
+        let proof = one.proof.as_ref().filter(|_| votes)?;
+        let until = environment_from(proof, situation);
+        let path = proof.violation.get(..until).unwrap_or_default();
+        Some(OfStage { check, path })
+    };
+    looked.iter().enumerate().filter_map(evidence).collect()
 }
 
 /// The interval from which on the control breaks an absolute limit too: then the environment is to blame.
@@ -231,7 +231,7 @@ fn tell_shares(situation: Situation<'_>, evaluated: &mut [Evaluated]) {
     for (place, one) in evaluated.iter_mut().enumerate() {
         let share = situation.course.share(situation.stage, place);
         if let (Some(share), Some(told)) = (share, one.report.evidence.as_mut()) {
-            told.rollback_at = super::check::e_value(threshold) / share;
+            told.rollback_at = e_value(threshold) / share;
         }
     }
 }
@@ -242,8 +242,8 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
     report.outcome = Outcome::Fail;
     report.reason_code = ReasonCode::CheckFailed;
     report.needs = None;
-    let evidence = super::check::e_value(log_evidence);
-    let alone = super::check::e_value(threshold) / weight;
+    let evidence = e_value(log_evidence);
+    let alone = e_value(threshold) / weight;
     if let Some(told) = &mut report.evidence {
         *told = EvidenceReport {
             rollback: evidence,

@@ -8,7 +8,7 @@ use crate::pipeline::Check;
 use crate::series::{PairedGauge, PairedHistogram};
 use crate::text;
 
-use super::check::Situation;
+use super::evaluated::Situation;
 use super::model::CheckReport;
 use super::worst::is_needed;
 

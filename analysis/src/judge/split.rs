@@ -13,7 +13,7 @@ use crate::sequential::{ErrorRate, RelativeLimit, Side};
 use crate::series::{ArmCount, Grid, Populations};
 use crate::text;
 
-use super::check::Situation;
+use super::evaluated::Situation;
 use super::silence::{self, Exposures};
 use crate::data::{MetricData, StageData};
 

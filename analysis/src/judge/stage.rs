@@ -4,10 +4,10 @@ use crate::pipeline::{Pipeline, SplitCheck, Stage};
 use crate::sequential::ErrorRate;
 
 use super::age::{Age, MILLISECONDS_PER_MINUTE, progress};
-use super::check::Situation;
 use super::course::{Course, Crossed};
 use super::decide::{Decision, at_the_longest_duration, decide};
 use super::error_budget;
+use super::evaluated::Situation;
 use super::evidence::Budget;
 use super::kill_switch::{KillSwitch, watch};
 use super::levels::{evaluate_all, rolls_back};
@@ -77,31 +77,34 @@ pub fn judge_on(
         }
         Purpose::KillSwitches => (Vec::new(), None, None),
     };
-    let switches: Vec<KillSwitch> = pipeline
-        .kill_switch
-        .iter()
-        .map(|switch| watch(switch, situation))
-        .collect();
-    let mismatch = match (pipeline.analysis.split_check, data.purpose) {
-        (SplitCheck::Hold | SplitCheck::Warn, Purpose::Decide) => split::mismatch(situation),
-        (SplitCheck::Off, _) | (_, Purpose::AfterPassing | Purpose::KillSwitches) => None,
-    };
+    let switches = pipeline.kill_switch.iter();
+    let switches: Vec<KillSwitch> = switches.map(|switch| watch(switch, situation)).collect();
+    let mismatch = asked_split(situation);
     let decision = noted(
         decided(situation, &checks, &switches, age, mismatch),
         situation,
     );
-    let decision = match earlier {
-        Some(crossed) => crossed_before(decision, &crossed),
-        None => decision,
-    };
+    let decision = crossed_before(decision, earlier.as_ref());
     checks.extend(switches.into_iter().filter_map(KillSwitch::into_report));
     let mut warnings = warnings(pipeline, stage, data, &checks);
-    if decision.code != ReasonCode::SplitMismatch {
-        warnings.extend(mismatch.map(|mismatch| Warning {
-            code: WarningCode::SplitMismatch,
-            message: mismatch.sentence(),
-        }));
-    }
+    let untold = mismatch.filter(|_| decision.code != ReasonCode::SplitMismatch);
+    warnings.extend(untold.as_ref().map(split_warning));
+    (told(situation, age, decision, (checks, warnings)), carried)
+}
+
+/// What a stage is answered.
+fn told(
+    situation: Situation<'_>,
+    age: Age,
+    decision: Decision,
+    (checks, warnings): (Vec<CheckReport>, Vec<Warning>),
+) -> StageVerdict {
+    let Situation {
+        pipeline,
+        stage,
+        data,
+        ..
+    } = situation;
     let verdict = StageVerdict {
         verdict: decision.verdict,
         reason_code: decision.code,
@@ -117,11 +120,28 @@ pub fn judge_on(
         warnings,
         checks,
     };
-    let verdict = match data.purpose {
+    match data.purpose {
         Purpose::Decide => error_budget::guarded(verdict, pipeline, stage, data),
         Purpose::AfterPassing | Purpose::KillSwitches => verdict,
-    };
-    (verdict, carried)
+    }
+}
+
+fn split_warning(mismatch: &Mismatch) -> Warning {
+    Warning {
+        code: WarningCode::SplitMismatch,
+        message: mismatch.sentence(),
+    }
+}
+
+/// Whether the traffic is split as the stage says, where that is asked.
+fn asked_split(situation: Situation<'_>) -> Option<Mismatch> {
+    match (
+        situation.pipeline.analysis.split_check,
+        situation.data.purpose,
+    ) {
+        (SplitCheck::Hold | SplitCheck::Warn, Purpose::Decide) => split::mismatch(situation),
+        (SplitCheck::Off, _) | (_, Purpose::AfterPassing | Purpose::KillSwitches) => None,
+    }
 }
 
 /// What is left when a stage is over: the rollout as far as it has come then. `is_decided` says that a person has
@@ -159,10 +179,10 @@ pub fn after_stage(
 }
 
 /// What was proven in a stage that is over rolls back whatever comes later: it was found between two stages.
-fn crossed_before(decision: Decision, crossed: &Crossed) -> Decision {
-    if decision.verdict == Verdict::Rollback {
+fn crossed_before(decision: Decision, crossed: Option<&Crossed>) -> Decision {
+    let Some(crossed) = crossed.filter(|_| decision.verdict != Verdict::Rollback) else {
         return decision;
-    }
+    };
     Decision {
         verdict: Verdict::Rollback,
         code: ReasonCode::CheckFailed,

@@ -11,8 +11,8 @@ use crate::proof::{
 use crate::sequential::{Dispersion, ErrorRate, WeightedEvidence, log_mean_exp};
 use crate::series::ArmCount;
 
-use super::counts::Judged;
 use super::course::{Course, Role, StreamKey, kept_of};
+use super::judged::{Judged, mixed};
 
 /// What the counts of one check prove after the newest interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,15 +131,7 @@ pub(super) fn walk(
             && one.made_of == MadeOf::of(&data.history, (judged, of_stage), one.intervals)
     });
     let begun = known.or_else(|| Carried::begin(course, stage, data, (judged, of_stage)));
-    let Some(mut state) = begun else {
-        return Walked {
-            course: course.clone(),
-            carried: None,
-            proofs: vec![None; judged.len()],
-            crossing: None,
-        };
-    };
-    let Some(roles) = course.clone().enter(stage) else {
+    let (Some(mut state), Some(roles)) = (begun, course.clone().enter(stage)) else {
         return Walked {
             course: course.clone(),
             carried: None,
@@ -353,12 +345,6 @@ fn judged_of<'a>(
 ) -> Option<&'a Judged> {
     let mut checks = checks.iter().filter(|one| one.streams.contains(&stream));
     checks.find_map(|one| judged.get(one.check).copied().flatten())
-}
-
-/// A number that depends on two, for comparison.
-pub(super) fn mixed(one: u64, other: u64) -> u64 {
-    // The multiplier of FNV-1a of 64 bits.
-    (one.rotate_left(5) ^ other).wrapping_mul(0x0000_0100_0000_01b3)
 }
 
 /// A check whose counts are judged.

@@ -48,15 +48,13 @@ pub(super) fn warnings(
             warnings.extend(bounds::warnings(metric, histogram, dimension));
         }
     }
-    for report in checks {
-        if report.warn_only && report.outcome == Outcome::Fail {
-            let message = format!("{} (warns only)", report.reason);
-            warnings.push(Warning {
-                code: WarningCode::CheckFailed,
-                message: text::one_line(&message),
-            });
-        }
-    }
+    let failed = checks
+        .iter()
+        .filter(|report| report.warn_only && report.outcome == Outcome::Fail);
+    warnings.extend(failed.map(|report| Warning {
+        code: WarningCode::CheckFailed,
+        message: text::one_line(&format!("{} (warns only)", report.reason)),
+    }));
     let is_sequential = |report: &CheckReport| report.method.is_valid_at_any_time();
     if !data.starts_with_stage && checks.iter().any(is_sequential) {
         warnings.push(Warning {

@@ -2,8 +2,8 @@
 //! caller has not gone on. Source: docs/design/gate.md, "Between stages" and "Old stages".
 
 use super::age::position;
-use super::check::Situation;
 use super::decide::{Decision, rollback};
+use super::evaluated::Situation;
 use super::kill_switch::KillSwitch;
 use super::model::{CheckReport, ReasonCode, Verdict};
 use crate::pipeline::{MOST_INTERVALS, Pipeline, Stage};

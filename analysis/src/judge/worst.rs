@@ -6,7 +6,7 @@
 use crate::pipeline::Check;
 
 use super::advice;
-use super::check::Situation;
+use super::evaluated::Situation;
 use super::kill_switch::KillSwitch;
 use super::model::{CheckReport, Outcome, ReasonCode};
 use super::populations;

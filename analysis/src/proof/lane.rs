@@ -5,7 +5,7 @@ use super::dispersion::Prior;
 use super::environment::Environment;
 use super::line::{ByEffect, Line, MOST_EFFECTS};
 use super::noise::{Fits, Noise, Residual, Since};
-use super::stream::Settings;
+use super::settings::Settings;
 use crate::sequential::{Dispersion, IntervalCounts, is_usable};
 use crate::series::ArmCount;
 

@@ -29,6 +29,7 @@ mod plan;
 mod pods;
 mod promotion;
 mod rollout;
+mod settings;
 mod starts;
 mod stream;
 mod twofold;
@@ -45,5 +46,6 @@ pub use plan::{
 pub use pods::{PodPlace, Pods, Spread, differing_pods};
 pub use promotion::{FEWEST_INTERVALS, Kept, Promotion, VETO};
 pub use rollout::{Input, Member, Rollout, stream_weights};
+pub use settings::Settings;
 pub use starts::{Schedule, Start};
-pub use stream::{PodSquares, Settings, Stream};
+pub use stream::{PodSquares, Stream};

@@ -5,7 +5,7 @@
 
 use super::lane::Lane;
 use super::line::Line;
-use super::stream::Settings;
+use super::settings::Settings;
 use crate::sequential::{
     AbsoluteLimit, CountLaw, Dispersion, IntervalCounts, RelativeLimit, Side, absolute_increment,
     deflate, log_sum_exp, relative_increment,

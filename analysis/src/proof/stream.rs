@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::assumed::Counted;
 use super::lane::{Interval, Lane};
 use super::line::{ByEffect, Line, MOST_EFFECTS};
 use super::past_noise::PastNoise;
 use super::pods::{self, MOST_EXCUSED_VARIATION, Pods, Spread};
 use super::promotion::Promotion;
+use super::settings::Settings;
 use super::starts::Start;
 use crate::sequential::{Dispersion, IntervalCounts, deflate, log_sum_exp};
 
@@ -18,19 +18,6 @@ use crate::sequential::{Dispersion, IntervalCounts, deflate, log_sum_exp};
 const BREAKER_WEIGHT: f64 = 0.1;
 /// A rest of the weights that is less is none.
 const NO_REST: f64 = 1e-12;
-
-/// What is fixed when a rollout begins.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// What evidence is for.
-    pub line: Line,
-    /// The length of an interval.
-    pub interval_seconds: f64,
-    /// What is counted.
-    pub counted: Counted,
-    /// The noise measured before the rollout, if it was.
-    pub past: Option<Arc<PastNoise>>,
-}
 
 /// Evidence of one stream: interval by interval, in constant time and memory.
 ///

@@ -52,14 +52,7 @@ pub(super) fn count<'a>(
         let beats = heartbeats.of(&target);
         let pod = counters.first().map_or("", |one| pod_name(one.series));
         let tracks = tracks_of(&counters, sampling, heartbeats, beats, ledger);
-        let firsts = tracks.iter().filter_map(|track| track.times_ms.first());
-        if let Some(&first_sample_ms) = firsts.min() {
-            let beats = beats.map(TargetBeats::beats).unwrap_or_default();
-            let start_ms = beats.iter().filter_map(|beat| beat.start_ms).min();
-            let life = PodLife {
-                first_sample_ms,
-                start_ms,
-            };
+        if let Some(life) = pod_life(&tracks, beats) {
             ledger.note_life(pod, life);
         }
         let life = Life::of(&tracks, beats, sampling);
@@ -98,6 +91,16 @@ pub(super) fn count<'a>(
         ledger.resets += resets_ms.len();
         ledger.births += usize::from(is_born);
     }
+}
+
+/// When a pod was seen first, and when its first process started.
+fn pod_life(tracks: &[Track<'_>], beats: Option<&TargetBeats>) -> Option<PodLife> {
+    let firsts = tracks.iter().filter_map(|track| track.times_ms.first());
+    let beats = beats.map(TargetBeats::beats).unwrap_or_default();
+    Some(PodLife {
+        first_sample_ms: *firsts.min()?,
+        start_ms: beats.iter().filter_map(|beat| beat.start_ms).min(),
+    })
 }
 
 /// The samples of the series of one target, each series once.

@@ -202,27 +202,6 @@ impl PairedCounts {
         let members = parts
             .iter()
             .fold(nothing, |sum, (_, part)| sum.and(&part.members));
-        let seen = |of: fn(&Self) -> &Vec<bool>| -> Vec<bool> {
-            let own = parts.iter().flat_map(|(place, part)| {
-                let from = place.own.start.saturating_sub(place.counted_from);
-                let until = place.own.end.saturating_sub(place.counted_from);
-                of(part).get(from..until).unwrap_or_default()
-            });
-            own.copied().collect()
-        };
-        let seen = Populations {
-            control: seen(|part| &part.seen.control),
-            canary: seen(|part| &part.seen.canary),
-        };
-        let mut lives = Populations::<Lives>::default();
-        for (_, part) in parts {
-            for (pod, life) in &part.lives.control {
-                PodLife::note(&mut lives.control, pod, *life);
-            }
-            for (pod, life) in &part.lives.canary {
-                PodLife::note(&mut lives.canary, pod, *life);
-            }
-        }
         let beyond = parts.iter().map(|(_, part)| &part.beyond_total);
         let beyond_total =
             beyond.fold(Populations::default(), |sum: Populations<ArmCount>, one| {
@@ -238,13 +217,40 @@ impl PairedCounts {
             strata,
             beyond_total,
             members,
-            seen,
-            lives: Populations {
-                control: few_lives(lives.control),
-                canary: few_lives(lives.canary),
+            seen: Populations {
+                control: seen(parts, |part| &part.seen.control),
+                canary: seen(parts, |part| &part.seen.canary),
             },
+            lives: lives(parts),
             quality: joiner.quality(qualities),
         }
+    }
+}
+
+/// In which intervals a population was seen.
+fn seen(parts: &[Placed<'_, PairedCounts>], of: fn(&PairedCounts) -> &Vec<bool>) -> Vec<bool> {
+    let own = parts.iter().flat_map(|(place, part)| {
+        let from = place.own.start.saturating_sub(place.counted_from);
+        let until = place.own.end.saturating_sub(place.counted_from);
+        of(part).get(from..until).unwrap_or_default()
+    });
+    own.copied().collect()
+}
+
+/// When the pods of all parts began.
+fn lives(parts: &[Placed<'_, PairedCounts>]) -> Populations<Lives> {
+    let mut lives = Populations::<Lives>::default();
+    for (_, part) in parts {
+        for (pod, life) in &part.lives.control {
+            PodLife::note(&mut lives.control, pod, *life);
+        }
+        for (pod, life) in &part.lives.canary {
+            PodLife::note(&mut lives.canary, pod, *life);
+        }
+    }
+    Populations {
+        control: few_lives(lives.control),
+        canary: few_lives(lives.canary),
     }
 }
 

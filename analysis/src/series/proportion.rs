@@ -34,29 +34,20 @@ pub fn proportion<S: Borrow<Series>>(
         control: &control.ledger,
         canary: &canary.ledger,
     };
+    let is_whole = |sums: ArmCount| sums.events <= sums.exposure;
     let (groups, quality) = group(grid, ledgers, |group| {
-        [&control, &canary].into_iter().all(|arm| {
-            let sums = arm.sum(group);
-            sums.events <= sums.exposure
-        })
+        is_whole(control.sum(group)) && is_whole(canary.sum(group))
     });
     let last = groups.last().map_or(0, |group| group.intervals().end);
     let rest = Group {
         first: last,
         length: grid.intervals().saturating_sub(last),
     };
-    let rest = Populations {
-        control: control.sum(rest),
-        canary: canary.sum(rest),
-    };
-    let exceeds = |arm: ArmCount| arm.events > arm.exposure;
-    let beyond_total = if exceeds(rest.control) || exceeds(rest.canary) {
-        rest
-    } else {
-        Populations::default()
-    };
     PairedCounts {
-        beyond_total,
+        beyond_total: beyond_total(Populations {
+            control: control.sum(rest),
+            canary: canary.sum(rest),
+        }),
         members: Members::default(),
         intervals: groups
             .iter()
@@ -84,6 +75,16 @@ pub fn proportion<S: Borrow<Series>>(
             canary: few_lives(canary.ledger.lives),
         },
         quality,
+    }
+}
+
+/// What is left over at the end, where it has more events than requests.
+fn beyond_total(rest: Populations<ArmCount>) -> Populations<ArmCount> {
+    let exceeds = |arm: ArmCount| arm.events > arm.exposure;
+    if exceeds(rest.control) || exceeds(rest.canary) {
+        rest
+    } else {
+        Populations::default()
     }
 }
 

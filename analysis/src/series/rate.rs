@@ -88,13 +88,12 @@ pub fn event_rate<S: Borrow<Series>>(
         events: group.of(events).iter().sum(),
         exposure: group.of(exposures).iter().sum(),
     };
-    let seen = ledgers.map(Ledger::seen);
     PairedCounts {
         beyond_total: Populations::default(),
         members: Members::default(),
         // A rate has no requests of young processes to be left out.
         lives: Populations::default(),
-        seen,
+        seen: ledgers.map(Ledger::seen),
         intervals: groups
             .into_iter()
             .map(|group| PairedInterval {

@@ -48,6 +48,28 @@ fn failed(
     }
 }
 
+/// The judgement that an analysis is.
+fn judgement_of(
+    input: &AnalysisInput<'_>,
+    started: UnixMillis,
+    analysis: &Analysis,
+    made_ms: UnixMillis,
+) -> Judgement {
+    let verdict = &analysis.verdict;
+    Judgement {
+        stage: StageId::of(input.stage),
+        started,
+        purpose: input.purpose,
+        verdict: verdict.verdict.into(),
+        reason_code: verdict.reason_code.into(),
+        reason: verdict.reason.clone(),
+        progress: verdict.progress.clone(),
+        end_ms: UnixMillis::new(analysis.grid.end_ms()),
+        made_ms,
+        answer: Some(Box::new(wire::answer(input, analysis))),
+    }
+}
+
 /// Holds what was judged and cannot be recorded. It is tried again every few seconds for as long
 /// as the store fails, and logged once.
 fn hold_unrecorded(live: &Live, error: &RolloutError, now: UnixMillis) {
@@ -183,18 +205,7 @@ impl Rollouts {
         let (judgement, inputs) = match analysis {
             Ok(mut analysis) => {
                 self.keep(live, &present, &input.stages, analysis.carried.take());
-                let judgement = Judgement {
-                    stage: StageId::of(stage),
-                    started: watched.started,
-                    purpose: input.purpose,
-                    verdict: analysis.verdict.verdict.into(),
-                    reason_code: analysis.verdict.reason_code.into(),
-                    reason: analysis.verdict.reason.clone(),
-                    progress: analysis.verdict.progress.clone(),
-                    end_ms: UnixMillis::new(analysis.grid.end_ms()),
-                    made_ms: self.now(),
-                    answer: Some(Box::new(wire::answer(&input, &analysis))),
-                };
+                let judgement = judgement_of(&input, watched.started, &analysis, self.now());
                 (judgement, Some(analysis))
             }
             Err(error) => {

@@ -136,7 +136,7 @@ async fn a_population_may_be_on_a_server_of_its_own() -> anyhow::Result<()> {
     let pipeline = format!(
         "control: {{app: shop, track: stable, source: eu}}\ncanary: {{app: shop, track: canary, source: \
          us}}\n{}",
-        stage(&["error_rate < 0.5%"])
+        stage(&["error_rate < 1.5%"])
     );
     let servers: &[(&str, &[&str])] = &[("eu", &["region-eu"]), ("us", &["region-us"])];
     let [good, bad] = both(servers, &pipeline, &json!({})).await?;

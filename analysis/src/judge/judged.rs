@@ -1,0 +1,148 @@
+//! The counts of a check, interval by interval, as they are judged.
+
+use crate::proof::{Interval, PodSquares};
+use crate::sequential::{IntervalCounts, on_every_interval};
+use crate::series::{Apart, ArmCount, PairedCounts};
+
+use super::strata::Strata;
+use super::young::Warm;
+
+/// The counts of a check on every interval of the grid.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Judged {
+    /// The names of the lanes that they are told apart in: one without a name, or one for each stratum.
+    pub(super) lanes: Vec<String>,
+    /// Whether these are strata.
+    pub(super) has_strata: bool,
+    /// Interval by interval, each lane.
+    dense: Vec<Interval>,
+    /// The row that ends with each interval.
+    rows: Vec<Option<usize>>,
+    counts: PairedCounts,
+    /// Whether the control's pods are told apart.
+    has_pods: bool,
+}
+
+impl Judged {
+    /// `is_one_place` says that all pods serve the same requests: pods of two regions differ by their region.
+    pub(super) fn of(
+        warm: Warm,
+        strata: Option<&Strata>,
+        intervals: usize,
+        is_one_place: bool,
+    ) -> Self {
+        let Warm { counts, young, .. } = warm;
+        let mut rows = vec![None; intervals];
+        for (row, interval) in counts.intervals.iter().enumerate() {
+            let last = interval
+                .first
+                .saturating_add(interval.length)
+                .saturating_sub(1);
+            if let Some(slot) = rows.get_mut(last) {
+                *slot = Some(row);
+            }
+        }
+        let (lanes, dense) = match strata {
+            Some(strata) => {
+                let pairs = strata.on_every_interval(intervals);
+                (
+                    strata.names(),
+                    pairs.into_iter().map(Interval::from).collect(),
+                )
+            }
+            None => {
+                let pairs = on_every_interval(&counts.intervals, intervals).into_iter();
+                let with_young = pairs.zip(&rows).map(|(counts, row)| Interval {
+                    counts,
+                    young: row
+                        .and_then(|row| young.get(row))
+                        .copied()
+                        .unwrap_or_default(),
+                });
+                (vec![String::new()], with_young.collect())
+            }
+        };
+        let named = |apart: &Apart<ArmCount>| apart.names.iter().any(|name| !name.is_empty());
+        Self {
+            has_strata: strata.is_some(),
+            lanes,
+            dense,
+            rows,
+            has_pods: is_one_place && named(&counts.pods.control) && named(&counts.pods.canary),
+            counts,
+        }
+    }
+
+    /// What each lane had in an interval.
+    pub(super) fn at(&self, interval: usize) -> &[Interval] {
+        let lanes = self.lanes.len();
+        let from = interval.saturating_mul(lanes);
+        self.dense
+            .get(from..from.saturating_add(lanes))
+            .unwrap_or_default()
+    }
+
+    /// A number that is another one where the first intervals are.
+    pub(super) fn fingerprint(&self, intervals: usize) -> u64 {
+        let lanes = self
+            .dense
+            .iter()
+            .take(intervals.saturating_mul(self.lanes.len()));
+        lanes.fold(0, |all, one| {
+            let Interval { counts, young } = one;
+            let arms = [counts.control, counts.canary, *young];
+            arms.iter().fold(all, |all, arm| {
+                mixed(mixed(all, arm.events.to_bits()), arm.exposure.to_bits())
+            })
+        })
+    }
+
+    /// All intervals, without young processes.
+    pub(super) fn intervals(&self) -> Vec<IntervalCounts> {
+        self.dense.iter().map(|one| one.counts).collect()
+    }
+
+    fn pods_at<'a>(
+        &self,
+        apart: &'a Apart<ArmCount>,
+        interval: usize,
+    ) -> impl Iterator<Item = (&'a str, ArmCount)> + use<'a> {
+        let row = self
+            .rows
+            .get(interval)
+            .copied()
+            .flatten()
+            .filter(|_| self.has_pods);
+        let had = row
+            .and_then(|row| apart.rows.get(row))
+            .into_iter()
+            .flatten();
+        had.filter_map(|(place, count)| {
+            let name = apart.names.get(*place as usize)?;
+            Some((name.as_str(), *count))
+        })
+    }
+
+    /// The requests of each pod squared, in an interval; nothing where pods are not told apart.
+    pub(super) fn pod_squares(&self, interval: usize) -> PodSquares {
+        let squares = |apart| {
+            let pods = self.pods_at(apart, interval);
+            pods.map(|(_, count)| count.exposure * count.exposure).sum()
+        };
+        PodSquares {
+            canary: squares(&self.counts.pods.canary),
+            control: squares(&self.counts.pods.control),
+        }
+    }
+
+    /// What each pod of the control had in an interval.
+    pub(super) fn control_pods(&self, interval: usize) -> impl Iterator<Item = (&str, ArmCount)> {
+        self.pods_at(&self.counts.pods.control, interval)
+    }
+}
+
+/// A number that depends on two, for comparison.
+pub(super) fn mixed(one: u64, other: u64) -> u64 {
+    // The multiplier of FNV-1a of 64 bits.
+    (one.rotate_left(5) ^ other).wrapping_mul(0x0000_0100_0000_01b3)
+}

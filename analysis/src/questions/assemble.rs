@@ -17,9 +17,6 @@ use super::{Answered, Form, ReadingKey, StageQuestions};
 /// The text that reads one of the populations.
 type PromqlOf = fn(&Populations<String>) -> &String;
 
-/// Most values of a label within which populations are compared.
-const MOST_STRATA: usize = 64;
-
 /// Most characters of a query in a message: a reason has 300 in all.
 const QUERY_CHARACTERS: usize = 140;
 
@@ -427,13 +424,6 @@ impl<'a> Assembly<'a> {
     ) -> Result<(), DataFault> {
         let all = [&counts.strata.control, &counts.strata.canary];
         let values: BTreeSet<&String> = all.iter().flat_map(|strata| &strata.names).collect();
-        if values.len() > MOST_STRATA {
-            return Err(no_data(format!(
-                "the label {label} has {} values, more than {MOST_STRATA} strata: name one with \
-                 fewer",
-                values.len()
-            )));
-        }
         if values.is_empty() || values.iter().any(|value| !value.is_empty()) {
             return Ok(());
         }

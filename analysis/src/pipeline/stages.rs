@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::check::read_check;
 use super::cursor::{Cursor, Field, Fields, Problems, shortened};
-use super::fewest::{is_waited_for, undecidable};
+use super::fewest::{is_waited_for, too_short, undecidable};
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Stage};
 use super::schedule::{MAX_STAGES, Step, read_schedule};
@@ -220,14 +220,19 @@ impl StageReader<'_> {
         problems: &mut Problems,
     ) {
         let interval_seconds = self.settings.interval_seconds;
+        // A duration that is wrong has been told already.
+        let lasting = || steps.iter().filter(|step| step.max_duration_minutes > 0.0);
+        for step in lasting() {
+            if let Some(why) = too_short(step.max_duration_minutes, interval_seconds) {
+                step.place.later_problem(problems, why);
+            }
+        }
         for (index, check) in checks.iter().enumerate() {
             if !is_waited_for(check, self.settings.on_inconclusive) {
                 continue;
             }
-            let why = steps
-                .iter()
-                // A duration that is wrong has been told already.
-                .filter(|step| step.max_duration_minutes > 0.0)
+            let why = lasting()
+                .filter(|step| too_short(step.max_duration_minutes, interval_seconds).is_none())
                 .filter(|step| check.counts_at(step.traffic_percent))
                 .find_map(|step| undecidable(check, step.max_duration_minutes, interval_seconds));
             let Some(why) = why else {

@@ -428,7 +428,7 @@ impl<'a> Assembly<'a> {
             return Ok(());
         }
         if self.summed {
-            return Err(no_data(format!(
+            return Err(label_missing(format!(
                 "there are too many series to tell them apart by {label}: the sums of targets do \
                  not have it; narrow the selectors, or allow more (max_series of the source)"
             )));
@@ -440,7 +440,7 @@ impl<'a> Assembly<'a> {
             .filter(|label| *label != "__name__")
             .collect();
         let labels: Vec<&str> = labels.into_iter().map(String::as_str).collect();
-        Err(no_data(format!(
+        Err(label_missing(format!(
             "no series has the label {label}, which strata names; they have {}",
             labels.join(", ")
         )))
@@ -511,7 +511,7 @@ impl<'a> Assembly<'a> {
         if series::has_buckets(canary) {
             return Ok(());
         }
-        Err(no_data(format!(
+        Err(label_missing(format!(
             "no series has le or vmrange, so these are no buckets of a histogram: {}",
             self.shown(key, |of| &of.canary)
         )))
@@ -616,6 +616,13 @@ fn of_the_control(series: &[Cow<'_, Series>]) -> &'static str {
         ", nor does one of the control"
     } else {
         "; the control has some"
+    }
+}
+
+fn label_missing(message: String) -> DataFault {
+    DataFault {
+        code: FaultCode::LabelMissing,
+        message,
     }
 }
 

@@ -5,6 +5,9 @@ use crate::text;
 
 use super::{Choice, Counter, OtherService, Pair, Service, Versions, Why};
 
+/// A canary with more of the requests than this is most likely one of a rollout that is nearly over.
+const MOST_OF_A_CANARY: f64 = 0.6;
+
 /// By what requests are counted.
 pub(super) fn counted_by(counter: &Counter) -> String {
     let metric = counter.metric();
@@ -79,9 +82,24 @@ fn of_pair(pair: &Pair) -> Vec<String> {
     let mut said = vec![format!(
         "{label} tells the versions apart; {control} is the control, {why}."
     )];
+    // A rollout that is nearly over.
+    if less > MOST_OF_A_CANARY * (more + less) {
+        said.push(format!(
+            "The canary has {} of their requests: late in a rollout the control has little to compare \
+             with. Judge it earlier, or swap control and canary if {control} is the new one.",
+            percent(less, more + less)
+        ));
+    }
     if !pair.more.is_empty() {
         let more: Vec<&str> = pair.more.iter().map(|value| named(value)).collect();
-        said.push(format!("There is {label} {} as well.", more.join(", ")));
+        let (are, they) = match more.len() {
+            1 => ("is", "it is"),
+            _ => ("are", "they are"),
+        };
+        said.push(format!(
+            "There {are} {label} {} as well: {they} in neither population. Is the right pair compared?",
+            more.join(", ")
+        ));
     }
     said
 }

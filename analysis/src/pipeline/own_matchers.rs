@@ -71,6 +71,24 @@ pub enum PlaceholderError {
     Matchers(String),
 }
 
+impl PlaceholderError {
+    /// What `lint` takes in place of what callers send: `--canary hash=6d4f9`.
+    pub fn flag(&self) -> Option<String> {
+        match self {
+            Self::Missing {
+                population, label, ..
+            }
+            | Self::NotExact {
+                population, label, ..
+            }
+            | Self::Empty {
+                population, label, ..
+            } => Some(format!("--{population} {label}=6d4f9")),
+            Self::Matchers(_) => None,
+        }
+    }
+}
+
 /// A part of a value.
 enum Piece<'a> {
     Text(&'a str),

@@ -9,7 +9,7 @@ use crate::text;
 
 /// With fewer pods of the control what pods of one version differ by can hardly be seen.
 ///
-/// Source: docs/design/statistics.md, "4.9 Pods".
+/// Source: docs/design/statistics.md, "6. Pods as replicates".
 const FEWEST_PODS: usize = 3;
 
 /// With fewer events to be expected of the canary a stage that promotes what is undecided passes what it should
@@ -18,13 +18,15 @@ const FEWEST_PODS: usize = 3;
 /// Source: docs/design/statistics.md, "11. The verdict of a stage".
 const FEWEST_EXPECTED: f64 = 12.0;
 
-/// What it passes then. Source: as above; simulated.
+/// What it passes then.
+///
+/// Source: docs/design/statistics.md, "11. The verdict of a stage".
 const PASSED: &str = "of versions with 2.2 times the events a stage with 3, 6 and 12 expected passes 74, 42 and \
                       14 %, of those with 1.5 times 96, 86 and 72 %";
 
 /// An interval may be this much shorter than the spacing of the samples, which jitters.
 ///
-/// Source: docs/design/statistics.md, "1. The grid".
+/// Source: docs/design/statistics.md, "2.1 Grid".
 const LEAST_OF_A_SCRAPE: f64 = 0.99;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;

@@ -142,3 +142,52 @@ pub(super) fn requests(per_second: f64) -> String {
     };
     format!("{number} requests a second")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guess::Version;
+
+    fn pair(control: f64, canary: f64, more: &[&str]) -> String {
+        let version = |value: &str, per_second| Version {
+            matcher: Matcher::equal("track", value),
+            per_second,
+        };
+        let said = of_pair(&Pair {
+            control: version("stable", control),
+            canary: version("canary", canary),
+            why: Why::Words,
+            more: more.iter().map(|value| (*value).to_owned()).collect(),
+        });
+        said.join(" ")
+    }
+
+    const USUAL: &str = "track tells the versions apart; stable is the control, by their names.";
+
+    #[test]
+    fn a_canary_that_has_most_of_the_traffic_is_told() {
+        assert_eq!(pair(9.0, 1.0, &[]), USUAL);
+        assert_eq!(pair(5.0, 5.0, &[]), USUAL);
+        assert_eq!(
+            pair(1.0, 9.0, &[]),
+            format!(
+                "{USUAL} The canary has 90 % of their requests: late in a rollout the control has little to \
+                 compare with. Judge it earlier, or swap control and canary if stable is the new one."
+            )
+        );
+    }
+
+    #[test]
+    fn further_versions_are_told_to_be_in_neither_population() {
+        assert_eq!(
+            pair(9.0, 1.0, &["old"]),
+            format!(
+                "{USUAL} There is track old as well: it is in neither population. Is the right pair compared?"
+            )
+        );
+        assert!(
+            pair(9.0, 1.0, &["old", "older"])
+                .contains("There are track old, older as well: they are in")
+        );
+    }
+}

@@ -124,14 +124,7 @@ impl StageReader<'_> {
             self.remember(&own.0);
             own
         } else {
-            if self.inherited.len() > MAX_CHECKS {
-                let message = format!(
-                    "no checks of its own, and the stages before have more than {MAX_CHECKS}: \
-                     give it \"metrics\""
-                );
-                problems.add(entry.key_position, entry.value.path(), message);
-            }
-            (self.inherited.clone(), Vec::new())
+            (self.inherited_by(entry, problems), Vec::new())
         };
         let steps = read_schedule(entry, &fields, self.settings, problems);
         self.check_traffic(&steps, problems);
@@ -222,10 +215,10 @@ impl StageReader<'_> {
         let interval_seconds = self.settings.interval_seconds;
         // A duration that is wrong has been told already.
         let lasting = || steps.iter().filter(|step| step.max_duration_minutes > 0.0);
-        for step in lasting() {
-            if let Some(why) = too_short(step.max_duration_minutes, interval_seconds) {
-                step.place.later_problem(problems, why);
-            }
+        let mut steps_too_short =
+            lasting().filter_map(|step| too_short(step.max_duration_minutes, interval_seconds));
+        if let Some(why) = steps_too_short.next() {
+            problems.add_later(entry.key_position, entry.value.path(), why);
         }
         for (index, check) in checks.iter().enumerate() {
             if !is_waited_for(check, self.settings.on_inconclusive) {
@@ -243,6 +236,18 @@ impl StageReader<'_> {
                 None => problems.add_later(entry.key_position, entry.value.path(), why),
             }
         }
+    }
+
+    /// The checks of the stages before, for one that has none.
+    fn inherited_by(&self, entry: &Field<'_>, problems: &mut Problems) -> Vec<Check> {
+        if self.inherited.len() > MAX_CHECKS {
+            let message = format!(
+                "no checks of its own, and the stages before have more than {MAX_CHECKS}: give it \
+                 \"metrics\""
+            );
+            problems.add(entry.key_position, entry.value.path(), message);
+        }
+        self.inherited.clone()
     }
 
     /// Adds a stage's checks to those that later stages take over. A check that was there

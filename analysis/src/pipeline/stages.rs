@@ -214,7 +214,10 @@ impl StageReader<'_> {
     ) {
         let interval_seconds = self.settings.interval_seconds;
         // A duration that is wrong has been told already.
-        let lasting = || steps.iter().filter(|step| step.max_duration_minutes > 0.0);
+        let is_right = |step: &&Step<'_>| {
+            step.max_duration_minutes > 0.0 && step.max_duration_minutes >= step.duration_minutes
+        };
+        let lasting = || steps.iter().filter(is_right);
         let mut steps_too_short =
             lasting().filter_map(|step| too_short(step.max_duration_minutes, interval_seconds));
         if let Some(why) = steps_too_short.next() {

@@ -159,7 +159,7 @@ fn what_leaves_nothing_out_selects_everything() {
 }
 
 fn canary() -> Matchers {
-    Matchers::from([crate::matchers::Matcher::equal("track", "canary")])
+    Matchers::from([Matcher::equal("track", "canary")])
 }
 
 #[test]
@@ -266,11 +266,11 @@ fn of_the_shop(events: &str, total: &str) -> Lookup {
     );
     let of = |track: &str| {
         Matchers::from([
-            crate::matchers::Matcher::equal("job", "shop"),
-            crate::matchers::Matcher::equal("track", track),
+            Matcher::equal("job", "shop"),
+            Matcher::equal("track", track),
         ])
     };
-    let populations = crate::series::Populations {
+    let populations = Populations {
         control: of("stable"),
         canary: of("canary"),
     };

@@ -203,9 +203,11 @@ pub struct AnalysisSettings {
     /// Confidence of the reported intervals (a fraction).
     #[schema(example = 0.99)]
     pub confidence: Number,
-    /// Length of an interval of the grid, in seconds.
+    /// Length of an interval of the grid, in seconds; where it follows the scrapes, the least that it will be.
     #[schema(example = 30)]
     pub interval_seconds: u32,
+    /// Whether the file does not say the interval: then it follows the scrapes when a rollout begins.
+    pub interval_follows_scrapes: bool,
     /// How late samples may be, in seconds: what is younger is not judged.
     #[schema(example = 30)]
     pub lag_seconds: u32,
@@ -217,6 +219,16 @@ pub struct AnalysisSettings {
     /// What happens when the control spans services that the canary has no part of: `hold`, `warn` or
     /// `off`.
     pub population_check: PopulationCheck,
+    /// What is added to the limit that a share of bad requests must be shown to stay below before a promotion
+    /// (a fraction).
+    #[schema(example = 0.001)]
+    pub promote_offset: Number,
+    /// How long a new process is not judged, in seconds; by the stage's duration when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 120)]
+    pub warm_up_seconds: Option<u32>,
+    /// Whether the control's pods say how much pods of one version differ.
+    pub pod_spread: bool,
 }
 
 /// One step of a pipeline.
@@ -250,6 +262,10 @@ pub struct Stage {
     pub rollback_point: bool,
     /// Whether the stage judges without acting.
     pub shadow: bool,
+    /// How long a new process is not judged in this stage, in seconds, where the stage says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 120)]
+    pub warm_up_seconds: Option<u32>,
     /// Whether the checks are those of the stages before, because the stage has none of its own.
     pub inherits_checks: bool,
     /// What must hold.
@@ -274,4 +290,10 @@ pub struct StageCheck {
     /// The check's share of the accepted false rollbacks, relative to the other checks.
     #[schema(example = 1)]
     pub weight: Number,
+    /// How long a new process is not judged by this check, in seconds, where the check says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 300)]
+    pub warm_up_seconds: Option<u32>,
+    /// Whether an absolute limit is held against the canary alone (`control: none`), whatever the control does.
+    pub ignores_control: bool,
 }

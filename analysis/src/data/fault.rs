@@ -57,6 +57,8 @@ fault_codes! {
     TooManySeries,
     /// More bytes than the limit.
     AnswerTooLarge,
+    /// There are series, but without a label that is needed to read them.
+    LabelMissing,
 }
 
 impl FaultCode {
@@ -79,7 +81,8 @@ impl FaultCode {
             | Self::NotACounter
             | Self::SourceRejectedQuery
             | Self::TooManySeries
-            | Self::AnswerTooLarge => false,
+            | Self::AnswerTooLarge
+            | Self::LabelMissing => false,
         }
     }
 }

@@ -5,6 +5,9 @@ use crate::text;
 
 use super::{Choice, Counter, OtherService, Pair, Service, Versions, Why};
 
+/// A canary with more of the requests than this is most likely one of a rollout that is nearly over.
+const MOST_OF_A_CANARY: f64 = 0.6;
+
 /// By what requests are counted.
 pub(super) fn counted_by(counter: &Counter) -> String {
     let metric = counter.metric();
@@ -79,9 +82,24 @@ fn of_pair(pair: &Pair) -> Vec<String> {
     let mut said = vec![format!(
         "{label} tells the versions apart; {control} is the control, {why}."
     )];
+    // A rollout that is nearly over.
+    if less > MOST_OF_A_CANARY * (more + less) {
+        said.push(format!(
+            "The canary has {} of their requests: late in a rollout the control has little to compare \
+             with. Judge it earlier, or swap control and canary if {control} is the new one.",
+            percent(less, more + less)
+        ));
+    }
     if !pair.more.is_empty() {
         let more: Vec<&str> = pair.more.iter().map(|value| named(value)).collect();
-        said.push(format!("There is {label} {} as well.", more.join(", ")));
+        let (are, they) = match more.len() {
+            1 => ("is", "it is"),
+            _ => ("are", "they are"),
+        };
+        said.push(format!(
+            "There {are} {label} {} as well: {they} in neither population. Is the right pair compared?",
+            more.join(", ")
+        ));
     }
     said
 }
@@ -123,4 +141,53 @@ pub(super) fn requests(per_second: f64) -> String {
         text::digits(per_second)
     };
     format!("{number} requests a second")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guess::Version;
+
+    fn pair(control: f64, canary: f64, more: &[&str]) -> String {
+        let version = |value: &str, per_second| Version {
+            matcher: Matcher::equal("track", value),
+            per_second,
+        };
+        let said = of_pair(&Pair {
+            control: version("stable", control),
+            canary: version("canary", canary),
+            why: Why::Words,
+            more: more.iter().map(|value| (*value).to_owned()).collect(),
+        });
+        said.join(" ")
+    }
+
+    const USUAL: &str = "track tells the versions apart; stable is the control, by their names.";
+
+    #[test]
+    fn a_canary_that_has_most_of_the_traffic_is_told() {
+        assert_eq!(pair(9.0, 1.0, &[]), USUAL);
+        assert_eq!(pair(5.0, 5.0, &[]), USUAL);
+        assert_eq!(
+            pair(1.0, 9.0, &[]),
+            format!(
+                "{USUAL} The canary has 90 % of their requests: late in a rollout the control has little to \
+                 compare with. Judge it earlier, or swap control and canary if stable is the new one."
+            )
+        );
+    }
+
+    #[test]
+    fn further_versions_are_told_to_be_in_neither_population() {
+        assert_eq!(
+            pair(9.0, 1.0, &["old"]),
+            format!(
+                "{USUAL} There is track old as well: it is in neither population. Is the right pair compared?"
+            )
+        );
+        assert!(
+            pair(9.0, 1.0, &["old", "older"])
+                .contains("There are track old, older as well: they are in")
+        );
+    }
 }

@@ -14,7 +14,7 @@ use crate::data::{
 };
 use crate::pipeline::{Better, Check, Metric, MetricKind, Pipeline, Stage};
 use crate::selectors::FEWEST_EXPECTED;
-use crate::series::{ArmCount, PairedCounts, Population};
+use crate::series::{ArmCount, PairedCounts, Population, Populations};
 use crate::text;
 
 /// More events than requests in at most this share of the intervals are two counters that race: a
@@ -43,6 +43,7 @@ pub(super) fn unjudged(check: &Check, data: &StageData) -> Option<(ReasonCode, S
         MetricData::Counts(counts) => {
             let lacked = finding.and_then(|finding| of_labels(check, counts, finding));
             lacked
+                .or_else(|| lacks_the_strata(check, counts))
                 .or_else(|| members::missing(check, counts))
                 .or_else(|| of_counts(metric, counts, data.grid.intervals()))
         }
@@ -116,6 +117,31 @@ fn of_labels(
         }
         _ => None,
     }
+}
+
+/// Why nothing can be compared within strata: only one population has their label.
+fn lacks_the_strata(check: &Check, counts: &PairedCounts) -> Option<(ReasonCode, String)> {
+    let MetricKind::Proportion {
+        strata: Some(label),
+        ..
+    } = &check.measured.kind
+    else {
+        return None;
+    };
+    // Within a region the name of a stratum without the label is that of the region and a space.
+    let is_nameless = |name: &String| name.is_empty() || name.ends_with(' ');
+    let lacks = |names: &[String]| !names.is_empty() && names.iter().all(is_nameless);
+    let Populations { control, canary } = &counts.strata;
+    let (code, without, with) = match (lacks(&control.names), lacks(&canary.names)) {
+        (false, true) if !control.names.is_empty() => (ReasonCode::NoData, "canary", "control"),
+        (true, false) if !canary.names.is_empty() => (ReasonCode::NoControl, "control", "canary"),
+        _ => return None,
+    };
+    let why = format!(
+        "no series of the {without} has the label {label}, which strata names, and those of the \
+         {with} have it: renamed in the new version? Name a label that both have, or leave strata out"
+    );
+    check.is_relative().then_some((code, why))
 }
 
 fn of_a_lack(check: &Check, counts: &PairedCounts, lack: &Lack) -> Option<(ReasonCode, String)> {

@@ -273,7 +273,7 @@ reason_codes! {
 impl From<FaultCode> for ReasonCode {
     fn from(code: FaultCode) -> Self {
         match code {
-            FaultCode::NoData => Self::NoData,
+            FaultCode::NoData | FaultCode::LabelMissing => Self::NoData,
             FaultCode::NoControl => Self::NoControl,
             FaultCode::PartialData => Self::PartialData,
             FaultCode::NotFinite => Self::NotFinite,

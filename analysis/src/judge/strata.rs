@@ -6,6 +6,7 @@
 //!
 //! Source: docs/design/statistics.md, "4.8 Strata".
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::interval::{Confidence, Count, proportion_ratio};
@@ -20,6 +21,10 @@ use crate::text;
 /// an interval proved never changes.
 const FEWEST_EVENTS: f64 = 5.0;
 
+/// The most strata that prove something: the first ones to have had their events, which are the most frequent
+/// ones. The others prove nothing, as rare ones do.
+const MOST_STRATA: usize = 64;
+
 /// The most of the canary's requests that may be of a stratum that the control has none of.
 const MOST_UNMATCHED: f64 = 0.01;
 
@@ -28,6 +33,11 @@ const MOST_UNMATCHED: f64 = 0.01;
 pub(super) struct Strata {
     /// By name, both populations in each of the joined intervals.
     all: Vec<(String, Vec<PairedInterval>)>,
+    /// The places of those that prove something as soon as they have had their events, in the order in
+    /// which they had them; never none.
+    proving: Vec<usize>,
+    /// Whether some values are not among them, because there are too many.
+    is_cut: bool,
 }
 
 impl Strata {
@@ -48,26 +58,33 @@ impl Strata {
             });
             (name.clone(), intervals.collect())
         };
+        let all: Vec<_> = names.into_iter().map(of_name).collect();
         Some(Self {
-            all: names.into_iter().map(of_name).collect(),
+            proving: proving(&all),
+            is_cut: control.is_full() || canary.is_full(),
+            all,
         })
+    }
+
+    /// Those that prove something as soon as they have had their events.
+    fn proving(&self) -> impl Iterator<Item = &(String, Vec<PairedInterval>)> {
+        self.proving.iter().filter_map(|place| self.all.get(*place))
     }
 
     /// Their names.
     pub(super) fn names(&self) -> Vec<String> {
-        self.all.iter().map(|(name, _)| name.clone()).collect()
+        self.proving().map(|(name, _)| name.clone()).collect()
     }
 
     /// How many pairs of counts there are for each interval of the grid.
     pub(super) fn per_interval(&self) -> usize {
-        self.all.len().max(1)
+        self.proving.len()
     }
 
     /// The pairs of counts of each interval of the grid, one after the other: each stratum by itself.
     pub(super) fn on_every_interval(&self, intervals: usize) -> Vec<IntervalCounts> {
         let dense: Vec<Vec<IntervalCounts>> = self
-            .all
-            .iter()
+            .proving()
             .map(|(_, joined)| on_every_interval(joined, intervals))
             .collect();
         let mut seen = vec![0.0; dense.len()];
@@ -96,8 +113,7 @@ impl Strata {
             if totals.control.exposure <= 0.0 || totals.canary.exposure <= 0.0 {
                 continue;
             }
-            let rate = totals.control.events / totals.control.exposure;
-            sums.control.events += rate * totals.canary.exposure;
+            sums.control.events += rate(totals.control) * totals.canary.exposure;
             sums.control.exposure += totals.canary.exposure;
             control_exposure += totals.control.exposure;
             sums.canary = sums.canary.and(totals.canary);
@@ -115,6 +131,13 @@ impl Strata {
 
     /// Why strata do not compare both populations; nothing where they do.
     pub(super) fn wrong(&self) -> Option<String> {
+        if self.is_cut {
+            return Some(format!(
+                "the label that strata names has {} values or more: it tells requests apart, and no \
+                 kinds of requests; name one with fewer (a route in place of a path), or leave strata out",
+                self.all.len()
+            ));
+        }
         let totals = || self.all.iter().map(|(name, one)| (name, alone(one)));
         let all: f64 = totals().map(|(_, one)| one.canary.exposure).sum();
         let is_missed = |one: &Populations<ArmCount>| {
@@ -161,33 +184,96 @@ impl Strata {
 
     /// What is told of the comparison.
     pub(super) fn told(&self) -> String {
-        let worst = self.worst().map_or_else(String::new, |(name, ratio)| {
-            let name = if name.is_empty() { "none" } else { name };
-            format!(", {name} has {} times the control's", text::digits(ratio))
+        let worst = self.worst().map_or_else(String::new, |worst| {
+            let name = if worst.name.is_empty() {
+                "none"
+            } else {
+                worst.name
+            };
+            match worst.ratio() {
+                Some(ratio) => format!(", {name} has {} times the control's", text::digits(ratio)),
+                None => format!(
+                    ", {name} has {} events and the control none",
+                    text::count(worst.arms.canary.events.round())
+                ),
+            }
         });
+        let proving = self.proving.len();
+        let others = match self.all.len().saturating_sub(proving) {
+            0 => String::new(),
+            others => format!(" (the most frequent ones; the {others} others prove nothing)"),
+        };
         format!(
-            "compared within each of {} strata, the control at the canary's mix{worst}",
-            self.all.len()
+            "compared within each of {proving} strata{others}, the control at the canary's mix{worst}"
         )
     }
 
-    /// The stratum with the largest ratio of those with enough events to tell, and the ratio.
-    pub(super) fn worst(&self) -> Option<(&str, f64)> {
-        let ratios = self.all.iter().filter_map(|(name, intervals)| {
-            let Populations { control, canary } = together(intervals);
-            let is_known = control.events + canary.events >= FEWEST_EVENTS;
-            if !is_known
-                || control.exposure <= 0.0
-                || canary.exposure <= 0.0
-                || control.events <= 0.0
-            {
-                return None;
-            }
-            let ratio = canary.events / canary.exposure / (control.events / control.exposure);
-            Some((name.as_str(), ratio))
+    /// The stratum in which the canary is worst, of those with enough events to tell. One in which only the
+    /// canary has events is worse than any in which both have; of several of them the one with the highest
+    /// rate is.
+    fn worst(&self) -> Option<Worst<'_>> {
+        let known = self.all.iter().filter_map(|(name, intervals)| {
+            let arms = together(intervals);
+            let is_known = arms.control.events + arms.canary.events >= FEWEST_EVENTS
+                && arms.control.exposure > 0.0
+                && arms.canary.exposure > 0.0;
+            is_known.then_some(Worst { name, arms })
         });
-        ratios.max_by(|(_, one), (_, other)| one.total_cmp(other))
+        known.max_by(|one, other| {
+            let rates = rate(one.arms.canary).total_cmp(&rate(other.arms.canary));
+            match (one.ratio(), other.ratio()) {
+                (Some(one), Some(other)) => one.total_cmp(&other),
+                (None, Some(_)) => Ordering::Greater,
+                (Some(_), None) => Ordering::Less,
+                (None, None) => rates,
+            }
+        })
     }
+}
+
+/// A stratum with what both populations had in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Worst<'a> {
+    name: &'a str,
+    arms: Populations<ArmCount>,
+}
+
+impl Worst<'_> {
+    /// How many times the control's rate the canary's is; nothing where the control has no events.
+    fn ratio(&self) -> Option<f64> {
+        let Populations { control, canary } = self.arms;
+        (control.events > 0.0).then(|| rate(canary) / rate(control))
+    }
+}
+
+/// Which strata prove something: the first to have had their events. Asked of the intervals in their order, so
+/// that one that has proved something goes on, whatever comes later.
+fn proving(all: &[(String, Vec<PairedInterval>)]) -> Vec<usize> {
+    let had_events_at = |intervals: &[PairedInterval]| {
+        let mut seen = 0.0;
+        let position = intervals.iter().position(|one| {
+            seen += one.control.events + one.canary.events;
+            seen >= FEWEST_EVENTS
+        });
+        position.unwrap_or(usize::MAX)
+    };
+    let mut order: Vec<(usize, usize)> = all
+        .iter()
+        .enumerate()
+        .map(|(place, (_, intervals))| (had_events_at(intervals), place))
+        .collect();
+    order.sort_unstable();
+    if order.len() > MOST_STRATA {
+        // Those that have had theirs, so that no place is taken by what proves nothing.
+        let had = order.iter().filter(|(at, _)| *at < usize::MAX).count();
+        order.truncate(had.clamp(1, MOST_STRATA));
+    }
+    order.into_iter().map(|(_, place)| place).collect()
+}
+
+/// Events for each request.
+fn rate(arm: ArmCount) -> f64 {
+    arm.events / arm.exposure
 }
 
 /// Why a comparison of the whole would mislead: the populations get other mixes of requests, and at the
@@ -197,7 +283,6 @@ pub(super) fn misled(
     mix: &OtherMix,
     totals: Populations<ArmCount>,
 ) -> Option<String> {
-    let rate = |arm: ArmCount| arm.events / arm.exposure;
     let (control, canary) = (rate(totals.control), rate(totals.canary));
     let is_kept = |control: f64| match check.limit {
         Limit::AtMost { ratio, offset } => canary <= ratio.unwrap_or(0.0) * control + offset,
@@ -310,12 +395,87 @@ mod tests {
     fn at_the_canarys_mix_the_control_is_as_good() {
         let strata = Strata::of(&of_other_mixes(3, 1.0)).unwrap();
         let Populations { control, canary } = strata.at_the_canarys_mix();
-        let rate = |arm: ArmCount| arm.events / arm.exposure;
         assert!((rate(control) - rate(canary)).abs() < 1e-12);
         assert!((control.exposure - 3_000.0).abs() < 1e-9);
-        assert_eq!(strata.worst().map(|(_, ratio)| ratio), Some(1.0));
+        assert_eq!(strata.worst().unwrap().ratio(), Some(1.0));
         let worse = Strata::of(&of_other_mixes(3, 2.0)).unwrap();
-        assert_eq!(worse.worst(), Some(("/pay", 2.0)));
+        assert!(
+            worse.told().ends_with("/pay has 2 times the control's"),
+            "{}",
+            worse.told()
+        );
+    }
+
+    #[test]
+    fn a_stratum_in_which_only_the_canary_fails_is_told_first() {
+        let mut counts = of_other_mixes(3, 5.0);
+        for row in &mut counts.strata.control.rows {
+            row[0].1.events = 0.0;
+        }
+        for row in &mut counts.strata.canary.rows {
+            row[0].1.events = 40.0;
+        }
+        let told = Strata::of(&counts).unwrap().told();
+        assert!(
+            told.ends_with("/cart has 120 events and the control none"),
+            "{told}"
+        );
+    }
+
+    /// So many routes in as many requests, of which the last ones fail and are asked for most.
+    fn of_many_routes(routes: u32) -> PairedCounts {
+        let names: Vec<String> = (0..routes).map(|route| format!("/{route:03}")).collect();
+        let of = |route: u32| count(f64::from(route / 20), f64::from(100 * (1 + route)));
+        let row: Vec<_> = (0..routes).map(|route| (route, of(route))).collect();
+        let apart = Apart {
+            names,
+            rows: vec![row; 4],
+        };
+        PairedCounts {
+            strata: Populations {
+                control: apart.clone(),
+                canary: apart,
+            },
+            ..of_other_mixes(4, 1.0)
+        }
+    }
+
+    #[test]
+    fn of_many_values_the_most_frequent_ones_are_strata_and_this_is_told() {
+        let strata = Strata::of(&of_many_routes(100)).unwrap();
+        assert_eq!(strata.wrong(), None);
+        assert_eq!(strata.per_interval(), 64);
+        let names = strata.names();
+        assert!(
+            names.iter().all(|name| name.as_str() >= "/020"),
+            "{names:?}"
+        );
+        assert!(names.contains(&"/099".to_owned()), "{names:?}");
+        let told = strata.told();
+        assert!(
+            told.starts_with(
+                "compared within each of 64 strata (the most frequent ones; the 36 others prove nothing)"
+            ),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn what_a_stratum_has_proved_stays_proved_whatever_values_come_later() {
+        let many = of_many_routes(100);
+        let early = PairedCounts {
+            intervals: many.intervals[..2].to_vec(),
+            ..many.clone()
+        };
+        let (early, late) = (Strata::of(&early).unwrap(), Strata::of(&many).unwrap());
+        assert!(late.names().starts_with(&early.names()));
+    }
+
+    #[test]
+    fn a_label_with_very_many_values_is_no_kind_of_request_and_what_to_do_is_told() {
+        let why = Strata::of(&of_many_routes(400)).unwrap().wrong().unwrap();
+        assert!(why.contains("400 values or more"), "{why}");
+        assert!(why.contains("name one with fewer"), "{why}");
     }
 
     #[test]
@@ -328,8 +488,9 @@ mod tests {
         let pairs = strata.on_every_interval(2);
         assert_eq!(pairs.len(), 2 * strata.per_interval());
         // At first nothing is known of any; then the second route has had its events.
-        assert_eq!(pairs[..3], [IntervalCounts::default(); 3]);
-        assert_eq!(pairs[3].canary, count(90.0, 900.0));
+        assert_eq!(pairs[..2], [IntervalCounts::default(); 2]);
+        let had: Vec<ArmCount> = pairs[2..].iter().map(|pair| pair.canary).collect();
+        assert_eq!(had, [count(90.0, 900.0), ArmCount::default()]);
     }
 
     #[test]

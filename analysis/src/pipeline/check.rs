@@ -2,6 +2,7 @@
 
 use super::condition::condition_of;
 use super::cursor::{Cursor, Problems, checked};
+use super::limit::Limit;
 use super::meaningless::untestable;
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Condition, Method, Use};
@@ -86,11 +87,9 @@ fn read_mapping(
     let warm_up_seconds = fields
         .get("warm_up")
         .and_then(|value| read_warm_up(value, problems));
+    let limit = condition.as_ref().map(|(one, _)| one.condition.limit());
     let control = fields.get("control");
-    let ignores_control = control.is_some_and(|value| {
-        let choice = value.choice(&[("none", true)], problems);
-        choice.unwrap_or(false)
-    });
+    let ignores_control = control.is_some_and(|value| read_control(value, limit, problems));
     let (condition, subject) = condition?;
     let check = WrittenCheck {
         critical,
@@ -103,17 +102,22 @@ fn read_mapping(
         ignores_control,
         ..condition
     };
-    if let (Some(control), true) = (control, check.condition.limit().needs_control()) {
-        control.problem(
+    let place = |key: &str| fields.get(key).unwrap_or(text);
+    check_promote_ratio(place("promote_ratio"), &check, &subject, settings, problems);
+    check_kayenta(place("method"), &check, settings, problems);
+    Some(check.resolved(subject, settings))
+}
+
+/// Whether a limit is held against the canary alone.
+fn read_control(value: &Cursor<'_>, limit: Option<Limit>, problems: &mut Problems) -> bool {
+    let choice = value.choice(&[("none", true)], problems);
+    if limit.is_some_and(Limit::needs_control) {
+        value.problem(
             problems,
             "it compares with the control: `control: none` is for an absolute limit",
         );
     }
-    let place = fields.get("promote_ratio").unwrap_or(text);
-    check_promote_ratio(place, &check, &subject, settings, problems);
-    let place = fields.get("method").unwrap_or(text);
-    check_kayenta(place, &check, settings, problems);
-    Some(check.resolved(subject, settings))
+    choice.unwrap_or(false)
 }
 
 fn read_critical(value: &Cursor<'_>, warn_only: bool, problems: &mut Problems) -> Option<bool> {

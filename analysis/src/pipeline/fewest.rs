@@ -10,6 +10,9 @@ use super::model::{Check, Method, MetricKind, OnInconclusive, Stage};
 /// "3.4 Mann-Whitney as Kayenta does it".
 const FEWEST_KAYENTA_POINTS: usize = 5;
 
+/// In fewer intervals a stage shows little. Source: docs/design/statistics.md, "2.1 Grid".
+const FEW_INTERVALS: usize = 10;
+
 const SECONDS_PER_MINUTE: f64 = 60.0;
 
 /// Intervals with data that a check takes at the least.
@@ -59,6 +62,20 @@ pub(super) fn minutes_of(intervals: usize, interval_seconds: u32) -> f64 {
     intervals as f64 * f64::from(interval_seconds) / SECONDS_PER_MINUTE
 }
 
+/// Why a stage of this length is refused: nothing could ever pass in it. Nothing where something can.
+pub(super) fn too_short(max_duration_minutes: f64, interval_seconds: u32) -> Option<String> {
+    let held = intervals_of(max_duration_minutes, interval_seconds);
+    if held >= FEWEST_INTERVALS as f64 {
+        return None;
+    }
+    Some(format!(
+        "it lasts at most {max_duration_minutes} minutes, and nothing passes in fewer than \
+         {FEWEST_INTERVALS} intervals of {interval_seconds} s: set max_duration_minutes to {} or \
+         more, or a shorter interval",
+        minutes_of(FEWEST_INTERVALS, interval_seconds)
+    ))
+}
+
 /// Why nothing of a check can be decided in a stage of this length, whatever the traffic; nothing
 /// where something can be.
 pub(super) fn undecidable(
@@ -106,6 +123,14 @@ pub(super) fn shortcomings(stage: &Stage, interval_seconds: u32) -> Vec<String> 
              {interval_seconds} s, and it lasts at most {longest} minutes: set \
              max_duration_minutes to {} or more, or a shorter interval",
             minutes_of(needed, interval_seconds)
+        ));
+    }
+    let held = intervals_of(longest, interval_seconds);
+    if told.is_empty() && held < FEW_INTERVALS as f64 {
+        told.push(format!(
+            "{held} intervals of {interval_seconds} s show little: set max_duration_minutes to {} or \
+             more, or a shorter interval",
+            minutes_of(FEW_INTERVALS, interval_seconds)
         ));
     }
     told

@@ -51,9 +51,42 @@ pub enum PlaceholderError {
         /// How it is matched.
         matcher: String,
     },
+    /// The label is matched by an empty value, which selects what does not have it.
+    #[error(
+        "{placeholder} is empty: the {population} is selected by {matcher}; send a value, such as \
+         {population}: {{{label}: \"6d4f9\"}}"
+    )]
+    Empty {
+        /// The placeholder as it is written.
+        placeholder: String,
+        /// `control` or `canary`.
+        population: &'static str,
+        /// The label.
+        label: String,
+        /// How it is matched.
+        matcher: String,
+    },
     /// With the values the matchers cannot be used.
     #[error("{0}")]
     Matchers(String),
+}
+
+impl PlaceholderError {
+    /// What `lint` takes in place of what callers send: `--canary hash=6d4f9`.
+    pub fn flag(&self) -> Option<String> {
+        match self {
+            Self::Missing {
+                population, label, ..
+            }
+            | Self::NotExact {
+                population, label, ..
+            }
+            | Self::Empty {
+                population, label, ..
+            } => Some(format!("--{population} {label}=6d4f9")),
+            Self::Matchers(_) => None,
+        }
+    }
 }
 
 /// A part of a value.
@@ -76,6 +109,11 @@ impl OwnMatchers {
         let any = filled(&matchers, |_, _, _| Ok::<_, String>(ANY.to_owned()))?;
         validate_matchers(&any).map_err(|error| error.to_string())?;
         Ok(Self(matchers))
+    }
+
+    /// The matchers as the file writes them, with their placeholders.
+    pub(super) fn as_written(&self) -> &Matchers {
+        &self.0
     }
 
     /// The matchers, with the values of the populations that are judged in place of placeholders.
@@ -101,6 +139,12 @@ impl OwnMatchers {
                 });
             };
             match matcher.operator {
+                MatchOperator::Equal if matcher.value.is_empty() => Err(PlaceholderError::Empty {
+                    placeholder: whole.to_owned(),
+                    population,
+                    label: label.to_owned(),
+                    matcher: matcher.to_string(),
+                }),
                 MatchOperator::Equal => Ok(matcher.value.clone()),
                 MatchOperator::NotEqual | MatchOperator::Regex | MatchOperator::NotRegex => {
                     Err(PlaceholderError::NotExact {
@@ -241,6 +285,17 @@ mod tests {
             told(&[Matcher::regex("hash", "6.*")]),
             "${canary.hash} has no value: the canary is selected by hash=~\"6.*\", and a \
              placeholder takes the value of an exact matcher; send hash as one value"
+        );
+    }
+
+    #[test]
+    fn a_placeholder_with_an_empty_value_is_refused() {
+        let pod = Matcher::regex("pod", "web-${canary.hash}-.*");
+        let told = filled_by(pod, &[Matcher::equal("hash", "")]).unwrap_err();
+        assert_eq!(
+            told.to_string(),
+            "${canary.hash} is empty: the canary is selected by hash=\"\"; send a value, such as \
+             canary: {hash: \"6d4f9\"}"
         );
     }
 

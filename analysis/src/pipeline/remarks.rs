@@ -2,11 +2,27 @@
 //! rollout begins, by everything that shows a pipeline.
 
 use super::fewest::shortcomings;
-use super::model::{Check, Method, Pipeline, PopulationCheck, SplitCheck, Stage};
+use super::model::{
+    Better, Check, Method, Metric, MetricKind, Own, Pipeline, PopulationCheck, SplitCheck, Stage,
+};
+use super::own_matchers::OwnMatchers;
 use super::service::{names_a_service, selects_a_service};
+use crate::matchers::Matchers;
 use crate::populations::not_apart;
 use crate::series::Populations;
 use crate::text;
+
+/// The canary's share of the traffic beyond which an absolute limit that looks at the control finds late what
+/// is wrong.
+///
+/// Source: docs/design/statistics.md, "5. Absolute limits".
+const MOST_TRAFFIC_PERCENT: f64 = 80.0;
+
+/// The share at which there is no control.
+const WHOLE_TRAFFIC_PERCENT: f64 = 100.0;
+
+/// A share of failures that no version that works has.
+const RECOMMENDED_KILL_SWITCH: &str = "5%";
 
 /// What a remark is about, as a stable token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,15 +47,27 @@ pub enum RemarkCode {
     SamePopulations,
     /// No matcher names the service.
     ServiceNotNamed,
-    /// A stage is too short for a check to be decided, or to pass in its time.
+    /// A stage is too short for a check to be decided, to pass in its time, or to show much.
     TooFewIntervals,
+    /// An absolute limit is judged with the environment of a control that has next to no traffic.
+    SmallControl,
+    /// An absolute limit is not held within strata.
+    StrataIgnored,
+    /// The error budget counts one of several servers.
+    BudgetOfOneSource,
+    /// No kill switch stops a version that fails at once.
+    NoKillSwitch,
 }
 
 impl RemarkCode {
     /// Whether it is probably a mistake, and not only worth to be known.
     pub fn is_warning(self) -> bool {
         match self {
-            Self::SamePopulations | Self::ServiceNotNamed | Self::TooFewIntervals => true,
+            Self::SamePopulations
+            | Self::ServiceNotNamed
+            | Self::TooFewIntervals
+            | Self::SmallControl
+            | Self::BudgetOfOneSource => true,
             Self::DryRun
             | Self::ShadowStage
             | Self::WarnOnly
@@ -47,7 +75,9 @@ impl RemarkCode {
             | Self::NoRollback
             | Self::Method
             | Self::SplitCheck
-            | Self::PopulationCheck => false,
+            | Self::PopulationCheck
+            | Self::StrataIgnored
+            | Self::NoKillSwitch => false,
         }
     }
 }
@@ -79,6 +109,9 @@ impl Pipeline {
         remarks.extend(self.populations());
         remarks.extend(self.service());
         remarks.extend(self.short_stages());
+        remarks.extend(self.absolute_limits());
+        remarks.extend(self.budget_of_one_source());
+        remarks.extend(self.no_kill_switch());
         remarks
     }
 
@@ -123,7 +156,7 @@ impl Pipeline {
         ];
         let mut remarks = Vec::new();
         for (code, has_flag, what) in FLAGS {
-            for (condition, stages) in self.stages_by_check(*has_flag) {
+            for (condition, stages) in self.stages_by_check(|_, check| has_flag(check)) {
                 let message = format!("{condition} {what}{}", self.in_stages(&stages));
                 remarks.push(Remark {
                     code: *code,
@@ -136,10 +169,13 @@ impl Pipeline {
     }
 
     /// The checks of which something is true, in the order of the file, with the stages in which it is.
-    fn stages_by_check(&self, is_so: impl Fn(&Check) -> bool) -> Vec<(String, Vec<String>)> {
+    fn stages_by_check(
+        &self,
+        is_so: impl Fn(&Stage, &Check) -> bool,
+    ) -> Vec<(String, Vec<String>)> {
         let mut found: Vec<(String, Vec<String>)> = Vec::new();
         for stage in &self.stages {
-            for check in stage.checks.iter().filter(|check| is_so(check)) {
+            for check in stage.checks.iter().filter(|check| is_so(stage, check)) {
                 let condition = check.understood();
                 match found.iter_mut().find(|(known, _)| *known == condition) {
                     Some((_, stages)) => stages.push(stage.id.clone()),
@@ -170,7 +206,7 @@ impl Pipeline {
             let Some(warning) = single_look(method).filter(|_| method != general) else {
                 continue;
             };
-            let is_decided_so = |check: &Check| check.method == method;
+            let is_decided_so = |_: &Stage, check: &Check| check.method == method;
             for (condition, stages) in self.stages_by_check(is_decided_so) {
                 let message = format!(
                     "{condition} is decided by {}: {warning}{}",
@@ -214,15 +250,20 @@ impl Pipeline {
     }
 
     fn populations(&self) -> Option<Remark> {
-        let populations = Populations {
-            control: &self.control,
-            canary: &self.canary,
-        };
-        let sources = &self.sources.populations;
-        // What is on another server is another population.
-        let is_apart = sources.control != sources.canary;
-        let refused = not_apart(populations).filter(|_| !is_apart)?;
-        let message = if self.control == self.canary {
+        let checks = self.stages.iter().flat_map(|stage| &stage.checks);
+        let mut all = checks.chain(&self.kill_switch).map(|check| &check.measured);
+        let (populations, refused) = all.find_map(|metric| {
+            let populations = self.written_populations(metric);
+            // What is on another server is another population.
+            let source = |own: &Own, general: &Option<String>| {
+                own.source.clone().or_else(|| general.clone())
+            };
+            let sources = &self.sources.populations;
+            let is_apart = source(&metric.own.control, &sources.control)
+                != source(&metric.own.canary, &sources.canary);
+            Some((populations, not_apart(populations).filter(|_| !is_apart)?))
+        })?;
+        let message = if populations.control == populations.canary {
             "control and canary select the same: every caller has to tell them apart, else its \
              rollout is refused"
                 .to_owned()
@@ -232,19 +273,29 @@ impl Pipeline {
         Some(remark(RemarkCode::SamePopulations, message))
     }
 
+    /// What selects the populations of a metric, as the file writes it.
+    fn written_populations<'a>(&'a self, metric: &'a Metric) -> Populations<&'a Matchers> {
+        let of = |own: &'a Own, general: &'a Matchers| {
+            own.matchers
+                .as_ref()
+                .map_or(general, OwnMatchers::as_written)
+        };
+        Populations {
+            control: of(&metric.own.control, &self.control),
+            canary: of(&metric.own.canary, &self.canary),
+        }
+    }
+
     /// The metrics that count every service of the source, because nothing names one.
     fn service(&self) -> Option<Remark> {
-        if [&self.control, &self.canary]
-            .into_iter()
-            .any(names_a_service)
-        {
-            return None;
-        }
         let checks = self.stages.iter().flat_map(|stage| &stage.checks);
         let mut unnamed: Vec<&str> = Vec::new();
         for check in checks.chain(&self.kill_switch) {
             let name = check.measured.name.as_str();
-            if !selects_a_service(&check.measured) && !unnamed.contains(&name) {
+            let Populations { control, canary } = self.written_populations(&check.measured);
+            let is_named = [control, canary].into_iter().any(names_a_service)
+                || selects_a_service(&check.measured);
+            if !is_named && !unnamed.contains(&name) {
                 unnamed.push(name);
             }
         }
@@ -262,6 +313,88 @@ impl Pipeline {
             }
         );
         Some(remark(RemarkCode::ServiceNotNamed, message))
+    }
+
+    /// What an absolute limit does not do: look within strata, and see shared incidents where the control has
+    /// next to no traffic.
+    fn absolute_limits(&self) -> Vec<Remark> {
+        let ignores_strata = |check: &Check| {
+            !check.is_relative()
+                && matches!(
+                    check.measured.kind,
+                    MetricKind::Proportion {
+                        strata: Some(_),
+                        ..
+                    }
+                )
+        };
+        let mut remarks = Vec::new();
+        for (condition, stages) in self.stages_by_check(|_, check| ignores_strata(check)) {
+            let message = format!(
+                "{condition} is held against all requests together: strata count only where baseline \
+                 does{}",
+                self.in_stages(&stages)
+            );
+            remarks.push(Remark {
+                code: RemarkCode::StrataIgnored,
+                stages,
+                message,
+            });
+        }
+        let has_small_control = |stage: &Stage, check: &Check| {
+            !check.is_relative()
+                && !check.ignores_control
+                && stage.traffic_percent > MOST_TRAFFIC_PERCENT
+                && stage.traffic_percent < WHOLE_TRAFFIC_PERCENT
+        };
+        for (condition, stages) in self.stages_by_check(has_small_control) {
+            let message = format!(
+                "{condition} is found late with more than {MOST_TRAFFIC_PERCENT} % of the traffic: it \
+                 proves nothing in intervals in which the small control could have been as bad; add \
+                 control: none to it, or a kill switch{}",
+                self.in_stages(&stages)
+            );
+            remarks.push(Remark {
+                code: RemarkCode::SmallControl,
+                stages,
+                message,
+            });
+        }
+        remarks
+    }
+
+    fn budget_of_one_source(&self) -> Option<Remark> {
+        let budget = self.error_budget.as_ref()?;
+        if self.sources.regions.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "the error budget is not summed over regions: {} is counted on the default server alone; \
+             it should be one that has all regions",
+            budget.metric
+        );
+        Some(remark(RemarkCode::BudgetOfOneSource, message))
+    }
+
+    fn no_kill_switch(&self) -> Option<Remark> {
+        let is_share_of_failures = |metric: &Metric| {
+            metric.better == Better::Lower && matches!(metric.kind, MetricKind::Proportion { .. })
+        };
+        let mut switches = self.kill_switch.iter();
+        if switches.any(|switch| is_share_of_failures(&switch.measured)) {
+            return None;
+        }
+        let checks = self.stages.iter().flat_map(|stage| &stage.checks);
+        let mut measured = checks.map(|check| &check.measured);
+        let name = measured
+            .find(|metric| is_share_of_failures(metric))?
+            .name
+            .as_str();
+        let message = format!(
+            "no kill switch looks at failures: a version that fails at once is found minutes later at \
+             low traffic; add for example kill_switch: [{name} > {RECOMMENDED_KILL_SWITCH}]"
+        );
+        Some(remark(RemarkCode::NoKillSwitch, message))
     }
 
     fn short_stages(&self) -> Vec<Remark> {
@@ -296,6 +429,12 @@ impl Check {
         }
         if self.method != general {
             flags.push(format!("method: {}", self.method.name()));
+        }
+        if self.ignores_control {
+            flags.push("control: none".to_owned());
+        }
+        if let Some(seconds) = self.warm_up_seconds {
+            flags.push(format!("warm_up: {seconds}s"));
         }
         if (self.weight - 1.0).abs() > 0.0 {
             flags.push(format!("weight: {}", text::exact(self.weight)));
@@ -345,6 +484,7 @@ canary: {app: shop, track: canary}
 canary_pipeline:
   a: {traffic_percent: 5, duration_minutes: 60, metrics: [error_rate < baseline * 1.1]}
   b: {traffic_percent: 10, duration_minutes: 60}
+kill_switch: [error_rate > 20%]
 ";
 
     #[test]
@@ -362,10 +502,25 @@ canary_pipeline:
     }
 
     #[test]
+    fn populations_that_each_metric_tells_apart_itself_need_not_differ_else() {
+        let text = |of_canary: &str| {
+            format!(
+                "control: {{app: shop}}\ncanary: {{app: shop}}\nmetrics:\n  faults: {{errors: \
+                 'f_total{{code=~\"5..\"}}', total: f_total, control: {{service: shop-stable}}, canary: \
+                 {{service: {of_canary}}}}}\ncanary_pipeline:\n  stage_1:\n    traffic_percent: 10\n    \
+                 duration_minutes: 60\n    metrics: [faults < baseline * 1.1]\nkill_switch: [faults > 50%]\n"
+            )
+        };
+        let codes = |of_canary| codes(&text(of_canary));
+        assert!(!codes("shop-canary").contains(&RemarkCode::SamePopulations));
+        assert!(codes("shop-stable").contains(&RemarkCode::SamePopulations));
+    }
+
+    #[test]
     fn a_control_that_contains_the_canary_is_told() {
         let text = "control: {job: cart}\ncanary: {job: cart, track: canary}\n\
                     canary_pipeline: {a: {traffic_percent: 5, duration_minutes: 60, metrics: \
-                    [error_rate < 1%]}}";
+                    [error_rate < 1%]}}\nkill_switch: [error_rate > 20%]";
         let remarks = read(text).remarks();
         let told = remarks.iter().map(|remark| (remark.code, &*remark.message));
         assert_eq!(
@@ -430,6 +585,88 @@ canary_pipeline:
         );
     }
 
+    /// What is said of a text of these parts.
+    fn messages(text: &str) -> String {
+        let remarks = read(text).remarks();
+        let messages: Vec<String> = remarks.into_iter().map(|one| one.message).collect();
+        messages.join("\n")
+    }
+
+    #[test]
+    fn a_pipeline_without_a_kill_switch_on_failures_is_recommended_one() {
+        let without = PLAIN.replace("kill_switch: [error_rate > 20%]\n", "");
+        let told = messages(&without);
+        assert!(told.contains("kill_switch: [error_rate > "), "{told}");
+        let of_latency = format!("{without}kill_switch: [latency_p99 > 5s]\n");
+        let told = messages(&of_latency);
+        assert!(told.contains("no kill switch looks at failures"), "{told}");
+    }
+
+    #[test]
+    fn an_absolute_limit_that_ignores_strata_is_told() {
+        let within = format!(
+            "metrics:\n  error_rate: {{errors: e_total, total: t_total, strata: route}}\n{PLAIN}"
+        );
+        assert!(!messages(&within).contains("strata"));
+        let absolute = within.replace("error_rate < baseline * 1.1", "error_rate < 1%");
+        let told = messages(&absolute);
+        assert!(
+            told.contains(
+                "error_rate < 1 % is held against all requests together: strata count only \
+                           where baseline does"
+            ),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_budget_that_sees_one_of_several_servers_is_told() {
+        let one =
+            format!("error_budget: {{metric: error_rate, objective: 99.9%, window: 30d}}\n{PLAIN}");
+        assert!(!messages(&one).contains("error budget"));
+        let several = format!("source: {{eu: prom_eu, us: prom_us}}\n{one}");
+        let told = messages(&several);
+        assert!(
+            told.contains("the error budget is not summed over regions"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn an_absolute_limit_with_a_small_control_is_told_with_its_cures() {
+        let at = |traffic: &str, check: &str| {
+            messages(
+                &PLAIN
+                    .replace(
+                        "traffic_percent: 10",
+                        &format!("traffic_percent: {traffic}"),
+                    )
+                    .replace("error_rate < baseline * 1.1", check),
+            )
+        };
+        let told = at("90", "error_rate < 1%");
+        assert!(told.contains("error_rate < 1 %"), "{told}");
+        assert!(told.contains("control: none"), "{told}");
+        assert!(told.contains("(in b)"), "{told}");
+        for (traffic, check) in [
+            ("80", "error_rate < 1%"),
+            ("100", "error_rate < 1%"),
+            ("90", "error_rate < baseline * 1.1"),
+            ("90", "{check: error_rate < 1%, control: none}"),
+        ] {
+            let told = at(traffic, check);
+            assert!(!told.contains("control: none"), "{traffic} {check}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_stage_of_fewer_than_ten_intervals_is_told() {
+        let of = |minutes: &str| messages(&PLAIN.replace("duration_minutes: 60", minutes));
+        let told = of("duration_minutes: 4, max_duration_minutes: 4");
+        assert!(told.contains("8 intervals of 30 s"), "{told}");
+        assert_eq!(of("duration_minutes: 5, max_duration_minutes: 5"), "");
+    }
+
     #[test]
     fn a_population_check_that_does_not_hold_is_told() {
         for (word, count) in [("hold", 0), ("warn", 1), ("off", 1)] {
@@ -465,17 +702,22 @@ canary_pipeline:
 
     #[test]
     fn a_stage_that_is_too_short_to_pass_says_which_would_not_be() {
-        let short = PLAIN.replace(
-            "b: {traffic_percent: 10, duration_minutes: 60",
-            "b: {traffic_percent: 10, duration_minutes: 0.5",
-        );
+        let short = PLAIN
+            .replace(
+                "b: {traffic_percent: 10, duration_minutes: 60",
+                "b: {traffic_percent: 10, duration_minutes: 1",
+            )
+            .replace(
+                "error_rate < baseline * 1.1",
+                "latency_p99 < baseline * 1.2",
+            );
         let remarks = read(&short).remarks();
         assert_eq!(remarks.len(), 1);
         assert_eq!(remarks[0].stages, ["b"]);
         assert_eq!(
             remarks[0].message,
-            "the stage b is too short: it can roll back, but not pass in its time: that takes 3 \
-             intervals of 30 s, and it lasts at most 1 minutes: set max_duration_minutes to 1.5 or \
+            "the stage b is too short: it can roll back, but not pass in its time: that takes 8 \
+             intervals of 30 s, and it lasts at most 2 minutes: set max_duration_minutes to 4 or \
              more, or a shorter interval"
         );
     }

@@ -92,6 +92,14 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
     {
         settings.on_inconclusive = chosen;
     }
+    read_promotion(&fields, &mut settings, problems);
+    read_processes(&fields, &mut settings, problems);
+    read_checks_of_traffic(&fields, &mut settings, problems);
+    settings
+}
+
+/// Reads what must be shown for a promotion.
+fn read_promotion(fields: &Fields<'_>, settings: &mut AnalysisSettings, problems: &mut Problems) {
     if let Some(value) = fields.get("promote_ratio") {
         const RATIO: &str = "a ratio above 1 and up to 100, such as 1.5";
         settings.promote_ratio = value.number(RATIO, problems).and_then(|ratio| {
@@ -112,6 +120,10 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
             settings.promote_offset = offset;
         }
     }
+}
+
+/// Reads what is made of single processes and pods.
+fn read_processes(fields: &Fields<'_>, settings: &mut AnalysisSettings, problems: &mut Problems) {
     if let Some(value) = fields.get("warm_up") {
         settings.warm_up_seconds = read_warm_up(value, problems);
     }
@@ -120,8 +132,6 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
     {
         settings.pod_spread = is_on;
     }
-    read_checks_of_traffic(&fields, &mut settings, problems);
-    settings
 }
 
 /// Reads what happens when the traffic or the populations are not what they are taken for.

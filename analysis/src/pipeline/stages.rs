@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::check::read_check;
 use super::cursor::{Cursor, Field, Fields, Problems, shortened};
-use super::fewest::{is_waited_for, undecidable};
+use super::fewest::{is_waited_for, too_short, undecidable};
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Stage};
 use super::schedule::{MAX_STAGES, Step, read_schedule};
@@ -124,14 +124,7 @@ impl StageReader<'_> {
             self.remember(&own.0);
             own
         } else {
-            if self.inherited.len() > MAX_CHECKS {
-                let message = format!(
-                    "no checks of its own, and the stages before have more than {MAX_CHECKS}: \
-                     give it \"metrics\""
-                );
-                problems.add(entry.key_position, entry.value.path(), message);
-            }
-            (self.inherited.clone(), Vec::new())
+            (self.inherited_by(entry, problems), Vec::new())
         };
         let steps = read_schedule(entry, &fields, self.settings, problems);
         self.check_traffic(&steps, problems);
@@ -220,14 +213,22 @@ impl StageReader<'_> {
         problems: &mut Problems,
     ) {
         let interval_seconds = self.settings.interval_seconds;
+        // A duration that is wrong has been told already.
+        let is_right = |step: &&Step<'_>| {
+            step.max_duration_minutes > 0.0 && step.max_duration_minutes >= step.duration_minutes
+        };
+        let lasting = || steps.iter().filter(is_right);
+        let mut steps_too_short =
+            lasting().filter_map(|step| too_short(step.max_duration_minutes, interval_seconds));
+        if let Some(why) = steps_too_short.next() {
+            problems.add_later(entry.key_position, entry.value.path(), why);
+        }
         for (index, check) in checks.iter().enumerate() {
             if !is_waited_for(check, self.settings.on_inconclusive) {
                 continue;
             }
-            let why = steps
-                .iter()
-                // A duration that is wrong has been told already.
-                .filter(|step| step.max_duration_minutes > 0.0)
+            let why = lasting()
+                .filter(|step| too_short(step.max_duration_minutes, interval_seconds).is_none())
                 .filter(|step| check.counts_at(step.traffic_percent))
                 .find_map(|step| undecidable(check, step.max_duration_minutes, interval_seconds));
             let Some(why) = why else {
@@ -238,6 +239,18 @@ impl StageReader<'_> {
                 None => problems.add_later(entry.key_position, entry.value.path(), why),
             }
         }
+    }
+
+    /// The checks of the stages before, for one that has none.
+    fn inherited_by(&self, entry: &Field<'_>, problems: &mut Problems) -> Vec<Check> {
+        if self.inherited.len() > MAX_CHECKS {
+            let message = format!(
+                "no checks of its own, and the stages before have more than {MAX_CHECKS}: give it \
+                 \"metrics\""
+            );
+            problems.add(entry.key_position, entry.value.path(), message);
+        }
+        self.inherited.clone()
     }
 
     /// Adds a stage's checks to those that later stages take over. A check that was there

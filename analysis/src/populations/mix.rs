@@ -5,14 +5,21 @@
 //! Source: docs/design/statistics.md, "4.8 Strata".
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::series::{ArmCount, Populations, Series, growth};
+use crate::series::{ArmCount, Populations, Series, growth, pod_hash};
 
-/// Most values of a label that is looked at: what has more tells requests apart, not kinds of them.
-const MOST_VALUES: usize = 64;
+/// Most values of a label that are kept by their names. Which of very many is chosen by the names alone, so that
+/// each chunk of a window chooses the same.
+const MOST_NAMED: usize = 128;
+
+/// As many groups, by the names alone, have the values beyond those.
+const GROUPS: u64 = 32;
+
+/// Most kinds of requests that are told apart: the most frequent values, and one of all others.
+const MOST_KINDS: usize = 64;
 
 /// From which factor on another mix is worth a word.
 ///
@@ -29,7 +36,16 @@ const METRIC_NAME: &str = "__name__";
 
 /// What both populations counted, by label and value.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Mix(BTreeMap<String, BTreeMap<String, Populations<ArmCount>>>);
+pub struct Mix(BTreeMap<String, Values>);
+
+/// What both populations counted of the values of one label.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Values {
+    /// Of those values that are kept by their names: with the smallest hashes.
+    named: BTreeMap<String, Populations<ArmCount>>,
+    /// Of the others, in groups by their names.
+    grouped: BTreeMap<u64, Populations<ArmCount>>,
+}
 
 /// A label of which the populations have other mixes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +55,7 @@ pub struct OtherMix {
     /// How much higher the canary's rate of events would be for its mix alone, if each value were as the
     /// control's.
     pub factor: f64,
-    /// The value whose share differs most, and its shares.
+    /// The value whose share differs most, of those that are known by name.
     pub value: String,
     /// Its share of the requests of each population.
     pub shares: Populations<f64>,
@@ -62,10 +78,7 @@ impl<'a> Counted<'a> {
                     continue;
                 }
                 let values = self.0.entry(label).or_default();
-                // A label with more values is none that is looked at.
-                if values.len() <= MOST_VALUES || values.contains_key(value.as_str()) {
-                    add(values.entry(value).or_default(), grown);
-                }
+                add(values.entry(value).or_default(), grown);
             }
         }
     }
@@ -80,24 +93,18 @@ impl Mix {
         counted.take_in(events.control, |sums, grown| sums.control.events += grown);
         counted.take_in(events.canary, |sums, grown| sums.canary.events += grown);
         let kinds = counted.0.into_iter();
-        let kinds = kinds.filter(|(_, values)| (2..=MOST_VALUES).contains(&values.len()));
-        let named = kinds.map(|(label, values)| {
-            let values = values.into_iter();
-            let values = values.map(|(value, sums)| (value.to_owned(), sums));
-            (label.to_owned(), values.collect())
-        });
-        Self(named.collect())
+        let kinds = kinds.filter(|(_, values)| values.len() > 1);
+        Self(
+            kinds
+                .map(|(label, values)| (label.to_owned(), Values::of(&values)))
+                .collect(),
+        )
     }
 
     /// Takes in what another stretch of time showed.
     pub fn absorb(&mut self, other: &Self) {
         for (label, values) in &other.0 {
-            let known = self.0.entry(label.clone()).or_default();
-            for (value, counts) in values {
-                let sums = known.entry(value.clone()).or_default();
-                sums.control = sums.control.and(counts.control);
-                sums.canary = sums.canary.and(counts.canary);
-            }
+            self.0.entry(label.clone()).or_default().absorb(values);
         }
     }
 
@@ -105,13 +112,14 @@ impl Mix {
     /// by a tenth. What tells events from other requests is no kind of request.
     pub fn difference(&self) -> Option<OtherMix> {
         let differences = self.0.iter().filter_map(|(label, values)| {
-            let factor = factor(values)?;
-            (factor.max(1.0 / factor) >= LEAST_FACTOR).then_some((label, values, factor))
+            let kinds = values.kinds();
+            let factor = factor(&kinds)?;
+            (factor.max(1.0 / factor) >= LEAST_FACTOR).then_some((label, kinds, factor))
         });
         let by_size = |factor: f64| libm::fabs(libm::log(factor));
         let (label, values, factor) = differences
             .max_by(|(.., one), (.., other)| by_size(*one).total_cmp(&by_size(*other)))?;
-        let (value, shares) = shares(values)?;
+        let (value, shares) = shares(&values)?;
         Some(OtherMix {
             label: label.clone(),
             factor,
@@ -121,18 +129,93 @@ impl Mix {
     }
 }
 
-/// How much higher the canary's rate would be for its mix alone.
-fn factor(values: &BTreeMap<String, Populations<ArmCount>>) -> Option<f64> {
-    let common = || {
+/// A kind of requests and what both populations counted of it; without a name that of all rarer values.
+type Kind<'a> = (Option<&'a str>, Populations<ArmCount>);
+
+impl Values {
+    fn of(counted: &BTreeMap<&str, Populations<ArmCount>>) -> Self {
+        let mut values = Self::default();
+        let grouped: BTreeSet<&str> = beyond_most(counted.keys().copied());
+        for (value, counts) in counted {
+            if grouped.contains(value) {
+                values.group(value, *counts);
+            } else {
+                values.named.insert((*value).to_owned(), *counts);
+            }
+        }
         values
-            .values()
-            .filter(|one| one.control.exposure > 0.0 && one.canary.exposure > 0.0)
+    }
+
+    /// One that is beyond the named ones of both together was so in each of them that had as many, so that
+    /// its sums are all in its group.
+    fn absorb(&mut self, other: &Self) {
+        for (value, counts) in &other.named {
+            add(self.named.entry(value.clone()).or_default(), *counts);
+        }
+        for (group, counts) in &other.grouped {
+            add(self.grouped.entry(*group).or_default(), *counts);
+        }
+        let beyond = beyond_most(self.named.keys().map(String::as_str));
+        let beyond: Vec<String> = beyond.into_iter().map(str::to_owned).collect();
+        for value in beyond {
+            if let Some(counts) = self.named.remove(&value) {
+                self.group(&value, counts);
+            }
+        }
+    }
+
+    fn group(&mut self, value: &str, counts: Populations<ArmCount>) {
+        let group = pod_hash(value) % GROUPS;
+        add(self.grouped.entry(group).or_default(), counts);
+    }
+
+    /// The most frequent ones by themselves and the others together: of rare ones next to nothing is known.
+    fn kinds(&self) -> Vec<Kind<'_>> {
+        let named = self.named.iter();
+        let named = named.map(|(value, counts)| (Some(value.as_str()), *counts));
+        let grouped = self.grouped.values().map(|counts| (None, *counts));
+        let mut kinds: Vec<Kind<'_>> = named.chain(grouped).collect();
+        if kinds.len() > MOST_KINDS {
+            let requests = |(_, one): &Kind<'_>| one.control.exposure + one.canary.exposure;
+            kinds.sort_by(|one, other| requests(other).total_cmp(&requests(one)));
+            let rarer = kinds.split_off(MOST_KINDS - 1);
+            let mut together = Populations::default();
+            for (_, counts) in rarer {
+                add(&mut together, counts);
+            }
+            kinds.push((None, together));
+        }
+        kinds
+    }
+}
+
+fn add(sums: &mut Populations<ArmCount>, counts: Populations<ArmCount>) {
+    sums.control = sums.control.and(counts.control);
+    sums.canary = sums.canary.and(counts.canary);
+}
+
+/// The values that are not kept by their names: all but those with the smallest hashes.
+fn beyond_most<'a>(values: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut hashes: Vec<(u64, &str)> = values.map(|value| (pod_hash(value), value)).collect();
+    hashes.sort_unstable();
+    let beyond = hashes.into_iter().skip(MOST_NAMED);
+    beyond.map(|(_, value)| value).collect()
+}
+
+/// How much higher the canary's rate would be for its mix alone.
+fn factor(kinds: &[Kind<'_>]) -> Option<f64> {
+    let common = || {
+        let counts = kinds.iter().map(|(_, counts)| counts);
+        counts.filter(|one| one.control.exposure > 0.0 && one.canary.exposure > 0.0)
     };
     // A value whose requests are all events, or nearly, is an outcome (an error's kind, a flag of the
-    // proxy), and a canary that has more of it is worse; a label of which none has any tells nothing.
-    let rate = |one: &Populations<ArmCount>| one.control.events / one.control.exposure;
-    let is_outcome = common().any(|one| rate(one) >= LEAST_OF_AN_OUTCOME);
-    let is_without_events = common().all(|one| rate(one) <= 0.0);
+    // proxy), and a canary that has more of it is worse; a label of which none has any tells nothing. One that
+    // is so in the control alone is a rare kind of request, of which the only one failed.
+    let rate = |arm: ArmCount| arm.events / arm.exposure;
+    let is_outcome = common().any(|one| {
+        rate(one.control) >= LEAST_OF_AN_OUTCOME && rate(one.canary) >= LEAST_OF_AN_OUTCOME
+    });
+    let is_without_events = common().all(|one| rate(one.control) <= 0.0);
     if common().count() < 2 || is_outcome || is_without_events {
         return None;
     }
@@ -145,20 +228,20 @@ fn factor(values: &BTreeMap<String, Populations<ArmCount>>) -> Option<f64> {
     (factor.is_finite() && factor > 0.0).then_some(factor)
 }
 
-/// The value whose share differs most, and both shares.
-fn shares(values: &BTreeMap<String, Populations<ArmCount>>) -> Option<(String, Populations<f64>)> {
-    let all = values
-        .values()
-        .fold(Populations::<f64>::default(), |sum, one| Populations {
+/// The value whose share differs most of those that are known by name, and both shares.
+fn shares(kinds: &[Kind<'_>]) -> Option<(String, Populations<f64>)> {
+    let all = kinds
+        .iter()
+        .fold(Populations::<f64>::default(), |sum, (_, one)| Populations {
             control: sum.control + one.control.exposure,
             canary: sum.canary + one.canary.exposure,
         });
-    let shares = values.iter().map(|(value, one)| {
+    let shares = kinds.iter().filter_map(|(value, one)| {
         let shares = Populations {
             control: one.control.exposure / all.control,
             canary: one.canary.exposure / all.canary,
         };
-        (value.clone(), shares)
+        Some(((*value)?.to_owned(), shares))
     });
     let distance = |shares: &Populations<f64>| libm::fabs(shares.control - shares.canary);
     shares.max_by(|(_, one), (_, other)| distance(one).total_cmp(&distance(other)))
@@ -287,5 +370,73 @@ mod tests {
             ]
         };
         assert_eq!(difference(&ended("a", 10.0), &ended("b", 800.0)), None);
+    }
+
+    /// So many routes, of which every tenth fails in a fifth and the others in a hundredth of their requests; how
+    /// many requests the first ones have, and the others.
+    fn many(routes: usize, pod: &str, failing: f64, others: f64) -> Vec<Series> {
+        let of_route = |route: usize| {
+            let name = format!("/{route}");
+            let (requests, share) = if route.is_multiple_of(10) {
+                (failing, 0.2)
+            } else {
+                (others, 0.01)
+            };
+            let labels = |code| [("route", name.as_str()), ("code", code), ("pod", pod)];
+            [
+                series(&labels("200"), requests * (1.0 - share)),
+                series(&labels("500"), requests * share),
+            ]
+        };
+        (0..routes).flat_map(of_route).collect()
+    }
+
+    #[test]
+    fn another_mix_of_many_values_is_found_too() {
+        for routes in [64, 65, 100, 1_000] {
+            let control = many(routes, "a", 100.0, 100.0);
+            let canary = many(routes, "b", 900.0, 10.0);
+            let found = difference(&control, &canary);
+            let found = found.unwrap_or_else(|| panic!("{routes} routes"));
+            assert_eq!(found.label, "route");
+            assert!(found.factor > 1.5, "{routes}: {}", found.factor);
+            assert_eq!(difference(&control, &many(routes, "b", 10.0, 10.0)), None);
+        }
+    }
+
+    #[test]
+    fn each_part_of_a_window_decides_alike_which_values_it_keeps() {
+        let mix = |control: &[Series], canary: &[Series]| {
+            let nothing: &[Series] = &[];
+            Mix::of(
+                Populations {
+                    control: nothing,
+                    canary: nothing,
+                },
+                Populations { control, canary },
+            )
+        };
+        let (control, canary) = (many(500, "a", 90.0, 50.0), many(500, "b", 10.0, 50.0));
+        let whole = mix(&control, &canary);
+        let mut parts = mix(&control[..300], &canary[..300]);
+        parts.absorb(&mix(&control[300..], &canary[300..]));
+        let (whole, parts) = (&whole.0["route"], &parts.0["route"]);
+        assert_eq!(whole.named.len(), MOST_NAMED);
+        assert_eq!(whole.named, parts.named);
+        for (group, counts) in &whole.grouped {
+            let of_parts = parts.grouped[group];
+            assert!((counts.control.exposure - of_parts.control.exposure).abs() < 1e-9);
+            assert!((counts.canary.exposure - of_parts.canary.exposure).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_rare_kind_whose_only_request_failed_is_no_outcome() {
+        let mut control = of("a", 900.0, 100.0);
+        let mut canary = of("b", 100.0, 900.0);
+        let rare = |pod, code| series(&[("route", "/rare"), ("code", code), ("pod", pod)], 1.0);
+        control.push(rare("a", "500"));
+        canary.push(rare("b", "200"));
+        assert_eq!(difference(&control, &canary).unwrap().label, "route");
     }
 }

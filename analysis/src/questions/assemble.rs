@@ -17,9 +17,6 @@ use super::{Answered, Form, ReadingKey, StageQuestions};
 /// The text that reads one of the populations.
 type PromqlOf = fn(&Populations<String>) -> &String;
 
-/// Most values of a label within which populations are compared.
-const MOST_STRATA: usize = 64;
-
 /// Most characters of a query in a message: a reason has 300 in all.
 const QUERY_CHARACTERS: usize = 140;
 
@@ -428,18 +425,11 @@ impl<'a> Assembly<'a> {
     ) -> Result<(), DataFault> {
         let all = [&counts.strata.control, &counts.strata.canary];
         let values: BTreeSet<&String> = all.iter().flat_map(|strata| &strata.names).collect();
-        if values.len() > MOST_STRATA {
-            return Err(no_data(format!(
-                "the label {label} has {} values, more than {MOST_STRATA} strata: name one with \
-                 fewer",
-                values.len()
-            )));
-        }
         if values.is_empty() || values.iter().any(|value| !value.is_empty()) {
             return Ok(());
         }
         if self.summed {
-            return Err(no_data(format!(
+            return Err(label_missing(format!(
                 "there are too many series to tell them apart by {label}: the sums of targets do \
                  not have it; narrow the selectors, or allow more (max_series of the source)"
             )));
@@ -451,7 +441,7 @@ impl<'a> Assembly<'a> {
             .filter(|label| *label != "__name__")
             .collect();
         let labels: Vec<&str> = labels.into_iter().map(String::as_str).collect();
-        Err(no_data(format!(
+        Err(label_missing(format!(
             "no series has the label {label}, which strata names; they have {}",
             labels.join(", ")
         )))
@@ -522,7 +512,7 @@ impl<'a> Assembly<'a> {
         if series::has_buckets(canary) {
             return Ok(());
         }
-        Err(no_data(format!(
+        Err(label_missing(format!(
             "no series has le or vmrange, so these are no buckets of a histogram: {}",
             self.shown(key, |of| &of.canary)
         )))
@@ -627,6 +617,13 @@ fn of_the_control(series: &[Cow<'_, Series>]) -> &'static str {
         ", nor does one of the control"
     } else {
         "; the control has some"
+    }
+}
+
+fn label_missing(message: String) -> DataFault {
+    DataFault {
+        code: FaultCode::LabelMissing,
+        message,
     }
 }
 

@@ -870,7 +870,7 @@ fn what_answers_for_a_histogram_without_bounds_is_told_as_such() {
     let plain = ok(vec![counter("2", &[], [0.0, 1.0, 2.0, 3.0])]);
     let data = plan.assemble(&answers(&plan, &[("http_seconds", plain)]));
     let fault = fault(&data, "latency_p99");
-    assert_eq!(fault.code, FaultCode::NoData);
+    assert_eq!(fault.code, FaultCode::LabelMissing);
     assert!(fault.message.contains("le or vmrange"), "{}", fault.message);
 }
 

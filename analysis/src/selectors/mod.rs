@@ -29,7 +29,7 @@ pub use alternatives::soften;
 pub use asking::{Ask, Step};
 pub(crate) use needed::FEWEST_EXPECTED;
 pub use needed::{NamedLookup, needed};
-pub use of_file::{FileLookup, Looked, LookedLevel, of_file};
+pub use of_file::{FileLookup, Looked, LookedLevel, not_looked_at, of_file};
 pub use proposal::{Proposal, ProposalStep};
 pub(crate) use within::Within;
 

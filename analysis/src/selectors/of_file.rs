@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::data::{ALL_ARE_EVENTS, Mismatch, NotSeen, SelectorFinding};
 use crate::matchers::Matchers;
-use crate::parts::populations_of_metric;
+use crate::parts::{PartError, populations_of_metric};
 use crate::pipeline::{Better, Metric, MetricKind, Pipeline, Selection};
 use crate::query::{
     QueryError, SelectorParts, counter_parts, expression_parts, histogram_parts, region_matcher,
@@ -156,11 +156,7 @@ fn before_a_rollout(population: Population, told_by: &[String], why: &NotSeen) -
 /// their labels and values. Before a rollout there may be no canary, so a value that is not there is no
 /// more than a warning.
 pub fn of_file(pipeline: &Pipeline, populations: Populations<&Matchers>) -> Vec<FileLookup> {
-    let stages = pipeline.stages.iter().flat_map(|stage| &stage.checks);
-    let measured: BTreeMap<&str, &Metric> = stages
-        .chain(&pipeline.kill_switch)
-        .map(|check| (check.measured.name.as_str(), &*check.measured))
-        .collect();
+    let measured = measured(pipeline);
     let region = region_matcher(&pipeline.region_label, &regions(pipeline));
     let mut all: Vec<FileLookup> = Vec::new();
     for (name, metric) in measured {
@@ -202,6 +198,33 @@ pub fn of_file(pipeline: &Pipeline, populations: Populations<&Matchers>) -> Vec<
         }
     }
     all
+}
+
+/// The metrics that cannot be looked at before a caller sends what their matchers hold placeholders for, with
+/// how to give it.
+pub fn not_looked_at(pipeline: &Pipeline, populations: Populations<&Matchers>) -> Vec<Looked> {
+    let measured = measured(pipeline).into_iter();
+    let said = measured.filter_map(|(name, metric)| {
+        let PartError { error, .. } = populations_of_metric(metric, populations).err()?;
+        let give = error
+            .flag()
+            .map(|flag| format!("; to look at it, give lint a value: {flag}"));
+        Some(Looked {
+            metric: name.to_owned(),
+            level: LookedLevel::Warning,
+            message: format!("not looked at: {error}{}", give.unwrap_or_default()),
+        })
+    });
+    said.collect()
+}
+
+/// The metrics that checks and kill switches measure, by name.
+fn measured(pipeline: &Pipeline) -> BTreeMap<&str, &Metric> {
+    let checks = pipeline.stages.iter().flat_map(|stage| &stage.checks);
+    checks
+        .chain(&pipeline.kill_switch)
+        .map(|check| (check.measured.name.as_str(), &*check.measured))
+        .collect()
 }
 
 /// The regions of all stages, where every stage has some.

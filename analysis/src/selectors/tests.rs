@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::data::{Mismatch, SelectorFinding};
+use crate::matchers::Matcher;
 use crate::query::counter_parts;
+use crate::series::Populations;
 
 fn lookup(selector: &str) -> Lookup {
     Lookup::of_selector(counter_parts(selector).unwrap(), None)
@@ -157,7 +159,7 @@ fn what_leaves_nothing_out_selects_everything() {
 }
 
 fn canary() -> Matchers {
-    Matchers::from([crate::matchers::Matcher::equal("track", "canary")])
+    Matchers::from([Matcher::equal("track", "canary")])
 }
 
 #[test]
@@ -264,11 +266,11 @@ fn of_the_shop(events: &str, total: &str) -> Lookup {
     );
     let of = |track: &str| {
         Matchers::from([
-            crate::matchers::Matcher::equal("job", "shop"),
-            crate::matchers::Matcher::equal("track", track),
+            Matcher::equal("job", "shop"),
+            Matcher::equal("track", track),
         ])
     };
-    let populations = crate::series::Populations {
+    let populations = Populations {
         control: of("stable"),
         canary: of("canary"),
     };
@@ -344,4 +346,36 @@ fn a_value_is_looked_for_among_the_populations_with_one_question() {
             .into(),
     };
     assert_eq!(asked[3..], [of_both]);
+}
+
+#[test]
+fn a_metric_whose_matchers_need_what_a_caller_sends_is_said_not_to_be_looked_at() {
+    let text = "\
+metrics:
+  faults:
+    errors: 'f_total{code=~\"5..\"}'
+    total: f_total
+    canary: {pod: {\"=~\": \"shop-${canary.hash}-.*\"}}
+canary_pipeline: {a: {traffic_percent: 5, duration_minutes: 60, metrics: [faults < 1%]}}
+";
+    let pipeline = crate::pipeline::parse(text, "test").unwrap();
+    let said = |canary: &[Matcher]| {
+        let canary = canary.iter().cloned().collect();
+        let populations = Populations {
+            control: &pipeline.control,
+            canary: &canary,
+        };
+        let said = not_looked_at(&pipeline, populations).into_iter();
+        said.map(|one| format!("{}: {}", one.metric, one.message))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        said(&[]),
+        [
+            "faults: not looked at: ${canary.hash} has no value: no caller sent the label hash of the canary, \
+             and the pipeline does not say it; send it, such as canary: {hash: \"6d4f9\"}; to look at it, \
+             give lint a value: --canary hash=6d4f9"
+        ]
+    );
+    assert_eq!(said(&[Matcher::equal("hash", "6d4f9")]), [] as [&str; 0]);
 }

@@ -47,6 +47,13 @@ pub(super) struct MadeOf<'a, T> {
     pub(super) rows: &'a [Made],
 }
 
+impl<T> Apart<T> {
+    /// Whether there may be names that are not kept: there are as many as are kept at most.
+    pub fn is_full(&self) -> bool {
+        self.names.len() >= MOST_NAMES
+    }
+}
+
 impl<T: Copy> Apart<T> {
     /// Puts together what each had, by row.
     pub(super) fn of_names(rows: usize, mut pods: BTreeMap<String, Vec<(usize, T)>>) -> Self {

@@ -163,8 +163,12 @@ fn a_check_that_its_stage_ends_before_is_refused_with_the_least_stage() {
             "{remarks:?}"
         );
     }
-    // Counts may roll back at the first interval.
-    read(&stage_of("0.5", "error_rate < baseline * 1.1"));
+    read(&stage_of("0.75", "error_rate < baseline * 1.1"));
+    assert_eq!(
+        refusal(&stage_of("0.5", "error_rate < baseline * 1.1")),
+        "it lasts at most 1 minutes, and nothing passes in fewer than 3 intervals of 30 s: set \
+         max_duration_minutes to 1.5 or more, or a shorter interval"
+    );
 }
 
 #[test]

@@ -286,7 +286,7 @@ proptest! {
 
     /// Shares and durations in lists come out as they went in, in their order.
     #[test]
-    fn lists_expand_to_what_they_hold(mut shares in prop::collection::vec(0.001_f64..100.0, 1..20)) {
+    fn lists_expand_to_what_they_hold(mut shares in prop::collection::vec(0.75_f64..100.0, 1..20)) {
         shares.sort_by(f64::total_cmp);
         let text = format!(
             "canary_pipeline:\n  a: {{traffic_percent: {shares:?}, duration_minutes: {shares:?}, metrics: [error_rate < 1%]}}"

@@ -25,6 +25,8 @@ impl From<&domain::Pipeline> for Pipeline {
             critical: check.critical,
             warn_only: check.warn_only,
             weight: setting(check.weight),
+            warm_up_seconds: check.warm_up_seconds,
+            ignores_control: check.ignores_control,
         };
         let stage = |stage: &domain::Stage| Stage {
             id: stage.id.clone(),
@@ -36,6 +38,7 @@ impl From<&domain::Pipeline> for Pipeline {
             regions: stage.regions.clone(),
             rollback_point: stage.rollback_point,
             shadow: stage.shadow,
+            warm_up_seconds: stage.warm_up_seconds,
             inherits_checks: stage.inherits_checks,
             checks: stage.checks.iter().map(check).collect(),
         };
@@ -73,10 +76,14 @@ impl From<&domain::AnalysisSettings> for AnalysisSettings {
             false_promote: setting(settings.false_promote),
             confidence: setting(settings.confidence),
             interval_seconds: settings.interval_seconds,
+            interval_follows_scrapes: !settings.is_interval_given,
             lag_seconds: settings.lag_seconds,
             on_inconclusive: settings.on_inconclusive.into(),
             split_check: settings.split_check.into(),
             population_check: settings.population_check.into(),
+            promote_offset: setting(settings.promote_offset),
+            warm_up_seconds: settings.warm_up_seconds,
+            pod_spread: settings.pod_spread,
         }
     }
 }
@@ -85,4 +92,61 @@ impl From<&domain::AnalysisSettings> for AnalysisSettings {
 fn setting(value: f64) -> Number {
     debug_assert!(value.is_finite(), "the parser accepts finite settings only");
     Number::new(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Pipeline {
+        (&domain::parse(text, "test").unwrap()).into()
+    }
+
+    const STAGE: &str = "canary_pipeline: {a: {traffic_percent: 5, duration_minutes: 60";
+
+    #[test]
+    fn every_key_of_the_file_is_told() {
+        let pipeline = told(&format!(
+            "analysis: {{interval: 15s, promote_offset: 0.2%, warm_up: 3m, pod_spread: off}}\n{STAGE}, \
+             warm_up: 0s, metrics: [{{check: error_rate < 1%, warm_up: 1m, control: none}}]}}}}"
+        ));
+        let settings = &pipeline.analysis;
+        assert_eq!(settings.interval_seconds, 15);
+        assert!(!settings.interval_follows_scrapes);
+        assert_eq!(settings.promote_offset, setting(0.002));
+        assert_eq!(settings.warm_up_seconds, Some(180));
+        assert!(!settings.pod_spread);
+        let stage = &pipeline.stages[0];
+        assert_eq!(stage.warm_up_seconds, Some(0));
+        assert_eq!(stage.checks[0].warm_up_seconds, Some(60));
+        assert!(stage.checks[0].ignores_control);
+    }
+
+    #[test]
+    fn what_the_file_does_not_say_is_told_as_its_default() {
+        let pipeline = told(&format!("{STAGE}, metrics: [error_rate < 1%]}}}}"));
+        let settings = &pipeline.analysis;
+        assert!(settings.interval_follows_scrapes);
+        assert_eq!(settings.promote_offset, setting(0.001));
+        assert!(settings.pod_spread);
+        let json = serde_json::to_value(&pipeline).unwrap();
+        for absent in [
+            &json["analysis"],
+            &json["stages"][0],
+            &json["stages"][0]["checks"][0],
+        ] {
+            assert_eq!(absent.get("warm_up_seconds"), None, "{absent}");
+        }
+        assert_eq!(json["stages"][0]["checks"][0]["ignores_control"], false);
+    }
+
+    #[test]
+    fn a_pipeline_that_is_told_can_be_read_again() {
+        let pipeline = told(&format!(
+            "analysis: {{warm_up: 3m, pod_spread: off}}\n{STAGE}, metrics: [{{check: error_rate < 1%, \
+             control: none}}]}}}}"
+        ));
+        let json = serde_json::to_string(&pipeline).unwrap();
+        assert_eq!(serde_json::from_str::<Pipeline>(&json).unwrap(), pipeline);
+    }
 }

@@ -28,8 +28,16 @@ pub enum RemarkCode {
     SamePopulations,
     /// No matcher names the service.
     ServiceNotNamed,
-    /// A stage is too short for a check to be decided, or to pass in its time.
+    /// A stage is too short for a check to be decided, to pass in its time, or to show much.
     TooFewIntervals,
+    /// An absolute limit is judged with the environment of a control that has next to no traffic.
+    SmallControl,
+    /// An absolute limit is not held within strata.
+    StrataIgnored,
+    /// The error budget counts one of several servers.
+    BudgetOfOneSource,
+    /// No kill switch stops a version that fails at once.
+    NoKillSwitch,
 }
 
 /// How much a remark matters.
@@ -72,6 +80,10 @@ impl From<domain::RemarkCode> for RemarkCode {
             domain::RemarkCode::SamePopulations => Self::SamePopulations,
             domain::RemarkCode::ServiceNotNamed => Self::ServiceNotNamed,
             domain::RemarkCode::TooFewIntervals => Self::TooFewIntervals,
+            domain::RemarkCode::SmallControl => Self::SmallControl,
+            domain::RemarkCode::StrataIgnored => Self::StrataIgnored,
+            domain::RemarkCode::BudgetOfOneSource => Self::BudgetOfOneSource,
+            domain::RemarkCode::NoKillSwitch => Self::NoKillSwitch,
         }
     }
 }

@@ -12,10 +12,10 @@ use serinus_analysis::series::Populations;
 use serinus_openapi::analysis::Verdict;
 use serinus_openapi::population::{LabelText, PopulationError, PopulationOverlay};
 
+use super::asked_source::AskedSource;
 use super::output::{self, Format};
 use super::{Failure, table};
 use crate::boot;
-use crate::config::{LogArguments, SourceArguments};
 use crate::engine::{AnalysisInput, Overlay, Stages, populations_of};
 use crate::pipelines::Folder;
 use crate::regular_file;
@@ -68,23 +68,16 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = time)]
     end: Option<DateTime<Utc>>,
 
-    /// The source to ask [default: the pipeline's, else the default one]
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-
-    #[command(flatten)]
-    sources: SourceArguments,
-
     /// How to write the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
     #[command(flatten)]
-    log: LogArguments,
+    asked: AskedSource,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
-    boot::start_log_of_a_command(&arguments.log)?;
+    arguments.asked.start_log()?;
     let pipeline = find_pipeline(&arguments.pipeline, arguments.pipelines.as_deref())?;
     let stage = find_stage(&pipeline, arguments.stage.as_deref())?;
     let given = Populations {
@@ -97,13 +90,13 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
         populations: populations_of(&pipeline, &given),
         start_ms: arguments.start.as_ref().map(DateTime::timestamp_millis),
         end_ms: arguments.end.as_ref().map(DateTime::timestamp_millis),
-        source: arguments.source.as_deref(),
+        source: arguments.asked.source.as_deref(),
         purpose: Purpose::Decide,
         stages: Stages::Alone,
         carried: None,
     };
     let runtime = boot::runtime_of_a_command()?;
-    let engine = boot::engine_of_a_command(arguments.sources)?;
+    let engine = arguments.asked.engine()?;
     let analysis = runtime.block_on(engine.analyse(&input))?;
     let answer = wire::answer(&input, &analysis);
     match arguments.output {

@@ -8,9 +8,9 @@ use clap::Args;
 use serinus_analysis::guess::Guess;
 
 use super::Failure;
+use super::asked_source::AskedSource;
 use super::output;
 use crate::boot;
-use crate::config::{LogArguments, SourceArguments};
 use crate::terminal::wrapped;
 
 /// Columns of what is told beside the file.
@@ -49,32 +49,22 @@ pub(super) struct Arguments {
     #[arg(long, requires = "out")]
     force: bool,
 
-    /// The source to ask [default: the default one]
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-
     #[command(flatten)]
-    sources: SourceArguments,
-
-    #[command(flatten)]
-    log: LogArguments,
+    asked: AskedSource,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
-    boot::start_log_of_a_command(&arguments.log)?;
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let asked = &arguments.asked;
+    asked.start_log()?;
     if let Some(path) = arguments.out.as_deref().filter(|_| !arguments.force)
         && path.exists()
     {
         return Err(is_there(path));
     }
     let runtime = boot::runtime_of_a_command()?;
-    let address = arguments
-        .sources
-        .prometheus
-        .as_ref()
-        .map(ToString::to_string);
-    let engine = boot::engine_of_a_command(arguments.sources)?;
-    let source = arguments.source.as_deref();
+    let address = asked.sources.prometheus.as_ref().map(ToString::to_string);
+    let engine = asked.engine()?;
+    let source = asked.source.as_deref();
     let guess = runtime.block_on(engine.guess(source, arguments.service.as_deref()))?;
     match &arguments.out {
         Some(path) => write(path, &guess.file(), arguments.force)?,

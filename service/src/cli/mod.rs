@@ -1,6 +1,7 @@
 //! The command line, one file a command.
 
 mod analyze;
+mod asked_source;
 mod calibrate;
 mod demo;
 mod healthcheck;
@@ -117,7 +118,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command) -> ExitCode {
     let (result, failed) = match command {
         Command::Serve(arguments) => (serve::run(*arguments), FAILED),
-        Command::Init(arguments) => (init::run(*arguments), FAILED),
+        Command::Init(arguments) => (init::run(&arguments), FAILED),
         Command::Lint(arguments) => (lint::run(&arguments), FAILED),
         Command::Analyze(arguments) => {
             // A panic would end in 101, which the contract does not know.

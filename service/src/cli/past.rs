@@ -13,9 +13,9 @@ use tokio::runtime::Runtime;
 
 use super::Failure;
 use super::analyze::{did_you_mean, find_pipeline, overlay};
+use super::asked_source::AskedSource;
 use super::selectors::{Checked, unaskable_of};
 use crate::boot;
-use crate::config::{LogArguments, SourceArguments};
 use crate::engine::{Engine, Overlay, PastInput, PastReading, Reading, populations_of};
 use crate::terminal::Progress;
 
@@ -39,15 +39,8 @@ pub(super) struct PastArguments {
     #[arg(long, value_name = "LABEL=VALUE")]
     control: Vec<LabelText>,
 
-    /// The source to ask [default: the pipeline's, else the default one]
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-
     #[command(flatten)]
-    sources: SourceArguments,
-
-    #[command(flatten)]
-    log: LogArguments,
+    asked: AskedSource,
 }
 
 /// A pipeline with what selects its service.
@@ -55,8 +48,7 @@ pub(super) struct Subject {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) control: Matchers,
     stage: Option<String>,
-    source: Option<String>,
-    sources: SourceArguments,
+    asked: AskedSource,
 }
 
 /// A connection to the sources.
@@ -69,7 +61,7 @@ pub(super) struct Reader<'a> {
 impl PastArguments {
     /// Reads the pipeline.
     pub(super) fn open(self) -> Result<Subject, Failure> {
-        boot::start_log_of_a_command(&self.log)?;
+        self.asked.start_log()?;
         let pipeline = find_pipeline(&self.pipeline, self.pipelines.as_deref())?;
         let given = Populations {
             control: overlay("control", self.control)?,
@@ -89,8 +81,7 @@ impl PastArguments {
         Ok(Subject {
             control,
             stage: self.stage,
-            source: self.source,
-            sources: self.sources,
+            asked: self.asked,
             pipeline,
         })
     }
@@ -137,7 +128,7 @@ impl Subject {
         Ok(Reader {
             subject: self,
             runtime: boot::runtime_of_a_command()?,
-            engine: boot::engine_of_a_command(self.sources.clone())?,
+            engine: self.asked.engine()?,
         })
     }
 }
@@ -148,7 +139,7 @@ impl Reader<'_> {
         let Subject {
             pipeline,
             control,
-            source,
+            asked,
             ..
         } = self.subject;
         let populations = Populations {
@@ -157,7 +148,7 @@ impl Reader<'_> {
         };
         let looking = self
             .engine
-            .look_through(pipeline, populations, source.as_deref());
+            .look_through(pipeline, populations, asked.source.as_deref());
         let looked = self.runtime.block_on(looking)?;
         let mut all = unaskable_of(pipeline);
         all.extend(looked.into_iter().map(Checked::from));
@@ -180,7 +171,7 @@ impl Reader<'_> {
             control: &self.subject.control,
             regions,
             hours,
-            source: self.subject.source.as_deref(),
+            source: self.subject.asked.source.as_deref(),
         };
         let progress = Progress::new();
         let told = |reading: Reading| match reading {

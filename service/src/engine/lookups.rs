@@ -13,7 +13,7 @@ use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::query::{QueryError, series_count};
 use serinus_analysis::questions::Annotation;
 use serinus_analysis::selectors::{
-    Ask, Looked, Lookup, Proposal, ProposalStep, Step, needed, of_file, soften,
+    Ask, Looked, Lookup, Proposal, ProposalStep, Step, needed, not_looked_at, of_file, soften,
 };
 use serinus_analysis::series::{Grid, Populations};
 use tokio::sync::OnceCell;
@@ -294,6 +294,7 @@ impl Engine {
             .filter_map(|(one, finding)| one.said_of(finding))
             .collect();
         soften(pipeline, &found, &mut said);
+        said.extend(not_looked_at(pipeline, populations));
         said.dedup();
         if let Some(proposal) = Proposal::of(found) {
             // Without an answer nothing is proposed: what is wrong has been told.

@@ -96,6 +96,14 @@ impl PastReading {
         first.plan.split_targets(&first.answers, canary_share)
     }
 
+    /// How often is scraped, in milliseconds: where parts differ, the longest time.
+    pub(crate) fn scrape_period_ms(&self) -> Option<i64> {
+        let parts = self.0.iter();
+        parts
+            .filter_map(|part| part.plan.scrape_period_ms(&part.answers))
+            .max()
+    }
+
     /// Why nothing was read, when no question was answered.
     pub(crate) fn fault(&self) -> Option<&DataFault> {
         let answers = self.0.iter().flat_map(|part| &part.answers);

@@ -150,6 +150,7 @@ mod tests {
                     | FaultCode::PartialData
                     | FaultCode::NotFinite
                     | FaultCode::NotACounter
+                    | FaultCode::LabelMissing
             )
         });
         for code in of_a_source {

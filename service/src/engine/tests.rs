@@ -370,3 +370,27 @@ async fn a_caller_that_does_not_wait_finds_the_history_at_the_next_poll() {
     assert_eq!(noise(&judged), Some(NoiseSource::History));
     assert_eq!(upstream.asked(), 36, "the first reading went on");
 }
+
+#[test]
+fn populations_that_each_metric_tells_apart_itself_need_not_differ_else() {
+    let pipeline = |kill_switch: &str| {
+        let text = format!(
+            "metrics:\n  faults: {{errors: 'f_total{{code=~\"5..\"}}', total: f_total, control: {{service: \
+             shop-stable}}, canary: {{service: shop-canary}}}}\ncanary_pipeline:\n  stage_1: \
+             {{traffic_percent: 10, duration_minutes: 60, metrics: [faults < baseline * \
+             1.1]}}\nkill_switch: [{kill_switch}]\n"
+        );
+        parse(&text, "test").unwrap()
+    };
+    let alike = Populations::same(Matchers::from([Matcher::equal("app", "shop")]));
+    let checked = |pipeline: &Pipeline| {
+        check_populations(&AnalysisInput {
+            populations: alike.clone(),
+            ..input(pipeline, 10)
+        })
+    };
+    assert_eq!(checked(&pipeline("faults > 50%")), Ok(()));
+    // A kill switch that does not needs them.
+    let told = checked(&pipeline("error_rate > 50%")).unwrap_err();
+    assert!(told.to_string().contains("the same matchers"), "{told}");
+}

@@ -55,8 +55,11 @@ async fn written(prometheus: &RealPrometheus, service: &str) -> anyhow::Result<S
     for more in [&[][..], &["--prometheus", url]] {
         let linted = run(&[&["lint", &path], more].concat()).await?;
         assert_eq!(linted.code, Some(0), "{linted:?}");
+        // Each version has one pod here, which is told, and is no fault of the file.
+        let of_one_pod = "warning: control: with one pod of the control ";
+        let of_the_file = linted.stdout.replace(of_one_pod, "");
         for level in ["warning:", "hint:", "unknown:"] {
-            assert!(!linted.stdout.contains(level), "{linted:?}");
+            assert!(!of_the_file.contains(level), "{linted:?}");
         }
     }
     Ok(std::fs::read_to_string(&file)?)

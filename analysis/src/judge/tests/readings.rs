@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::judge::WarningCode;
-use crate::series::{BucketLayout, FiniteSeries, LeftOut, LeftOutSeries, OtherBuckets};
+use crate::series::{Apart, BucketLayout, FiniteSeries, LeftOut, LeftOutSeries, OtherBuckets};
 
 /// A gauge of four pods a side, of which so many are no numbers.
 fn cpu(control: f64, canary: f64, not_finite: Populations<usize>) -> MetricData {
@@ -260,6 +260,43 @@ fn a_remark_of_the_source_is_shown_and_holds_nothing() {
     assert_eq!(
         told(&verdict, WarningCode::SourceRemark),
         ["error_rate: the source remarks: it might not be a counter"]
+    );
+}
+
+#[test]
+fn a_stratum_label_that_one_population_lacks_is_told_as_that() {
+    let within_routes = Metric {
+        kind: MetricKind::Proportion {
+            events: "errors_total".into(),
+            total: "requests_total".into(),
+            strata: Some("route".to_owned()),
+        },
+        ..metrics().remove("error_rate").unwrap()
+    };
+    let text = "error_rate < baseline * 1.1";
+    let condition = written("error_rate", text, below_baseline(1.1));
+    let check = condition.resolved(Subject::Itself(Arc::new(within_routes)), &settings());
+    let pipeline = pipeline(vec![check]);
+    let mut data = errors(STAGE_INTERVALS, ((900.0, 900_000.0), (100.0, 100_000.0)));
+    let Some(MetricData::Counts(counts)) = data.metrics.get_mut("error_rate") else {
+        unreachable!()
+    };
+    let of = |name: &str, arm: fn(&PairedInterval) -> ArmCount| Apart {
+        names: vec![name.to_owned()],
+        rows: counts
+            .intervals
+            .iter()
+            .map(|one| vec![(0, arm(one))])
+            .collect(),
+    };
+    counts.strata = Populations {
+        control: of("/pay", |one| one.control),
+        canary: of("", |one| one.canary),
+    };
+    let told = second_stage(&pipeline, &data).checks[0].reason.clone();
+    assert!(
+        told.contains("no series of the canary has the label route, which strata names"),
+        "{told}"
     );
 }
 

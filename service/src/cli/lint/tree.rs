@@ -170,6 +170,9 @@ fn headline(stage: &Stage) -> String {
     if stage.shadow {
         parts.push("without acting".to_owned());
     }
+    if let Some(seconds) = stage.warm_up_seconds {
+        parts.push(format!("[warm_up: {seconds}s]"));
+    }
     let origin = if stage.inherits_checks {
         ", checks as before"
     } else {

@@ -48,4 +48,5 @@ pub use course::Course;
 pub use error_budget::{BudgetReport, guard, remaining_share};
 pub use measuring::measure_noise;
 pub use model::*;
+pub(crate) use split::Split;
 pub use stage::{after_stage, judge, judge_within, rollback_to_percent};

@@ -178,8 +178,8 @@ mod tests {
             Method::Wilson { confidence },
             Method::ThresholdGate { limit: 0.01 },
         ] {
-            assert!(at(method, &bad, "every").unwrap() <= 3, "{method:?}");
-            assert_eq!(at(method, &bad, "5"), Some(5), "{method:?}");
+            assert!(at(method, &bad, "every").unwrap() <= 6, "{method:?}");
+            assert_eq!(at(method, &bad, "6"), Some(6), "{method:?}");
             assert_eq!(at(method, &bad, "once"), Some(12), "{method:?}");
             assert_eq!(at(method, &good, "every"), None, "{method:?}");
         }

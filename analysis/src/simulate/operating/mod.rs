@@ -2,8 +2,10 @@
 //!
 //! A [`Scenario`] is a law of rollouts whose truth is known: base rate, traffic, noise, and the ratio
 //! of the canary's failures to the control's. An [`Experiment`] lets a [`Method`] judge many rollouts
-//! of it, [`measure`] counts. The sequential method is judged by the very code that judges real
-//! rollouts, [`crate::sequential`]. [`Row`] holds the cells that the documentation reports.
+//! of it, [`measure`] counts: it compares methods. A [`Trial`] is one check of a rollout by a law of
+//! [`laws`], through stages that its own evidence ends. Both are judged by the very code that judges
+//! real rollouts, [`crate::proof`]. [`Row`] holds the tables that the documentation reports, made of
+//! trials.
 //!
 //! A replicate is a pure function of (seed, scenario, index): each has random numbers of its own, and
 //! methods that are compared see the same rollouts. So the results do not depend on the number of

@@ -105,7 +105,9 @@ impl Trial {
     /// The replicate with this index; nothing where a number is none that may be judged.
     pub fn replicate(&self, seed: u64, index: u64) -> Option<Outcome> {
         let mut fleet = Fleet::new(self.fleet, seed, index);
-        let past = self.history.and_then(|history| self.past(history, seed, index));
+        let past = self
+            .history
+            .and_then(|history| self.past(history, seed, index));
         let line = self.line()?;
         let settings = Settings {
             line,
@@ -342,7 +344,11 @@ impl Replay {
 
     /// Adds an interval, and returns `ln E`.
     pub(super) fn push(&mut self, counts: &IntervalCounts) -> f64 {
-        while self.begins.pop_if(|at| *at == self.rollout.intervals()).is_some() {
+        while self
+            .begins
+            .pop_if(|at| *at == self.rollout.intervals())
+            .is_some()
+        {
             self.rollout.begin_stage();
         }
         let lanes = [Interval::from(*counts)];
@@ -359,7 +365,10 @@ impl Replay {
 }
 
 fn is_suspect(member: &Member, promotion: &Promotion) -> bool {
-    member.stream.beyond_its_limit(promotion, member.pods.as_ref()) >= VETO
+    member
+        .stream
+        .beyond_its_limit(promotion, member.pods.as_ref())
+        >= VETO
 }
 
 pub(super) fn is_shown(member: &Member, promotion: &Promotion) -> bool {
@@ -388,6 +397,7 @@ impl Trial {
     }
 
     /// One stage of this share and so many intervals.
+    #[must_use]
     pub fn over(self, share: f64, intervals: usize) -> Self {
         let stage = RampStage {
             share,
@@ -402,6 +412,7 @@ impl Trial {
     }
 
     /// That is promoted from half of each stage's longest time on, when it is shown to keep its limit.
+    #[must_use]
     pub fn promoting(self, ends: Ends) -> Self {
         let half = |stage: &RampStage| RampStage {
             least: stage.most / 2,

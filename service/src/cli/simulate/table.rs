@@ -7,8 +7,8 @@ use std::time::Duration;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
-use tokio::time::Instant;
 use serinus_analysis::simulate::operating::{Line, Row, Target, Unit};
+use tokio::time::Instant;
 
 use super::super::output::{self, Format};
 use super::super::{FAILED, Failure};
@@ -68,7 +68,10 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
     }
     if let Some(path) = &arguments.write {
         let making = Making {
-            date: SystemClock.now().date().map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string()),
+            date: SystemClock
+                .now()
+                .date()
+                .map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string()),
             commit: arguments.commit.clone(),
             elapsed: begun.elapsed(),
         };
@@ -164,12 +167,11 @@ fn markdown(measured: &[Measured], arguments: &Arguments, making: &Making) -> St
 
 fn target(line: &Line) -> String {
     match line.target {
-        Target::Near { value, .. } | Target::AtMost(value) if line.unit == Unit::Fraction => {
-            format!("at most {value}")
-        }
         Target::Near { value, .. } => rounded(value),
-        Target::AtMost(most) => format!("at most {}", rounded(most)),
-        Target::Report => line.target.to_string(),
+        Target::AtMost(most) if line.unit != Unit::Fraction => {
+            format!("at most {}", rounded(most))
+        }
+        Target::AtMost(_) | Target::Report => line.target.to_string(),
     }
 }
 

@@ -8,6 +8,8 @@ mod clusters;
 mod fault;
 mod pods;
 mod states;
+#[cfg(test)]
+mod tests;
 
 use super::super::random::{Random, RandomKey};
 use crate::sequential::IntervalCounts;
@@ -80,7 +82,7 @@ pub enum Law {
         /// How many.
         size: f64,
     },
-    /// The control serves nothing.
+    /// Independent failures of a canary whose control serves nothing.
     NoControlTraffic,
 }
 
@@ -112,16 +114,19 @@ impl FleetDescription {
     }
 
     /// The same by another law.
+    #[must_use]
     pub const fn by(self, law: Law) -> Self {
         Self { law, ..self }
     }
 
     /// The same with a fault.
+    #[must_use]
     pub const fn with(self, fault: Fault) -> Self {
         Self { fault, ..self }
     }
 
     /// The same with so many times the canary's failures.
+    #[must_use]
     pub const fn times(self, times: f64) -> Self {
         self.with(Fault::Times(times))
     }
@@ -148,10 +153,7 @@ pub struct Fleet {
 
 #[derive(Debug, Clone)]
 enum Going {
-    Apart {
-        canary: Population,
-        control: Population,
-    },
+    Apart(Box<Arms>),
     Chain {
         random: Random,
         states: TwoStates,
@@ -168,14 +170,23 @@ enum Going {
     },
 }
 
+/// Two populations by themselves.
+#[derive(Debug, Clone)]
+struct Arms {
+    canary: Population,
+    control: Population,
+}
+
 impl Fleet {
     /// A replicate at its start: the same one for the same seed, description and index.
     pub fn new(description: FleetDescription, seed: u64, index: u64) -> Self {
         let label = format!("{description:?}");
         let stream = |name: &str| Random::new(&RandomKey::new(seed, &label, name), index);
-        let apart = |law| Going::Apart {
-            canary: Population::new(stream("canary"), law),
-            control: Population::new(stream("control"), law),
+        let apart = |law| {
+            Going::Apart(Box::new(Arms {
+                canary: Population::new(stream("canary"), law),
+                control: Population::new(stream("control"), law),
+            }))
         };
         let chain = |off, on| {
             let mut random = stream("chain");
@@ -230,7 +241,7 @@ impl Fleet {
     pub fn next(&mut self, share: f64) -> Drawn {
         let mut drawn = Drawn::default();
         for _ in 0..self.description.steps {
-            self.draw(share, &mut drawn, true);
+            self.draw(share, &mut drawn);
             self.step += 1;
         }
         drawn
@@ -240,12 +251,12 @@ impl Fleet {
     pub fn before(&mut self) -> Drawn {
         let mut drawn = Drawn::default();
         for _ in 0..self.description.steps {
-            self.draw(0.0, &mut drawn, false);
+            self.draw(0.0, &mut drawn);
         }
         drawn
     }
 
-    fn draw(&mut self, share: f64, drawn: &mut Drawn, has_begun: bool) {
+    fn draw(&mut self, share: f64, drawn: &mut Drawn) {
         let FleetDescription {
             requests_per_second,
             rate,
@@ -263,7 +274,8 @@ impl Fleet {
         let bad_rate = rate * fault.times(self.step);
         let (mut canary_rate, mut control_rate) = (bad_rate, rate);
         let (x, y) = match &mut self.going {
-            Going::Apart { canary, control } => {
+            Going::Apart(arms) => {
+                let Arms { canary, control } = arms.as_mut();
                 if let Law::Incident { first, end, rate } = law
                     && (first..end).contains(&self.step)
                 {
@@ -293,7 +305,11 @@ impl Fleet {
                         is_later_in_the_canary,
                         ..
                     } => {
-                        let in_the_canary = if is_later_in_the_canary { *was_on } else { is_on };
+                        let in_the_canary = if is_later_in_the_canary {
+                            *was_on
+                        } else {
+                            is_on
+                        };
                         control_rate *= if is_on { times } else { 1.0 };
                         canary_rate *= if in_the_canary { times } else { 1.0 };
                     }
@@ -306,17 +322,15 @@ impl Fleet {
                 )
             }
             Going::Pods { canary, control } => {
-                let x = if has_begun {
-                    drawn.canary.resize(canary.len(), ArmCount::default());
-                    let each = drawn.canary.iter_mut();
-                    of_pods(canary, (n, canary_rate), true, each.map(|sum| (sum, None)))
-                } else {
-                    0.0
-                };
-                drawn.control.resize(control.len(), (0, ArmCount::default()));
+                drawn.canary.resize(canary.len(), ArmCount::default());
+                let each = drawn.canary.iter_mut().map(|sum| (sum, None));
+                let x = of_pods(canary, (n, canary_rate), each);
+                drawn
+                    .control
+                    .resize(control.len(), (0, ArmCount::default()));
                 let each = drawn.control.iter_mut();
                 let each = each.map(|(generation, sum)| (sum, Some(generation)));
-                (x, of_pods(control, (m, control_rate), has_begun, each))
+                (x, of_pods(control, (m, control_rate), each))
             }
             Going::Sticky { random, clients } => {
                 let part = |is_of: &dyn Fn(f64) -> bool| -> f64 {
@@ -348,14 +362,13 @@ impl Fleet {
 fn of_pods<'a>(
     pods: &mut [Pod],
     (requests, rate): (f64, f64),
-    has_begun: bool,
     each: impl Iterator<Item = (&'a mut ArmCount, Option<&'a mut usize>)>,
 ) -> f64 {
     let weights: f64 = pods.iter().map(|pod| pod.weight).sum();
     let mut all = 0.0;
     for (pod, (sum, generation)) in pods.iter_mut().zip(each) {
         let exposure = requests * pod.weight / weights;
-        let events = pod.next(exposure, rate, has_begun);
+        let events = pod.next(exposure, rate);
         *sum = sum.and(ArmCount { events, exposure });
         if let Some(generation) = generation {
             *generation = pod.generation;

@@ -5,8 +5,8 @@ use super::super::noise::gamma;
 use super::arm::independent;
 use super::states::TwoStates;
 
-/// Steps of an hour.
-const HOUR: f64 = 120.0;
+/// Steps of two hours.
+const TWO_HOURS: f64 = 240.0;
 
 /// How the failure rates of pods of one version differ, each by itself, in both populations alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,8 +30,8 @@ pub enum PodLaw {
         /// The standard deviation of its logarithm.
         deviation: f64,
     },
-    /// By a factor that is 1 when the rollout begins, and whose logarithm has this standard deviation an hour
-    /// later; between them it goes in a straight line.
+    /// By a factor that is 1 at first, and whose logarithm has this standard deviation two hours later, when the
+    /// hour before the rollout and one of it are over; between them it goes in a straight line.
     Apart(f64),
     /// Now and then one has bad minutes.
     BadMinutes(BadMinutes),
@@ -65,7 +65,7 @@ pub(super) struct Pod {
     /// What is drawn once: a factor, or a standard normal number.
     drawn: f64,
     states: Option<TwoStates>,
-    /// Steps since the rollout began; before it, none.
+    /// Steps so far.
     step: usize,
     /// How many lives it had.
     pub(super) generation: usize,
@@ -114,10 +114,10 @@ impl Pod {
         }
     }
 
-    /// The failures of the next step; `has_begun` says whether the rollout has.
-    pub(super) fn next(&mut self, requests: f64, rate: f64, has_begun: bool) -> f64 {
+    /// The failures of the next step.
+    pub(super) fn next(&mut self, requests: f64, rate: f64) -> f64 {
         let factor = self.factor();
-        self.step += usize::from(has_begun);
+        self.step += 1;
         independent(&mut self.random, requests, factor * rate)
     }
 
@@ -135,7 +135,7 @@ impl Pod {
                 libm::exp(deviation * level - 0.5 * deviation * deviation)
             }
             PodLaw::Apart(deviation) => {
-                libm::exp(deviation * self.drawn * self.step as f64 / HOUR)
+                libm::exp(deviation * self.drawn * self.step as f64 / TWO_HOURS)
             }
             PodLaw::BadMinutes(bad) => self.bad(bad.times),
             PodLaw::LogNormalAndBadMinutes(_, bad) => self.drawn * self.bad(bad.times),
@@ -153,7 +153,10 @@ impl Pod {
 
     fn bad(&mut self, times: f64) -> f64 {
         let random = &mut self.random;
-        let is_bad = self.states.as_mut().is_some_and(|states| states.next(random));
+        let is_bad = self
+            .states
+            .as_mut()
+            .is_some_and(|states| states.next(random));
         if is_bad { times } else { 1.0 }
     }
 }

@@ -73,6 +73,20 @@ pub(super) fn minutes(
     Line::median_of(quantity, &times, unit, published.into(), known)
 }
 
+/// The same, over those that were rolled back after it.
+pub(super) fn minutes_of_found(
+    quantity: impl Into<String>,
+    outcomes: &[Outcome],
+    onset: usize,
+    published: impl Into<Published>,
+    known: Known,
+) -> Line {
+    let mut times = delays(outcomes, onset);
+    times.retain(Option::is_some);
+    let unit = (Unit::Minutes, MINUTES);
+    Line::median_of(quantity, &times, unit, published.into(), known)
+}
+
 /// The times from an onset to the rollback, of those that were not rolled back before it.
 pub(super) fn delays(outcomes: &[Outcome], onset: usize) -> Vec<Option<usize>> {
     let times = outcomes.iter().map(|one| one.rolled_back_at);

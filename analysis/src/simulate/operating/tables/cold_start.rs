@@ -1,7 +1,7 @@
 //! C7: canaries that are slow to start, by the warm-up that is left out.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, Fault};
+use super::super::laws::{Fault, FleetDescription};
 use super::super::trial::{Ends, Trial};
 use super::bench::{Bench, completed, found, minutes};
 use super::line::{Known, Line};
@@ -17,12 +17,7 @@ const HIGH: (f64, f64) = (500.0, 0.01);
 
 /// The canary's factor and for how many minutes; what version 1 rolls back and promotes, and what version 2 does by
 /// warm-up.
-struct Cell(
-    (f64, f64),
-    (f64, usize),
-    (f64, f64),
-    &'static [(f64, f64)],
-);
+struct Cell((f64, f64), (f64, usize), (f64, f64), &'static [(f64, f64)]);
 
 #[rustfmt::skip]
 const CELLS: [Cell; 7] = [
@@ -38,13 +33,15 @@ const CELLS: [Cell; 7] = [
 /// The rate of a crash.
 const CRASH: f64 = 0.3;
 
-/// Median minutes to find what is always there: version 1, then by warm-up.
+/// What is always there, a crash where it is no multiple: median minutes of version 1, then by warm-up.
+struct Lasting((f64, f64), Option<f64>, f64, [f64; 3]);
+
 #[rustfmt::skip]
-const LASTING: [((f64, f64), Option<f64>, f64, [f64; 3]); 4] = [
-    (LOW, Some(2.2), 15.5, [17.8, 18.5, 20.5]),
-    (HIGH, Some(2.2), 4.5, [6., 7., 10.]),
-    (LOW, None, 1., [3.5, 4.5, 4.5]),
-    (HIGH, None, 1., [1.5, 1.5, 1.5]),
+const LASTING: [Lasting; 4] = [
+    Lasting(LOW, Some(2.2), 15.5, [17.8, 18.5, 20.5]),
+    Lasting(HIGH, Some(2.2), 4.5, [6., 7., 10.]),
+    Lasting(LOW, None, 1., [3.5, 4.5, 4.5]),
+    Lasting(HIGH, None, 1., [1.5, 1.5, 1.5]),
 ];
 
 pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
@@ -66,10 +63,15 @@ pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
             lines.push(Line::percent(quantity, found(&outcomes), published, KNOWN));
             let quantity = format!("{case}: promoted");
             let published = (before.1, now.1).into();
-            lines.push(Line::percent(quantity, completed(&outcomes), published, KNOWN));
+            lines.push(Line::percent(
+                quantity,
+                completed(&outcomes),
+                published,
+                KNOWN,
+            ));
         }
     }
-    for ((traffic, rate), times, before, by_warm_up) in LASTING {
+    for Lasting((traffic, rate), times, before, by_warm_up) in LASTING {
         let fleet = FleetDescription::good(traffic, rate).times(times.unwrap_or(CRASH / rate));
         for (warm_up, now) in WARM_UPS.into_iter().zip(by_warm_up) {
             let trial = Trial {
@@ -78,8 +80,7 @@ pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
             };
             let what = times.map_or_else(|| "crash 30 %".to_owned(), |times| format!("x{times}"));
             let percent = 100.0 * rate;
-            let case =
-                format!("{traffic} rps {percent} %, {what}, warm-up {warm_up} min: median");
+            let case = format!("{traffic} rps {percent} %, {what}, warm-up {warm_up} min: median");
             lines.push(minutes(case, &bench.run(&trial), 0, (before, now), KNOWN));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::super::executor::Executor;
 use super::super::laws::FleetDescription;
-use super::super::trial::{Trial};
+use super::super::trial::Trial;
 use super::bench::{Bench, found, minutes};
 use super::line::{Known, Line, Published};
 
@@ -13,7 +13,13 @@ const KNOWN: Known = Known {
 
 /// Requests per second, failure rate, how many times the failures; median minutes of version 1, where half were
 /// found, and of version 2; what is found where that is not all, by version 1 and by version 2.
-type Cell = (f64, f64, f64, (Option<f64>, f64), Option<(Option<f64>, f64)>);
+type Cell = (
+    f64,
+    f64,
+    f64,
+    (Option<f64>, f64),
+    Option<(Option<f64>, f64)>,
+);
 
 #[rustfmt::skip]
 const CELLS: [Cell; 20] = [

@@ -1,7 +1,7 @@
 //! C3: an absolute limit of 1 %, and incidents that both populations share.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, Fault, Law};
+use super::super::laws::{Fault, FleetDescription, Law};
 use super::super::measured::Share;
 use super::super::trial::{Ends, Judged, Outcome, Trial};
 use super::bench::{Bench, found, minutes};
@@ -83,13 +83,7 @@ pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
         }
     }
     for (name, rate, fault, law, figures) in [
-        (
-            "both 1.3 %",
-            0.013,
-            Fault::Times(1.0),
-            None,
-            None,
-        ),
+        ("both 1.3 %", 0.013, Fault::Times(1.0), None, None),
         (
             "incident of 5 min at 6 %, both .3 %",
             0.003,
@@ -127,12 +121,12 @@ fn promoted(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
         let good = FleetDescription::good(traffic, 0.003).by(INCIDENT);
         let outcomes = bench.run(&absolute(good).promoting(Ends::WhenShown));
         let by = |intervals| {
-            let is_in_time =
-                |one: &Outcome| one.completed_at.is_some_and(|at| at <= intervals);
+            let is_in_time = |one: &Outcome| one.completed_at.is_some_and(|at| at <= intervals);
             Share::counted(&outcomes, is_in_time)
         };
         for (minutes, now) in [(30, at_once), (60, by_the_end)] {
-            let case = format!("good .3 % after the incident, {traffic} rps: promoted by {minutes}");
+            let case =
+                format!("good .3 % after the incident, {traffic} rps: promoted by {minutes}");
             let published = (0.0, now).into();
             lines.push(Line::percent(case, by(2 * minutes), published, KNOWN));
         }

@@ -1,7 +1,7 @@
 //! C1: good canaries that are rolled back within an hour, by the noise of their failures.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, ArmLaw, Law};
+use super::super::laws::{ArmLaw, FleetDescription, Law};
 use super::super::measured::Share;
 use super::super::trial::{Judged, Trial};
 use super::bench::Bench;

@@ -1,8 +1,8 @@
 //! C6: faults that hide, within an hour.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, Fault};
-use super::super::trial::{Trial};
+use super::super::laws::{Fault, FleetDescription};
+use super::super::trial::Trial;
 use super::bench::{Bench, found, minutes};
 use super::line::{Known, Line};
 

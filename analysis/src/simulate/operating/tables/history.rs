@@ -1,7 +1,7 @@
 //! C8: what noise that was measured before does.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, ArmLaw, Law};
+use super::super::laws::{ArmLaw, FleetDescription, Law};
 use super::super::measured::Share;
 use super::super::trial::{Ends, HistoryDescription, Outcome, Trial};
 use super::bench::{Bench, completed, found, minutes};

@@ -158,7 +158,7 @@ impl Line {
         }
     }
 
-    /// A share in percent that the design bounds.
+    /// A share in percent that the design bounds, by three standard errors.
     pub(super) fn percent_at_most(quantity: impl Into<String>, share: Share, most: f64) -> Self {
         Self {
             quantity: quantity.into(),

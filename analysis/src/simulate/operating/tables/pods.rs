@@ -3,9 +3,9 @@
 //! One stage of 30 minutes, at most 60; a warm-up of two; the hour before is read; all pods have the same traffic.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, BadMinutes, Law, PodLaw};
+use super::super::laws::{BadMinutes, FleetDescription, Law, PodLaw};
 use super::super::trial::{Ends, PodSpread, RampStage, Trial};
-use super::bench::{Bench, completed, found, minutes};
+use super::bench::{Bench, completed, found, minutes_of_found};
 use super::line::{Known, Line};
 
 const KNOWN: Known = Known {
@@ -47,6 +47,10 @@ const fn bad(good: f64, bad: f64, times: f64) -> BadMinutes {
     BadMinutes { good, bad, times }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is written beside cells that have none"
+)]
 const fn of(without: [f64; 3], with: [f64; 3]) -> Figures {
     Some((without, with))
 }
@@ -85,6 +89,10 @@ const OF_SHORT_LIVED: [((usize, usize), [f64; 2]); 3] = [
 /// how many minutes, without and with.
 type Found = Option<((f64, Option<f64>), (f64, Option<f64>))>;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is written beside cells that have none"
+)]
 const fn at(without: (f64, f64), with: (f64, f64)) -> Found {
     Some(((without.0, Some(without.1)), (with.0, Some(with.1))))
 }
@@ -192,14 +200,9 @@ pub(super) fn faults(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
                 let quantity = format!("{case}: found");
                 let share = found(&outcomes);
                 lines.push(Line::percent(quantity, share, now.into(), FAULTS));
-                // The median is that of those that were found.
-                let of_found: Vec<_> = outcomes
-                    .into_iter()
-                    .filter(|one| one.rolled_back_at.is_some())
-                    .collect();
                 if let Some(median) = median {
                     let quantity = format!("{case}: median of these");
-                    lines.push(minutes(quantity, &of_found, 0, median, FAULTS));
+                    lines.push(minutes_of_found(quantity, &outcomes, 0, median, FAULTS));
                 }
             }
         }
@@ -230,7 +233,10 @@ pub(super) fn promoted(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
 }
 
 fn case(law: &str, (control, canary): (usize, usize), (traffic, rate): (f64, f64)) -> String {
-    format!("{law}, {control}:{canary}, {traffic} rps {} %", 100.0 * rate)
+    format!(
+        "{law}, {control}:{canary}, {traffic} rps {} %",
+        100.0 * rate
+    )
 }
 
 fn fleet(

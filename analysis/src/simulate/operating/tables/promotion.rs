@@ -1,7 +1,7 @@
 //! C5: promotion, in a stage of 30 minutes that lasts at most 60.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, ArmLaw, Law};
+use super::super::laws::{ArmLaw, FleetDescription, Law};
 use super::super::measured::Share;
 use super::super::trial::{Ends, Outcome, Trial};
 use super::bench::{Bench, completed, found};
@@ -26,6 +26,10 @@ const INDEPENDENT: (&str, ArmLaw) = ("", ArmLaw::INDEPENDENT);
 const DRIFT: (&str, ArmLaw) = (" AR(.8)", ArmLaw::DRIFT);
 const CLUSTERS: (&str, ArmLaw) = (" c5/30", ArmLaw::clusters(5.0, 30.0));
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is written beside cells that have none"
+)]
 const fn pair(before: f64, now: f64) -> Pair {
     Some((before, now))
 }
@@ -124,8 +128,18 @@ pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
             let fleet = FleetDescription::good(traffic, rate).by(Law::Apart(law));
             let outcomes = bench.run(&stage(fleet.times(*times)));
             let case = format!("{traffic} rps {} %{law_name}, x{times}", 100.0 * rate);
-            lines.extend(percent(&case, "rolled back", found(&outcomes), *rolled_back));
-            lines.extend(percent(&case, "promoted by 60", completed(&outcomes), *promoted));
+            lines.extend(percent(
+                &case,
+                "rolled back",
+                found(&outcomes),
+                *rolled_back,
+            ));
+            lines.extend(percent(
+                &case,
+                "promoted by 60",
+                completed(&outcomes),
+                *promoted,
+            ));
         }
     }
     let crash = stage(FleetDescription::good(100.0, 1e-4).times(10.0));
@@ -139,12 +153,20 @@ pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
         } else {
             0.0
         };
-        let case = format!("{traffic} rps, control {rate} %, canary {} %", 100.0 * canary);
+        let case = format!(
+            "{traffic} rps, control {rate} %, canary {} %",
+            100.0 * canary
+        );
         let is_at_once = |one: &Outcome| one.completed_at.is_some_and(|at| at <= 60);
         let at_30 = Share::counted(&outcomes, is_at_once);
         lines.extend(percent(&case, "rolled back", found(&outcomes), rolled_back));
         lines.extend(percent(&case, "promoted at 30", at_30, at_once));
-        lines.extend(percent(&case, "promoted by 60", completed(&outcomes), by_the_end));
+        lines.extend(percent(
+            &case,
+            "promoted by 60",
+            completed(&outcomes),
+            by_the_end,
+        ));
     }
     lines
 }
@@ -157,5 +179,10 @@ fn percent(case: &str, what: &str, share: Share, figures: Pair) -> Option<Line> 
     let (before, now) = figures?;
     let before = Some(before).filter(|before| !before.is_nan());
     let published = Published { before, now };
-    Some(Line::percent(format!("{case}: {what}"), share, published, KNOWN))
+    Some(Line::percent(
+        format!("{case}: {what}"),
+        share,
+        published,
+        KNOWN,
+    ))
 }

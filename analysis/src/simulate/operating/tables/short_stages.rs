@@ -1,7 +1,7 @@
 //! C4: stages of few intervals, at whose end somebody looks.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, ArmLaw, Law};
+use super::super::laws::{ArmLaw, FleetDescription, Law};
 use super::super::trial::{Ends, RampStage, Trial};
 use super::bench::{Bench, completed, found};
 use super::line::{Known, Line, Published};

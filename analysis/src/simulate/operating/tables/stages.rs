@@ -1,7 +1,7 @@
 //! C2: through all stages, each of which the clock ends.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, ArmLaw, Fault, Law};
+use super::super::laws::{ArmLaw, Fault, FleetDescription, Law};
 use super::super::measured::Share;
 use super::super::trial::{Outcome, RampStage, Trial};
 use super::bench::{Bench, minutes};
@@ -107,7 +107,10 @@ pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
     }
     let crash = FleetDescription::good(50.0, 0.01).with(Fault::From(60, 5.0));
     let outcomes = bench.run(&through(crash, THREE, 30));
-    let case = format!("{}, 50 rps 1 %, x5 from stage 2 on: median", ramp(THREE, 30));
+    let case = format!(
+        "{}, 50 rps 1 %, x5 from stage 2 on: median",
+        ramp(THREE, 30)
+    );
     lines.push(minutes(case, &outcomes, 60, (3.0, 3.0), KNOWN));
     for Good((shares, length), (traffic, rate), (name, law), before, now) in GOOD {
         let fleet = FleetDescription::good(traffic, rate).by(Law::Apart(law));

@@ -1,7 +1,7 @@
 //! C0: whole rollouts through 5, 25 and 50 %.
 
 use super::super::executor::Executor;
-use super::super::laws::{FleetDescription, ArmLaw, Law};
+use super::super::laws::{ArmLaw, FleetDescription, Law};
 use super::super::measured::Share;
 use super::super::trial::{Ends, Outcome, RampStage, Trial};
 use super::Line;
@@ -67,11 +67,19 @@ const CELLS: [Cell; 31] = [
     Cell((10, 20.0, 0.01), INDEPENDENT, 2.2, None, now(0.)),
 ];
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is written beside cells that have none"
+)]
 const fn both(before: Fates, now: Fates) -> Option<Both> {
     Some((before, now))
 }
 
 /// Only what was completed is known.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is written beside cells that have none"
+)]
 const fn now(completed: f64) -> Option<Both> {
     Some(([f64::NAN; 3], [f64::NAN, completed, f64::NAN]))
 }
@@ -114,8 +122,7 @@ pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
 }
 
 fn fates(case: &str, outcomes: &[Outcome], (before, now): Both) -> Vec<Line> {
-    let is_stuck =
-        |one: &Outcome| one.rolled_back_at.is_none() && one.completed_at.is_none();
+    let is_stuck = |one: &Outcome| one.rolled_back_at.is_none() && one.completed_at.is_none();
     let shares = [
         ("rolled back", found(outcomes)),
         ("completed", completed(outcomes)),

@@ -5,8 +5,9 @@ use super::executor::Executor;
 use super::looks::Looks;
 use super::measured::{Characteristics, Share, median};
 use super::method::{Judge, Method};
+use super::replay::Replay;
 use super::scenario::{Rollout, Scenario};
-use super::trial::{Replay, is_shown};
+use super::trial::is_shown;
 use crate::proof::{Kept, Promotion as Shown};
 use crate::sequential::{RelativeLimit, Side};
 

@@ -2,8 +2,8 @@
 
 use super::error::{OperatingError, within};
 use super::looks::Looks;
+use super::replay::Replay;
 use super::scenario::Rollout;
-use super::trial::Replay;
 use crate::interval::{Confidence, Count, wilson_interval};
 use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
 use crate::sequential::{ErrorRate, IntervalCounts, RelativeLimit, Side};

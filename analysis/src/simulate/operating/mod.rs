@@ -21,6 +21,7 @@ mod looks;
 mod measured;
 mod method;
 mod noise;
+mod replay;
 mod scenario;
 mod tables;
 #[cfg(test)]

@@ -265,29 +265,23 @@ impl Fleet {
             ..
         } = self.description;
         let all = requests_per_second * STEP_SECONDS;
-        let mut n = all * share;
+        let n = all * share;
         let m = if law == Law::NoControlTraffic {
             0.0
         } else {
             all - n
         };
-        let bad_rate = rate * fault.times(self.step);
-        let (mut canary_rate, mut control_rate) = (bad_rate, rate);
+        let canary = (n, rate * fault.times(self.step));
+        let control = (m, rate);
+        let mut of_one_cluster = 0.0;
         let (x, y) = match &mut self.going {
             Going::Apart(arms) => {
-                let Arms { canary, control } = arms.as_mut();
-                if let Law::Incident { first, end, rate } = law
-                    && (first..end).contains(&self.step)
-                {
-                    (canary_rate, control_rate) = (rate, rate);
-                }
-                let mut x = canary.next(n, canary_rate);
                 if let Law::OneCluster { step, size } = law
                     && step == self.step
                 {
-                    (x, n) = (x + size, n + size);
+                    of_one_cluster = size;
                 }
-                (x, control.next(m, control_rate))
+                arms.next(law, self.step, canary, control)
             }
             Going::Chain {
                 random,
@@ -295,43 +289,17 @@ impl Fleet {
                 was_on,
             } => {
                 let is_on = states.next(random);
-                match law {
-                    Law::Node(bad) => {
-                        control_rate *= CONTROL_BESIDE_A_NODE;
-                        canary_rate *= if is_on { bad.times } else { 1.0 };
-                    }
-                    Law::Shared {
-                        times,
-                        is_later_in_the_canary,
-                        ..
-                    } => {
-                        let in_the_canary = if is_later_in_the_canary {
-                            *was_on
-                        } else {
-                            is_on
-                        };
-                        control_rate *= if is_on { times } else { 1.0 };
-                        canary_rate *= if in_the_canary { times } else { 1.0 };
-                    }
-                    _ => {}
-                }
-                *was_on = is_on;
+                let was_on = std::mem::replace(was_on, is_on);
+                let (of_canary, of_control) = law.factors(is_on, was_on);
                 (
-                    independent(random, n, canary_rate),
-                    independent(random, m, control_rate),
+                    independent(random, n, of_canary * canary.1),
+                    independent(random, m, of_control * control.1),
                 )
             }
-            Going::Pods { canary, control } => {
-                drawn.canary.resize(canary.len(), ArmCount::default());
-                let each = drawn.canary.iter_mut().map(|sum| (sum, None));
-                let x = of_pods(canary, (n, canary_rate), each);
-                drawn
-                    .control
-                    .resize(control.len(), (0, ArmCount::default()));
-                let each = drawn.control.iter_mut();
-                let each = each.map(|(generation, sum)| (sum, Some(generation)));
-                (x, of_pods(control, (m, control_rate), each))
-            }
+            Going::Pods {
+                canary: pods,
+                control: pods_of_control,
+            } => drawn.of_pods(pods, canary, pods_of_control, control),
             Going::Sticky { random, clients } => {
                 let part = |is_of: &dyn Fn(f64) -> bool| -> f64 {
                     let theirs = clients.iter().filter(|(_, place)| is_of(*place));
@@ -341,20 +309,80 @@ impl Fleet {
                 let (of_canary, of_control) =
                     (part(&|place| place < share), part(&|place| place >= share));
                 let rest = 1.0 - STICKY_PART;
-                let x = rest * n * canary_rate + failures * of_canary;
-                let y = rest * m * control_rate + failures * of_control;
+                let x = rest * n * canary.1 + failures * of_canary;
+                let y = rest * m * control.1 + failures * of_control;
                 (independent(random, n, x / n), independent(random, m, y / m))
             }
         };
         let counts = &mut drawn.counts;
         counts.canary = counts.canary.and(ArmCount {
-            events: x,
-            exposure: n,
+            events: x + of_one_cluster,
+            exposure: n + of_one_cluster,
         });
         counts.control = counts.control.and(ArmCount {
             events: y,
             exposure: m,
         });
+    }
+}
+
+impl Arms {
+    /// The failures of a step: of each the requests and their rate.
+    fn next(
+        &mut self,
+        law: Law,
+        step: usize,
+        (n, canary_rate): (f64, f64),
+        (m, control_rate): (f64, f64),
+    ) -> (f64, f64) {
+        let incident = match law {
+            Law::Incident { first, end, rate } if (first..end).contains(&step) => Some(rate),
+            _ => None,
+        };
+        let x = self.canary.next(n, incident.unwrap_or(canary_rate));
+        (x, self.control.next(m, incident.unwrap_or(control_rate)))
+    }
+}
+
+impl Law {
+    /// How many times the failures canary and control have by the state of a chain, now and a step before.
+    fn factors(self, is_on: bool, was_on: bool) -> (f64, f64) {
+        let if_on = |is_on: bool, times: f64| if is_on { times } else { 1.0 };
+        match self {
+            Self::Node(bad) => (if_on(is_on, bad.times), CONTROL_BESIDE_A_NODE),
+            Self::Shared {
+                times,
+                is_later_in_the_canary,
+                ..
+            } => {
+                let in_the_canary = if is_later_in_the_canary {
+                    was_on
+                } else {
+                    is_on
+                };
+                (if_on(in_the_canary, times), if_on(is_on, times))
+            }
+            _ => (1.0, 1.0),
+        }
+    }
+}
+
+impl Drawn {
+    /// Adds a step of all pods, and returns the failures of canary and control.
+    fn of_pods(
+        &mut self,
+        canary: &mut [Pod],
+        of_canary: (f64, f64),
+        control: &mut [Pod],
+        of_control: (f64, f64),
+    ) -> (f64, f64) {
+        self.canary.resize(canary.len(), ArmCount::default());
+        let each = self.canary.iter_mut().map(|sum| (sum, None));
+        let x = of_pods(canary, of_canary, each);
+        self.control.resize(control.len(), (0, ArmCount::default()));
+        let each = self.control.iter_mut();
+        let each = each.map(|(generation, sum)| (sum, Some(generation)));
+        (x, of_pods(control, of_control, each))
     }
 }
 

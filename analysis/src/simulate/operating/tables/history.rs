@@ -43,6 +43,13 @@ const CELLS: [Cell; 7] = [
 ];
 
 pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
+    let mut lines = after_an_incident(bench);
+    lines.extend(by_law(bench));
+    lines
+}
+
+/// A history in which the pod that plays the canary had an incident.
+fn after_an_incident(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
     let mut lines = Vec::new();
     for Incident(intervals, length, before, now, median) in INCIDENTS {
         let history = HistoryDescription {
@@ -80,6 +87,12 @@ pub(super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
             }
         }
     }
+    lines
+}
+
+/// A history of the same law.
+fn by_law(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
+    let mut lines = Vec::new();
     for Cell((traffic, name, law), none, before, now) in CELLS {
         let good = FleetDescription::good(traffic, 0.01).by(Law::Apart(law));
         let history = HistoryDescription {

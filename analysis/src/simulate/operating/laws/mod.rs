@@ -273,16 +273,12 @@ impl Fleet {
         };
         let canary = (n, rate * fault.times(self.step));
         let control = (m, rate);
-        let mut of_one_cluster = 0.0;
+        let of_one_cluster = match law {
+            Law::OneCluster { step, size } if step == self.step => size,
+            _ => 0.0,
+        };
         let (x, y) = match &mut self.going {
-            Going::Apart(arms) => {
-                if let Law::OneCluster { step, size } = law
-                    && step == self.step
-                {
-                    of_one_cluster = size;
-                }
-                arms.next(law, self.step, canary, control)
-            }
+            Going::Apart(arms) => arms.next(law, self.step, canary, control),
             Going::Chain {
                 random,
                 states,
@@ -301,13 +297,8 @@ impl Fleet {
                 control: pods_of_control,
             } => drawn.of_pods(pods, canary, pods_of_control, control),
             Going::Sticky { random, clients } => {
-                let part = |is_of: &dyn Fn(f64) -> bool| -> f64 {
-                    let theirs = clients.iter().filter(|(_, place)| is_of(*place));
-                    theirs.map(|(part, _)| part).sum()
-                };
                 let failures = STICKY_PART * all * rate;
-                let (of_canary, of_control) =
-                    (part(&|place| place < share), part(&|place| place >= share));
+                let (of_canary, of_control) = parts_of(clients, share);
                 let rest = 1.0 - STICKY_PART;
                 let x = rest * n * canary.1 + failures * of_canary;
                 let y = rest * m * control.1 + failures * of_control;
@@ -404,6 +395,19 @@ fn of_pods<'a>(
         all += events;
     }
     all
+}
+
+/// The parts of all failures of those clients that fall on the canary and on the control.
+fn parts_of(clients: &[(f64, f64)], share: f64) -> (f64, f64) {
+    let mut parts = (0.0, 0.0);
+    for (part, place) in clients {
+        if *place < share {
+            parts.0 += part;
+        } else {
+            parts.1 += part;
+        }
+    }
+    parts
 }
 
 fn sticky_clients(random: &mut Random) -> Vec<(f64, f64)> {

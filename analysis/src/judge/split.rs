@@ -9,7 +9,7 @@
 
 use crate::pipeline::{Dimension, MetricKind, Pipeline};
 use crate::proof::{Counted, Input, Interval, Line, Member, Rollout, Settings, Stream};
-use crate::sequential::{ErrorRate, RelativeLimit, Side};
+use crate::sequential::{ErrorRate, IntervalCounts, RelativeLimit, Side};
 use crate::series::{ArmCount, Grid, Populations};
 use crate::text;
 
@@ -108,34 +108,51 @@ fn is_proven(
     configured: f64,
     interval_seconds: f64,
 ) -> Option<bool> {
-    let side = |(ratio, side)| {
-        let settings = Settings {
-            line: Line::Relative(RelativeLimit::new(ratio, 0.0, side).ok()?),
-            interval_seconds,
-            counted: Counted::Traffic,
-            past: None,
-        };
-        let weight = 0.5;
-        Some(Member::new(Stream::new(settings, 1), weight, None))
-    };
-    let sides = [(TOLERATED.0, Side::Below), (TOLERATED.1, Side::Above)].map(side);
-    let members: Option<Vec<Member>> = sides.into_iter().collect();
-    let mut rollout = Rollout::new(vec![LONGEST_WINDOW_INTERVALS], members?);
-    rollout.ask(|_| true);
+    let mut split = Split::new(interval_seconds)?;
     let mut evidence = 0.0;
     for (_, _, requests) in window {
         let arm = |events, exposure| ArmCount { events, exposure };
-        let lanes = [Interval::from(Populations {
+        evidence = split.push(Populations {
             canary: arm(requests.canary, configured),
             control: arm(requests.control, 1.0 - configured),
-        })];
+        });
+    }
+    Some(evidence >= ErrorRate::SPLIT.log_threshold())
+}
+
+/// The evidence of a window.
+#[derive(Debug, Clone)]
+pub(crate) struct Split(Rollout);
+
+impl Split {
+    /// Before its first interval.
+    pub(crate) fn new(interval_seconds: f64) -> Option<Self> {
+        let side = |(ratio, side)| {
+            let settings = Settings {
+                line: Line::Relative(RelativeLimit::new(ratio, 0.0, side).ok()?),
+                interval_seconds,
+                counted: Counted::Traffic,
+                past: None,
+            };
+            let weight = 0.5;
+            Some(Member::new(Stream::new(settings, 1), weight, None))
+        };
+        let sides = [(TOLERATED.0, Side::Below), (TOLERATED.1, Side::Above)].map(side);
+        let members: Option<Vec<Member>> = sides.into_iter().collect();
+        let mut rollout = Rollout::new(vec![LONGEST_WINDOW_INTERVALS], members?);
+        rollout.ask(|_| true);
+        Some(Self(rollout))
+    }
+
+    /// Adds an interval: requests as events, configured shares as exposures. Returns `ln E`.
+    pub(crate) fn push(&mut self, counts: IntervalCounts) -> f64 {
+        let lanes = [Interval::from(counts)];
         let input = Input {
             lanes: &lanes,
             ..Input::default()
         };
-        evidence = rollout.push(&[input, input]);
+        self.0.push(&[input, input])
     }
-    Some(evidence >= ErrorRate::SPLIT.log_threshold())
 }
 
 /// The first grid interval of the window.

@@ -27,7 +27,7 @@ use crate::aside::aside;
 use crate::packed::Name;
 use crate::prometheus::Source;
 
-use super::kept_histories::{Kept, Told};
+use super::kept_histories::{Kept, Past, Told};
 use super::pieces::Pieces;
 use super::reading::{Reader, ask_all};
 
@@ -41,25 +41,6 @@ const MOST_PIECES_AT_ONCE: usize = 2;
 
 /// Samples of one history: of what would be more, fewer hours are read. 64 MB.
 const MOST_SAMPLES: usize = 4_000_000;
-
-/// What the control did before.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Past {
-    /// The noise between two groups of its pods.
-    pub(super) history: History,
-    /// What its pods differed by, by metric.
-    pub(super) pods: BTreeMap<String, Pods>,
-}
-
-impl Past {
-    /// Of which no pods are known.
-    fn without(history: History) -> Self {
-        Self {
-            history,
-            pods: BTreeMap::new(),
-        }
-    }
-}
 
 /// What is read of a past.
 struct Wanted {

@@ -8,7 +8,6 @@ use serinus_analysis::proof::Pods;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::history::Past;
 use crate::packed::Name;
 
 /// Most measurements of noise that are kept, in all histories together; beyond, those that were not
@@ -18,6 +17,25 @@ const MOST_MEASURED: usize = 100_000;
 
 /// What nobody has asked for in this time is forgotten: every hour has another window.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(90);
+
+/// What the control did before.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Past {
+    /// The noise between two groups of its pods.
+    pub(super) history: History,
+    /// What its pods differed by, by metric.
+    pub(super) pods: BTreeMap<String, Pods>,
+}
+
+impl Past {
+    /// Of which no pods are known.
+    pub(super) fn without(history: History) -> Self {
+        Self {
+            history,
+            pods: BTreeMap::new(),
+        }
+    }
+}
 
 /// Empty until the history was read.
 pub(super) type Told = watch::Receiver<Option<Past>>;

@@ -1,12 +1,15 @@
 //! A method that judges rollouts of a scenario.
 
-use super::error::OperatingError;
+use super::error::{OperatingError, within};
 use super::executor::Executor;
 use super::looks::Looks;
 use super::measured::{Characteristics, Share, median};
 use super::method::{Judge, Method};
+use super::replay::Replay;
 use super::scenario::{Rollout, Scenario};
-use crate::sequential::{ErrorRate, NoiseState, RelativeCompliance, RelativeLimit, Side};
+use super::trial::is_shown;
+use crate::proof::{Kept, Promotion as Shown};
+use crate::sequential::{RelativeLimit, Side};
 
 /// What came of one rollout. Rollback and promotion are found apart from each other: neither ends the
 /// rollout for the other.
@@ -25,8 +28,9 @@ pub struct Experiment {
     scenario: Scenario,
     looks: Looks,
     ratio: f64,
-    rollback: Option<Judge>,
-    promotion: Option<RelativeCompliance>,
+    rollback: Judge,
+    promotion: Option<Shown>,
+    limit: RelativeLimit,
 }
 
 /// What may be concluded besides a rollback.
@@ -34,10 +38,9 @@ pub struct Experiment {
 pub enum Promotion {
     /// Nothing.
     No,
-    /// That the canary is within `baseline * margin`, by the sequential method, in the last stage.
+    /// That the canary is within `baseline * margin`, and nothing beyond its limit is visible, by the sequential
+    /// method, in the last stage.
     Within(f64),
-    /// The same, without asking for a rollback at all: four times faster.
-    OnlyWithin(f64),
 }
 
 impl Experiment {
@@ -54,23 +57,22 @@ impl Experiment {
         looks: Looks,
         promotion: Promotion,
     ) -> Result<Self, OperatingError> {
-        let judge = method.judge(ratio)?;
-        let (rollback, margin) = match promotion {
-            Promotion::No => (Some(judge), None),
-            Promotion::Within(margin) => (Some(judge), Some(margin)),
-            Promotion::OnlyWithin(margin) => (None, Some(margin)),
+        let rollback = method.judge(ratio)?;
+        let promotion = match promotion {
+            Promotion::No => None,
+            Promotion::Within(margin) => {
+                within("a margin", margin, margin > 1.0, "above 1")?;
+                let limit = RelativeLimit::new(margin, 0.0, Side::Below)?;
+                Some(Shown::new(Kept::Relative(limit)))
+            }
         };
-        let compliance = |margin| {
-            let limit = RelativeLimit::new(margin, 0.0, Side::Below)?;
-            RelativeCompliance::new(limit, scenario.last_stage_start())
-        };
-        let promotion = margin.map(compliance).transpose()?;
         Ok(Self {
             scenario,
             looks,
             ratio,
             rollback,
             promotion,
+            limit: RelativeLimit::new(ratio, 0.0, Side::Above)?,
         })
     }
 
@@ -82,28 +84,27 @@ impl Experiment {
     /// Returns what comes of one replicate.
     pub fn replicate(&self, seed: u64, index: u64) -> Outcome {
         let rollout = self.scenario.rollout(seed, index);
-        let judge = self.rollback.as_ref();
-        let compliance = self.promotion.as_ref();
+        let shown = self.promotion.as_ref();
         Outcome {
-            rolled_back_at: judge.and_then(|judge| judge.rolled_back_at(&rollout, self.looks)),
-            promoted_after: compliance.and_then(|start| self.promoted_after(start, &rollout)),
+            rolled_back_at: self.rollback.rolled_back_at(&rollout, self.looks),
+            promoted_after: shown.and_then(|shown| self.promoted_after(shown, &rollout)),
         }
     }
 
-    fn promoted_after(&self, start: &RelativeCompliance, rollout: &Rollout) -> Option<usize> {
-        let mut compliance = start.clone();
-        let stage_start = compliance.stage_start();
-        let mut noise = NoiseState::relative(rollout.history.clone());
+    fn promoted_after(&self, shown: &Shown, rollout: &Rollout) -> Option<usize> {
+        let mut shown = shown.clone();
+        let all = rollout.intervals.len();
+        let before = all - rollout.stages.last().copied().unwrap_or(all);
+        let mut replay = Replay::new(self.limit, rollout);
         for (interval, counts) in (1..).zip(&rollout.intervals) {
-            noise.push(counts);
-            if interval <= stage_start {
+            replay.push(counts);
+            let member = replay.member()?;
+            if interval <= before {
                 continue;
             }
-            compliance.push(counts);
-            if self.looks.includes(interval, rollout.intervals.len())
-                && compliance.is_shown(&noise, ErrorRate::PROMOTION)
-            {
-                return Some(interval - stage_start);
+            member.stream.push_into(&mut shown, &[(*counts).into()]);
+            if self.looks.includes(interval, all) && is_shown(member, &shown) {
+                return Some(interval - before);
             }
         }
         None

@@ -96,15 +96,6 @@ pub fn median(times: &[Option<usize>]) -> Option<f64> {
     (upper < usize::MAX).then_some(0.5 * (lower as f64 + upper as f64))
 }
 
-/// Returns the geometric mean of positive numbers; nothing of nothing.
-pub fn geometric_mean(values: &[f64]) -> Option<f64> {
-    if values.is_empty() {
-        return None;
-    }
-    let sum: f64 = values.iter().map(|value| libm::log(*value)).sum();
-    Some(libm::exp(sum / values.len() as f64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +122,5 @@ mod tests {
         assert_eq!(median(&[Some(3), Some(4)]), Some(3.5));
         assert_eq!(median(&[Some(3), None]), None);
         assert_eq!(median(&[None]), None);
-        assert!((geometric_mean(&[1.0, 4.0]).unwrap() - 2.0).abs() < 1e-12);
-        assert_eq!(geometric_mean(&[]), None);
     }
 }

@@ -2,12 +2,11 @@
 
 use super::error::{OperatingError, within};
 use super::looks::Looks;
+use super::replay::Replay;
 use super::scenario::Rollout;
 use crate::interval::{Confidence, Count, wilson_interval};
 use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
-use crate::sequential::{
-    ErrorRate, EvidenceConfig, IntervalCounts, RelativeEvidence, RelativeLimit, Side,
-};
+use crate::sequential::{ErrorRate, IntervalCounts, RelativeLimit, Side};
 use crate::series::ArmCount;
 
 /// A method of judging `error_rate < baseline * ratio`.
@@ -83,16 +82,12 @@ impl Judge {
 
 /// A crossing between two looks is found at the next one: the whole rollout is replayed at each.
 fn sequential(limit: RelativeLimit, rollout: &Rollout, looks: Looks) -> Option<usize> {
-    let config = EvidenceConfig {
-        longest_rollout_intervals: rollout.intervals.len(),
-        history: rollout.history.clone(),
-    };
-    let mut evidence = RelativeEvidence::new(limit, &config);
+    let mut replay = Replay::new(limit, rollout);
     let threshold = ErrorRate::ROLLBACK.log_threshold();
     let crossing = rollout
         .intervals
         .iter()
-        .position(|counts| evidence.push(counts) >= threshold)?;
+        .position(|counts| replay.push(counts) >= threshold)?;
     Some(looks.at_or_after(crossing + 1, rollout.intervals.len()))
 }
 
@@ -158,6 +153,7 @@ mod tests {
         let arm = |events, exposure| ArmCount { events, exposure };
         Rollout {
             history: None,
+            stages: vec![canary_events.len()],
             intervals: canary_events
                 .iter()
                 .map(|&events| IntervalCounts {
@@ -182,8 +178,8 @@ mod tests {
             Method::Wilson { confidence },
             Method::ThresholdGate { limit: 0.01 },
         ] {
-            assert!(at(method, &bad, "every").unwrap() <= 3, "{method:?}");
-            assert_eq!(at(method, &bad, "5"), Some(5), "{method:?}");
+            assert!(at(method, &bad, "every").unwrap() <= 6, "{method:?}");
+            assert_eq!(at(method, &bad, "6"), Some(6), "{method:?}");
             assert_eq!(at(method, &bad, "once"), Some(12), "{method:?}");
             assert_eq!(at(method, &good, "every"), None, "{method:?}");
         }

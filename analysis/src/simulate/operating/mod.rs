@@ -2,41 +2,45 @@
 //!
 //! A [`Scenario`] is a law of rollouts whose truth is known: base rate, traffic, noise, and the ratio
 //! of the canary's failures to the control's. An [`Experiment`] lets a [`Method`] judge many rollouts
-//! of it, [`measure`] counts. The sequential method is judged by the very code that judges real
-//! rollouts, [`crate::sequential`]. [`Row`] holds the cells that the documentation reports.
+//! of it, [`measure`] counts: it compares methods. A [`Trial`] is one check of a rollout by a law of
+//! [`laws`], through stages that its own evidence ends. Both are judged by the very code that judges
+//! real rollouts, [`crate::proof`]. [`Row`] holds the tables that the documentation reports, made of
+//! trials.
 //!
 //! A replicate is a pure function of (seed, scenario, index): each has random numbers of its own, and
 //! methods that are compared see the same rollouts. So the results do not depend on the number of
 //! threads; how the work is spread is the caller's [`Executor`].
 
-mod absolute;
 mod error;
 mod executor;
 mod experiment;
-mod family;
 mod fixed_horizon;
 mod latency;
+pub mod laws;
 mod looks;
 mod measured;
 mod method;
 mod noise;
-mod rows;
+mod replay;
 mod scenario;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod trial;
 
-pub use absolute::AbsoluteExperiment;
 pub use error::OperatingError;
 pub use executor::{Executor, OneThread};
 pub use experiment::{Experiment, Outcome, Promotion, measure};
-pub use family::{Family, FamilyCharacteristics, FamilyOutcome};
 pub use fixed_horizon::fixed_horizon_intervals;
 pub use latency::{BucketKind, LatencyScenario};
 pub use looks::Looks;
-pub use measured::{Characteristics, Share, geometric_mean, median};
+pub use measured::{Characteristics, Share, median};
 pub use method::Method;
 pub use noise::{NoiseLaw, RateProcess};
-pub use rows::{Line, Row, Target};
 pub use scenario::{
     HistoryWindow, INTERVALS_PER_HOUR, Rollout, Scenario, ScenarioDescription, StageDescription,
+};
+pub use tables::{Line, Row, Target, Unit};
+pub use trial::{
+    Ends, HistoryDescription, Judged, Outcome as TrialOutcome, PodSpread, RampStage, Trial,
 };

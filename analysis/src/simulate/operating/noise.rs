@@ -176,7 +176,7 @@ fn beta(random: &mut Random, mean: f64, variation: f64) -> f64 {
 ///
 /// Source: G. Marsaglia and W. W. Tsang, "A simple method for generating gamma variables", ACM
 /// Transactions on Mathematical Software 26 (2000), 363-372; below a shape of 1 their section 6.
-fn gamma(random: &mut Random, shape: f64) -> f64 {
+pub(super) fn gamma(random: &mut Random, shape: f64) -> f64 {
     if shape < 1.0 {
         let power = libm::pow(random.uniform(), 1.0 / shape);
         return gamma(random, shape + 1.0) * power;

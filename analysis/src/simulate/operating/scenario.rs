@@ -6,7 +6,8 @@ use super::super::random::{Random, RandomKey};
 use super::super::sample::binomial;
 use super::error::{OperatingError, within};
 use super::noise::{NoiseLaw, RateProcess};
-use crate::sequential::{IntervalCounts, NoiseHistory};
+use crate::proof::PastNoise;
+use crate::sequential::IntervalCounts;
 use crate::series::ArmCount;
 
 /// Intervals of 30 seconds in an hour.
@@ -87,9 +88,11 @@ pub struct Scenario {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rollout {
     /// What was measured before it. Nothing where there is no history, or no event in it.
-    pub history: Option<NoiseHistory>,
+    pub history: Option<PastNoise>,
     /// What happened in it.
     pub intervals: Vec<IntervalCounts>,
+    /// How many of the intervals each of its stages has.
+    pub stages: Vec<usize>,
 }
 
 impl Scenario {
@@ -158,12 +161,6 @@ impl Scenario {
         self.canary_requests.len()
     }
 
-    /// Intervals before the last stage.
-    pub fn last_stage_start(&self) -> usize {
-        let last = self.description.stages.last();
-        self.intervals() - last.map_or(0, |stage| stage.intervals)
-    }
-
     /// Returns a replicate: the same one for the same seed, scenario and index.
     pub fn rollout(&self, seed: u64, index: u64) -> Rollout {
         let label = self.to_string();
@@ -173,11 +170,16 @@ impl Scenario {
             let canary = split(description.requests_per_interval, window.share).ok()?;
             let requests = std::iter::repeat_n(canary, window.intervals);
             let intervals = self.counts(seed, &label, index, window.noise, requests, |_| 1.0);
-            NoiseHistory::measure(&intervals)
+            PastNoise::measure(&intervals)
         });
         Rollout {
             history,
             intervals: self.counts_of_rollout(seed, index, &label),
+            stages: description
+                .stages
+                .iter()
+                .map(|stage| stage.intervals)
+                .collect(),
         }
     }
 

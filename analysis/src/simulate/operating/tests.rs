@@ -78,7 +78,7 @@ fn a_canary_on_the_margin_is_not_promoted_and_a_good_one_is() {
         };
         let scenario = Scenario::new(description).unwrap();
         let looks = Looks::EVERY_INTERVAL;
-        let promotion = Promotion::OnlyWithin(2.0);
+        let promotion = Promotion::Within(2.0);
         let experiment =
             Experiment::new(scenario, 1.0, Method::Sequential, looks, promotion).unwrap();
         measure(&OneThread, &experiment, 200, 1)
@@ -119,34 +119,6 @@ fn polling_less_often_changes_when_and_not_whether() {
     }
 }
 
-/// Twenty checks share one budget of 1 %; polled Wilson intervals have none. Two standard errors of 1 %
-/// in 60 rollouts are 2.6 %.
-#[test]
-fn twenty_checks_roll_back_no_more_than_one_and_still_find_the_bad_one() {
-    let good = Scenario::new(ScenarioDescription {
-        noise: NoiseLaw::BetaBinomial { variation: 0.5 },
-        ..ScenarioDescription::constant(1e-3, 0.1, 30_000, 60)
-    })
-    .unwrap();
-    let bad = Scenario::new(ScenarioDescription {
-        effect: 5.0,
-        ..good.description().clone()
-    })
-    .unwrap();
-    let all_good = Family::new(good.clone(), good.clone(), 20, 1.0).unwrap();
-    let measured = all_good.measure(&OneThread, 60, 1);
-    assert!(measured.rolled_back.rate() <= 0.036, "{measured:?}");
-    assert!(measured.rolled_back_by_wilson.rate() >= 0.5, "{measured:?}");
-    let one_bad = Family::new(good, bad, 20, 1.0).unwrap();
-    let measured = one_bad.measure(&OneThread, 60, 1);
-    assert!(measured.rolled_back.rate() >= 0.99, "{measured:?}");
-    let (together, alone) = (measured.median.unwrap(), measured.median_alone.unwrap());
-    assert!(
-        alone <= together && together <= 2.0 * alone + 2.0,
-        "{measured:?}"
-    );
-}
-
 /// Three standard errors of 1 % in 100 rollouts are 3 %.
 #[test]
 fn latency_on_its_limit_is_kept_and_three_times_it_is_found() {
@@ -163,27 +135,4 @@ fn latency_on_its_limit_is_kept_and_three_times_it_is_found() {
     }
     assert!(LatencyScenario::new(0.5, 60, 0.3, 1.0, 1.0, BucketKind::Classic).is_err());
     assert!(LatencyScenario::new(f64::NAN, 60, 0.3, 1.0, 1.2, BucketKind::Classic).is_err());
-}
-
-/// Three standard errors: 3 % of 1 %, 6.5 % of 5 %, both in 100 rollouts.
-#[test]
-fn an_absolute_limit_is_neither_broken_nor_kept_by_a_canary_on_it() {
-    let measured = |effect: f64| {
-        let description = ScenarioDescription {
-            effect,
-            ..ScenarioDescription::constant(1e-3, 0.5, 6000, 120)
-        };
-        let scenario = Scenario::new(description).unwrap();
-        let experiment = AbsoluteExperiment::new(scenario, 1e-3).unwrap();
-        experiment.measure(&OneThread, 100, 1)
-    };
-    let (rolled_back, promoted, _) = measured(1.0);
-    assert!(rolled_back.rate() <= 0.04, "{rolled_back:?}");
-    assert!(promoted.rate() <= 0.115, "{promoted:?}");
-    let (rolled_back, promoted, median) = measured(5.0);
-    assert!(rolled_back.rate() >= 0.99, "{rolled_back:?}");
-    assert!(promoted.rate() <= 0.0, "{promoted:?}");
-    assert!(median.unwrap() <= 20.0, "{median:?}");
-    let (_, promoted, _) = measured(0.1);
-    assert!(promoted.rate() >= 0.99, "{promoted:?}");
 }

@@ -32,7 +32,7 @@ Examples:
   serinus simulate --method sequential,wilson,kayenta,gate --noise beta:0.5 --history 4h
   serinus simulate --base-rate 1e-4 --requests-per-interval 1500 --effect 1,5,10
   serinus simulate --share 0.01,0.05,0.25,0.5 --effect 3 --onset 360
-  serinus simulate --row slow-drift --replicates 1000
+  serinus simulate --row false-rollbacks --replicates 1000
   serinus simulate --table --output json
 
 The same seed gives the same answer on any number of threads.
@@ -120,6 +120,9 @@ pub(in crate::cli) struct Arguments {
     /// Put the table into this document too, between its marks
     #[arg(long, value_name = "FILE", requires = "table")]
     pub(super) write: Option<PathBuf>,
+    /// The commit that the document names
+    #[arg(long, value_name = "COMMIT", requires = "write")]
+    pub(super) commit: Option<String>,
     /// How to write the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub(super) output: super::super::output::Format,

@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
-use serinus_analysis::simulate::operating::{Line, Row};
+use serinus_analysis::simulate::operating::{Line, Row, Target, Unit};
+use tokio::time::Instant;
 
 use super::super::output::{self, Format};
 use super::super::{FAILED, Failure};
 use super::arguments::Arguments;
 use super::threads::{Counted, Threads};
+use crate::clock::{Clock as _, SystemClock};
 use crate::terminal;
 
 /// Between these lines of the document the table is written.
@@ -22,6 +25,8 @@ const END: &str = "<!-- end -->";
 #[derive(Debug, Serialize)]
 struct Measured {
     row: &'static str,
+    #[serde(skip)]
+    title: &'static str,
     #[serde(flatten)]
     line: Line,
     is_met: Option<bool>,
@@ -40,6 +45,7 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
         let _ = row.measure(&counted, arguments.replicates, arguments.seed);
     }
     threads.expect(counted.count());
+    let begun = Instant::now();
     let mut measured = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let (number, rows) = (index + 1, rows.len());
@@ -48,6 +54,7 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
             let is_met = line.is_met();
             measured.push(Measured {
                 row: row.name(),
+                title: row.title(),
                 line,
                 is_met,
             });
@@ -60,7 +67,15 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
         Format::Text => output::line(&text(&measured, terminal::columns())),
     }
     if let Some(path) = &arguments.write {
-        write(path, &markdown(&measured, arguments))?;
+        let making = Making {
+            date: SystemClock
+                .now()
+                .date()
+                .map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string()),
+            commit: arguments.commit.clone(),
+            elapsed: begun.elapsed(),
+        };
+        write(path, &markdown(&measured, arguments, &making))?;
     }
     let is_missed = measured.iter().any(|line| line.is_met == Some(false));
     Ok(if is_missed { FAILED } else { 0 })
@@ -72,24 +87,62 @@ fn text(measured: &[Measured], columns: u16) -> String {
         .load_style(UTF8_HORIZONTAL_ONLY)
         .set_width(columns)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["row", "quantity", "target", "measured", "", "behind it"]);
+        .set_header(HEADERS);
     for one in measured {
-        table.add_row([
-            one.row.to_owned(),
-            one.line.quantity.clone(),
-            one.line.target.to_string(),
-            number(&one.line),
-            judged(&one.line),
-            one.line.detail.clone(),
-        ]);
+        let mut row = vec![one.row.to_owned()];
+        row.extend(columns_of(&one.line));
+        table.add_row(row);
     }
     table.to_string()
 }
 
-/// The table as Markdown, with the command that makes each row.
-fn markdown(measured: &[Measured], arguments: &Arguments) -> String {
+const HEADERS: [&str; 7] = [
+    "row",
+    "quantity",
+    "version 1",
+    "target",
+    "measured",
+    "",
+    "behind it",
+];
+
+/// All but the row.
+fn columns_of(line: &Line) -> [String; 6] {
+    [
+        line.quantity.clone(),
+        line.before.map(rounded).unwrap_or_default(),
+        target(line),
+        number(line),
+        judged(line),
+        line.detail.clone(),
+    ]
+}
+
+/// When, from what, and for how long the tables were made.
+struct Making {
+    date: String,
+    commit: Option<String>,
+    elapsed: Duration,
+}
+
+/// The tables as Markdown, with the command that makes each.
+fn markdown(measured: &[Measured], arguments: &Arguments, making: &Making) -> String {
     let (replicates, seed) = (arguments.replicates, arguments.seed);
-    let mut lines = Vec::new();
+    let judged = measured.iter().filter_map(|one| one.is_met);
+    let (missed, all) = judged.fold((0, 0), |(missed, all), is_met| {
+        (missed + usize::from(!is_met), all + 1)
+    });
+    let commit = making.commit.as_ref();
+    let commit = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
+    let minutes = making.elapsed.as_secs_f64() / 60.0;
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "Written on {}{commit}: {replicates} rollouts a cell, seed {seed}, in {minutes:.1} minutes. \
+             {missed} of {all} numbers are missed.",
+            making.date
+        ),
+    ];
     let mut row = "";
     for one in measured {
         if one.row != row {
@@ -98,31 +151,56 @@ fn markdown(measured: &[Measured], arguments: &Arguments) -> String {
                 String::new(),
                 format!("### {row}"),
                 String::new(),
+                format!("{}.", one.title),
+                String::new(),
                 format!("`serinus simulate --row {row} --replicates {replicates} --seed {seed}`"),
                 String::new(),
-                "| quantity | target | measured | | behind it |".to_owned(),
-                "|---|---|---|---|---|".to_owned(),
+                "| quantity | version 1 | target | measured | | behind it |".to_owned(),
+                "|---|---|---|---|---|---|".to_owned(),
             ]);
         }
-        lines.push(format!(
-            "| {} | {} | {} | {} | {} |",
-            one.line.quantity,
-            one.line.target,
-            number(&one.line),
-            judged(&one.line),
-            one.line.detail
-        ));
+        lines.push(format!("| {} |", columns_of(&one.line).join(" | ")));
     }
     lines.push(String::new());
     lines.join("\n")
 }
 
-fn number(line: &Line) -> String {
-    match (line.measured, line.standard_error) {
-        (None, _) => "not reached".to_owned(),
-        (Some(value), Some(error)) => format!("{value:.4} ± {error:.4}"),
-        (Some(value), None) => format!("{value:.2}"),
+fn target(line: &Line) -> String {
+    match line.target {
+        Target::Near { value, .. } => rounded(value),
+        Target::AtMost(most) if line.unit != Unit::Fraction => {
+            format!("at most {}", rounded(most))
+        }
+        Target::AtMost(_) | Target::Report => line.target.to_string(),
     }
+}
+
+fn number(line: &Line) -> String {
+    let Some(value) = line.measured else {
+        return "not reached".to_owned();
+    };
+    let error = line.standard_error;
+    match line.unit {
+        Unit::Fraction => {
+            let error = error.map_or_else(String::new, |error| format!(" ± {error:.4}"));
+            format!("{value:.4}{error}")
+        }
+        Unit::Percent | Unit::Minutes | Unit::Intervals => {
+            let error = error.map_or_else(String::new, |error| format!(" ± {}", rounded(error)));
+            let unit = match line.unit {
+                Unit::Percent => "%",
+                Unit::Minutes => "min",
+                Unit::Intervals | Unit::Fraction => "intervals",
+            };
+            format!("{}{error} {unit}", rounded(value))
+        }
+    }
+}
+
+/// With one digit, which a whole number has not.
+fn rounded(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 fn judged(line: &Line) -> String {
@@ -130,7 +208,8 @@ fn judged(line: &Line) -> String {
         (None, _) => String::new(),
         (Some(true), _) => "met".to_owned(),
         (Some(false), None) => "MISSED".to_owned(),
-        (Some(false), Some(by)) => format!("MISSED by {by:.4}"),
+        (Some(false), Some(by)) if line.unit == Unit::Fraction => format!("MISSED by {by:.4}"),
+        (Some(false), Some(by)) => format!("MISSED by {}", rounded(by)),
     }
 }
 
@@ -156,8 +235,6 @@ fn between_marks(document: &str, table: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serinus_analysis::simulate::operating::Target;
-
     use super::*;
 
     #[test]
@@ -189,6 +266,8 @@ mod tests {
     fn a_missed_target_is_loud() {
         let line = |measured, target| Line {
             quantity: "x".to_owned(),
+            unit: Unit::Fraction,
+            before: None,
             measured,
             standard_error: None,
             target,

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_changes_nothing() {
-        for row in [Row::Crash, Row::Latency] {
+        for row in [Row::HiddenFaults, Row::PodsFaults, Row::Latency] {
             let alone = row.measure(&OneThread, 6, 5).unwrap();
             for count in [1, 2, 5] {
                 assert_eq!(

@@ -1,0 +1,376 @@
+//! One check of one rollout, judged through its stages by the code that judges real ones.
+
+use std::sync::Arc;
+
+use super::laws::{Drawn, Fault, Fleet, FleetDescription, STEP_SECONDS};
+use crate::proof::{
+    Counted, FEWEST_INTERVALS, Input, Interval, Kept, Line, Member, PastNoise, PodPlace,
+    PodSquares, Pods, Promotion, Rollout, Settings, Stream, VETO,
+};
+use crate::sequential::{AbsoluteLimit, CountLaw, ErrorRate, IntervalCounts, RelativeLimit, Side};
+use crate::series::ArmCount;
+
+/// Intervals of the hour before a rollout.
+const HOUR: usize = 120;
+/// What a promotion must show: `baseline * 2 + 0.1 %`.
+const KEPT_RATIO: f64 = 2.0;
+const KEPT_OFFSET: f64 = 0.001;
+
+/// A stage of a ramp.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RampStage {
+    /// The canary's part of the requests.
+    pub share: f64,
+    /// Intervals before it may be passed.
+    pub least: usize,
+    /// Intervals after which it ends: its longest time.
+    pub most: usize,
+    /// Intervals that it is held for in place of that; 0 where it is not.
+    pub held: usize,
+}
+
+/// What ends a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// The clock, whatever was shown.
+    ByTheClock,
+    /// What was shown; a stage that shows nothing is held for good.
+    WhenShown,
+    /// What was shown; at its longest time the clock, unless something is visible.
+    WhenShownOrUnsuspected,
+}
+
+/// The check.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Judged {
+    /// `error_rate < baseline * ratio`.
+    Relative(f64),
+    /// `error_rate < limit`.
+    Absolute(f64),
+}
+
+/// What is read of pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodSpread {
+    /// They are not told apart.
+    None,
+    /// The hour before is drawn, and nothing is made of it: the same rollouts as with it.
+    Off,
+    /// What they differ by widens the noise.
+    On,
+}
+
+/// A rollout of one check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// How its failures come.
+    pub fleet: FleetDescription,
+    /// The check.
+    pub judged: Judged,
+    /// Its stages.
+    pub ramp: Vec<RampStage>,
+    /// What ends them.
+    pub ends: Ends,
+    /// Intervals in which the canary's processes are young.
+    pub warm_up: usize,
+    /// What is read of pods.
+    pub pods: PodSpread,
+    /// What was measured before, if anything was.
+    pub history: Option<HistoryDescription>,
+}
+
+/// What was measured before a rollout: one pod of the control against the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistoryDescription {
+    /// Its intervals.
+    pub intervals: usize,
+    /// The control's pods.
+    pub pods: usize,
+    /// The length of an incident of the pod that plays the canary, with twenty times the failures; 0 for none.
+    pub incident: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Intervals until it was rolled back.
+    pub rolled_back_at: Option<usize>,
+    /// Intervals until its last stage was passed.
+    pub completed_at: Option<usize>,
+    /// The stage that it came to, from 0.
+    pub stage: usize,
+}
+
+impl Trial {
+    /// The replicate with this index; nothing where a number is none that may be judged.
+    pub fn replicate(&self, seed: u64, index: u64) -> Option<Outcome> {
+        let mut fleet = Fleet::new(self.fleet, seed, index);
+        let past = self
+            .history
+            .and_then(|history| self.past(history, seed, index));
+        let line = self.line()?;
+        let settings = Settings {
+            line,
+            interval_seconds: self.interval_seconds(),
+            counted: Counted::Events,
+            past: past.map(Arc::new),
+        };
+        let mut names = Names::default();
+        let pods = self.pods_before(&mut fleet, &mut names);
+        let planned = self.ramp.iter().map(|stage| stage.most).collect();
+        let member = Member::new(Stream::new(settings, 1), 1.0, pods);
+        let mut rollout = Rollout::new(planned, vec![member]);
+        rollout.ask(|_| true);
+        let kept = self.kept()?;
+        let mut walk = Walk {
+            trial: self,
+            fleet,
+            names,
+            rollout,
+            intervals: 0,
+        };
+        let mut outcome = Outcome {
+            rolled_back_at: None,
+            completed_at: None,
+            stage: 0,
+        };
+        for (place, stage) in self.ramp.iter().enumerate() {
+            outcome.stage = place;
+            if place > 0 {
+                walk.rollout.begin_stage();
+            }
+            match walk.stage(stage, Promotion::new(kept)) {
+                Ended::RolledBack => {
+                    outcome.rolled_back_at = Some(walk.intervals);
+                    return Some(outcome);
+                }
+                Ended::Held => return Some(outcome),
+                Ended::Passed => {}
+            }
+        }
+        outcome.completed_at = Some(walk.intervals);
+        Some(outcome)
+    }
+
+    fn interval_seconds(&self) -> f64 {
+        STEP_SECONDS * self.fleet.steps as f64
+    }
+
+    fn line(&self) -> Option<Line> {
+        let line = match self.judged {
+            Judged::Relative(ratio) => {
+                Line::Relative(RelativeLimit::new(ratio, 0.0, Side::Above).ok()?)
+            }
+            Judged::Absolute(limit) => Line::Absolute {
+                limit: AbsoluteLimit::new(limit, Side::Above, CountLaw::Bernoulli).ok()?,
+                has_control: true,
+            },
+        };
+        Some(line)
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        let kept = match self.judged {
+            Judged::Relative(_) => {
+                Kept::Relative(RelativeLimit::new(KEPT_RATIO, KEPT_OFFSET, Side::Below).ok()?)
+            }
+            Judged::Absolute(limit) => {
+                Kept::Absolute(AbsoluteLimit::new(limit, Side::Below, CountLaw::Bernoulli).ok()?)
+            }
+        };
+        Some(kept)
+    }
+
+    /// The noise of the history, whose rollouts have no fault and random numbers of their own.
+    fn past(&self, history: HistoryDescription, seed: u64, index: u64) -> Option<PastNoise> {
+        /// How many times the failures in an incident.
+        const INCIDENT: f64 = 20.0;
+        let begins = history.intervals / 3;
+        let description = FleetDescription {
+            fault: Fault::Within(begins, begins + history.incident, INCIDENT),
+            ..self.fleet
+        };
+        // The label of a rollout's random numbers is its description: another seed keeps them apart.
+        let mut fleet = Fleet::new(description, !seed, index);
+        let share = 1.0 / history.pods.max(1) as f64;
+        let rows: Vec<IntervalCounts> = (0..history.intervals)
+            .map(|_| fleet.next(share).counts)
+            .collect();
+        PastNoise::measure(&rows)
+    }
+
+    fn pods_before(&self, fleet: &mut Fleet, names: &mut Names) -> Option<Pods> {
+        if self.pods == PodSpread::None {
+            return None;
+        }
+        let mut pods = Pods::new(1.0);
+        for _ in 0..HOUR {
+            let drawn = fleet.before();
+            let placed = names.place(&mut pods, &drawn);
+            pods.push(&placed);
+        }
+        (self.pods == PodSpread::On).then_some(pods)
+    }
+}
+
+/// Where each of the control's pods is kept, and which life of it.
+#[derive(Debug, Clone, Default)]
+struct Names(Vec<Option<(usize, PodPlace)>>);
+
+impl Names {
+    fn place(&mut self, pods: &mut Pods, drawn: &Drawn) -> Vec<(PodPlace, ArmCount)> {
+        self.0.resize(drawn.control.len(), None);
+        let mut placed = Vec::with_capacity(drawn.control.len());
+        for (pod, (known, (generation, counts))) in
+            self.0.iter_mut().zip(&drawn.control).enumerate()
+        {
+            let is_known = known.is_some_and(|(life, _)| life == *generation);
+            if !is_known {
+                let place = pods.place_of(&format!("control-{pod}-{generation}"));
+                *known = place.map(|place| (*generation, place));
+            }
+            placed.extend(known.map(|(_, place)| (place, *counts)));
+        }
+        placed
+    }
+}
+
+enum Ended {
+    RolledBack,
+    Passed,
+    Held,
+}
+
+struct Walk<'a> {
+    trial: &'a Trial,
+    fleet: Fleet,
+    names: Names,
+    rollout: Rollout,
+    intervals: usize,
+}
+
+impl Walk<'_> {
+    fn stage(&mut self, stage: &RampStage, mut promotion: Promotion) -> Ended {
+        let threshold = ErrorRate::ROLLBACK.log_threshold();
+        let is_shown_ever = self.trial.ends != Ends::ByTheClock;
+        for elapsed in 1..=stage.most.max(stage.held) {
+            let drawn = self.fleet.next(stage.share);
+            let lane = self.lane(&drawn);
+            if self.push(&drawn, lane) >= threshold {
+                return Ended::RolledBack;
+            }
+            if !is_shown_ever {
+                continue;
+            }
+            let Some(member) = self.rollout.members().first() else {
+                return Ended::Held;
+            };
+            member.stream.push_into(&mut promotion, &[lane]);
+            let may_pass = elapsed >= stage.least;
+            if may_pass && is_shown(member, &promotion) {
+                return Ended::Passed;
+            }
+        }
+        let member = self.rollout.members().first();
+        let is_unsuspected = member.is_some_and(|member| !is_suspect(member, &promotion));
+        match self.trial.ends {
+            Ends::ByTheClock => Ended::Passed,
+            Ends::WhenShownOrUnsuspected if is_unsuspected => Ended::Passed,
+            Ends::WhenShown | Ends::WhenShownOrUnsuspected => Ended::Held,
+        }
+    }
+
+    /// What the check sees of an interval.
+    fn lane(&mut self, drawn: &Drawn) -> Interval {
+        self.intervals += 1;
+        if self.intervals > self.trial.warm_up {
+            return Interval::from(drawn.counts);
+        }
+        Interval {
+            counts: IntervalCounts {
+                canary: ArmCount::default(),
+                control: drawn.counts.control,
+            },
+            young: drawn.counts.canary,
+        }
+    }
+
+    fn push(&mut self, drawn: &Drawn, lane: Interval) -> f64 {
+        let members = self.rollout.members_mut();
+        let pods = members.first_mut().and_then(|member| member.pods.as_mut());
+        let placed = pods.map_or_else(Vec::new, |pods| self.names.place(pods, drawn));
+        let squares = |sum: f64, one: &ArmCount| sum + one.exposure * one.exposure;
+        let lanes = [lane];
+        let input = Input {
+            lanes: &lanes,
+            squares: PodSquares {
+                canary: drawn.canary.iter().fold(0.0, squares),
+                control: placed.iter().map(|(_, one)| one).fold(0.0, squares),
+            },
+            control_pods: &placed,
+        };
+        self.rollout.push(&[input])
+    }
+}
+
+fn is_suspect(member: &Member, promotion: &Promotion) -> bool {
+    member
+        .stream
+        .beyond_its_limit(promotion, member.pods.as_ref())
+        >= VETO
+}
+
+pub(super) fn is_shown(member: &Member, promotion: &Promotion) -> bool {
+    promotion.intervals_with_data() >= FEWEST_INTERVALS
+        && member.stream.compliance(promotion) >= ErrorRate::PROMOTION.log_threshold()
+        && !is_suspect(member, promotion)
+}
+
+impl Trial {
+    /// `error_rate < baseline * 1.1` in one stage of 5 % and an hour, which the clock ends.
+    pub fn hour(fleet: FleetDescription) -> Self {
+        Self {
+            fleet,
+            judged: Judged::Relative(1.1),
+            ramp: vec![RampStage {
+                share: 0.05,
+                least: HOUR,
+                most: HOUR,
+                held: 0,
+            }],
+            ends: Ends::ByTheClock,
+            warm_up: 0,
+            pods: PodSpread::None,
+            history: None,
+        }
+    }
+
+    /// One stage of this share and so many intervals.
+    #[must_use]
+    pub fn over(self, share: f64, intervals: usize) -> Self {
+        let stage = RampStage {
+            share,
+            least: intervals,
+            most: intervals,
+            held: 0,
+        };
+        Self {
+            ramp: vec![stage],
+            ..self
+        }
+    }
+
+    /// That is promoted from half of each stage's longest time on, when it is shown to keep its limit.
+    #[must_use]
+    pub fn promoting(self, ends: Ends) -> Self {
+        let half = |stage: &RampStage| RampStage {
+            least: stage.most / 2,
+            ..*stage
+        };
+        Self {
+            ramp: self.ramp.iter().map(half).collect(),
+            ends,
+            ..self
+        }
+    }
+}

@@ -9,7 +9,7 @@ use crate::text;
 
 /// With fewer pods of the control what pods of one version differ by can hardly be seen.
 ///
-/// Source: docs/design/statistics.md, "6. Pods as replicates".
+/// Source: docs/design/counts.md, "8. Pods as replicates".
 const FEWEST_PODS: usize = 3;
 
 /// With fewer events to be expected of the canary a stage that promotes what is undecided passes what it should
@@ -26,7 +26,7 @@ const PASSED: &str = "of versions with 2.2 times the events a stage with 3, 6 an
 
 /// An interval may be this much shorter than the spacing of the samples, which jitters.
 ///
-/// Source: docs/design/statistics.md, "2.1 Grid".
+/// Source: docs/design/counts.md, "1. Grid".
 const LEAST_OF_A_SCRAPE: f64 = 0.99;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;

@@ -19,8 +19,7 @@ use super::evaluated::{
 use super::judged::Judged;
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{
-    ArmReport, CheckReport, EvidenceReport, NoiseSource, Outcome, RatioReport, ReasonCode,
-    WilsonReport,
+    ArmReport, CheckReport, EvidenceReport, Outcome, RatioReport, ReasonCode, WilsonReport,
 };
 use super::strata::{Strata, misled};
 use super::walk::CountsProof;
@@ -215,11 +214,7 @@ impl Look {
             promote: proof.compliance.map(e_value),
             promote_at: e_value(budget.promotion.log_threshold()),
             dispersion: proof.dispersion.map(|noise| noise.value),
-            dispersion_from: Some(if proof.has_past {
-                NoiseSource::History
-            } else {
-                NoiseSource::Assumed
-            }),
+            dispersion_from: Some(proof.noise_from),
         });
         let threshold = budget.promotion.log_threshold();
         let is_kept = proof.has_enough && proof.compliance.is_some_and(|log| log >= threshold);
@@ -235,7 +230,9 @@ impl Look {
         {
             report = suspected(report, check);
         }
-        if let (Outcome::Pass, Some(why)) = (report.outcome, beyond(&strata, check, situation)) {
+        if let (Outcome::Pass, Some(why)) =
+            (report.outcome, beyond(strata.as_ref(), check, situation))
+        {
             report = undecided(report, &why);
         }
         Evaluated {
@@ -248,7 +245,7 @@ impl Look {
 }
 
 /// A stratum that is shown by itself to be beyond what a promotion allows.
-fn beyond(strata: &Option<Strata>, check: &Check, situation: Situation<'_>) -> Option<String> {
+fn beyond(strata: Option<&Strata>, check: &Check, situation: Situation<'_>) -> Option<String> {
     let Limit::AtMost {
         ratio: Some(factor),
         ..
@@ -257,7 +254,7 @@ fn beyond(strata: &Option<Strata>, check: &Check, situation: Situation<'_>) -> O
         return None;
     };
     let confidence = Confidence::new(situation.pipeline.analysis.confidence).ok()?;
-    strata.as_ref()?.beyond(factor, confidence)
+    strata?.beyond(factor, confidence)
 }
 
 /// Not proven, but a canary that shows what this one shows is not promoted.

@@ -1,6 +1,6 @@
 //! A rollout through its stages: what all of its checks prove together, under one error rate that is spent once.
 //!
-//! Source: docs/design/statistics.md, "10. Many checks, all stages".
+//! Source: docs/design/counts.md, "9. Many checks, all stages".
 
 use crate::pipeline::{Check, Exposure, Limit, MetricKind, Pipeline, Stage};
 use crate::proof::{Counted, Kept, Line, Member, Pods, Rollout, Settings, Stream, stream_weights};
@@ -174,7 +174,7 @@ impl Course {
     /// About how many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         let members = self.rollout.members().iter();
-        members.map(|member| member.bytes()).sum()
+        members.map(Member::bytes).sum()
     }
 
     /// A stage begins: those before that have not begun were skipped. What its checks take part in; nothing of a

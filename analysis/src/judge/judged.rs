@@ -42,25 +42,19 @@ impl Judged {
                 *slot = Some(row);
             }
         }
-        let (lanes, dense) = match strata {
-            Some(strata) => {
-                let pairs = strata.on_every_interval(intervals);
-                (
-                    strata.names(),
-                    pairs.into_iter().map(Interval::from).collect(),
-                )
-            }
-            None => {
-                let pairs = on_every_interval(&counts.intervals, intervals).into_iter();
-                let with_young = pairs.zip(&rows).map(|(counts, row)| Interval {
-                    counts,
-                    young: row
-                        .and_then(|row| young.get(row))
-                        .copied()
-                        .unwrap_or_default(),
-                });
-                (vec![String::new()], with_young.collect())
-            }
+        let (lanes, dense) = if let Some(strata) = strata {
+            let pairs = strata.on_every_interval(intervals).into_iter();
+            (strata.names(), pairs.map(Interval::from).collect())
+        } else {
+            let pairs = on_every_interval(&counts.intervals, intervals).into_iter();
+            let with_young = pairs.zip(&rows).map(|(counts, row)| Interval {
+                counts,
+                young: row
+                    .and_then(|row| young.get(row))
+                    .copied()
+                    .unwrap_or_default(),
+            });
+            (vec![String::new()], with_young.collect())
         };
         let named = |apart: &Apart<ArmCount>| apart.names.iter().any(|name| !name.is_empty());
         Self {

@@ -53,7 +53,7 @@ pub fn measure_noise(past: &HistoryData, stage: &Stage) -> MeasuredHistory {
 /// What the control's pods differed by before a rollout, for each metric that a check of the stage compares by the
 /// sequential method on counts. `past` has the control in the control's place.
 ///
-/// Source: docs/design/statistics.md, "6. Pods as replicates".
+/// Source: docs/design/counts.md, "8. Pods as replicates".
 pub fn measure_pods(
     past: &StageData,
     pipeline: &Pipeline,

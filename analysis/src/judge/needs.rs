@@ -208,12 +208,7 @@ impl Outlook {
         needed.is_some_and(|needed| needed <= self.longest_intervals)
     }
 
-    fn to_roll_back(
-        &self,
-        claim: Claim,
-        expected: &IntervalCounts,
-        rate: ErrorRate,
-    ) -> Option<f64> {
+    fn to_roll_back(self, claim: Claim, expected: &IntervalCounts, rate: ErrorRate) -> Option<f64> {
         let growth = growth(claim.limit, Claimed::Broken, self.scale, expected)?;
         let unsurprising = if claim.limit.needs_control() {
             let share = share_of_canary(expected);
@@ -231,7 +226,7 @@ impl Outlook {
         Some(needed as f64)
     }
 
-    fn to_promote(&self, claim: Claim, expected: &IntervalCounts) -> Option<f64> {
+    fn to_promote(self, claim: Claim, expected: &IntervalCounts) -> Option<f64> {
         let growth = growth(claim.limit, Claimed::Kept, self.scale, expected)?;
         let noise = self.expected_noise(claim, expected);
         Some(intervals_to_promote(growth, &noise, self.promotion)? as f64)

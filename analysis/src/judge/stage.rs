@@ -89,14 +89,14 @@ pub fn judge_on(
     let mut warnings = warnings(pipeline, stage, data, &checks);
     let untold = mismatch.filter(|_| decision.code != ReasonCode::SplitMismatch);
     warnings.extend(untold.as_ref().map(split_warning));
-    (told(situation, age, decision, (checks, warnings)), carried)
+    (told(situation, age, &decision, (checks, warnings)), carried)
 }
 
 /// What a stage is answered.
 fn told(
     situation: Situation<'_>,
     age: Age,
-    decision: Decision,
+    decision: &Decision,
     (checks, warnings): (Vec<CheckReport>, Vec<Warning>),
 ) -> StageVerdict {
     let Situation {

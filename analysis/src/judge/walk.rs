@@ -13,6 +13,7 @@ use crate::series::ArmCount;
 
 use super::course::{Course, Role, StreamKey, kept_of};
 use super::judged::{Judged, mixed};
+use super::model::NoiseSource;
 
 /// What the counts of one check prove after the newest interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +31,8 @@ pub(super) struct CountsProof {
     pub(super) dispersion: Option<Dispersion>,
     /// How much pods of the control differ, where that is what it is divided by, and how many there are.
     pub(super) spread: Option<(Spread, usize, Option<String>)>,
-    /// Whether a history says what it began with.
-    pub(super) has_past: bool,
+    /// What says what the noise was when it began.
+    pub(super) noise_from: NoiseSource,
     /// Whether the newest interval belongs to the environment.
     pub(super) is_of_the_environment: bool,
     /// Its part of the rollout's error rate; 0 of one that may not roll back.
@@ -95,8 +96,8 @@ impl MadeOf {
         (judged, of_stage): (&[Option<&Judged>], &[OfStage<'_>]),
         intervals: usize,
     ) -> Self {
-        let shape = |one: &Option<&Judged>| {
-            let one = (*one)?;
+        let shape = |one: Option<&Judged>| {
+            let one = one?;
             Some((one.lanes.clone(), one.has_strata))
         };
         let mut counts = 0_u64;
@@ -110,7 +111,7 @@ impl MadeOf {
         }
         Self {
             history: history.clone(),
-            judged: judged.iter().map(shape).collect(),
+            judged: judged.iter().copied().map(shape).collect(),
             counts,
         }
     }
@@ -469,7 +470,10 @@ impl WalkedCheck {
             is_suspect,
             dispersion: first.and_then(|member| member.stream.dispersion(member.pods.as_ref())),
             spread,
-            has_past: first.is_some_and(|member| member.stream.settings().past.is_some()),
+            noise_from: match first.and_then(|member| member.stream.settings().past.as_ref()) {
+                Some(_) => NoiseSource::History,
+                None => NoiseSource::Assumed,
+            },
             is_of_the_environment: members().any(|member| member.stream.is_of_the_environment()),
             weight: if self.may_roll_back { weight } else { 0.0 },
             violation: self.last,

@@ -1,7 +1,7 @@
 //! New processes are slow and fail more at first: what they do is not judged. The process is left out, never an
 //! interval: all others keep counting.
 //!
-//! Source: docs/design/statistics.md, "2.10 Young processes".
+//! Source: docs/design/counts.md, "2. Young processes".
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(super) fn warm_up_seconds(check: &Check, stage: &Stage, settings: &AnalysisS
     said.or(settings.warm_up_seconds).map_or_else(
         || {
             let share = STAGE_SHARE * stage.duration_minutes * SECONDS_PER_MINUTE;
-            share.max(LEAST_SECONDS).min(MOST_SECONDS)
+            share.clamp(LEAST_SECONDS, MOST_SECONDS)
         },
         f64::from,
     )

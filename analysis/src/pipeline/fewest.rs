@@ -10,7 +10,7 @@ use super::model::{Check, Method, MetricKind, OnInconclusive, Stage};
 /// "3.4 Mann-Whitney as Kayenta does it".
 const FEWEST_KAYENTA_POINTS: usize = 5;
 
-/// In fewer intervals a stage shows little. Source: docs/design/statistics.md, "2.1 Grid".
+/// In fewer intervals a stage shows little. Source: docs/design/counts.md, "1. Grid".
 const FEW_INTERVALS: usize = 10;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;

@@ -174,7 +174,7 @@ pub(crate) fn is_worth_a_failure(method: Method, measured: &Metric, limit: Limit
 }
 
 /// What the limit of a promotion is wider by, beside its ratio: of shares of bad requests, decided by
-/// evidence. Source: docs/design/statistics.md, "4.7 Compliance".
+/// evidence. Source: docs/design/counts.md, "6. Compliance and veto".
 fn promote_offset(method: Method, measured: &Metric, settings: &AnalysisSettings) -> f64 {
     match (&measured.kind, measured.better, method) {
         (MetricKind::Proportion { .. }, Better::Lower, Method::Sequential) => {

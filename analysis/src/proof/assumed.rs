@@ -16,7 +16,7 @@ const NATS_PER_SECOND: f64 = 0.1;
 ///
 /// It does not follow from the stage's length: the grid says how fast a change of the noise is believed.
 ///
-/// Source: docs/design/statistics.md, "2.1 Grid".
+/// Source: docs/design/counts.md, "1. Grid".
 ///
 /// ```
 /// use serinus_analysis::proof::default_interval_seconds;
@@ -47,7 +47,7 @@ pub enum Counted {
 /// Returns the coefficient of variation of the noise of one population that is assumed in an interval:
 /// 60 % in 30 s, less in longer ones, at least 30 %; of traffic 20 %.
 ///
-/// Source: docs/design/statistics.md, "4.1 Increments and their cap".
+/// Source: docs/design/counts.md, "3. Increments and their cap".
 pub fn assumed_variation(counted: Counted, interval_seconds: f64) -> f64 {
     match counted {
         Counted::Traffic => 0.2,

@@ -21,7 +21,7 @@ impl Environment {
     /// Adds an interval, and says whether the control is visibly beyond the limit: in it, or in the newest
     /// eight together.
     ///
-    /// Source: docs/design/statistics.md, "5. Absolute limits and the environment".
+    /// Source: docs/design/counts.md, "7. Absolute limits and the environment".
     pub(super) fn push(&mut self, limit: &AbsoluteLimit, control: ArmCount) -> bool {
         if let Some(slot) = self.newest.get_mut(self.place) {
             *slot = control;
@@ -36,7 +36,7 @@ impl Environment {
 /// Whether counts in which both populations break an absolute limit show for sure that the canary fails more
 /// than 1.25 times as often as the control: the exact tail of the binomial law of its events, given all.
 ///
-/// Source: docs/design/statistics.md, "5. Absolute limits and the environment".
+/// Source: docs/design/counts.md, "7. Absolute limits and the environment".
 ///
 /// ```
 /// use serinus_analysis::proof::is_beyond_a_broken_control;

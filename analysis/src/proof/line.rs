@@ -17,7 +17,7 @@ const BELOW_EFFECTS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 pub(super) const MOST_EFFECTS: usize = 9;
 
 /// What a canary may be of its control where both break an absolute limit, and 1 over it where more is
-/// better. Source: docs/design/statistics.md, "5. Absolute limits and the environment".
+/// better. Source: docs/design/counts.md, "7. Absolute limits and the environment".
 pub(crate) const BESIDE_A_BROKEN_CONTROL: f64 = 1.25;
 const BESIDE_A_BROKEN_CONTROL_FROM_BELOW: f64 = 0.8;
 

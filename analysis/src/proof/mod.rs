@@ -16,7 +16,7 @@
 //! `ln(1 / alpha + 1)`: every cut, every dispersion of at least 1, every deflation only lowers `E <= 1 + M`,
 //! where `M` is the exact mixture. What is measured by simulation only: noise within one population.
 //!
-//! Source: docs/design/statistics.md, "4. Counts".
+//! Source: docs/design/counts.md, "The method of counts".
 
 mod assumed;
 mod dispersion;

@@ -86,7 +86,7 @@ impl PastNoise {
     /// largest fifth of the squares counts as the next smaller, so that one incident in the window does not
     /// blind.
     ///
-    /// Source: docs/design/statistics.md, "13. History"; W. J. Dixon, "Simplified estimation from censored
+    /// Source: docs/design/counts.md, "11. History"; W. J. Dixon, "Simplified estimation from censored
     /// normal samples", Annals of Mathematical Statistics 31 (1960), for the winsorised mean.
     pub fn measure(intervals: &[IntervalCounts]) -> Option<Self> {
         let of_both = |counts: &IntervalCounts| {
@@ -104,7 +104,7 @@ impl PastNoise {
             };
             (block, n * m / (n + m))
         };
-        Self::of(intervals.iter().map(of_both).collect())
+        Self::of(&intervals.iter().map(of_both).collect::<Vec<_>>())
     }
 
     /// The same for a check with an absolute limit: the group that plays the canary alone.
@@ -122,17 +122,17 @@ impl PastNoise {
             };
             (block, exposure)
         };
-        Self::of(intervals.iter().map(alone).collect())
+        Self::of(&intervals.iter().map(alone).collect::<Vec<_>>())
     }
 
-    fn of(intervals: Vec<(Block, f64)>) -> Option<Self> {
+    fn of(intervals: &[(Block, f64)]) -> Option<Self> {
         let blocks: Vec<Block> = intervals.iter().map(|(block, _)| *block).collect();
         let mut lengths: Vec<(usize, Vec<Block>, f64)> = Vec::new();
         for length in BLOCK_LENGTHS {
             let nothing = Block::default();
             let real: Vec<Block> = blocks
                 .chunks_exact(length)
-                .map(|chunk| chunk.iter().fold(nothing, |sum, one| sum.and(one)))
+                .map(|chunk| chunk.iter().fold(nothing, Block::and))
                 .filter(|block| block.weight > 0.0)
                 .collect();
             let weight: f64 = real.iter().map(|block| block.weight).sum();

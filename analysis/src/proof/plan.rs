@@ -1,6 +1,6 @@
 //! How long it takes to decide, and what a stage can see.
 //!
-//! Source: docs/design/statistics.md, "12. Planning"; the constants were found by simulation: planned medians
+//! Source: docs/design/counts.md, "10. Planning"; the constants were found by simulation: planned medians
 //! are within a quarter of simulated ones.
 
 use super::assumed::{Counted, assumed_variation, cap, excess_of};

@@ -3,7 +3,7 @@
 //! A canary is one to ten pods, and the pod is what was drawn. More requests of the same pod do not make its
 //! effect more certain.
 //!
-//! Source: docs/design/statistics.md, "6. Pods as replicates".
+//! Source: docs/design/counts.md, "8. Pods as replicates".
 
 use std::collections::BTreeMap;
 

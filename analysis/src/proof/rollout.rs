@@ -72,7 +72,7 @@ pub struct Input<'a> {
 /// 1.
 ///
 /// Source: V. Vovk and R. Wang, "E-values: calibration, combination and applications", Annals of Statistics 49
-/// (2021), proposition 3.1; docs/design/statistics.md, "10. Many checks".
+/// (2021), proposition 3.1; docs/design/counts.md, "9. Many checks, all stages".
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rollout {
     schedule: Schedule,

@@ -3,7 +3,7 @@
 //! A fault may begin at any time. Evidence that counts everything since the beginning is blinded by the good
 //! hours before; so it begins anew again and again, and what counts is the weighted mean.
 //!
-//! Source: docs/design/statistics.md, "4.5 Starts over a rollout".
+//! Source: docs/design/counts.md, "5. Starts over a rollout".
 
 /// Intervals between two starts within a stage.
 const STEP: usize = 8;
@@ -106,15 +106,13 @@ impl Schedule {
         let planned = self.planned.get(stage).copied();
         let mut ends_at = None;
         match planned {
-            Some(planned) if elapsed >= planned => {
-                if (elapsed - planned).is_multiple_of(STEP) {
-                    self.beyond += 1;
-                    let place = f64::from(self.beyond);
-                    weight += WEIGHT_BEYOND_THE_PLAN / (place * (place + 1.0));
-                    ends_at = life_of(elapsed);
-                }
+            Some(planned) if elapsed >= planned && (elapsed - planned).is_multiple_of(STEP) => {
+                self.beyond += 1;
+                let place = f64::from(self.beyond);
+                weight += WEIGHT_BEYOND_THE_PLAN / (place * (place + 1.0));
+                ends_at = life_of(elapsed);
             }
-            Some(_) if elapsed > 0 && elapsed.is_multiple_of(STEP) => {
+            Some(planned) if elapsed > 0 && elapsed < planned && elapsed.is_multiple_of(STEP) => {
                 weight += self.within;
                 ends_at = life_of(elapsed);
             }

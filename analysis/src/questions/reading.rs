@@ -18,6 +18,9 @@ const NATIVE_LEFT_OUT: &str = "native histograms among the answers were left out
 const SAMPLES_LEFT_OUT: &str = "plain samples among the answers were left out: native: true reads \
      native histograms only";
 
+/// Series, and about how much those of each of several texts grew.
+type Taken<'a> = (Vec<Cow<'a, Series>>, Vec<Option<f64>>);
+
 /// Where the series of one text and population are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
@@ -113,7 +116,7 @@ impl Reading {
         &self,
         sources: &[Source],
         answers: &'a [Answered],
-    ) -> Result<(Vec<Cow<'a, Series>>, Vec<Option<f64>>), DataFault> {
+    ) -> Result<Taken<'a>, DataFault> {
         let is_ours = |one: &Series| is_native(one) == self.is_native;
         if let [source] = sources {
             return Ok((source.take(answers, is_ours)?, Vec::new()));

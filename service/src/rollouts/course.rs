@@ -3,7 +3,7 @@
 //! When a stage has ended, what was measured in it until the next one began is kept in the store once, so that every
 //! process, and whoever computes a decision again, judges the later stages with the same data.
 //!
-//! Source: docs/design/statistics.md, "10. Many checks, all stages".
+//! Source: docs/design/counts.md, "9. Many checks, all stages".
 
 use std::sync::Arc;
 

@@ -48,6 +48,15 @@ fn failed(
     }
 }
 
+/// What the judgement before has left for the next one.
+fn carried_by(live: &Live, present: &Present, stages: &Stages) -> Option<Carried> {
+    let Stages::After(before) = stages else {
+        return None;
+    };
+    let kept = live.carried.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.as_ref()?.of(present.document.current(), before)
+}
+
 /// The judgement that an analysis is.
 fn judgement_of(
     input: &AnalysisInput<'_>,
@@ -198,7 +207,7 @@ impl Rollouts {
             end_ms: looked_at.end.map(UnixMillis::get),
             source: present.document.source.as_deref(),
             purpose: looked_at.purpose,
-            carried: self.carried_by(live, &present, &stages),
+            carried: carried_by(live, &present, &stages),
             stages,
         };
         let analysis = self.analyse(&input).await;
@@ -220,15 +229,6 @@ impl Rollouts {
             .evaluation_lag(behind(&live.pipeline, &judgement));
         self.take_in(live, judgement, inputs).await?;
         Ok(has_failed)
-    }
-
-    /// What the judgement before has left for this one.
-    fn carried_by(&self, live: &Live, present: &Present, stages: &Stages) -> Option<Carried> {
-        let Stages::After(before) = stages else {
-            return None;
-        };
-        let kept = live.carried.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref()?.of(present.document.current(), before)
     }
 
     /// Keeps what this judgement leaves for the next.

@@ -63,23 +63,20 @@ pub(crate) fn settings(options: &Value) -> Settings {
     let number = |key: &str| options[key].as_f64();
     let is_higher = flag("higher").unwrap_or(false);
     let side = if is_higher { Side::Below } else { Side::Above };
-    let line = match number("p0") {
-        Some(limit) => {
-            let law = if flag("poisson").unwrap_or(false) {
-                CountLaw::Poisson
-            } else {
-                CountLaw::Bernoulli
-            };
-            Line::Absolute {
-                limit: AbsoluteLimit::new(limit, Side::Above, law).unwrap(),
-                has_control: flag("has_control").unwrap_or(true),
-            }
+    let line = if let Some(limit) = number("p0") {
+        let law = if flag("poisson").unwrap_or(false) {
+            CountLaw::Poisson
+        } else {
+            CountLaw::Bernoulli
+        };
+        Line::Absolute {
+            limit: AbsoluteLimit::new(limit, Side::Above, law).unwrap(),
+            has_control: flag("has_control").unwrap_or(true),
         }
-        None => {
-            let offset = number("delta").unwrap_or(0.0);
-            let offset = if is_higher { -offset } else { offset };
-            Line::Relative(RelativeLimit::new(number("r").unwrap(), offset, side).unwrap())
-        }
+    } else {
+        let offset = number("delta").unwrap_or(0.0);
+        let offset = if is_higher { -offset } else { offset };
+        Line::Relative(RelativeLimit::new(number("r").unwrap(), offset, side).unwrap())
     };
     let past = options
         .get("history")

@@ -88,6 +88,7 @@ fn pods_of(counts: &PairedCounts, intervals: usize) -> Option<Pods> {
         return None;
     }
     let mut pods = Pods::new(1.0);
+    let mut past = Vec::with_capacity(intervals);
     let mut rows = counts.intervals.iter().zip(&apart.rows).peekable();
     for interval in 0..intervals {
         let mut had = Vec::new();
@@ -99,8 +100,9 @@ fn pods_of(counts: &PairedCounts, intervals: usize) -> Option<Pods> {
                 }
             }
         }
-        pods.push(&had);
+        past.push(had);
     }
+    pods.push_past(&past);
     Some(pods)
 }
 

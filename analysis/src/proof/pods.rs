@@ -140,8 +140,27 @@ impl Pods {
         }
     }
 
+    /// Adds the intervals before a rollout. A pod that failed far more than the others in all of them together
+    /// is left out from the first on: what one had and is over says nothing of what pods differ by, and until
+    /// it was seen to be that one its blocks would have counted.
+    pub fn push_past(&mut self, intervals: &[Vec<(PodPlace, ArmCount)>]) {
+        let mut all = vec![ArmCount::default(); self.names.len()];
+        for control in intervals {
+            add(&mut all, control);
+        }
+        let broken = broken(&all);
+        for control in intervals {
+            self.push_without(control, broken);
+        }
+    }
+
     /// Adds an interval of the control's pods that had requests.
     pub fn push(&mut self, control: &[(PodPlace, ArmCount)]) {
+        self.push_without(control, None);
+    }
+
+    /// Adds an interval; `known` is left out of it, else who is seen to be broken so far.
+    fn push_without(&mut self, control: &[(PodPlace, ArmCount)], known: Option<usize>) {
         self.intervals += 1;
         add(&mut self.all, control);
         for (PodPlace(place), _) in control {
@@ -149,7 +168,7 @@ impl Pods {
                 *seen_at = self.intervals;
             }
         }
-        self.left_out = broken(&self.all);
+        self.left_out = known.or_else(|| broken(&self.all));
         for (blocks, length) in self.blocks.iter_mut().zip(BLOCK_LENGTHS) {
             add(&mut blocks.open, control);
             if self.intervals.is_multiple_of(length) {

@@ -170,3 +170,43 @@ fn canary_pods_that_differ_are_named() {
         assert_eq!(found, expected, "{case}");
     }
 }
+
+#[test]
+fn a_pod_whose_incident_is_over_says_nothing_of_what_pods_differ_by() {
+    let names = ["one", "two", "three", "four"];
+    let interval = |at: usize| {
+        names.map(|name| {
+            let is_ill = name == "one" && (200..260).contains(&at);
+            let events = if is_ill { 75.0 } else { 4.0 };
+            (
+                name.to_owned(),
+                ArmCount {
+                    events,
+                    exposure: 750.0,
+                },
+            )
+        })
+    };
+    let mut pods = Pods::new(1.0);
+    let past: Vec<Vec<(PodPlace, ArmCount)>> = (0..480)
+        .map(|at| {
+            let now = interval(at);
+            let placed = now
+                .iter()
+                .map(|(name, count)| (pods.place_of(name).unwrap(), *count));
+            placed.collect()
+        })
+        .collect();
+    let mut as_it_came = pods.clone();
+    pods.push_past(&past);
+    for one in &past {
+        as_it_came.push(one);
+    }
+    assert_eq!(pods.left_out(), Some("one"));
+    assert!(pods.over(60).variance < 0.001, "{:?}", pods.over(60));
+    assert!(
+        as_it_came.over(60).variance > 0.01,
+        "{:?}",
+        as_it_came.over(60)
+    );
+}

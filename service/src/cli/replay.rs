@@ -12,7 +12,7 @@ use serinus_openapi::analysis::{AnalysisAnswer, Inputs, Verdict};
 use super::{FAILED, Failure, output};
 use crate::boot;
 use crate::config::DEFAULT_STORE;
-use crate::engine;
+use crate::engine::{self, Before};
 use crate::packed::unpack;
 use crate::rollouts::{Document, before_stage};
 use crate::store::{MOST_EVENTS, RolloutId, Store, StoreUrl, StoredEvent, Use};
@@ -191,17 +191,19 @@ async fn computed_again(
     let Some(stage) = found else {
         return Ok(Err("its stage is not in the pipeline".to_owned()));
     };
-    let Some(before) = before_stage(store, document, pipeline, &stage.id).await? else {
-        return Ok(Err("the data of a stage before it was not kept".to_owned()));
+    let all = before_stage(store, document, pipeline, &stage.id).await?;
+    let named = recorded.inputs.digest.as_str();
+    let is_it = |before: &&Before| engine::digest(pipeline, stage, &data, &before.made_of) == named;
+    let Some(before) = all.iter().find(is_it) else {
+        return Ok(Err(
+            "its inputs have another digest, or the data of a stage before it was not kept"
+                .to_owned(),
+        ));
     };
-    let digest = engine::digest(pipeline, stage, &data, &before.made_of);
-    if digest != recorded.inputs.digest {
-        return Ok(Err("its inputs have another digest".to_owned()));
-    }
     let verdict = judge_within(&before.course, pipeline, stage, &data);
     let inputs = Inputs {
         queries: recorded.inputs.queries.clone(),
-        digest,
+        digest: named.to_owned(),
     };
     let answer = wire::replayed((pipeline, stage), &data, &verdict, inputs);
     Ok(Ok(serde_json::to_string(&answer)?))

@@ -288,7 +288,7 @@ impl Engine {
             Stages::After(before) => Some(Arc::clone(before)),
             Stages::Unknown(fault) => {
                 data.history = History::Late(fault.clone());
-                None
+                Some(Arc::new(Before::nothing(input.pipeline)))
             }
         };
         let analysis = aside(move || {

@@ -55,8 +55,9 @@ fn over<'a>(document: &'a Document, pipeline: &'a Pipeline) -> Vec<Over<'a>> {
     counts.collect()
 }
 
-/// The stages before one of a rollout, as its decisions there were made with. Nothing where the data of one is not
-/// kept.
+/// What the decisions of a stage of a rollout can have been made with: of all stages before it, and of ever fewer of
+/// them, since the first ones may be made before the data of the last stage is complete. The name of a decision's
+/// inputs says which it was. Nothing after the first stage whose data is not kept.
 ///
 /// # Errors
 ///
@@ -66,20 +67,24 @@ pub(crate) async fn before_stage(
     document: &Document,
     pipeline: &Pipeline,
     stage: &str,
-) -> Result<Option<Before>, RolloutError> {
-    let mut before = Before::nothing(pipeline);
+) -> Result<Vec<Before>, RolloutError> {
+    let mut all = vec![Before::nothing(pipeline)];
     let earlier = over(document, pipeline);
     for one in earlier.iter().take_while(|one| one.stage.id != stage) {
         let Some(digest) = one.record.sealed() else {
-            continue;
+            break;
         };
         let Some(data) = kept(store, digest).await? else {
-            return Ok(None);
+            break;
         };
         let is_decided = one.record.is_decided();
-        before = before.and(pipeline, one.stage, (digest, &data), is_decided);
+        let next = all
+            .last()
+            .map(|before| before.and(pipeline, one.stage, (digest, &data), is_decided));
+        all.extend(next);
     }
-    Ok(Some(before))
+    all.reverse();
+    Ok(all)
 }
 
 /// The data of a stage, if it is kept and can be read.

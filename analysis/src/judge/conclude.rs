@@ -4,6 +4,7 @@ use crate::pipeline::{Check, Dimension, Limit, Method};
 
 use super::limit::Shown;
 use super::model::{ArmReport, CheckReport, Outcome, ReasonCode};
+use super::pods;
 use crate::text;
 
 /// A report before anything is known.
@@ -25,6 +26,8 @@ pub(super) fn empty_report(check: &Check, method: Method, may_roll_back: bool) -
         compared: None,
         wilson: None,
         evidence: None,
+        spread: None,
+        standing_out: Vec::new(),
         needs: None,
         detectable_ratio: None,
     }
@@ -126,8 +129,10 @@ pub(super) fn values_text(report: &CheckReport, dimension: Dimension) -> String 
         arm("control", &report.control),
     ];
     let arms = arms.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    match &report.compared {
-        Some(compared) => format!("{arms}; {compared}"),
-        None => arms,
-    }
+    let all = [
+        Some(arms),
+        report.compared.clone(),
+        pods::standing_out(report),
+    ];
+    all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

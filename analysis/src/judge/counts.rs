@@ -16,6 +16,7 @@ use super::conclude::{conclude, undecided, values_text, with_sentence, without_d
 use super::evaluated::{
     Evaluated, Situation, conclude_claims, e_value, nothing_counted, still_new, totals_together,
 };
+use super::evidence::Budget;
 use super::judged::Judged;
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{
@@ -24,7 +25,7 @@ use super::model::{
 use super::strata::{Strata, misled};
 use super::walk::CountsProof;
 use super::young::{Warm, warm_up_seconds};
-use super::{absence, kayenta};
+use super::{absence, kayenta, pods};
 use crate::text;
 
 /// A check as far as it can be judged by itself.
@@ -208,14 +209,12 @@ impl Look {
             }),
             _ => anytime,
         };
-        report.evidence = Some(EvidenceReport {
-            rollback: e_value(proof.violation),
-            rollback_at: e_value(budget.rollout.log_threshold()),
-            promote: proof.compliance.map(e_value),
-            promote_at: e_value(budget.promotion.log_threshold()),
-            dispersion: proof.dispersion.map(|noise| noise.value),
-            dispersion_from: Some(proof.noise_from),
-        });
+        report.evidence = Some(evidence_report(proof, budget));
+        report.spread = proof
+            .spread
+            .as_ref()
+            .map(|one| one.told(situation.data.grid));
+        report.standing_out = pods::stand_out(&judged.canary_pods());
         let threshold = budget.promotion.log_threshold();
         let is_kept = proof.has_enough && proof.compliance.is_some_and(|log| log >= threshold);
         let shown = match (is_kept, proof.is_of_the_environment) {
@@ -237,10 +236,21 @@ impl Look {
         }
         Evaluated {
             plannable: (&claims).into(),
-            blind_spot: spread_told(&report, proof),
+            blind_spot: pods::blind_spot(&report, proof.spread.as_ref(), check, budget.rollout),
             counts: Some(proof.clone()),
             ..Evaluated::from(report)
         }
+    }
+}
+
+fn evidence_report(proof: &CountsProof, budget: Budget) -> EvidenceReport {
+    EvidenceReport {
+        rollback: e_value(proof.violation),
+        rollback_at: e_value(budget.rollout.log_threshold()),
+        promote: proof.compliance.map(e_value),
+        promote_at: e_value(budget.promotion.log_threshold()),
+        dispersion: proof.dispersion.map(|noise| noise.value),
+        dispersion_from: Some(proof.noise_from),
     }
 }
 
@@ -281,32 +291,6 @@ fn suspected(mut report: CheckReport, check: &Check) -> CheckReport {
     report.outcome = Outcome::Undecided;
     report.reason_code = ReasonCode::Suspected;
     with_sentence(report, &shows)
-}
-
-/// What pods of this version differ by, where that is what keeps an open check from its proof.
-fn spread_told(report: &CheckReport, proof: &CountsProof) -> Option<String> {
-    let is_beyond = report
-        .ratio
-        .as_ref()
-        .is_some_and(|ratio| ratio.estimate > 1.0);
-    let (spread, pods, left_out) = proof.spread.as_ref()?;
-    if !is_beyond {
-        return None;
-    }
-    let percent = text::digits(libm::round(100.0 * libm::sqrt(spread.variance)));
-    let seen = if *pods < 2 {
-        format!(
-            "pods of one version are taken to differ by {percent} % (one control pod shows no more)"
-        )
-    } else {
-        format!("this version's own pods differ by {percent} % ({pods} pods)")
-    };
-    Some(match left_out {
-        Some(pod) => {
-            format!("{seen}; {pod} fails far more than the others and is left out of that")
-        }
-        None => seen,
-    })
 }
 
 /// The ratio of counts with an interval that may be looked at after every interval of the window.

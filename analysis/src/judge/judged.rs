@@ -1,5 +1,7 @@
 //! The counts of a check, interval by interval, as they are judged.
 
+use std::collections::BTreeMap;
+
 use crate::proof::{Interval, PodSquares};
 use crate::sequential::{IntervalCounts, on_every_interval};
 use crate::series::{Apart, ArmCount, PairedCounts};
@@ -127,6 +129,20 @@ impl Judged {
             canary: squares(&self.counts.pods.canary),
             control: squares(&self.counts.pods.control),
         }
+    }
+
+    /// What each pod of the canary had in all intervals; nothing where pods are not told apart.
+    pub(super) fn canary_pods(&self) -> BTreeMap<String, ArmCount> {
+        let mut all: BTreeMap<String, ArmCount> = BTreeMap::new();
+        for interval in 0..self.rows.len() {
+            for (name, count) in self.pods_at(&self.counts.pods.canary, interval) {
+                match all.get_mut(name) {
+                    Some(sum) => *sum = sum.and(count),
+                    None => drop(all.insert(name.to_owned(), count)),
+                }
+            }
+        }
+        all
     }
 
     /// What each pod of the control had in an interval.

@@ -384,6 +384,10 @@ pub struct CheckReport {
     pub wilson: Option<WilsonReport>,
     /// Evidence over time, of the sequential method.
     pub evidence: Option<EvidenceReport>,
+    /// What pods of one version differ by, where the evidence is held against that.
+    pub spread: Option<SpreadReport>,
+    /// The canary's pods that stand out among the canary's own.
+    pub standing_out: Vec<StandingOut>,
     /// What is still needed.
     pub needs: Option<NeedsReport>,
     /// The ratio of canary to control that this check alone proves broken within the stage's
@@ -407,6 +411,32 @@ pub struct EvidenceReport {
     pub dispersion: Option<f64>,
     /// What the dispersion began with, before the rollout's own data counted.
     pub dispersion_from: Option<NoiseSource>,
+}
+
+/// What pods of one version differ by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpreadReport {
+    /// Standard deviation of the logarithm of a pod's share of events.
+    pub sd: f64,
+    /// Pods of the control that were followed. One shows nothing: then `sd` is assumed.
+    pub pods: usize,
+    /// The time over which they were, the hour before the rollout included.
+    pub minutes: f64,
+    /// The pod that fails far more than the others, and does not count for it.
+    pub left_out: Option<String>,
+}
+
+/// A pod of the canary that fails far more than the canary's others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandingOut {
+    /// Its name.
+    pub pod: String,
+    /// Its events.
+    pub events: f64,
+    /// Those of all of the canary's pods.
+    pub of_events: f64,
+    /// How many times the share of the canary's others.
+    pub ratio: f64,
 }
 
 /// What is believed about the noise before a rollout's own data tells.

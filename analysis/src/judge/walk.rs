@@ -6,7 +6,7 @@ use crate::data::{History, StageData};
 use crate::pipeline::Stage;
 use crate::proof::{
     FEWEST_INTERVALS, Input, Interval, Line, Member, PodPlace, PodSquares, Pods, Promotion,
-    Rollout, Spread, VETO,
+    Rollout, VETO,
 };
 use crate::sequential::{Dispersion, ErrorRate, WeightedEvidence, log_mean_exp};
 use crate::series::ArmCount;
@@ -14,6 +14,7 @@ use crate::series::ArmCount;
 use super::course::{Course, Role, StreamKey, kept_of};
 use super::judged::{Judged, mixed};
 use super::model::NoiseSource;
+use super::pods::PodsDiffer;
 
 /// What the counts of one check prove after the newest interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +30,8 @@ pub(super) struct CountsProof {
     pub(super) is_suspect: bool,
     /// What the evidence since the rollout's start is divided by.
     pub(super) dispersion: Option<Dispersion>,
-    /// How much pods of the control differ, where that is what it is divided by, and how many there are.
-    pub(super) spread: Option<(Spread, usize, Option<String>)>,
+    /// How much pods of the control differ, where that is what it is divided by.
+    pub(super) spread: Option<PodsDiffer>,
     /// What says what the noise was when it began.
     pub(super) noise_from: NoiseSource,
     /// Whether the newest interval belongs to the environment.
@@ -461,8 +462,14 @@ impl WalkedCheck {
         let first = members().next();
         let spread = first.and_then(|member| {
             let pods = member.pods.as_ref()?;
-            let spread = member.stream.spread_that_widens(pods)?;
-            Some((spread, pods.count(), pods.left_out().map(str::to_owned)))
+            let (spread, drawn) = member.stream.spread_that_widens(pods)?;
+            Some(PodsDiffer {
+                spread,
+                drawn,
+                pods: pods.count(),
+                intervals: pods.intervals(),
+                left_out: pods.left_out().map(str::to_owned),
+            })
         });
         CountsProof {
             compliance: compliance.and_then(|all| all.into_iter().reduce(f64::min)),

@@ -43,7 +43,7 @@ pub use plan::{
     ExpectedNoise, NINE_OF_TEN, growth_of_compliance, growth_of_violation, intervals_to_promote,
     intervals_to_roll_back,
 };
-pub use pods::{PodPlace, Pods, Spread, differing_pods};
+pub use pods::{Drawn, PodPlace, Pods, Spread, differing_pods};
 pub use promotion::{FEWEST_INTERVALS, Kept, Promotion, VETO};
 pub use rollout::{Input, Member, Rollout, stream_weights};
 pub use settings::Settings;

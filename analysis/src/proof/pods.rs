@@ -75,6 +75,42 @@ pub struct Spread {
     pub degrees_of_freedom: f64,
 }
 
+/// How many pods were drawn, by requests: two of which one serves next to nothing are one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawn {
+    /// 1 over the canary's.
+    pub one_over_canary_pods: f64,
+    /// 1 over the control's.
+    pub one_over_control_pods: f64,
+}
+
+impl Drawn {
+    fn of_both(self) -> f64 {
+        self.one_over_canary_pods + self.one_over_control_pods
+    }
+
+    /// The fewest canary pods with which so much more than the limit would be proven, of at most `most`: where pods
+    /// differ by `spread`, evidence of `times` the limit ends at about `(λ ln λ − λ + 1)/(τ² g)` however long one
+    /// waits. Nothing where as many as there are would do, or none of them.
+    pub fn canary_pods_to_prove(
+        self,
+        times: f64,
+        spread: Spread,
+        (log_threshold, most): (f64, u32),
+    ) -> Option<u32> {
+        if times <= 1.0 {
+            return None;
+        }
+        let growth = times * libm::log(times) - times + 1.0;
+        let is_enough = |pods: &u32| {
+            let drawn = 1.0 / f64::from(*pods) + self.one_over_control_pods;
+            growth >= log_threshold * spread.variance * drawn
+        };
+        let fewest = (1..=most).find(is_enough)?;
+        (f64::from(fewest) * self.one_over_canary_pods > 1.0).then_some(fewest)
+    }
+}
+
 impl Pods {
     /// Before the first interval. `chance` is the part of the variance of independent events that is left
     /// when their share is known: 1 for rare ones.
@@ -381,10 +417,16 @@ impl Sums {
         if self.variance <= 0.0 || self.canary_squares <= 0.0 || self.control_squares <= 0.0 {
             return 0.0;
         }
-        // 1 over the canary's pods and 1 over the control's, by requests.
-        let drawn = self.canary_pod_squares / self.canary_squares
-            + self.control_pod_squares / self.control_squares;
+        let drawn = self.drawn().of_both();
         variance_between_pods * drawn * self.expected * self.expected / self.variance
+    }
+
+    /// How many pods were drawn.
+    pub(super) fn drawn(&self) -> Drawn {
+        Drawn {
+            one_over_canary_pods: self.canary_pod_squares / self.canary_squares,
+            one_over_control_pods: self.control_pod_squares / self.control_squares,
+        }
     }
 
     /// The wider of a dispersion and of what pods of this spread make it.

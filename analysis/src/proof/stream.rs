@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::lane::{Interval, Lane};
 use super::line::{ByEffect, Line, MOST_EFFECTS};
 use super::past_noise::PastNoise;
-use super::pods::{self, MOST_EXCUSED_VARIATION, Pods, Spread};
+use super::pods::{self, Drawn, MOST_EXCUSED_VARIATION, Pods, Spread};
 use super::promotion::Promotion;
 use super::settings::Settings;
 use super::starts::Start;
@@ -277,11 +277,11 @@ impl Stream {
         each.reduce(|one, other| if other.value > one.value { other } else { one })
     }
 
-    /// Whether it is the pods that the evidence is divided by: how much they differ.
-    pub fn spread_that_widens(&self, pods: &Pods) -> Option<Spread> {
+    /// Whether it is the pods that the evidence is divided by: how much they differ, and how many were drawn.
+    pub fn spread_that_widens(&self, pods: &Pods) -> Option<(Spread, Drawn)> {
         let own = self.dispersion(None)?;
         let widened = self.dispersion(Some(pods))?;
-        (widened.value > own.value).then(|| pods.over(self.intervals))
+        (widened.value > own.value).then(|| (pods.over(self.intervals), self.sums.drawn()))
     }
 
     /// What compliance of the stage it is at is divided by: of the noisiest lane.

@@ -241,6 +241,14 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<NoiseSource>)]
     pub dispersion_from: Option<Word<NoiseSource>>,
+    /// What pods of one version differ by, where the evidence is held against that: a canary of a few pods may
+    /// differ from its control by as much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub spread: Option<Spread>,
+    /// Pods of the canary that fail far more than its other pods: information, no evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing_out: Vec<StandingOut>,
     /// What is still needed, while undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -252,6 +260,41 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 2.2)]
     pub detectable_ratio: Option<Number>,
+}
+
+/// What pods of one version differ by, seen between the control's pods in the hour before the rollout and since.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Spread {
+    /// Standard deviation of the logarithm of a pod's share of events: 0.2 is about 20 %.
+    #[schema(example = 0.22)]
+    pub sd: Number,
+    /// Pods of the control that were followed. With one, `sd` is assumed.
+    #[schema(example = 20)]
+    pub pods: usize,
+    /// The time over which they were, in minutes.
+    #[schema(example = 64)]
+    pub minutes: Number,
+    /// The pod that fails far more than the others, and does not count for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "web-3")]
+    pub left_out: Option<String>,
+}
+
+/// A pod of the canary that fails far more than the canary's other pods: the pod or its node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StandingOut {
+    /// The pod's name.
+    #[schema(example = "web-3")]
+    pub pod: String,
+    /// Its events.
+    #[schema(example = 7)]
+    pub events: Number,
+    /// Those of all of the canary's pods.
+    #[schema(example = 10)]
+    pub of_events: Number,
+    /// How many times the share of the canary's other pods.
+    #[schema(example = 11.0)]
+    pub ratio: Number,
 }
 
 /// Evidence over time: it starts at 1, and the chance that it ever grows to 100 although the claim

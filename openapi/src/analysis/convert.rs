@@ -9,7 +9,8 @@ use serinus_analysis::{data, judge};
 use super::gate::one_line;
 use super::{
     AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Evidence, Gate, History, Inputs,
-    Needs, NoiseSource, Outcome, Ratio, Verdict, Warning, WarningCode, Wilson, Window,
+    Needs, NoiseSource, Outcome, Ratio, Spread, StandingOut, Verdict, Warning, WarningCode, Wilson,
+    Window,
 };
 use crate::number::Number;
 use crate::pipeline::Method;
@@ -222,6 +223,12 @@ impl From<&judge::CheckReport> for Check {
                 .as_ref()
                 .and_then(|evidence| evidence.dispersion_from)
                 .map(|source| NoiseSource::from(source).into()),
+            spread: report.spread.as_ref().and_then(spread),
+            standing_out: report
+                .standing_out
+                .iter()
+                .filter_map(standing_out)
+                .collect(),
             needs: report.needs.as_ref().map(Needs::from),
             detectable_ratio: report.detectable_ratio.and_then(Number::new),
         }
@@ -234,6 +241,24 @@ fn evidence(report: &judge::EvidenceReport) -> Option<Evidence> {
         rollback_at: Number::new(report.rollback_at)?,
         promote: report.promote.and_then(Number::new),
         promote_at: Number::new(report.promote_at)?,
+    })
+}
+
+fn spread(report: &judge::SpreadReport) -> Option<Spread> {
+    Some(Spread {
+        sd: Number::new(report.sd)?,
+        pods: report.pods,
+        minutes: Number::new(report.minutes)?,
+        left_out: report.left_out.clone(),
+    })
+}
+
+fn standing_out(one: &judge::StandingOut) -> Option<StandingOut> {
+    Some(StandingOut {
+        pod: one.pod.clone(),
+        events: Number::new(one.events)?,
+        of_events: Number::new(one.of_events)?,
+        ratio: Number::new(one.ratio)?,
     })
 }
 

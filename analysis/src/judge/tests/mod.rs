@@ -23,6 +23,7 @@ mod kill_switch;
 mod latency;
 mod members;
 mod outlook;
+mod pods;
 mod populations;
 mod properties;
 mod readings;

@@ -153,23 +153,36 @@ impl Cutter {
     }
 
     /// Passes over a part of a series. Returns how many bytes that are, and whether it ends with them.
+    ///
+    /// Braces alone say where a series ends: one whose brackets do not match is no JSON when it is read.
     fn pass_series(&mut self, bytes: &[u8]) -> (usize, bool) {
-        for (index, &byte) in bytes.iter().enumerate() {
-            if self.is_in_text {
-                self.pass_text(byte);
+        let mut at = 0;
+        while let Some(left) = bytes.get(at..).filter(|left| !left.is_empty()) {
+            if self.is_escaped {
+                self.is_escaped = false;
+                at += 1;
                 continue;
             }
-            match byte {
-                b'"' => self.is_in_text = true,
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => {
+            let found = if self.is_in_text {
+                memchr::memchr2(b'"', b'\\', left)
+            } else {
+                memchr::memchr3(b'"', b'{', b'}', left)
+            };
+            let Some(place) = found else {
+                break;
+            };
+            at += place + 1;
+            match left.get(place) {
+                Some(b'"') => self.is_in_text = !self.is_in_text,
+                Some(b'\\') => self.is_escaped = true,
+                Some(b'{') => self.depth += 1,
+                _ => {
                     self.depth -= 1;
                     if self.depth == SERIES_DEPTH {
                         self.is_in_series = false;
-                        return (index + 1, true);
+                        return (at, true);
                     }
                 }
-                _ => {}
             }
         }
         (bytes.len(), false)

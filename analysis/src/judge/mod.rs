@@ -52,6 +52,7 @@ pub use course::Course;
 pub use error_budget::{BudgetReport, guard, remaining_share};
 pub use measuring::{measure_noise, measure_pods};
 pub use model::*;
+pub use populations::said_of_populations;
 pub(crate) use split::Split;
 pub use stage::{after_stage, judge, judge_on, judge_within, rollback_to_percent};
 pub use walk::Carried;

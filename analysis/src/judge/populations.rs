@@ -9,6 +9,7 @@ use super::model::{ReasonCode, Warning, WarningCode};
 use crate::data::StageData;
 use crate::pipeline::{Pipeline, PopulationCheck};
 use crate::populations::{KindDifference, KindLevel};
+use crate::selectors::{Looked, LookedLevel};
 use crate::text;
 
 /// Why nothing can be compared with the control, if it cannot.
@@ -33,6 +34,19 @@ pub(super) fn warnings(pipeline: &Pipeline, data: &StageData) -> Vec<Warning> {
         message: text::one_line(&sentence(difference)),
     });
     told.collect()
+}
+
+/// What is to be told of populations before a rollout begins: where a stage would hold for ever it is a mistake.
+pub fn said_of_populations(pipeline: &Pipeline, data: &StageData) -> Vec<Looked> {
+    let say = |level, message| Looked {
+        metric: "control".to_owned(),
+        level,
+        message,
+    };
+    let holding = wrong(pipeline, data).map(|(_, why)| say(LookedLevel::Error, why));
+    let warning = warnings(pipeline, data).into_iter();
+    let warning = warning.map(|one| say(LookedLevel::Warning, one.message));
+    holding.into_iter().chain(warning).collect()
 }
 
 /// The differences that hold, and those that warn.

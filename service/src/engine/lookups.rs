@@ -257,8 +257,8 @@ async fn any_series(
 }
 
 impl Engine {
-    /// Holds every selector of a pipeline against its source, over the last day, and proposes a preset
-    /// where a metric is not there. What the source does wrong is in what is said.
+    /// Holds every selector of a pipeline against its source, over the last day, and its populations over the last
+    /// minutes, and proposes a preset where a metric is not there. What the source does wrong is in what is said.
     ///
     /// # Errors
     ///
@@ -269,7 +269,8 @@ impl Engine {
         populations: Populations<&Matchers>,
         source: Option<&str>,
     ) -> Result<Vec<Looked>, AnalysisError> {
-        let source = self.source(source.or(pipeline.sources.default.as_deref()))?;
+        let name = source;
+        let source = self.source(name.or(pipeline.sources.default.as_deref()))?;
         let now_ms = self.clock().now_ms();
         let times = Times {
             from_ms: now_ms.saturating_sub(LOOKED_FOR_MS),
@@ -295,6 +296,12 @@ impl Engine {
             .collect();
         soften(pipeline, &found, &mut said);
         said.extend(not_looked_at(pipeline, populations));
+        if !found
+            .iter()
+            .any(|(_, finding)| matches!(finding, SelectorFinding::Unknown(_)))
+        {
+            said.extend(self.look_at_populations(pipeline, populations, name).await);
+        }
         said.dedup();
         if let Some(proposal) = Proposal::of(found) {
             // Without an answer nothing is proposed: what is wrong has been told.

@@ -14,6 +14,7 @@ mod lookups;
 mod past;
 mod pieces;
 mod reading;
+mod seen_populations;
 mod window;
 
 use std::collections::BTreeSet;

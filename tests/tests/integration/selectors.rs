@@ -275,24 +275,50 @@ async fn lint_says_the_same_before_a_rollout_begins() -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn planned(prometheus: &str, pipeline: &str) -> anyhow::Result<CommandOutput> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("shop.yaml");
+    std::fs::write(&file, pipeline)?;
+    let file = file.to_string_lossy();
+    let arguments = ["plan", &file, "--prometheus", prometheus, "--hours=1"];
+    run_command(&serinus_binary()?, &arguments, Duration::from_mins(1)).await
+}
+
 #[tokio::test]
 async fn a_plan_says_it_too() -> anyhow::Result<()> {
     let (history, _) = half_an_hour(&[STABLE]);
     let prometheus = RealPrometheus::start_with_history("", &history).await?;
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("shop.yaml");
     for (pipeline, code) in [
         (PIPELINE.to_owned(), 0),
         (PIPELINE.replace("code=~", "status=~"), 1),
     ] {
-        std::fs::write(&file, pipeline)?;
-        let file = file.to_string_lossy();
-        let url = prometheus.url();
-        let arguments = ["plan", &file, "--prometheus", url, "--hours=1"];
-        let told = run_command(&serinus_binary()?, &arguments, Duration::from_mins(1)).await?;
+        let told = planned(prometheus.url(), &pipeline).await?;
         assert_eq!(told.code, Some(code), "{told:?}");
         let is_told = told.stdout.contains("error: error_rate: status=~");
         assert_eq!(is_told, code == 1, "{told:?}");
+    }
+    Ok(())
+}
+
+/// A control whose regular expression takes the canary in compares it with itself: every stage would hold.
+#[tokio::test]
+async fn populations_that_overlap_are_told_before_a_rollout_begins() -> anyhow::Result<()> {
+    let (history, _) = half_an_hour(&[STABLE, CANARY]);
+    let prometheus = RealPrometheus::start_with_history("", &history).await?;
+    let apart = PIPELINE
+        .replace("next", "canary")
+        .replace("error_rate < 5%", "error_rate < baseline * 1.5");
+    let overlapping = apart.replace("{track: stable}", "{track: {\"=~\": \"stable|canary\"}}");
+    for (pipeline, code) in [(&apart, 0), (&overlapping, 1)] {
+        let all = [
+            linted(prometheus.url(), pipeline, &[]).await?,
+            planned(prometheus.url(), pipeline).await?,
+        ];
+        for told in all {
+            assert_eq!(told.code, Some(code), "{told:?}");
+            let says = "error: control: control and canary overlap: both select";
+            assert_eq!(told.stdout.contains(says), code == 1, "{told:?}");
+        }
     }
     Ok(())
 }

@@ -27,6 +27,8 @@ pub struct Findings {
     /// By metric, of those whose events are some of the series of their total: which labels those have.
     #[serde(default)]
     pub labels: BTreeMap<String, Populations<SeriesLabels>>,
+    /// How often targets are scraped, where that is less often than the grid has intervals.
+    pub scraped_each_seconds: Option<u32>,
 }
 
 impl Findings {
@@ -35,6 +37,7 @@ impl Findings {
         self.selectors.extend(part.selectors);
         self.mixes.extend(part.mixes);
         self.labels.extend(part.labels);
+        self.scraped_each_seconds = self.scraped_each_seconds.or(part.scraped_each_seconds);
         self.overlap = self.overlap.take().or(part.overlap);
         for difference in part.differences {
             if !self.differences.contains(&difference) {

@@ -3,6 +3,7 @@
 
 use crate::data::{MetricData, StageData};
 use crate::pipeline::{Better, Check, MetricKind, OnInconclusive, Pipeline, Stage};
+use crate::proof::is_finer_than_scrapes;
 use crate::selectors::{Looked, LookedLevel};
 use crate::series::{Apart, ArmCount, Grid, PairedCounts};
 use crate::text;
@@ -24,11 +25,6 @@ const FEWEST_EXPECTED: f64 = 12.0;
 const PASSED: &str = "of versions with 2.2 times the events a stage with 3, 6 and 12 expected passes 74, 42 and \
                       14 %, of those with 1.5 times 96, 86 and 72 %";
 
-/// An interval may be this much shorter than the spacing of the samples, which jitters.
-///
-/// Source: docs/design/counts.md, "1. Grid".
-const LEAST_OF_A_SCRAPE: f64 = 0.99;
-
 const SECONDS_PER_MINUTE: f64 = 60.0;
 const PERCENT: f64 = 100.0;
 
@@ -37,14 +33,14 @@ const PERCENT: f64 = 100.0;
 pub struct LastHour<'a> {
     /// What the whole service did: both populations are all of it.
     pub whole: &'a StageData,
-    /// Milliseconds from one sample of a target to the next, where it is known.
-    pub scrape_period_ms: Option<i64>,
+    /// About how many seconds a scrape takes, where it is known.
+    pub scrape_seconds: Option<f64>,
 }
 
 /// What is to be told of a pipeline by what its service did in the last hour.
 pub fn said_by_the_last_hour(pipeline: &Pipeline, hour: LastHour<'_>) -> Vec<Looked> {
     let all = [
-        finer_than_scrapes(pipeline, hour.scrape_period_ms),
+        finer_than_scrapes(pipeline, hour.scrape_seconds),
         few_pods(pipeline, hour.whole),
     ];
     let mut said: Vec<Looked> = all.into_iter().flatten().collect();
@@ -52,11 +48,11 @@ pub fn said_by_the_last_hour(pipeline: &Pipeline, hour: LastHour<'_>) -> Vec<Loo
     said
 }
 
-fn finer_than_scrapes(pipeline: &Pipeline, scrape_period_ms: Option<i64>) -> Option<Looked> {
+fn finer_than_scrapes(pipeline: &Pipeline, scrape_seconds: Option<f64>) -> Option<Looked> {
     let settings = &pipeline.analysis;
-    let period_seconds = scrape_period_ms? as f64 / 1_000.0;
+    let period_seconds = scrape_seconds?;
     let interval_seconds = f64::from(settings.interval_seconds);
-    let is_finer = interval_seconds < LEAST_OF_A_SCRAPE * period_seconds;
+    let is_finer = is_finer_than_scrapes(interval_seconds, period_seconds);
     (settings.is_interval_given && is_finer).then(|| Looked {
         metric: "interval".to_owned(),
         level: LookedLevel::Error,
@@ -212,10 +208,10 @@ mod tests {
         }
     }
 
-    fn said(settings: &str, whole: &StageData, scrape_period_ms: i64) -> Vec<String> {
+    fn said(settings: &str, whole: &StageData, scrape_seconds: f64) -> Vec<String> {
         let hour = LastHour {
             whole,
-            scrape_period_ms: Some(scrape_period_ms),
+            scrape_seconds: Some(scrape_seconds),
         };
         let said = said_by_the_last_hour(&read(settings), hour);
         let lines = said.iter();
@@ -225,17 +221,17 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_a_usual_service() {
-        assert_eq!(said("", &hour(3, 500.0), 15_000), [] as [&str; 0]);
-        let given = said("interval: 15s", &hour(3, 500.0), 15_100);
+        assert_eq!(said("", &hour(3, 500.0), 15.0), [] as [&str; 0]);
+        let given = said("interval: 15s", &hour(3, 500.0), 15.1);
         assert_eq!(given, [] as [&str; 0]);
         // The grid follows the scrapes where the file says nothing.
-        assert_eq!(said("", &hour(3, 500.0), 60_000), [] as [&str; 0]);
+        assert_eq!(said("", &hour(3, 500.0), 60.0), [] as [&str; 0]);
     }
 
     #[test]
     fn an_interval_that_is_shorter_than_the_scrapes_is_an_error() {
         assert_eq!(
-            said("interval: 15s", &hour(3, 500.0), 60_000),
+            said("interval: 15s", &hour(3, 500.0), 60.0),
             [
                 "Error interval: the interval is 15 s, and targets are scraped each 60 s: most intervals would \
                  see nothing; leave interval out, so that it follows the scrapes, or set 60s or more"
@@ -246,14 +242,14 @@ mod tests {
     #[test]
     fn a_control_of_few_pods_is_told() {
         assert_eq!(
-            said("", &hour(2, 500.0), 15_000),
+            said("", &hour(2, 500.0), 15.0),
             [
                 "Warning control: with 2 pods of the control what pods of one version differ by can hardly be \
                  seen, so that a pod that is slower or fails more looks like a worse version; run 3 or more"
             ]
         );
         assert_eq!(
-            said("pod_spread: off", &hour(2, 500.0), 15_000),
+            said("pod_spread: off", &hour(2, 500.0), 15.0),
             [] as [&str; 0]
         );
     }
@@ -261,7 +257,7 @@ mod tests {
     #[test]
     fn promoting_what_is_undecided_is_told_with_what_passes_then() {
         // An hour at a tenth of the traffic: 2 of 20 failures.
-        let told = said("on_inconclusive: promote", &hour(3, 20.0), 15_000);
+        let told = said("on_inconclusive: promote", &hour(3, 20.0), 15.0);
         assert_eq!(
             told,
             [
@@ -271,8 +267,8 @@ mod tests {
                  longer, or on_inconclusive: hold"
             ]
         );
-        assert_eq!(said("", &hour(3, 20.0), 15_000), [] as [&str; 0]);
-        let often = said("on_inconclusive: promote", &hour(3, 120.0), 15_000);
+        assert_eq!(said("", &hour(3, 20.0), 15.0), [] as [&str; 0]);
+        let often = said("on_inconclusive: promote", &hour(3, 120.0), 15.0);
         assert_eq!(often, [] as [&str; 0]);
     }
 }

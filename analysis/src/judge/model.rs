@@ -484,6 +484,8 @@ pub enum WarningCode {
     DuplicatedSeries,
     /// There were too many series to read each.
     SummedByTarget,
+    /// An interval is shorter than a scrape takes.
+    IntervalFinerThanScrapes,
     /// The traffic is not split as configured.
     SplitMismatch,
     /// The control spans services or places that the canary has no part of.

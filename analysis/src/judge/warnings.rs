@@ -39,6 +39,7 @@ pub(super) fn warnings(
     }
     warnings.extend(absence::warnings(pipeline, stage, data));
     warnings.extend(populations::warnings(pipeline, data));
+    warnings.extend(finer_than_scrapes(data));
     warnings.extend(quality_warnings(data));
     warnings.extend(left_out(data));
     for (metric, data) in &data.metrics {
@@ -68,6 +69,18 @@ pub(super) fn warnings(
     warnings.extend(load::warnings(pipeline, data));
     warnings.extend(single_look(pipeline, checks));
     warnings
+}
+
+/// A grid on which many intervals see nothing.
+fn finer_than_scrapes(data: &StageData) -> Option<Warning> {
+    let seconds = data.findings.scraped_each_seconds?;
+    let interval_seconds = data.grid.interval_ms() / 1_000;
+    Some(Warning {
+        code: WarningCode::IntervalFinerThanScrapes,
+        message: format!(
+            "an interval is {interval_seconds} s, and targets are scraped each {seconds} s: many intervals see nothing"
+        ),
+    })
 }
 
 /// Processes that never live as long as a warm-up.

@@ -26,13 +26,21 @@ const NATS_PER_SECOND: f64 = 0.1;
 pub fn default_interval_seconds(scrape_seconds: f64) -> u32 {
     let mut ladder = LADDER_SECONDS.into_iter();
     let is_long_enough = |length: &u32| {
-        *length >= LEAST_INTERVAL_SECONDS && f64::from(*length) >= SCRAPE_SLACK * scrape_seconds
+        *length >= LEAST_INTERVAL_SECONDS
+            && !is_finer_than_scrapes(f64::from(*length), scrape_seconds)
     };
     let longest = LADDER_SECONDS
         .last()
         .copied()
         .unwrap_or(LEAST_INTERVAL_SECONDS);
     ladder.find(is_long_enough).unwrap_or(longest)
+}
+
+/// Whether an interval is shorter than a scrape takes: then many intervals see nothing.
+///
+/// Source: docs/design/counts.md, "1. Grid".
+pub fn is_finer_than_scrapes(interval_seconds: f64, scrape_seconds: f64) -> bool {
+    interval_seconds < SCRAPE_SLACK * scrape_seconds
 }
 
 /// What counts are of: traffic varies less than failures.

@@ -303,6 +303,23 @@ pub fn series_count(selector: &str, range_seconds: i64) -> Result<String, QueryE
     Ok(format!("count(count_over_time({samples}))"))
 }
 
+/// Writes how many samples the series of a selector had that has most of them, in a range before the time of an
+/// instant query: of those that were there in the range before as well, since one that has only begun has few.
+///
+/// # Errors
+///
+/// As [`series_count`].
+pub fn most_samples(selector: &str, range_seconds: i64) -> Result<String, QueryError> {
+    let range = range(range_seconds)?;
+    let samples = syntax::print(&Expr::MatrixSelector(MatrixSelector {
+        vs: counter::parse_counter(selector)?,
+        range,
+    }))?;
+    Ok(format!(
+        "max(count_over_time({samples}) and count_over_time({samples} offset {range_seconds}s))"
+    ))
+}
+
 fn range(range_seconds: i64) -> Result<Duration, QueryError> {
     u64::try_from(range_seconds)
         .ok()

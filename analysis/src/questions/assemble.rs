@@ -151,6 +151,30 @@ pub(super) fn scrape_period_ms(heartbeats: Populations<&Heartbeats>) -> Option<i
         .min()
 }
 
+/// The usual time between two samples of the counters that were read, where each sample was: of the series that has
+/// most of them.
+pub(super) fn sample_period_ms(plan: &StageQuestions, readings: &Taken<'_>) -> Option<i64> {
+    if plan.form != Form::Samples {
+        return None;
+    }
+    let counters = readings.iter().filter_map(|(key, (_, read))| match key {
+        ReadingKey::Counter(_) | ReadingKey::Histogram(_) | ReadingKey::NativeHistogram(_) => {
+            read.as_ref().ok()
+        }
+        ReadingKey::Heartbeats | ReadingKey::Created(_) | ReadingKey::Gauge(_) => None,
+    });
+    let series = counters.flat_map(|read| read.series.control.iter().chain(&read.series.canary));
+    let longest = series.max_by_key(|one| one.timestamps_ms.len())?;
+    let times = longest.timestamps_ms.iter();
+    let mut spacings: Vec<i64> = times
+        .clone()
+        .zip(times.skip(1))
+        .map(|(one, next)| next - one)
+        .collect();
+    spacings.sort_unstable();
+    spacings.get(spacings.len().saturating_sub(1) / 2).copied()
+}
+
 /// Everything that was read, ready to be counted.
 pub(super) struct Assembly<'a> {
     grid: &'a Grid,

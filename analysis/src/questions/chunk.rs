@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, StageData};
 use crate::pipeline::MetricKind;
 use crate::populations::{Seen, SeriesLabels};
+use crate::proof::is_finer_than_scrapes;
 use crate::series::{
     Grid, PairedCounts, PairedGauge, PairedHistogram, Place, Populations, Series,
     distinct_process_starts,
@@ -101,6 +102,8 @@ pub struct ChunkData {
     seen: Seen,
     /// By metric, which labels the series of its total have, where its events are some of them.
     labels: BTreeMap<String, Populations<SeriesLabels>>,
+    /// The usual time between two scrapes.
+    scrape_period_ms: Option<i64>,
     /// Series and samples of each question of the chunk's plan, in their order.
     answered: Vec<(usize, usize)>,
 }
@@ -200,6 +203,8 @@ impl StageQuestions {
             source_remarks: BTreeMap::new(),
             seen: Seen::default(),
             labels: BTreeMap::new(),
+            scrape_period_ms: assemble::scrape_period_ms(parts.heartbeats.as_ref())
+                .or_else(|| assemble::sample_period_ms(self, &readings)),
             answered: answers.iter().map(sizes).collect(),
         };
         let assembly = Assembly::new(self, readings, &parts, self.canary_percent);
@@ -253,7 +258,7 @@ impl StageQuestions {
             pods_before: BTreeMap::new(),
             settled_intervals: settled,
             error_budget: None,
-            findings: join_findings(chunks),
+            findings: join_findings(&window, chunks),
         }
     }
 }
@@ -417,7 +422,7 @@ fn join_texts(
 }
 
 /// What the labels of all series say. Why a selector found nothing is looked up where the data is known.
-fn join_findings(chunks: &[(Chunk, ChunkData)]) -> Findings {
+fn join_findings(window: &Grid, chunks: &[(Chunk, ChunkData)]) -> Findings {
     let mut seen = Seen::default();
     let mut labels = BTreeMap::<String, Populations<SeriesLabels>>::new();
     for (_, data) in chunks {
@@ -434,7 +439,20 @@ fn join_findings(chunks: &[(Chunk, ChunkData)]) -> Findings {
         differences: seen.differences(),
         mixes: seen.other_mixes(),
         labels,
+        scraped_each_seconds: scraped_each_seconds(window, chunks),
     }
+}
+
+/// How often targets are scraped, in whole seconds, where that is less often than the grid has intervals.
+fn scraped_each_seconds(window: &Grid, chunks: &[(Chunk, ChunkData)]) -> Option<u32> {
+    let periods = chunks.iter().filter_map(|(_, data)| data.scrape_period_ms);
+    let period_ms = periods.min()?;
+    let (interval_seconds, scrape_seconds) = (
+        window.interval_ms() as f64 / 1_000.0,
+        period_ms as f64 / 1_000.0,
+    );
+    is_finer_than_scrapes(interval_seconds, scrape_seconds)
+        .then(|| u32::try_from((period_ms + 500) / 1_000).unwrap_or(u32::MAX))
 }
 
 /// When the canary's processes started, as any chunk saw it.

@@ -14,6 +14,7 @@ mod nearest;
 mod needed;
 mod of_file;
 mod proposal;
+mod scrapes;
 mod seen;
 mod statuses;
 mod unseen;
@@ -31,6 +32,9 @@ pub(crate) use needed::FEWEST_EXPECTED;
 pub use needed::{NamedLookup, needed};
 pub use of_file::{FileLookup, Looked, LookedLevel, not_looked_at, of_file};
 pub use proposal::{Proposal, ProposalStep};
+pub use scrapes::{
+    SETTLED_AFTER_SECONDS, interval_by_scrapes, samples_of_the_control, scrape_seconds_by_samples,
+};
 pub(crate) use within::Within;
 
 /// The label that holds a metric's name.

@@ -219,7 +219,7 @@ pub fn not_looked_at(pipeline: &Pipeline, populations: Populations<&Matchers>) -
 }
 
 /// The metrics that checks and kill switches measure, by name.
-fn measured(pipeline: &Pipeline) -> BTreeMap<&str, &Metric> {
+pub(super) fn measured(pipeline: &Pipeline) -> BTreeMap<&str, &Metric> {
     let checks = pipeline.stages.iter().flat_map(|stage| &stage.checks);
     checks
         .chain(&pipeline.kill_switch)

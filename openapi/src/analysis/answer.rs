@@ -402,6 +402,9 @@ explained_words! {
         /// There were too many series to read each: sums by target were counted.
         SummedByTarget = "summed_by_target",
             "Narrow the selector, or raise `max_series` of the source; falls of one series are not seen so.";
+        /// `interval` is shorter than a scrape takes, so that many intervals see nothing.
+        IntervalFinerThanScrapes = "interval_finer_than_scrapes",
+            "Leave `interval` out, so that it follows the scrapes, or set it as long as one takes.";
         /// The traffic is not split as configured.
         SplitMismatch = "split_mismatch",
             "Correct the share that the router gives the canary, or `traffic_percent`.";

@@ -176,6 +176,7 @@ impl From<judge::WarningCode> for WarningCode {
             judge::WarningCode::CounterFell => Self::CounterFell,
             judge::WarningCode::DuplicatedSeries => Self::DuplicatedSeries,
             judge::WarningCode::SummedByTarget => Self::SummedByTarget,
+            judge::WarningCode::IntervalFinerThanScrapes => Self::IntervalFinerThanScrapes,
             judge::WarningCode::SplitMismatch => Self::SplitMismatch,
             judge::WarningCode::PopulationsDifferInKind => Self::PopulationsDifferInKind,
             judge::WarningCode::UnevenLoad => Self::UnevenLoad,

@@ -1,5 +1,6 @@
 //! What the commands have in common that read a service's past: flags, and the reading.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,6 +89,26 @@ impl PastArguments {
 }
 
 impl Subject {
+    /// Sets up the sources, and lets the intervals follow their scrapes where the file does not say how long they
+    /// are.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        let reader = self.reader()?;
+        let populations = Populations::same(&self.control);
+        let source = self.asked.source.as_deref();
+        let now_ms = reader.engine.clock().now_ms();
+        let settling = reader
+            .engine
+            .with_interval(&self.pipeline, populations, source, now_ms);
+        // Who does not answer is told when the past is read.
+        let settled = reader.runtime.block_on(settling);
+        let settled = settled.map(Cow::into_owned).ok();
+        drop(reader);
+        if let Some(pipeline) = settled {
+            self.pipeline = Arc::new(pipeline);
+        }
+        Ok(())
+    }
+
     /// The stages that are asked about, those with the same regions together, so that each past is
     /// read once.
     pub(super) fn stages_by_regions(&self) -> Vec<(&[String], Vec<&Stage>)> {

@@ -4,7 +4,7 @@
 //! the grid, so that polls cost nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serinus_analysis::data::{DataFault, FaultCode, SelectorFinding, StageData};
@@ -16,9 +16,8 @@ use serinus_analysis::selectors::{
     Ask, Looked, Lookup, Proposal, ProposalStep, Step, needed, not_looked_at, of_file, soften,
 };
 use serinus_analysis::series::{Grid, Populations};
-use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::packed::Name;
 use crate::prometheus::{
@@ -26,22 +25,17 @@ use crate::prometheus::{
 };
 
 use super::asked::Asked;
+use super::kept::Kept;
 use super::{AnalysisError, Engine};
 
 /// The time over which labels and names are looked for where the pipeline reads no history.
 const LOOKED_FOR_MS: i64 = 24 * 3_600_000;
 
 /// How long, on the grid, it is believed what was found out.
-const KEPT_MS: i64 = 600_000;
-
-/// What nobody has asked for in this time is forgotten.
-const FORGOTTEN_AFTER: Duration = Duration::from_mins(15);
+pub(super) const KEPT_MS: i64 = 600_000;
 
 /// Longest time for one lookup, all its questions together: a poll waits for it.
-const LONGEST: Duration = Duration::from_secs(10);
-
-/// Most that are kept; beyond, all are asked for again.
-const MOST_KEPT: usize = 10_000;
+pub(super) const LONGEST: Duration = Duration::from_secs(10);
 
 /// When something is looked up.
 #[derive(Debug, Clone, Copy)]
@@ -67,22 +61,10 @@ impl Times {
     }
 }
 
-/// What was found out lately.
-#[derive(Debug, Default)]
-pub(super) struct Lookups(Mutex<BTreeMap<Name, Entry>>);
-
-#[derive(Debug)]
-struct Entry {
-    found: Arc<OnceCell<SelectorFinding>>,
-    used_at: Instant,
-}
+/// What was found out lately of selectors.
+pub(super) type Lookups = Kept<SelectorFinding>;
 
 impl Lookups {
-    /// Forgets everything.
-    pub(super) fn forget(&self) {
-        self.kept().clear();
-    }
-
     /// Finds out what a stage needs to know beside its counts, by the name of the metric.
     pub(super) async fn find_out(
         &self,
@@ -112,25 +94,6 @@ impl Lookups {
         }
         let found = tasks.join_all().await;
         found.into_iter().collect()
-    }
-
-    fn of(&self, key: Name) -> Arc<OnceCell<SelectorFinding>> {
-        let now = Instant::now();
-        let mut kept = self.kept();
-        kept.retain(|_, entry| now.duration_since(entry.used_at) < FORGOTTEN_AFTER);
-        if kept.len() >= MOST_KEPT {
-            kept.clear();
-        }
-        let entry = kept.entry(key).or_insert_with(|| Entry {
-            found: Arc::default(),
-            used_at: now,
-        });
-        entry.used_at = now;
-        Arc::clone(&entry.found)
-    }
-
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<Name, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,6 +8,8 @@ mod gather;
 mod given;
 mod guess;
 mod history;
+mod interval;
+mod kept;
 mod kept_histories;
 mod late;
 mod lookups;
@@ -17,6 +19,7 @@ mod reading;
 mod seen_populations;
 mod window;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -41,6 +44,7 @@ use budget::read_error_budget;
 pub(crate) use digest::digest;
 pub(crate) use given::{Overlay, populations_of};
 use history::Histories;
+use interval::Scrapes;
 use lookups::Lookups;
 pub(crate) use past::{PastInput, PastReading, Reading};
 use reading::Reader;
@@ -188,6 +192,7 @@ pub(crate) struct Engine {
     reader: Arc<Reader>,
     histories: Arc<Histories>,
     lookups: Lookups,
+    scrapes: Scrapes,
 }
 
 impl Engine {
@@ -200,6 +205,7 @@ impl Engine {
             reader: Arc::new(Reader::new(room)),
             histories: Arc::default(),
             lookups: Lookups::default(),
+            scrapes: Scrapes::default(),
         }
     }
 
@@ -219,6 +225,7 @@ impl Engine {
     pub(crate) fn forget(&self) {
         self.reader.chunks.forget();
         self.lookups.forget();
+        self.scrapes.forget();
         self.histories.forget();
     }
 
@@ -281,6 +288,22 @@ impl Engine {
         &self,
         input: &AnalysisInput<'_>,
     ) -> Result<Analysis, AnalysisError> {
+        let populations = input.populations.as_ref();
+        let at_ms = self.window(input)?.grid.start_ms();
+        let settling = self.with_interval(input.pipeline, populations, input.source, at_ms);
+        let (pipeline, stages) = match settling.await {
+            Ok(settled) => (settled, input.stages.clone()),
+            Err(fault) => (Cow::Borrowed(input.pipeline), Stages::Unknown(fault)),
+        };
+        let settled = AnalysisInput {
+            pipeline: &pipeline,
+            stages,
+            ..input.clone()
+        };
+        self.analyse_settled(&settled).await
+    }
+
+    async fn analyse_settled(&self, input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
         let (mut data, queries) = self.read(input).await?;
         let (pipeline, stage) = (Arc::new(input.pipeline.clone()), input.stage.clone());
         let carried = input.carried.clone();

@@ -74,6 +74,10 @@ pub(crate) struct Document {
     /// What is known of a caller that counts steps.
     #[serde(default, skip_serializing_if = "Steps::is_unknown")]
     pub steps: Steps,
+    /// The length of its intervals, where its pipeline does not say: as the control was scraped when it began.
+    /// The default where that was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_seconds: Option<u32>,
     /// The version of the method that judges it: 1 where none is said.
     #[serde(default = "first_method")]
     pub method_version: u32,
@@ -384,6 +388,11 @@ impl Document {
         let mut pipeline =
             serinus_analysis::pipeline::parse_of_a_rollout(&self.pipeline_yaml, name)?;
         name.clone_into(&mut pipeline.name);
+        if let Some(seconds) = self.interval_seconds {
+            pipeline.analysis.interval_seconds = seconds;
+        }
+        // However the control is scraped later, its grid stays.
+        pipeline.analysis.is_interval_given = true;
         Ok(pipeline)
     }
 }
@@ -452,6 +461,7 @@ mod tests {
             ended_as: None,
             superseded_ms: None,
             steps: Steps::default(),
+            interval_seconds: None,
             method_version: METHOD_VERSION,
         };
         let pipeline = document.pipeline("shop").unwrap();

@@ -1,6 +1,7 @@
 //! The start of a rollout.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serinus_analysis::data::Purpose;
 use serinus_analysis::matchers::Matchers;
@@ -8,6 +9,7 @@ use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Populations;
 use serinus_openapi::population::Population;
 use serinus_openapi::rollout::{AdvanceMode, EventKind};
+use tokio::time::timeout;
 
 use super::beginning::check_start;
 use super::document::{Begun, Document, METHOD_VERSION, StageId, StageRecord, Steps, stage_of};
@@ -19,6 +21,9 @@ use super::{RolloutError, Rollouts, log, recorded, telling};
 use crate::engine::{self, AnalysisInput, Overlay, Stages};
 use crate::store::{NewRollout, RolloutKey, RolloutState, Started};
 use crate::time::UnixMillis;
+
+/// Who starts a rollout waits no longer to learn how often its control is scraped.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// A rollout to start.
 #[derive(Debug, Clone)]
@@ -47,7 +52,13 @@ pub(crate) struct NewStart<'a> {
 
 impl NewStart<'_> {
     /// What is remembered of it first.
-    fn document(&self, populations: &Populations<Matchers>, first: StageRecord) -> Document {
+    fn document(
+        &self,
+        populations: &Populations<Matchers>,
+        first: StageRecord,
+        interval_seconds: u32,
+    ) -> Document {
+        let settings = &self.pipeline.analysis;
         Document {
             pipeline_yaml: self.pipeline_yaml.to_owned(),
             control: Population::from(&populations.control),
@@ -60,6 +71,7 @@ impl NewStart<'_> {
             ended_as: None,
             superseded_ms: None,
             steps: Steps::default(),
+            interval_seconds: Some(interval_seconds).filter(|_| !settings.is_interval_given),
             method_version: METHOD_VERSION,
         }
     }
@@ -98,7 +110,9 @@ impl Rollouts {
         }
         let now = self.now();
         let populations = engine::populations_of(new.pipeline, new.given);
-        let document = new.document(&populations, self.first_stage(new, &populations, now)?);
+        let first = self.first_stage(new, &populations, now)?;
+        let interval_seconds = self.interval_of(new, &populations, first.started()).await;
+        let document = new.document(&populations, first, interval_seconds);
         let stage = document.current().stage();
         let mut first = TrailEntry::new(EventKind::Started, stage, new.caused_by);
         first.reason = self.news(new);
@@ -132,6 +146,26 @@ impl Rollouts {
                 live.check_populations(new.given)?;
                 Ok((live, false))
             }
+        }
+    }
+
+    /// The length of the intervals of a rollout that begins then. A source that does not answer now is not waited
+    /// for: the rollout begins, with the default.
+    async fn interval_of(
+        &self,
+        new: &NewStart<'_>,
+        populations: &Populations<Matchers>,
+        started: UnixMillis,
+    ) -> u32 {
+        let settling = self.engine.with_interval(
+            new.pipeline,
+            populations.as_ref(),
+            new.source,
+            started.get(),
+        );
+        match timeout(LONGEST_WAIT, settling).await {
+            Ok(Ok(settled)) => settled.analysis.interval_seconds,
+            Ok(Err(_)) | Err(_) => new.pipeline.analysis.interval_seconds,
         }
     }
 

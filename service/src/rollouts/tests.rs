@@ -70,6 +70,7 @@ fn document(advance: AdvanceMode) -> Document {
         ended_as: None,
         superseded_ms: None,
         steps: Steps::default(),
+        interval_seconds: None,
         method_version: METHOD_VERSION,
     }
 }

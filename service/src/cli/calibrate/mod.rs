@@ -48,7 +48,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
-    let subject = arguments.past.open()?;
+    let mut subject = arguments.past.open()?;
+    subject.settle()?;
     let reader = subject.reader()?;
     let history_hours = subject
         .pipeline

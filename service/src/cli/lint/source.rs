@@ -99,12 +99,12 @@ impl Source {
         let mut checked: Vec<Checked> = looked.into_iter().map(Checked::from).collect();
         // Who does not answer is not asked again.
         if !checked.iter().any(Checked::is_unknown) {
-            checked.extend(self.last_hour(pipeline, &populations.control));
+            checked.extend(self.last_hour(pipeline, &populations));
         }
         Ok(checked)
     }
 
-    fn last_hour(&self, pipeline: &Pipeline, control: &Matchers) -> Vec<Checked> {
+    fn last_hour(&self, pipeline: &Pipeline, populations: &Populations<Matchers>) -> Vec<Checked> {
         let mut shares = BTreeMap::<&str, &Check>::new();
         for check in pipeline.stages.iter().flat_map(|stage| &stage.checks) {
             if matches!(check.measured.kind, MetricKind::Proportion { .. }) {
@@ -117,7 +117,7 @@ impl Source {
         let input = PastInput {
             pipeline,
             checks: shares.into_values().collect(),
-            control,
+            control: &populations.control,
             regions: &[],
             hours: 1.0,
             source: self.name.as_deref(),
@@ -127,9 +127,19 @@ impl Source {
         let Ok(past) = self.runtime.block_on(reading) else {
             return Vec::new();
         };
+        let now_ms = self.engine.clock().now_ms();
+        let name = self.name.as_deref();
+        let asking = self
+            .engine
+            .scrape_seconds(pipeline, populations.as_ref(), name, now_ms);
+        // The pods say it better than the number of their samples.
+        let told = past
+            .scrape_period_ms()
+            .map(|period_ms| period_ms as f64 / 1_000.0);
+        let scrape_seconds = told.or_else(|| self.runtime.block_on(asking).ok().flatten());
         let hour = LastHour {
             whole: &past.whole(),
-            scrape_period_ms: past.scrape_period_ms(),
+            scrape_seconds,
         };
         let said = said_by_the_last_hour(pipeline, hour).into_iter();
         said.map(Checked::from).collect()

@@ -87,11 +87,13 @@ struct Basis {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
-    let subject = arguments.past.open()?;
+    let mut subject = arguments.past.open()?;
     let given = arguments.requests_per_second.zip(arguments.error_rate);
-    let report = match given {
-        Some((requests, errors)) => calculated(&subject, requests, errors, arguments.dispersion),
-        None => read(&subject, arguments.hours, arguments.dispersion)?,
+    let report = if let Some((requests, errors)) = given {
+        calculated(&subject, requests, errors, arguments.dispersion)
+    } else {
+        subject.settle()?;
+        read(&subject, arguments.hours, arguments.dispersion)?
     };
     match arguments.output {
         Format::Json => output::line(&serde_json::to_string_pretty(&report)?),

@@ -33,8 +33,9 @@ pub struct MeasuredNoise {
     pub limit: Option<f64>,
     /// What was measured, as the evidence of latency takes it.
     pub history: Option<NoiseHistory>,
-    /// The same as the evidence of counts takes it; nothing of bounds of a histogram.
-    pub past: Option<PastNoise>,
+    /// The same as the evidence of counts takes it, each with the ratio to the control that a limit is held against;
+    /// 1 of an absolute limit, and nothing of bounds of a histogram.
+    pub past: Vec<(f64, PastNoise)>,
 }
 
 impl MeasuredHistory {
@@ -83,11 +84,33 @@ impl MeasuredHistory {
     }
 
     /// What the evidence of counts takes it for.
-    pub(crate) fn past_noise(&self, metric: &str, limit: Option<f64>) -> Option<&PastNoise> {
+    pub(crate) fn past_noise(
+        &self,
+        metric: &str,
+        limit: Option<f64>,
+        ratio: f64,
+    ) -> Option<&PastNoise> {
         let is_it = |noise: &&MeasuredNoise| {
             noise.metric == metric && noise.bound.is_none() && is_same(noise.limit, limit)
         };
-        self.noise.iter().find(is_it)?.past.as_ref()
+        let past = &self.noise.iter().find(is_it)?.past;
+        let found = past
+            .iter()
+            .find(|(known, _)| known.to_bits() == ratio.to_bits());
+        found.map(|(_, past)| past)
+    }
+
+    /// What was measured of a metric's counts, or of those above a bound, to add to it.
+    pub(crate) fn find_mut(
+        &mut self,
+        metric: &str,
+        bound: Option<f64>,
+        limit: Option<f64>,
+    ) -> Option<&mut MeasuredNoise> {
+        let is_it = |noise: &&mut MeasuredNoise| {
+            noise.metric == metric && is_same(noise.bound, bound) && is_same(noise.limit, limit)
+        };
+        self.noise.iter_mut().find(is_it)
     }
 
     /// Adds what was measured of another part of the stage.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::data::{HistoryData, MeasuredHistory, MeasuredNoise, MetricData, StageData, with_data};
-use crate::pipeline::{MetricKind, Pipeline, Stage};
+use crate::pipeline::{Limit, MetricKind, Pipeline, Stage};
 use crate::proof::{PastNoise, Pods};
 use crate::sequential::{
     AbsoluteLimit, IntervalCounts, NoiseHistory, SequentialError, Side, on_every_interval,
@@ -29,7 +29,13 @@ pub fn measure_noise(past: &HistoryData, stage: &Stage) -> MeasuredHistory {
         match (past.metrics().get(metric), &check.measured.kind) {
             (Some(MetricData::Counts(counts)), _) => {
                 if let Ok(limit) = absolute_limit(value, Scale::of(&check.measured)) {
-                    add(&mut found, metric, None, limit, || if_enough(past, counts));
+                    let of = Of {
+                        metric,
+                        bound: None,
+                        limit,
+                        ratios: ratios_of(check.limit),
+                    };
+                    add(&mut found, &of, || if_enough(past, counts));
                 }
             }
             (Some(MetricData::Histogram(histogram)), MetricKind::Quantile { quantile, .. }) => {
@@ -39,7 +45,13 @@ pub fn measure_noise(past: &HistoryData, stage: &Stage) -> MeasuredHistory {
                 };
                 let bounds = histogram.upper_bounds.iter();
                 for bound in bounds.filter(|bound| bound.is_finite()) {
-                    add(&mut found, metric, Some(*bound), limit, || {
+                    let of = Of {
+                        metric,
+                        bound: Some(*bound),
+                        limit,
+                        ratios: Vec::new(),
+                    };
+                    add(&mut found, &of, || {
                         if_enough(past, &histogram.tail(*bound)?)
                     });
                 }
@@ -112,41 +124,78 @@ fn if_enough(past: &HistoryData, counts: &PairedCounts) -> Option<Vec<IntervalCo
         .then(|| on_every_interval(&counts.intervals, past.grid().intervals()))
 }
 
+/// What is measured: the counts of a metric, or those above a bound of a histogram, for an absolute limit or for
+/// ratios to the control.
+struct Of<'a> {
+    metric: &'a str,
+    bound: Option<f64>,
+    limit: Option<AbsoluteLimit>,
+    ratios: Vec<f64>,
+}
+
+/// The ratios to the control that a limit is held against; 1 where it is none.
+fn ratios_of(limit: Limit) -> Vec<f64> {
+    let sides = match limit {
+        Limit::Within { tolerance } => Limit::sides_of(tolerance).to_vec(),
+        one => vec![one],
+    };
+    let ratio = |side| match side {
+        Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => ratio.unwrap_or(1.0),
+        Limit::Within { .. } => 1.0,
+    };
+    sides.into_iter().map(ratio).collect()
+}
+
 /// Measures what was not measured yet.
 fn add(
     found: &mut MeasuredHistory,
-    metric: &str,
-    bound: Option<f64>,
-    limit: Option<AbsoluteLimit>,
+    of: &Of<'_>,
     intervals: impl FnOnce() -> Option<Vec<IntervalCounts>>,
 ) {
-    let value = limit.map(|limit| limit.limit());
-    if found.find(metric, bound, value).is_some() {
+    let value = of.limit.map(|limit| limit.limit());
+    let known = found.find_mut(of.metric, of.bound, value);
+    let is_known = |ratio: &f64| {
+        let past = known.as_ref().map(|known| &known.past);
+        let mut past = past.into_iter().flatten();
+        past.any(|(one, _)| one.to_bits() == ratio.to_bits())
+    };
+    let missing: Vec<f64> = of
+        .ratios
+        .iter()
+        .copied()
+        .filter(|ratio| !is_known(ratio))
+        .collect();
+    if known.is_some() && missing.is_empty() {
         return;
     }
     let Some(intervals) = intervals() else {
         return;
     };
-    let (measured, past) = match limit {
-        None => (
-            NoiseHistory::measure(&intervals),
-            PastNoise::measure(&intervals),
-        ),
+    let past = missing.into_iter().filter_map(|ratio| {
+        let past = match of.limit {
+            None => PastNoise::measure(&intervals, ratio),
+            Some(_) => PastNoise::measure_alone(&intervals),
+        };
+        past.map(|past| (ratio, past))
+    });
+    if let Some(known) = known {
+        known.past.extend(past);
+        return;
+    }
+    let past: Vec<(f64, PastNoise)> = past.collect();
+    let history = match of.limit {
+        None => NoiseHistory::measure(&intervals),
         Some(limit) => {
             let canary: Vec<ArmCount> = intervals.iter().map(|counts| counts.canary).collect();
-            (
-                NoiseHistory::measure_absolute(&canary, &limit),
-                PastNoise::measure_alone(&intervals),
-            )
+            NoiseHistory::measure_absolute(&canary, &limit)
         }
     };
-    let past = past.filter(|_| bound.is_none());
-    if measured.is_some() || past.is_some() {
+    if history.is_some() || !past.is_empty() {
         found.add(MeasuredNoise {
-            metric: metric.to_owned(),
-            bound,
+            metric: of.metric.to_owned(),
+            bound: of.bound,
             limit: value,
-            history: measured,
+            history,
             past,
         });
     }

@@ -244,11 +244,11 @@ impl Carried {
                 let past = match (&data.history, found.has_strata) {
                     // The noise of the whole tells nothing of that within a stratum.
                     (History::Seen(history), false) => {
-                        let limit = match key.line {
-                            Line::Relative(_) => None,
-                            Line::Absolute { limit, .. } => Some(limit.limit()),
+                        let (limit, ratio) = match key.line {
+                            Line::Relative(limit) => (None, limit.ratio()),
+                            Line::Absolute { limit, .. } => (Some(limit.limit()), 1.0),
                         };
-                        let past = history.past_noise(&key.metric, limit);
+                        let past = history.past_noise(&key.metric, limit, ratio);
                         past.cloned().map(Arc::new)
                     }
                     _ => None,

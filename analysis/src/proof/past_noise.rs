@@ -79,7 +79,8 @@ impl PastNoise {
         })
     }
 
-    /// Measures the noise between two groups of control pods, of which one plays the canary.
+    /// Measures the noise between two groups of control pods, of which one plays the canary, for a limit of `ratio`
+    /// times the control: the noise of what is compared, so that of the control counts by as much.
     ///
     /// For blocks of 1, 2, 4, .. 64 intervals with 8 effective ones or more: the mean of
     /// `(D_b - beta N_b)^2 / (rate W_b)`, where `beta` and `rate` are medians over the longest blocks and the
@@ -88,18 +89,18 @@ impl PastNoise {
     ///
     /// Source: docs/design/counts.md, "11. History"; W. J. Dixon, "Simplified estimation from censored
     /// normal samples", Annals of Mathematical Statistics 31 (1960), for the winsorised mean.
-    pub fn measure(intervals: &[IntervalCounts]) -> Option<Self> {
+    pub fn measure(intervals: &[IntervalCounts], ratio: f64) -> Option<Self> {
         let of_both = |counts: &IntervalCounts| {
             let (x, n) = (counts.canary.events, counts.canary.exposure);
             let (y, m) = (counts.control.events, counts.control.exposure);
             if n <= 0.0 || m <= 0.0 {
                 return (Block::default(), 0.0);
             }
-            let odds = n / m;
+            let expected = ratio * n / m;
             let block = Block {
-                deviation: x - odds * y,
+                deviation: x - expected * y,
                 exposure: n,
-                variance: x + odds * odds * y,
+                variance: x + expected * expected * y,
                 weight: n * (n + m) / m,
             };
             (block, n * m / (n + m))

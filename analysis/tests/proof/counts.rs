@@ -349,7 +349,7 @@ fn histories_are_measured_without_their_incidents() {
         let rows = rows(&case["x_n_y_m"]);
         let alone = &case["alone"];
         let pairs = [
-            (PastNoise::measure(&rows), &case["h"], &case["L"]),
+            (PastNoise::measure(&rows, 1.0), &case["h"], &case["L"]),
             (PastNoise::measure_alone(&rows), &alone["h"], &alone["L"]),
         ];
         for (found, mean, by_length) in pairs {

@@ -106,12 +106,33 @@ fn a_relative_limit_is_judged_with_the_noise_between_both_groups() {
         .evidence
         .clone()
         .unwrap();
-    let past = PastNoise::measure(&dense(&noisy(ENOUGH), ENOUGH)).unwrap();
+    let past = PastNoise::measure(&dense(&noisy(ENOUGH), ENOUGH), 1.1).unwrap();
     let line = Line::Relative(RelativeLimit::new(1.1, 0.0, Side::Above).unwrap());
     let (log_evidence, dispersion) = proven(line, past, 240);
     assert_close(told.rollback, log_evidence);
     assert_eq!(told.dispersion, Some(dispersion));
     assert_eq!(told.dispersion_from, Some(NoiseSource::History));
+}
+
+/// The control's part of the noise counts as often as the limit allows the control's failures.
+#[test]
+fn the_noise_is_measured_for_the_ratio_of_each_limit() {
+    let ratios = [1.1, 1.25];
+    let checks = ratios.map(|ratio| {
+        let text = format!("error_rate < baseline * {ratio}");
+        check("error_rate", &text, below_baseline(ratio))
+    });
+    let pipeline = sequential(checks.to_vec());
+    let History::Seen(found) = seen(&pipeline, ENOUGH, vec![("error_rate", noisy(ENOUGH))]) else {
+        panic!("nothing was measured");
+    };
+    let rows = dense(&noisy(ENOUGH), ENOUGH);
+    for ratio in ratios {
+        let past = found.past_noise("error_rate", None, ratio);
+        assert_eq!(past, PastNoise::measure(&rows, ratio).as_ref(), "{ratio}");
+        assert!(past.is_some());
+    }
+    assert_eq!(found.past_noise("error_rate", None, 1.5), None);
 }
 
 #[test]

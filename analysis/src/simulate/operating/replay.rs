@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::laws::STEP_SECONDS;
 use super::scenario::Rollout as Counts;
-use crate::proof::{Counted, Input, Interval, Line, Member, Rollout, Settings, Stream};
+use crate::proof::{Counted, Input, Interval, Line, Member, PastNoise, Rollout, Settings, Stream};
 use crate::sequential::{IntervalCounts, RelativeLimit};
 
 /// Counts that are there already, judged against `baseline * ratio`.
@@ -18,11 +18,13 @@ pub(super) struct Replay {
 impl Replay {
     /// Before the first interval.
     pub(super) fn new(limit: RelativeLimit, counted: &Counts) -> Self {
+        let before = counted.history.as_deref();
+        let past = before.and_then(|before| PastNoise::measure(before, limit.ratio()));
         let settings = Settings {
             line: Line::Relative(limit),
             interval_seconds: STEP_SECONDS,
             counted: Counted::Events,
-            past: counted.history.clone().map(Arc::new),
+            past: past.map(Arc::new),
         };
         let member = Member::new(Stream::new(settings, 1), 1.0, None);
         let mut rollout = Rollout::new(counted.stages.clone(), vec![member]);

@@ -6,7 +6,6 @@ use super::super::random::{Random, RandomKey};
 use super::super::sample::binomial;
 use super::error::{OperatingError, within};
 use super::noise::{NoiseLaw, RateProcess};
-use crate::proof::PastNoise;
 use crate::sequential::IntervalCounts;
 use crate::series::ArmCount;
 
@@ -87,8 +86,8 @@ pub struct Scenario {
 /// One rollout of a scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rollout {
-    /// What was measured before it. Nothing where there is no history, or no event in it.
-    pub history: Option<PastNoise>,
+    /// What was counted before it, of two groups without a difference.
+    pub history: Option<Vec<IntervalCounts>>,
     /// What happened in it.
     pub intervals: Vec<IntervalCounts>,
     /// How many of the intervals each of its stages has.
@@ -169,8 +168,7 @@ impl Scenario {
             let label = format!("history {label}");
             let canary = split(description.requests_per_interval, window.share).ok()?;
             let requests = std::iter::repeat_n(canary, window.intervals);
-            let intervals = self.counts(seed, &label, index, window.noise, requests, |_| 1.0);
-            PastNoise::measure(&intervals)
+            Some(self.counts(seed, &label, index, window.noise, requests, |_| 1.0))
         });
         Rollout {
             history,

@@ -196,7 +196,10 @@ impl Trial {
         let rows: Vec<IntervalCounts> = (0..history.intervals)
             .map(|_| fleet.next(share).counts)
             .collect();
-        PastNoise::measure(&rows)
+        match self.judged {
+            Judged::Relative(ratio) => PastNoise::measure(&rows, ratio),
+            Judged::Absolute(_) => PastNoise::measure_alone(&rows),
+        }
     }
 
     fn pods_before(&self, fleet: &mut Fleet, names: &mut Names) -> Option<Pods> {

@@ -18,6 +18,7 @@ use crate::data::{DataFault, FaultCode, Findings, History, MetricData, Purpose, 
 use super::{Outcome, ReasonCode, StageVerdict, Verdict, judge};
 
 mod absence;
+mod behaviours;
 mod history;
 mod kill_switch;
 mod latency;

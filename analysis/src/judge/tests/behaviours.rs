@@ -1,6 +1,7 @@
-//! What the method of counts answers to data of the kinds that it was made for, asked after every interval.
+//! What the method of counts answers to data of the kinds that it was made for, asked after every interval. Each
+//! kind rolled back good versions or let bad ones pass before.
 //!
-//! Source: docs/design/counts.md. Each kind rolled back good versions or let bad ones pass before.
+//! Source: docs/design/counts.md, "9. Many checks, all stages".
 
 use super::*;
 use crate::judge::{Course, judge_on};

@@ -85,7 +85,7 @@ async fn a_good_canary_is_promoted_and_a_bad_one_rolled_back() -> anyhow::Result
     set(
         &mut over_time,
         "analysis",
-        json!({"method": "sequential", "interval": "5s", "lag": "2s"}),
+        json!({"method": "sequential", "interval": "5s", "lag": "2s", "warm_up": "0s"}),
     );
     let mut bad = request(&over_time, Some(window))?;
     set(&mut bad, "canary", json!({"track": "bad"}));

@@ -1,23 +1,25 @@
-"""The sequential method once more, in numpy, for many rollouts at a time.
+"""The sequential method of counts once more, in numpy, for many rollouts at a time.
 
-Written from the description of the method, not from the code of Serinus: `calibration.ipynb` holds
-one against the other. Only what it needs for that: the limit `metric < baseline`, exposures that
-are the same in all rollouts, all rollouts of one length.
+Written from the description of the method (docs/design/counts.md), not from the code of Serinus:
+`calibration.ipynb` holds one against the other. Only what it needs for that: a limit
+`metric < baseline * ratio`, one stage, exposures that are the same in all rollouts, no young
+processes, pods that are not told apart.
 
-Shapes: K intervals, R rollouts, S start times, J effect sizes. `failures` are K x R, `requests` K.
+Shapes: K intervals, R rollouts, J effect sizes. `failures` are K x R, `requests` K.
 """
 
 import dataclasses
 import math
 
 import numpy as np
+from scipy import stats
 
 EFFECTS = np.array([1.1, 1.25, 1.5, 2, 3, 5, 10, 30, 100])
-BLOCK_LENGTHS = (1, 2, 4, 8, 16)
-HISTORY_BLOCK_LENGTHS = (1, 2, 4, 8, 16, 32, 64)
+BLOCK_LENGTHS = (1, 2, 4, 8, 16, 32, 64)
 INTERVALS_BETWEEN_STARTS = 8
-LEAST_BLOCKS = 8
-LEAST_INTERVALS_TO_PROMOTE = 8
+LEAST_INTERVALS_TO_PROMOTE = 3
+# One-sided 90 %, for a single look.
+VETO = stats.norm.isf(0.1) ** 2 / 2
 
 
 def log_sum_exp(values, axis):
@@ -40,182 +42,260 @@ def prefix(values):
     return np.concatenate([np.zeros((1, *values.shape[1:])), values.cumsum(axis=0)])
 
 
-@dataclasses.dataclass
-class Blocks:
-    """Cumulative sums over the whole blocks of one length."""
-
-    squares: np.ndarray
-    products: np.ndarray
-    control_squares: np.ndarray
-    weights: np.ndarray
-    weight_squares: np.ndarray
+def ratio_of(numerator, denominator):
+    """Divides, with 0 where there is nothing to divide by."""
+    return np.divide(
+        numerator, denominator, out=np.zeros_like(numerator, dtype=float), where=denominator > 0
+    )
 
 
 class Noise:
-    """How far the counts scatter, from sums over blocks of intervals."""
+    """How far counts scatter around what explains them, in blocks of several lengths.
 
-    def __init__(self, canary, canary_requests, control, control_requests, lengths):
-        n, m = canary_requests, control_requests
-        expected = (n / m)[:, None]
-        share = n / (n + m)
-        self.canary = prefix(canary)
-        self.control = prefix(expected * control)
-        self.both = prefix(expected * (canary + control))
-        self.canary_requests, self.control_requests = prefix(n), prefix(m)
-        self.scatter = prefix((canary + control) * (share * (1 - share))[:, None])
-        self.harmonic = n * m / (n + m)
-        self.blocks = {length: self._blocks(length, n * (n + m) / m) for length in lengths}
+    `residual` and `variance` are K x R, `exposure` and `weight` K. `rate` (K x R) is what a canary
+    would fail at the control's rate of each interval: a second explanation, where it is given.
+    """
 
-    def _blocks(self, length, weight):
-        canary = np.diff(self.canary[::length], axis=0)
-        control = np.diff(self.control[::length], axis=0)
-        weights = np.diff(prefix(weight)[::length])
-        return Blocks(
-            prefix(canary**2),
-            prefix(canary * control),
-            prefix(control**2),
-            prefix(weights),
-            prefix(weights**2),
-        )
+    def __init__(self, residual, variance, exposure, weight, rate=None):
+        self.variance = prefix(variance)
+        self.blocks, self.parts = {}, {}
+        for length in BLOCK_LENGTHS:
+            d, n, w = (
+                np.diff(prefix(one)[::length], axis=0) for one in (residual, exposure, weight)
+            )
+            n = n[:, None]
+            g = np.zeros_like(d) if rate is None else np.diff(prefix(rate)[::length], axis=0)
+            sums = d * d, d * n, n * n, d * g, g * g, w, w * w
+            self.blocks[length] = [prefix(one) for one in sums]
 
-    def segment(self, begin, end, length):
-        """Returns sum of squares, expected variance, effective and whole blocks of [begin, end)."""
-        blocks = self.blocks[length]
-        last = end.max() // length
-        first = np.minimum(-(-begin // length), last)
-        until = np.clip(end // length, first, last)
+    def _part(self, length, begin, end):
+        last = end // length
+        first = min(-(-begin // length), last)
+        # It changes only when a block is complete.
+        known = self.parts.get((length, first))
+        if known is None or known[0] != last:
+            known = last, self._between(length, first, last)
+            self.parts[length, first] = known
+        return known[1]
 
-        def over(sums, a=first, b=until):
-            return sums[b] - sums[a]
+    def _between(self, length, first, last):
+        dd, dn, nn, dg, gg, w, ww = (one[last] - one[first] for one in self.blocks[length])
+        explained = np.maximum(ratio_of(dn * dn, nn + 0 * dn), ratio_of(dg * dg, gg))
+        variance = self.variance[last * length] - self.variance[first * length]
+        blocks = w * w / ww if ww > 0 else 0.0
+        return np.maximum(dd - explained, 0), variance, blocks, max(blocks - 1, 0.0)
 
-        n, m = (over(s, begin, end) for s in (self.canary_requests, self.control_requests))
-        half = np.divide(0.5 * n, n + m, out=np.zeros_like(n), where=n + m > 0)[:, None]
-        numerator = over(self.canary, begin, end) + half
-        denominator = over(self.control, begin, end) + half
-        rate_ratio = np.divide(
-            numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0
-        )
-        squares = (
-            over(blocks.squares)
-            - 2 * rate_ratio * over(blocks.products)
-            + rate_ratio**2 * over(blocks.control_squares)
-        )
-        variance = rate_ratio * over(self.both, first * length, until * length)
-        weight, weight_squares = over(blocks.weights), over(blocks.weight_squares)
-        effective = np.divide(
-            weight**2, weight_squares, out=np.zeros_like(weight), where=weight_squares > 0
-        )
-        return np.maximum(squares, 0), variance, effective, until - first
+    def estimate(self, length, start, now, split):
+        """Returns the dispersion (R), its degrees of freedom and the effective blocks."""
+        parts = [self._part(length, 0, now)]
+        if start > 0 and now - start >= split:
+            parts = [self._part(length, 0, start), self._part(length, start, now)]
+        squares, variance, blocks, free = (sum(one) for one in zip(*parts, strict=True))
+        if free <= 0:
+            return np.zeros_like(squares), free, blocks
+        return ratio_of(squares, variance) * blocks / free, free, blocks
 
-    def estimate(self, segments):
-        """Pools segments to a dispersion (S x R), its degrees of freedom and whole blocks (S)."""
-        squares = sum(segment[0] for segment in segments)
-        variance = sum(segment[1] for segment in segments)
-        effective = sum(segment[2] for segment in segments)
-        free = sum(np.maximum(segment[2] - 1, 0) for segment in segments)
-        whole = sum(segment[3] for segment in segments)
-        usable = (free > 0)[:, None] & (variance > 0)
-        raw = np.divide(squares, variance, out=np.zeros_like(squares), where=usable)
-        scale = np.divide(effective, free, out=np.zeros_like(free), where=free > 0)
-        return raw * scale[:, None], free, whole
+    def dispersion(self, start, now, first_prior, growth=2):
+        """Returns D and nu (R) where nothing was measured before."""
+        best, degrees, before = None, None, None
+        for length in BLOCK_LENGTHS:
+            found, free, blocks = self.estimate(length, start, now, 12)
+            if length > 1 and blocks < 3 - 1e-6:
+                continue
+            prior = first_prior if before is None else 1 + growth * (before - 1)
+            before = np.maximum(1, (3 * prior + free * found) / (3 + free))
+            best, degrees = _larger(best, degrees, before, 3 + free)
+        return best, degrees
 
-    def history(self):
-        """Returns the summary that later rollouts take: exposure, and per length D and nu."""
-        end = np.array([len(self.canary) - 1])
+    def dispersion_after(self, history, start, now, exposure, scatter):
+        """Returns D and nu (R) after a history."""
+        best, degrees = None, None
+        factor = exposure / history.exposure
+        scale = factor if factor >= 1 else math.sqrt(factor)
+        for length, (measured, known) in history.by_length.items():
+            found, free, _ = self.estimate(length, start, now, 8)
+            least = 1 + 2 * 0.1**2 * scatter
+            prior = np.maximum(1 + np.maximum(0, measured - 1) * scale, least)
+            weight = np.minimum(known, 30)
+            pooled = np.maximum(1, (weight * prior + free * found) / (weight + free))
+            best, degrees = _larger(best, degrees, pooled, weight + free)
+        return best, degrees
+
+
+def _larger(best, degrees, dispersion, known):
+    """Keeps the larger dispersion, with its degrees of freedom; the first of two that are equal."""
+    known = np.broadcast_to(known, np.shape(dispersion))
+    if best is None:
+        return dispersion, known
+    is_larger = dispersion > best
+    return np.where(is_larger, dispersion, best), np.where(is_larger, known, degrees)
+
+
+@dataclasses.dataclass
+class History:
+    """Noise before the rollouts: mean exposure, and by length D and nu of each rollout."""
+
+    exposure: float
+    by_length: dict
+
+    @classmethod
+    def measure(cls, canary, n, control, m, ratio=1.0):
+        """Measures it between two groups of the control, of which one plays the canary."""
+        expected = (ratio * n / m)[:, None]
+        rows = canary - expected * control, canary + expected**2 * control
+        blocks = {}
+        for length in BLOCK_LENGTHS:
+            d, v, exposure, weight = (
+                np.diff(prefix(one)[::length], axis=0) for one in (*rows, n, n * (n + m) / m)
+            )
+            effective = weight.sum() ** 2 / (weight**2).sum() if len(weight) else 0.0
+            if effective >= 8 - 1e-6:
+                blocks[length] = d, v, exposure[:, None], weight[:, None], effective
+        d, v, exposure, weight, _ = blocks[max(blocks)]
+        slope, rate = np.median(d / exposure, axis=0), np.median(v / weight, axis=0)
+        assert np.all(rate > 0), "too few failures for this program"
         found = {}
-        for length in self.blocks:
-            dispersion, free, whole = self.estimate([self.segment(0 * end, end, length)])
-            if whole[0] >= LEAST_BLOCKS:
-                found[length] = dispersion[0], free[0]
-        return self.harmonic.mean(), found
+        for length, (d, v, exposure, weight, effective) in blocks.items():
+            squares = np.sort((d - slope * exposure) ** 2 / (rate * weight), axis=0)
+            cut = math.ceil(0.2 * len(squares) - 1e-9)
+            winsorised = np.minimum(squares, squares[-cut - 1]).mean(axis=0)
+            winsorised = winsorised / _winsor_factor(cut / len(squares))
+            is_enough = v.mean(axis=0) >= 1
+            mean = np.where(is_enough, winsorised, squares.mean(axis=0))
+            known = np.where(is_enough, 0.8, 1.0) * (effective - 1)
+            found[length] = mean * effective / (effective - 1), known
+        return cls(float((n * m / (n + m)).mean()), found)
 
-    def dispersion(self, starts, now, history=None):
-        """Returns D and nu (each S x R) of evidence from these starts, after `now` intervals."""
-        end = np.full_like(starts, now)
-        is_split = (starts > 0) & (now - starts >= (8 if history else 12))
-        begin = np.where(is_split, starts, 0)
-        scatter = 2 * self.scatter[now] / now
-        candidates, degrees = [], []
-        for length in history[1] if history else self.blocks:
-            later = self.segment(begin, end, length)
-            # Where nothing is split the earlier part is empty.
-            earlier = self.segment(0 * begin, begin, length)
-            estimate, free, whole = self.estimate([earlier, later])
-            if history:
-                scale = max(1.0, self.harmonic[:now].max() / history[0])
-                before, known = history[1][length]
-                prior = np.maximum(1 + (before - 1) * scale, 1 + 0.1**2 * scatter)
-                weight = min(known, 30)
-            else:
-                prior, weight = 1 + 0.6**2 * scatter, 3
-            pooled = (weight * prior + free[:, None] * estimate) / (weight + free)[:, None]
-            if not history and length > 1:
-                pooled = np.where((whole >= LEAST_BLOCKS)[:, None], pooled, -np.inf)
-            candidates.append(pooled)
-            degrees.append(np.broadcast_to((weight + free)[:, None], pooled.shape))
-        candidates, degrees = np.stack(candidates), np.stack(degrees)
-        largest = candidates.argmax(axis=0)
-        chosen = np.where(candidates.max(axis=0) > 1, largest, 0)
-        nu = np.take_along_axis(degrees, chosen[None], axis=0)[0]
-        return np.maximum(candidates.max(axis=0), 1), nu
+
+def _winsor_factor(part):
+    """Returns E min(X, t) of a chi-square X of one degree, of which `part` is above t."""
+    z = stats.norm.isf(part / 2)
+    return math.erf(z / math.sqrt(2)) - 2 * z * stats.norm.pdf(z) + z * z * part
 
 
 class Rollouts:
-    """The first intervals of rollouts that may last `longest` intervals, with their noise."""
+    """Rollouts of one stage, planned for `planned` intervals of `seconds`, with noise."""
 
-    def __init__(self, canary, canary_requests, control, control_requests, longest, history=None):
-        self.counts = canary, canary_requests, control, control_requests
-        self.noise = Noise(*self.counts, HISTORY_BLOCK_LENGTHS if history else BLOCK_LENGTHS)
-        self.history = history
-        self.longest = longest
+    def __init__(self, canary, n, control, m, planned, ratio=1.0, history=None, seconds=30):
+        self.canary, self.n, self.control, self.m = canary, n, control, m
+        self.ratio, self.planned, self.history, self.seconds = ratio, planned, history, seconds
         self.intervals, self.rollouts = canary.shape
+        self.variation = max(0.3, 0.6 * math.sqrt(30 / seconds))
+        expected = (ratio * n / m)[:, None]
+        residual, variance = canary - expected * control, canary + expected**2 * control
+        seen = (m.cumsum()[:, None]) / (control.cumsum(axis=0) + 0.5)
+        rate = n[:, None] * (control + 10) / (m[:, None] + 10 * seen)
+        weight = n * (n + m) / m
+        self.violating = Noise(residual, variance, n, weight, rate)
+        self.complying = Noise(residual, variance, n, weight)
+        self.alone = Noise(control, control, m, m)
+        share = (n / (n + m))[:, None]
+        live = np.arange(1, self.intervals + 1)[:, None]
+        self.scatter = ((canary + control) * share * (1 - share)).cumsum(axis=0) / live
+        self.exposure = np.maximum.accumulate(n * m / (n + m))
+
+    def _dispersion(self, noise, start, now, growth):
+        scatter = self.scatter[now - 1]
+        if self.history:
+            exposure = self.exposure[now - 1]
+            return noise.dispersion_after(self.history, start, now, exposure, scatter)
+        return noise.dispersion(start, now, 1 + 2 * self.variation**2 * scatter, growth)
+
+    def _increments(self):
+        """Returns ln of the likelihood ratio of each interval and effect (K x R x J)."""
+        n, m = self.n, self.m
+        share = self.ratio * n / (self.ratio * n + m)
+        growth = np.log1p((EFFECTS - 1) * share[:, None])[:, None, :]
+        both = (self.canary + self.control)[:, :, None]
+        return self.canary[:, :, None] * np.log(EFFECTS) - both * growth
+
+    def _starts(self):
+        """Returns the starts with their weights: the begin, inside the stage, beyond its plan."""
+        inner = range(INTERVALS_BETWEEN_STARTS, self.planned, INTERVALS_BETWEEN_STARTS)
+        weights = {0: 7 / 8 * (0.5 if len(inner) else 1.0)}
+        weights |= {start: 7 / 8 * 0.5 / len(inner) for start in inner}
+        beyond = range(self.planned, self.intervals, INTERVALS_BETWEEN_STARTS)
+        for i, start in enumerate(beyond, 1):
+            weights[start] = weights.get(start, 0.0) + 1 / 8 / (i * (i + 1))
+        return weights
+
+    @staticmethod
+    def _ends(start):
+        """Returns after how many intervals a start inside the stage has its last value."""
+        place = start // INTERVALS_BETWEEN_STARTS
+        return math.inf if start == 0 else 256 * (place & -place)
 
     def violation(self):
-        """Returns ln E of `canary > control` after each interval (K x R)."""
-        canary, n, control, m = self.counts
-        share = n / (n + m)
-        growth = np.log1p((EFFECTS - 1) * share[:, None])
-        both = canary + control
-        steps = canary[:, :, None] * np.log(EFFECTS) - both[:, :, None] * growth[:, None, :]
-        evidence = prefix(steps)
-        starts = np.arange(0, self.longest, INTERVALS_BETWEEN_STARTS)
-        weights = np.full(len(starts), 0.5 / max(1, len(starts) - 1))
-        weights[0] = 0.5 if len(starts) > 1 else 1.0
-        busiest = np.maximum.accumulate((both + 0.5) * share[:, None])
+        """Returns ln E that the canary is beyond its limit, after each interval (K x R)."""
+        raw, weights = self._increments(), self._starts()
+        share = (self.n / (self.n + self.m))[:, None]
+        expected = (self.control + 0.5) * share
+        flat = 0.1 * self.seconds
+        cap = flat * (1 + 2 * self.variation**2 * expected)
+        calm = np.maximum(100, 16 * np.maximum.accumulate(expected))
+        capped = prefix(np.minimum(raw, cap[:, :, None]))
+        cut = prefix(np.minimum(raw, flat))
+        breaker = prefix(np.minimum(raw, 6 * calm[:, :, None]))
+        kept = {"own": {}, "control": {}}
         path = np.empty((self.intervals, self.rollouts))
         for now in range(1, self.intervals + 1):
-            begun = starts[starts < now]
-            dispersion, nu = self._dispersion(begun, now)
-            since = (evidence[now] - evidence[begun]) / dispersion[:, :, None]
-            log_evidence = log_sum_exp(since, axis=2) + np.log(weights[: len(begun)])[:, None]
-            terms = deflate(log_evidence - math.log(len(EFFECTS)), nu)
-            if (rest := weights[len(begun) :].sum()) > 0:
-                waiting = np.full((1, self.rollouts), math.log(rest))
-                terms = np.concatenate([terms, waiting])
-            breaker = np.maximum(100, 16 * busiest[now - 1])[:, None]
-            crash = log_sum_exp(evidence[now] / breaker, axis=1) - math.log(len(EFFECTS))
-            mixed = np.stack([math.log(0.9) + log_sum_exp(terms, axis=0), math.log(0.1) + crash])
-            path[now - 1] = log_sum_exp(mixed, axis=0)
+            main = self._mixture("own", capped, now, weights, kept)
+            if not self.history:
+                knows = self.control[:now].sum(axis=0) >= 30
+                if knows.any():
+                    other = self._mixture("control", cut, now, weights, kept)
+                    main = np.where(knows, np.maximum(main, other), main)
+            crash = log_sum_exp(breaker[now] / calm[now - 1][:, None], axis=1)
+            crash = crash - math.log(len(EFFECTS))
+            both = np.stack([math.log(0.9) + main, math.log(0.1) + crash])
+            path[now - 1] = log_sum_exp(both, axis=0)
         return path
+
+    def _mixture(self, whose, sums, now, weights, kept):
+        begun = {start: weight for start, weight in weights.items() if start < now}
+        for start, weight in begun.items():
+            if now - start > self._ends(start):
+                continue
+            if whose == "own":
+                dispersion, nu = self._dispersion(self.violating, start, now, 2)
+            else:
+                prior = 1 + 2 * self.variation**2 * self.scatter[now - 1]
+                dispersion, nu = self.alone.dispersion(start, now, prior)
+                dispersion = 1.5 * dispersion
+            since = (sums[now] - sums[start]) / dispersion[:, None]
+            mixed = log_sum_exp(since, axis=1) - math.log(len(EFFECTS)) + math.log(weight)
+            kept[whose][start] = deflate(mixed, nu)
+        terms = [kept[whose][start] for start in begun]
+        if (rest := 1 - sum(begun.values())) > 1e-12:
+            terms.append(np.full(self.rollouts, math.log(rest)))
+        return log_sum_exp(np.stack(terms), axis=0)
 
     def compliance(self, margin):
         """Returns ln E' of `canary < margin * control` after each interval (K x R)."""
-        canary, n, control, m = self.counts
         effects = np.array([math.sqrt(margin), margin, margin**2])
-        share = m / (m + margin * n)
-        growth = np.log1p((effects - 1) * share[:, None])
-        both = canary + control
-        steps = control[:, :, None] * np.log(effects) - both[:, :, None] * growth[:, None, :]
-        evidence = prefix(steps)
+        share = self.m / (self.m + margin * self.n)
+        growth = np.log1p((effects - 1) * share[:, None])[:, None, :]
+        both = (self.canary + self.control)[:, :, None]
+        evidence = prefix(self.control[:, :, None] * np.log(effects) - both * growth)
         path = np.empty((self.intervals, self.rollouts))
         for now in range(1, self.intervals + 1):
-            dispersion, nu = self._dispersion(np.array([0]), now)
-            scaled = evidence[now] / dispersion[0][:, None] + np.log([0.25, 0.5, 0.25])
-            path[now - 1] = deflate(log_sum_exp(scaled, axis=1), nu[0])
+            dispersion, nu = self._dispersion(self.complying, 0, now, 1)
+            scaled = evidence[now] / dispersion[:, None] + np.log([0.25, 0.5, 0.25])
+            path[now - 1] = deflate(log_sum_exp(scaled, axis=1), nu)
         return path
 
-    def _dispersion(self, starts, now):
-        return self.noise.dispersion(starts, now, self.history)
+    def veto(self):
+        """Returns how far the canary is visibly beyond its limit, below 0 within it (K x R)."""
+        expected = (self.ratio * self.n / self.m)[:, None]
+        beyond = (self.canary - expected * self.control).cumsum(axis=0) - 0.5
+        variance = (self.canary + expected**2 * self.control).cumsum(axis=0)
+        path = np.empty((self.intervals, self.rollouts))
+        for now in range(1, self.intervals + 1):
+            dispersion, nu = self._dispersion(self.complying, 0, now, 1)
+            z, spread = beyond[now - 1], variance[now - 1]
+            far = deflate(ratio_of(z * z, 2 * dispersion * spread), nu)
+            path[now - 1] = np.where(z > 0, far, -far)
+        return path
 
 
 def first_at_least(path, threshold):

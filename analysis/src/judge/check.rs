@@ -13,6 +13,7 @@ use super::evaluated::{Evaluated, Situation, conclude_claims, e_value, nothing_s
 use super::evidence::{self, Proof};
 use super::latency::Latency;
 use super::limit::{Levels, Plannable, Scale, Shown};
+use super::lines;
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, NeedsReport, Outcome, RatioReport, ReasonCode,
 };
@@ -332,6 +333,8 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
     let share = place.and_then(|place| situation.course.share(situation.stage, place));
     let outlook = Outlook {
         scale: Scale::of(&check.measured),
+        counted: lines::counted(&check.measured),
+        has_control: lines::has_control(check, situation.stage),
         interval_seconds: grid.interval_ms() as f64 / 1_000.0,
         intervals: grid.intervals(),
         longest_intervals: situation.stage_intervals,

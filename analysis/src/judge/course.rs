@@ -2,12 +2,13 @@
 //!
 //! Source: docs/design/counts.md, "9. Many checks, all stages".
 
-use crate::pipeline::{Check, Exposure, Limit, MetricKind, Pipeline, Stage};
-use crate::proof::{Counted, Kept, Line, Member, Pods, Rollout, Settings, Stream, stream_weights};
-use crate::sequential::{AbsoluteLimit, RelativeLimit, Side, WeightedEvidence};
+use crate::pipeline::{Check, MetricKind, Pipeline, Stage};
+use crate::proof::{Counted, Line, Member, Pods, Rollout, Settings, Stream, stream_weights};
+use crate::sequential::WeightedEvidence;
 
 use super::age::MILLISECONDS_PER_MINUTE;
 use super::limit::Scale;
+use super::lines;
 use super::votes::weight_of_evidence;
 
 /// Starts of a regression beyond this many intervals of a stage are those of a stage that is held.
@@ -142,7 +143,7 @@ impl Course {
     }
 
     /// How many stages share the error rate.
-    pub(super) fn stages(&self) -> usize {
+    pub(crate) fn stages(&self) -> usize {
         self.stages.len().max(1)
     }
 
@@ -157,7 +158,7 @@ impl Course {
     }
 
     /// The part of the rollout's error rate that a check of a stage has; nothing for one without a vote.
-    pub(super) fn share(&self, stage: &Stage, check: usize) -> Option<f64> {
+    pub(crate) fn share(&self, stage: &Stage, check: usize) -> Option<f64> {
         let stage = self.stages.iter().find(|one| one.id == stage.id)?;
         let share = match stage.roles.get(check)? {
             Role::Streams(places) => {
@@ -216,68 +217,16 @@ fn lines_of(check: &Check, stage: &Stage) -> Option<Vec<Line>> {
     if !is_of_counts || !check.counts_at(stage.traffic_percent) {
         return None;
     }
-    let sides = match check.limit {
-        Limit::Within { tolerance } => Limit::sides_of(tolerance).to_vec(),
-        one => vec![one],
-    };
-    let has_control = stage.traffic_percent < 100.0 && !check.ignores_control;
-    let law = Scale::of(&check.measured).law();
-    let line = |limit: Limit| {
-        let (ratio, offset, side) = match limit {
-            Limit::AtMost { ratio, offset } => (ratio, offset, Side::Above),
-            Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Below),
-            Limit::Within { .. } => return None,
-        };
-        match ratio {
-            Some(ratio) => RelativeLimit::new(ratio, offset, side)
-                .ok()
-                .map(Line::Relative),
-            None => AbsoluteLimit::new(offset, side, law)
-                .ok()
-                .map(|limit| Line::Absolute { limit, has_control }),
-        }
-    };
-    sides.into_iter().map(line).collect()
-}
-
-/// What must be shown to be kept for a promotion.
-pub(super) fn kept_of(check: &Check) -> Vec<Kept> {
-    let sides = match check.promotion_limit {
-        Limit::Within { tolerance } => Limit::sides_of(tolerance).to_vec(),
-        one => vec![one],
-    };
-    let law = Scale::of(&check.measured).law();
-    let kept = |limit: Limit| {
-        let (ratio, offset, side) = match limit {
-            Limit::AtMost { ratio, offset } => (ratio, offset, Side::Below),
-            Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Above),
-            Limit::Within { .. } => return None,
-        };
-        match ratio {
-            Some(ratio) => RelativeLimit::new(ratio, offset, side)
-                .ok()
-                .map(Kept::Relative),
-            None => AbsoluteLimit::new(offset, side, law)
-                .ok()
-                .map(Kept::Absolute),
-        }
-    };
-    sides.into_iter().filter_map(kept).collect()
+    let has_control = lines::has_control(check, stage);
+    lines::lines_of(check.limit, Scale::of(&check.measured), has_control)
 }
 
 /// The place of a stream among all, which is added where it is new.
 fn place_of(streams: &mut Vec<StreamKey>, check: &Check, line: Line) -> usize {
-    let counted = match check.measured.kind {
-        MetricKind::EventRate {
-            per: Exposure::TrafficShare,
-            ..
-        } => Counted::Traffic,
-        _ => Counted::Events,
-    };
     let key = StreamKey {
         metric: check.measured.name.clone(),
         line,
-        counted,
+        counted: lines::counted(&check.measured),
         lanes: Vec::new(),
     };
     streams

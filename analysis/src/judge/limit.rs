@@ -12,6 +12,7 @@
 
 use crate::interval::{Confidence, Count, Interval, poisson_rate_interval, wilson_interval};
 use crate::pipeline::{Limit, Metric, MetricKind};
+use crate::sequential::CountLaw;
 use crate::series::{ArmCount, Populations};
 use crate::special::regularized_beta;
 
@@ -33,6 +34,14 @@ impl Scale {
             | MetricKind::Quantile { .. }
             | MetricKind::Gauge { .. }
             | MetricKind::PerRequest { .. } => Self::Share,
+        }
+    }
+
+    /// The law of the counts.
+    pub(crate) fn law(self) -> CountLaw {
+        match self {
+            Self::Share => CountLaw::Bernoulli,
+            Self::Rate => CountLaw::Poisson,
         }
     }
 

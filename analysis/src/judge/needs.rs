@@ -1,14 +1,14 @@
 //! How much longer, or how much more traffic, an undecided check takes, and what its stage can see.
 
 use crate::pipeline::{Check, Limit, MetricKind};
-use crate::proof::{Counted, ExpectedNoise, intervals_to_promote, intervals_to_roll_back};
+use crate::proof::{Counted, Expected, ExpectedNoise, nearest};
 use crate::sequential::{Dispersion, ErrorRate, IntervalCounts};
 use crate::series::{ArmCount, Grid};
 
 use super::absence;
 use super::conclude::{undecided, values_text};
-use super::growth::{Claimed, growth};
 use super::limit::{Claim, Plannable, Scale, estimate};
+use super::lines::{kept_of, lines_of};
 use super::model::{CheckReport, NeedsReport};
 use crate::data::StageData;
 use crate::text;
@@ -96,6 +96,10 @@ pub(super) fn projected(report: &CheckReport, intervals: f64, grid: Grid) -> Nee
 pub(super) struct Outlook {
     /// The law of the counts.
     pub(super) scale: Scale,
+    /// What they are of.
+    pub(super) counted: Counted,
+    /// Whether the control excuses what it does itself.
+    pub(super) has_control: bool,
     /// The length of an interval.
     pub(super) interval_seconds: f64,
     /// Intervals seen.
@@ -208,42 +212,41 @@ impl Outlook {
         needed.is_some_and(|needed| needed <= self.longest_intervals)
     }
 
-    fn to_roll_back(self, claim: Claim, expected: &IntervalCounts, rate: ErrorRate) -> Option<f64> {
-        let growth = growth(claim.limit, Claimed::Broken, self.scale, expected)?;
-        let unsurprising = if claim.limit.needs_control() {
-            let share = share_of_canary(expected);
-            (expected.control.events + 0.5) * share
-        } else {
-            0.5 * expected.canary.exposure * claim.limit.absolute_value().unwrap_or(0.0)
-        };
-        let interval = (self.interval_seconds, unsurprising);
-        let needed = intervals_to_roll_back(
-            growth,
-            interval,
-            &self.expected_noise(claim, expected),
-            rate,
-        )?;
-        Some(needed as f64)
+    fn to_roll_back(self, claim: Claim, counts: &IntervalCounts, rate: ErrorRate) -> Option<f64> {
+        let expected = self.in_an_interval(*counts);
+        let noise = self.expected_noise(claim, &expected);
+        let lines = lines_of(claim.limit, self.scale, self.has_control)?;
+        let needed = lines
+            .iter()
+            .filter_map(|line| expected.intervals_to_roll_back(line, &noise, rate));
+        Some(needed.min()? as f64)
     }
 
-    fn to_promote(self, claim: Claim, expected: &IntervalCounts) -> Option<f64> {
-        let growth = growth(claim.limit, Claimed::Kept, self.scale, expected)?;
-        let noise = self.expected_noise(claim, expected);
-        Some(intervals_to_promote(growth, &noise, self.promotion)? as f64)
+    fn to_promote(self, claim: Claim, counts: &IntervalCounts) -> Option<f64> {
+        let expected = self.in_an_interval(*counts);
+        let noise = self.expected_noise(claim, &expected);
+        let kept = kept_of(claim.limit, self.scale);
+        let needed = kept
+            .iter()
+            .map(|kept| expected.intervals_to_promote(kept, &noise, self.promotion));
+        let all: Option<Vec<usize>> = needed.collect();
+        Some(all?.into_iter().max()? as f64)
+    }
+
+    fn in_an_interval(&self, counts: IntervalCounts) -> Expected {
+        Expected {
+            counts,
+            counted: self.counted,
+            interval_seconds: self.interval_seconds,
+        }
     }
 
     /// The noise that was measured, or what is assumed where there is none.
-    fn expected_noise(&self, claim: Claim, expected: &IntervalCounts) -> ExpectedNoise {
-        if let Some(noise) = self.noise {
-            return ExpectedNoise::seen(noise.value, noise.degrees_of_freedom);
+    fn expected_noise(&self, claim: Claim, expected: &Expected) -> ExpectedNoise {
+        match self.noise {
+            Some(noise) => ExpectedNoise::seen(noise.value, noise.degrees_of_freedom),
+            None => expected.assumed_noise(claim.limit.absolute_value()),
         }
-        let events = if claim.limit.needs_control() {
-            let share = share_of_canary(expected);
-            (expected.control.events + expected.canary.events) * share * (1.0 - share)
-        } else {
-            0.5 * expected.canary.exposure * claim.limit.absolute_value().unwrap_or(0.0)
-        };
-        ExpectedNoise::assumed(Counted::Events, self.interval_seconds, events)
     }
 
     /// What was seen of both populations in an interval, on the average.
@@ -266,8 +269,6 @@ impl Outlook {
 /// Ratios of canary to control, and of traffic, beyond which nothing is looked for.
 const MOST_TIMES: f64 = 100.0;
 const MOST_TRAFFIC: f64 = 1e4;
-/// Halvings of the logarithm of what is looked for: to a part of a thousand.
-const HALVINGS: u32 = 14;
 
 /// The ratio of a limit to the control, and whether a bad canary is above it.
 fn ratio_of(limit: Limit) -> Option<(f64, bool)> {
@@ -275,33 +276,6 @@ fn ratio_of(limit: Limit) -> Option<(f64, bool)> {
         Limit::AtMost { ratio, .. } => Some((ratio?, true)),
         Limit::AtLeast { ratio, .. } => Some((ratio?, false)),
         Limit::Within { .. } => None,
-    }
-}
-
-/// The value nearest to `from` on the way to `furthest` for which something holds that holds from there on, by
-/// halving the logarithm; nothing where it does not hold at the furthest.
-fn nearest(from: f64, furthest: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
-    if !holds(furthest) {
-        return None;
-    }
-    let (mut near, mut far) = (libm::log(from.max(1e-6)), libm::log(furthest));
-    for _ in 0..HALVINGS {
-        let middle = 0.5 * (near + far);
-        if holds(libm::exp(middle)) {
-            far = middle;
-        } else {
-            near = middle;
-        }
-    }
-    Some(libm::exp(far))
-}
-
-fn share_of_canary(counts: &IntervalCounts) -> f64 {
-    let both = counts.canary.exposure + counts.control.exposure;
-    if both > 0.0 {
-        counts.canary.exposure / both
-    } else {
-        0.0
     }
 }
 

@@ -2,13 +2,6 @@
 
 use crate::pipeline::Check;
 
-/// A check's share of the weights of all checks that gather evidence and may roll back; nothing for
-/// one that may not.
-pub(crate) fn share_of_votes(check: &Check, checks: &[Check]) -> Option<f64> {
-    let total = weight_of_evidence(checks);
-    (check.may_roll_back && total > 0.0).then(|| check.weight / total)
-}
-
 /// The sum of the weights of the checks that gather evidence and may roll back.
 pub(crate) fn weight_of_evidence<'a>(checks: impl IntoIterator<Item = &'a Check>) -> f64 {
     let gathers = |check: &&Check| check.method.is_valid_at_any_time();

@@ -11,8 +11,10 @@ use crate::proof::{
 use crate::sequential::{Dispersion, ErrorRate, WeightedEvidence, log_mean_exp};
 use crate::series::ArmCount;
 
-use super::course::{Course, Role, StreamKey, kept_of};
+use super::course::{Course, Role, StreamKey};
 use super::judged::{Judged, mixed};
+use super::limit::Scale;
+use super::lines;
 use super::model::NoiseSource;
 use super::pods::PodsDiffer;
 
@@ -329,7 +331,10 @@ fn checks_of(roles: &[Role], stage: &Stage, judged: &[Option<&Judged>]) -> Vec<W
         checks.push(WalkedCheck {
             check: place,
             streams: places.clone(),
-            promotions: kept_of(check).into_iter().map(Promotion::new).collect(),
+            promotions: lines::kept_of(check.promotion_limit, Scale::of(&check.measured))
+                .into_iter()
+                .map(Promotion::new)
+                .collect(),
             last: 0.0,
             strongest: f64::NEG_INFINITY,
             may_roll_back: check.may_roll_back,

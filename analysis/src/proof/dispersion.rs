@@ -9,10 +9,6 @@ use crate::sequential::Dispersion;
 pub(super) const ASSUMED_DEGREES_OF_FREEDOM: f64 = 3.0;
 /// Fewest effective blocks of more than one interval that are asked without a history.
 const FEWEST_BLOCKS: f64 = 3.0 - 1e-6;
-/// The most that a history counts: it may be out of date.
-const MOST_PAST_DEGREES_OF_FREEDOM: f64 = 30.0;
-/// A history may not claim less noise than of this coefficient of variation.
-const LEAST_PAST_VARIATION: f64 = 0.1;
 /// Intervals after a start from which on it has a fit of its own, without and with history.
 const SPLIT: usize = 12;
 const SPLIT_WITH_PAST: usize = 8;
@@ -60,7 +56,7 @@ impl Prior<'_> {
                     let Some(measured) = past.at(length) else {
                         continue;
                     };
-                    self.of_the_past(measured, past, largest_exposure)
+                    past.prior(measured, largest_exposure, self.event_variance)
                 }
                 None if place > 0 && seen.effective_blocks < FEWEST_BLOCKS => continue,
                 None => {
@@ -86,27 +82,5 @@ impl Prior<'_> {
             value: 1.0,
             degrees_of_freedom: ASSUMED_DEGREES_OF_FREEDOM,
         })
-    }
-
-    /// What a history says of a length: scaled by the exposure where there is more now, by its root where
-    /// there is less.
-    fn of_the_past(
-        &self,
-        measured: Dispersion,
-        past: &PastNoise,
-        largest_exposure: f64,
-    ) -> (f64, f64) {
-        let ratio = largest_exposure / past.mean_effective_exposure();
-        let scale = if ratio >= 1.0 {
-            ratio
-        } else {
-            libm::sqrt(ratio)
-        };
-        let least = excess_of(LEAST_PAST_VARIATION, self.event_variance);
-        let value = (1.0 + (measured.value - 1.0).max(0.0) * scale).max(least);
-        let weight = measured
-            .degrees_of_freedom
-            .min(MOST_PAST_DEGREES_OF_FREEDOM);
-        (value, weight)
     }
 }

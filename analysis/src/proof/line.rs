@@ -127,7 +127,7 @@ impl Line {
     }
 }
 
-fn beside_the_control(side: Side) -> Option<RelativeLimit> {
+pub(super) fn beside_the_control(side: Side) -> Option<RelativeLimit> {
     let ratio = match side {
         Side::Above => BESIDE_A_BROKEN_CONTROL,
         Side::Below => BESIDE_A_BROKEN_CONTROL_FROM_BELOW,

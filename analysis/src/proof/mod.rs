@@ -41,10 +41,8 @@ pub use environment::is_beyond_a_broken_control;
 pub use lane::Interval;
 pub use line::Line;
 pub use past_noise::{PastNoise, winsor_factor};
-pub use plan::{
-    ExpectedNoise, NINE_OF_TEN, growth_of_compliance, growth_of_violation, intervals_to_promote,
-    intervals_to_roll_back,
-};
+pub(crate) use plan::nearest;
+pub use plan::{Expected, ExpectedNoise, NINE_OF_TEN, growth_of_compliance, growth_of_violation};
 pub use pods::{Drawn, PodPlace, Pods, Spread, differing_pods};
 pub use promotion::{FEWEST_INTERVALS, Kept, Promotion, VETO};
 pub use rollout::{Input, Member, Rollout, stream_weights};

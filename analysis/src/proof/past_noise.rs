@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::assumed::excess_of;
 use super::noise::BLOCK_LENGTHS;
 use crate::sequential::{Dispersion, IntervalCounts};
 use crate::special::{Tail, normal_quantile};
@@ -12,6 +13,10 @@ const FEWEST_BLOCKS: f64 = 8.0 - 1e-6;
 const WINSORISED: f64 = 0.2;
 /// How well the rest knows the dispersion.
 const KNOWN_OF_THE_REST: f64 = 0.8;
+/// The most that a history counts: it may be out of date.
+const MOST_DEGREES_OF_FREEDOM: f64 = 30.0;
+/// A history may not claim less noise than of this coefficient of variation.
+const LEAST_VARIATION: f64 = 0.1;
 
 /// What control against control showed before the rollout. It must not change during the rollout: it is
 /// stored with it.
@@ -179,6 +184,40 @@ impl PastNoise {
             value: found.1,
             degrees_of_freedom: found.2,
         })
+    }
+
+    /// What a length says of a rollout, and how many degrees of freedom that counts for: scaled by the largest
+    /// effective exposure of an interval where there is more now, by its root where there is less.
+    /// `event_variance` is that of an interval's independent events.
+    pub(super) fn prior(
+        &self,
+        measured: Dispersion,
+        exposure: f64,
+        event_variance: f64,
+    ) -> (f64, f64) {
+        let ratio = exposure / self.mean_effective_exposure;
+        let scale = if ratio >= 1.0 {
+            ratio
+        } else {
+            libm::sqrt(ratio)
+        };
+        let least = excess_of(LEAST_VARIATION, event_variance);
+        let value = (1.0 + (measured.value - 1.0).max(0.0) * scale).max(least);
+        let weight = measured.degrees_of_freedom.min(MOST_DEGREES_OF_FREEDOM);
+        (value, weight)
+    }
+
+    /// The largest that a length says of a rollout.
+    pub(super) fn largest_prior(&self, exposure: f64, event_variance: f64) -> f64 {
+        let lengths = self.by_length.iter();
+        let priors = lengths.map(|&(_, value, degrees_of_freedom)| {
+            let measured = Dispersion {
+                value,
+                degrees_of_freedom,
+            };
+            self.prior(measured, exposure, event_variance).0
+        });
+        priors.fold(1.0, f64::max)
     }
 
     /// Length of the blocks, dispersion and degrees of freedom, by length.

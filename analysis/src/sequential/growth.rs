@@ -1,127 +1,14 @@
 //! How fast evidence grows in the traffic that is expected.
 
-use super::SequentialError;
 use super::counts::IntervalCounts;
 use super::increment::relative_increment;
 use super::limit::{AbsoluteLimit, CountLaw, RelativeLimit, Side};
 
-/// `2 * 0.6^2`: the noise assumed without history.
-const ASSUMED_DISPERSION_PER_EVENT: f64 = 0.72;
 /// The logarithms of the effects between which the one that is there is looked for, and in how many
 /// steps: from 0.1 % to a factor of 10,000.
 const SMALLEST_LOG_EFFECT: f64 = 0.001;
 const LARGEST_LOG_EFFECT: f64 = 9.2;
 const EFFECT_STEPS: u32 = 400;
-
-/// Returns the dispersion that is assumed without history, `1 + 0.72 v`, where `v` is the variance of
-/// an interval's events: `(mu_c + mu_y) phi (1 - phi)`, or `n p0 / 2` against an absolute limit.
-pub fn assumed_dispersion(event_variance: f64) -> f64 {
-    1.0 + ASSUMED_DISPERSION_PER_EVENT * event_variance
-}
-
-/// The traffic of one interval, as it is expected.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ExpectedTraffic {
-    canary_exposure: f64,
-    control_exposure: f64,
-    base_rate: f64,
-}
-
-impl ExpectedTraffic {
-    /// Returns the traffic of one interval with the control's events per exposure.
-    ///
-    /// # Errors
-    ///
-    /// [`SequentialError::Traffic`] unless all three are positive and not beyond 1e30.
-    pub fn new(
-        canary_exposure: f64,
-        control_exposure: f64,
-        base_rate: f64,
-    ) -> Result<Self, SequentialError> {
-        let is_valid = [canary_exposure, control_exposure, base_rate]
-            .iter()
-            .all(|value| (1e-30..=1e30).contains(value));
-        is_valid
-            .then_some(Self {
-                canary_exposure,
-                control_exposure,
-                base_rate,
-            })
-            .ok_or(SequentialError::Traffic {
-                canary_exposure,
-                control_exposure,
-                base_rate,
-            })
-    }
-
-    /// Exposure of the canary in an interval.
-    pub fn canary_exposure(&self) -> f64 {
-        self.canary_exposure
-    }
-
-    /// `mu_c`: events of a canary that is as good as the control.
-    fn canary_events(&self) -> f64 {
-        self.canary_exposure * self.base_rate
-    }
-
-    /// `mu_y`: events of the control.
-    fn control_events(&self) -> f64 {
-        self.control_exposure * self.base_rate
-    }
-
-    /// The dispersion assumed without history: `1 + 0.72 (mu_c + mu_y) phi (1 - phi)`.
-    pub fn assumed_dispersion(&self) -> f64 {
-        let share = self.canary_exposure / (self.canary_exposure + self.control_exposure);
-        let events = self.canary_events() + self.control_events();
-        assumed_dispersion(events * share * (1.0 - share))
-    }
-}
-
-/// Returns how much `ln E` grows in an interval, for the effect that is there, when the canary's rate is
-/// `true_ratio` times the control's and the evidence is for one side of `ratio`; nothing when the truth
-/// is not on that side.
-///
-/// Above, with `lambda` the true ratio: `lambda mu_c ln(lambda / r) - (lambda mu_c + mu_y)
-/// ln(1 + (lambda / r - 1) phi_r)`. Below: `mu_y ln(r / lambda) - (lambda mu_c + mu_y)
-/// ln(1 + (r / lambda - 1) psi)`.
-///
-/// Source: the Kullback-Leibler divergence of the conditional binomial (S. Kullback and R. Leibler,
-/// "On information and sufficiency", Annals of Mathematical Statistics 22 (1951)).
-///
-/// ```
-/// use serinus_analysis::sequential::{ExpectedTraffic, Side, relative_growth};
-///
-/// let traffic = ExpectedTraffic::new(300.0, 2700.0, 0.001).unwrap();
-/// let growth = relative_growth(&traffic, Side::Above, 1.25, 3.0).unwrap();
-/// assert!((growth - 0.22045766448561066).abs() < 1e-14);
-/// ```
-pub fn relative_growth(
-    traffic: &ExpectedTraffic,
-    side: Side,
-    ratio: f64,
-    true_ratio: f64,
-) -> Option<f64> {
-    let in_range = |value: f64| (1e-6..=1e6).contains(&value);
-    if !in_range(ratio) || !in_range(true_ratio) {
-        return None;
-    }
-    let (canary, control) = (
-        true_ratio * traffic.canary_events(),
-        traffic.control_events(),
-    );
-    let weighted = ratio * traffic.canary_exposure;
-    let both = weighted + traffic.control_exposure;
-    let (events, effect, share) = match side {
-        Side::Above => (canary, true_ratio / ratio, weighted / both),
-        Side::Below => (control, ratio / true_ratio, traffic.control_exposure / both),
-    };
-    if effect <= 1.0 {
-        return None;
-    }
-    let growth =
-        events * libm::log(effect) - (canary + control) * libm::log1p((effect - 1.0) * share);
-    (growth > 0.0).then_some(growth)
-}
 
 /// Returns how much `ln E` grows in an interval with this exposure against an absolute limit, for the
 /// effect that is there, when the rate is `true_rate`; nothing when that is not on the limit's side.
@@ -155,8 +42,8 @@ pub fn absolute_growth(limit: &AbsoluteLimit, exposure: f64, true_rate: f64) -> 
 }
 
 /// Returns how much `ln E` grows in an interval in which both populations do what is expected of them,
-/// for the effect that suits best; nothing when none makes it grow. For limits with an offset, where
-/// [`relative_growth`] has no closed form, and for a control without events.
+/// for the effect that suits best; nothing when none makes it grow. For limits with an offset, which have no
+/// closed form, and for a control without events.
 pub fn offset_growth(limit: &RelativeLimit, expected: &IntervalCounts) -> Option<f64> {
     let step = (LARGEST_LOG_EFFECT - SMALLEST_LOG_EFFECT) / f64::from(EFFECT_STEPS);
     (0..=EFFECT_STEPS)

@@ -124,7 +124,8 @@ impl NoiseHistory {
 
     /// Returns the dispersion that a rollout starts with: the largest of all block lengths, scaled up
     /// when the rollout's effective exposure is larger than the history's, and never less than a
-    /// variation of 10 % gives. `event_variance` is that of [`super::assumed_dispersion`].
+    /// variation of 10 % gives. `event_variance` is that of an interval's independent
+    /// events.
     pub fn expected_dispersion(&self, effective_exposure: f64, event_variance: f64) -> f64 {
         let value = |block: &BlockDispersion| {
             let measured = Dispersion {

@@ -37,7 +37,6 @@ mod log_space;
 mod mixture;
 mod multiplicity;
 mod noise;
-mod pace;
 mod ratio;
 mod tail;
 mod two_sided;
@@ -54,9 +53,7 @@ pub use gauge::{
     integrated_autocorrelation_time, mean_margin, normal_mixture_log_evidence,
     smallest_gauge_log_evidence,
 };
-pub use growth::{
-    ExpectedTraffic, absolute_growth, assumed_dispersion, offset_growth, relative_growth,
-};
+pub use growth::{absolute_growth, offset_growth};
 pub use history::{BlockDispersion, NoiseHistory};
 pub(crate) use increment::{Comparison, Effect};
 pub use increment::{absolute_increment, relative_increment};
@@ -66,9 +63,6 @@ pub use multiplicity::{
     WeightedEvidence, adjusted_log_evidence, combined_log_evidence, false_discovery_list,
 };
 pub use noise::NoiseState;
-pub use pace::{
-    Pace, Prospect, evidence_needed_to_promote, evidence_needed_to_roll_back, nearest_in_logarithm,
-};
 pub use ratio::ratio_interval;
 pub use tail::{
     LimitBounds, StrictMargin, TailMargin, absolute_bounds, choose_bounds, strict_margin, tail_at,
@@ -129,18 +123,5 @@ pub enum SequentialError {
     Tolerance {
         /// The deviation.
         tolerance: f64,
-    },
-    /// Traffic that cannot be planned with.
-    #[error(
-        "cannot plan with {canary_exposure} canary and {control_exposure} control exposure at a \
-         base rate of {base_rate}: all must be positive and finite"
-    )]
-    Traffic {
-        /// Exposure of the canary in one interval.
-        canary_exposure: f64,
-        /// Exposure of the control in one interval.
-        control_exposure: f64,
-        /// Events per exposure.
-        base_rate: f64,
     },
 }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use serinus_analysis::proof::{
-    Counted, ExpectedNoise, Input, Interval, Kept, Line, Member, PastNoise, PodSquares, Promotion,
+    Counted, Expected, Input, Interval, Kept, Line, Member, PastNoise, PodSquares, Promotion,
     Rollout, Schedule, Settings, Stream, assumed_variation, cap_without_noise,
-    default_interval_seconds, growth_of_compliance, growth_of_violation, intervals_to_promote,
-    intervals_to_roll_back, is_beyond_a_broken_control, stream_weights, winsor_factor,
+    default_interval_seconds, growth_of_compliance, growth_of_violation,
+    is_beyond_a_broken_control, stream_weights, winsor_factor,
 };
 use serinus_analysis::sequential::{
     AbsoluteLimit, CountLaw, ErrorRate, IntervalCounts, RelativeLimit, Side,
@@ -378,38 +378,30 @@ fn plans_are_those_of_the_reference() {
     for case in cases("planning", 17) {
         let number = |key: &str| case[key].as_f64().unwrap();
         let (n, m, p) = (number("n"), number("m"), number("p"));
-        let control = ArmCount {
-            events: m * p,
-            exposure: m,
-        };
-        let share = n / (n + m);
-        let of = |times: f64| {
-            let events = (times * n * p + m * p) * share * (1.0 - share);
-            ExpectedNoise::assumed(Counted::Events, 30.0, events)
+        let expected = |times: f64| Expected {
+            counts: counts(&[times * n * p, n, m * p, m]),
+            counted: Counted::Events,
+            interval_seconds: 30.0,
         };
         if let Some(times) = case["lambda"].as_f64() {
-            let limit = RelativeLimit::new(number("r"), 0.0, Side::Above).unwrap();
-            let growth = growth_of_violation(&limit, control, n, times);
+            let expected = expected(times);
+            let line = Line::Relative(RelativeLimit::new(number("r"), 0.0, Side::Above).unwrap());
+            let growth = growth_of_violation(&line, &expected.counts);
             assert_near(growth, number("growth"), "growth");
-            let expected = (m * p + 0.5) * share;
-            let found =
-                intervals_to_roll_back(growth, (30.0, expected), &of(times), ErrorRate::ROLLBACK);
-            assert_eq!(
-                found.map(|one| one as u64),
-                case["rollback"].as_u64(),
-                "{case}"
-            );
+            let noise = expected.assumed_noise(None);
+            let found = expected.intervals_to_roll_back(&line, &noise, ErrorRate::ROLLBACK);
+            let found = found.map(|one| one as u64);
+            assert_eq!(found, case["rollback"].as_u64(), "{case}");
         } else {
+            let expected = expected(1.0);
             let limit = RelativeLimit::new(number("R"), number("delta"), Side::Below).unwrap();
-            let expected = counts(&[n * p, n, m * p, m]);
-            let growth = growth_of_compliance(&Kept::Relative(limit), &expected);
+            let kept = Kept::Relative(limit);
+            let growth = growth_of_compliance(&kept, &expected.counts);
             assert_near(growth, number("growth"), "growth");
-            let found = intervals_to_promote(growth, &of(1.0), ErrorRate::PROMOTION);
-            assert_eq!(
-                found.map(|one| one as u64),
-                case["promote"].as_u64(),
-                "{case}"
-            );
+            let noise = expected.assumed_noise(None);
+            let found = expected.intervals_to_promote(&kept, &noise, ErrorRate::PROMOTION);
+            let found = found.map(|one| one as u64);
+            assert_eq!(found, case["promote"].as_u64(), "{case}");
         }
     }
 }

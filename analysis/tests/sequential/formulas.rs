@@ -1,10 +1,11 @@
-//! Increments, deflation, tails, gauges, multiplicity and planning against their vectors.
+//! Increments, deflation, tails, gauges, multiplicity and growth against their vectors.
 
+use serinus_analysis::proof::{Kept, Line, growth_of_compliance, growth_of_violation};
 use serinus_analysis::sequential::{
-    AbsoluteLimit, CountLaw, ErrorRate, ExpectedTraffic, Prospect, RelativeLimit, Side,
-    WeightedEvidence, absolute_increment, adjusted_log_evidence, combined_log_evidence, deflate,
+    AbsoluteLimit, CountLaw, ErrorRate, IntervalCounts, RelativeLimit, Side, WeightedEvidence,
+    absolute_increment, adjusted_log_evidence, combined_log_evidence, deflate,
     false_discovery_list, gauge_log_evidence, log_mean_exp, mean_margin,
-    normal_mixture_log_evidence, relative_growth, relative_increment, tail_margin,
+    normal_mixture_log_evidence, relative_increment, tail_margin,
 };
 use serinus_analysis::series::ArmCount;
 
@@ -420,42 +421,23 @@ fn many_checks_are_judged_as_in_the_reference() {
 }
 
 #[test]
-fn plans_are_those_of_the_reference() {
+fn growth_is_that_of_the_reference() {
     for vector in group("planning", 4) {
-        let traffic = ExpectedTraffic::new(
-            number(&vector, "n"),
-            number(&vector, "m"),
-            number(&vector, "base_rate"),
-        )
-        .unwrap();
-        let (limit, wider) = (number(&vector, "r"), number(&vector, "R"));
-        let true_ratio = number(&vector, "true_ratio");
-        let plan = Prospect::new(
-            traffic,
-            Some(number(&vector, "D")),
-            ErrorRate::ROLLBACK,
-            ErrorRate::PROMOTION,
-        );
-        let pairs = [
-            (
-                relative_growth(&traffic, Side::Above, limit, true_ratio),
-                "growth_violation",
-            ),
-            (
-                relative_growth(&traffic, Side::Below, wider, 1.0),
-                "growth_compliance",
-            ),
-            (
-                plan.intervals_to_roll_back(limit, true_ratio),
-                "intervals_to_rollback",
-            ),
-            (
-                plan.intervals_to_promote(wider, 1.0),
-                "intervals_to_promote",
-            ),
-        ];
-        for (actual, key) in pairs {
-            assert_near(actual.unwrap(), number(&vector, key), 1e-9, key);
-        }
+        let base_rate = number(&vector, "base_rate");
+        let arm = |exposure: f64, times: f64| ArmCount {
+            events: times * base_rate * exposure,
+            exposure,
+        };
+        let expected = |times: f64| IntervalCounts {
+            canary: arm(number(&vector, "n"), times),
+            control: arm(number(&vector, "m"), 1.0),
+        };
+        let limit = |key: &str, side| RelativeLimit::new(number(&vector, key), 0.0, side).unwrap();
+        let broken = Line::Relative(limit("r", Side::Above));
+        let growth = growth_of_violation(&broken, &expected(number(&vector, "true_ratio")));
+        assert_near(growth, number(&vector, "growth_violation"), 1e-9, "broken");
+        let kept = Kept::Relative(limit("R", Side::Below));
+        let growth = growth_of_compliance(&kept, &expected(1.0));
+        assert_near(growth, number(&vector, "growth_compliance"), 1e-9, "kept");
     }
 }

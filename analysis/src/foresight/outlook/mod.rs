@@ -1,6 +1,6 @@
 //! What a stage will be able to see, told before the rollout: from what the service did until now.
 //!
-//! The predictions are those of [`crate::sequential::Pace`]: estimates, not promises.
+//! The predictions are those of [`crate::proof::Expected`]: estimates, not promises.
 
 mod past;
 mod sentence;
@@ -12,7 +12,7 @@ mod tests;
 use serde::Serialize;
 
 use crate::pipeline::{Check, Method, MetricKind, Pipeline, Stage};
-use crate::sequential::FEWEST_STAGE_INTERVALS;
+use crate::proof::FEWEST_INTERVALS;
 
 use crate::data::MeasuredHistory;
 use crate::data::StageData;
@@ -281,7 +281,7 @@ impl View<'_> {
             dispersion_source: noisiest.map(|line| match line.noise {
                 LineNoise::Assumed => DispersionSource::Assumed,
                 LineNoise::Given(_) => DispersionSource::Given,
-                LineNoise::Measured(_) => DispersionSource::Measured,
+                LineNoise::Measured(_) | LineNoise::MeasuredAbove(_) => DispersionSource::Measured,
             }),
             sees,
             factors_of: factors_of(check),
@@ -341,7 +341,7 @@ impl View<'_> {
             stage.duration_minutes
         };
         let shortest = shortest
-            .max(self.minutes(FEWEST_STAGE_INTERVALS as f64))
+            .max(self.minutes(FEWEST_INTERVALS as f64))
             .max(least_minutes);
         let never = needed().any(|check| {
             check

@@ -2,23 +2,20 @@
 
 use crate::interval::Confidence;
 use crate::pipeline::{Check, Exposure, Limit, MetricKind, Pipeline, Stage};
+use crate::proof::PastNoise;
 use crate::sequential::{ErrorRate, IntervalCounts, NoiseHistory};
 use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
 
 use super::subject::{Line, LineNoise, Subject, Truth};
 use super::{Noise, OutlookStatus, Past};
-use crate::data::MetricData;
+use crate::data::{MeasuredHistory, MetricData};
+use crate::judge::Course;
 use crate::judge::evidence::{Budget, Held};
 use crate::judge::latency::{CONTROL_TAIL_NEEDED, Latency};
 use crate::judge::limit::{Scale, estimate};
+use crate::judge::lines::{counted, has_control};
 use crate::judge::stage::budget;
-use crate::judge::votes::share_of_votes;
 use crate::judge::warm_up::{LookedAt, warm_up_intervals};
-
-/// How many stages share a rollout's error rate.
-fn counted_stages(pipeline: &Pipeline) -> usize {
-    pipeline.stages.iter().filter(|stage| !stage.shadow).count()
-}
 
 /// All of the traffic, in percent.
 const TOTAL_PERCENT: f64 = 100.0;
@@ -54,16 +51,24 @@ pub(super) struct Setting<'a> {
     pub(super) stage: &'a Stage,
     pub(super) past: &'a Past<'a>,
     budget: Budget,
+    course: Course,
     warm_up_intervals: f64,
 }
 
 impl<'a> Setting<'a> {
     pub(super) fn new(pipeline: &'a Pipeline, stage: &'a Stage, past: &'a Past<'a>) -> Self {
+        // A stage that is judged without acting is no part of the rollout.
+        let course = if stage.shadow {
+            Course::alone(pipeline, stage)
+        } else {
+            Course::of_rollout(pipeline)
+        };
         Self {
             pipeline,
             stage,
             past,
-            budget: budget(pipeline, stage, past.whole, counted_stages(pipeline)),
+            budget: budget(pipeline, stage, past.whole, course.stages()),
+            course,
             warm_up_intervals: warm_up_intervals(stage, past.whole) as f64,
         }
     }
@@ -136,23 +141,7 @@ impl<'a> Setting<'a> {
                  a limit such as \"baseline + 0.001\" allows some",
             ));
         }
-        let scale = Scale::of(&check.measured);
-        let line = |limit: Limit| {
-            let base = match (limit.absolute_value(), limit) {
-                (Some(value), _) => value,
-                _ if rate > 0.0 => rate,
-                // Without events the offset is all there is to be worse than.
-                (None, Limit::AtMost { offset, .. } | Limit::AtLeast { offset, .. }) => offset,
-                (None, Limit::Within { .. }) => rate,
-            };
-            Line {
-                limit,
-                scale,
-                whole,
-                truth: Truth::Rate(base),
-                noise: self.noise(self.history(&check.measured.name, None, limit)),
-            }
-        };
+        let line = |limit: Limit| self.line_of(check, limit, (whole, rate));
         let (violation, compliance, parts) = match check.limit {
             // Both sides vote; more is what a factor means.
             Limit::Within { tolerance } => {
@@ -165,17 +154,55 @@ impl<'a> Setting<'a> {
             }
         };
         Ok(Planned {
-            subject: Subject {
-                violation,
-                compliance,
-                warm_up_intervals: 0.0,
-                blind_intervals: 0.0,
-                rollback: self.alone(check, parts),
-                promotion: self.budget.promotion,
-            },
+            subject: self.subject(check, parts, (violation, compliance)),
             baseline: Some(rate),
             exposure_per_interval: whole.exposure,
         })
+    }
+
+    /// One limit of a check of counts, of a service that does so much in an interval at that rate.
+    fn line_of(&self, check: &Check, limit: Limit, (whole, rate): (ArmCount, f64)) -> Line {
+        let base = match (limit.absolute_value(), limit) {
+            (Some(value), _) => value,
+            _ if rate > 0.0 => rate,
+            // Without events the offset is all there is to be worse than.
+            (None, Limit::AtMost { offset, .. } | Limit::AtLeast { offset, .. }) => offset,
+            (None, Limit::Within { .. }) => rate,
+        };
+        // What is shown to be kept has the noise of what the check is held against.
+        let judged = match check.limit {
+            Limit::Within { .. } => limit,
+            Limit::AtMost { .. } | Limit::AtLeast { .. } => check.limit,
+        };
+        let past = self.past_noise(&check.measured.name, judged);
+        Line {
+            limit,
+            scale: Scale::of(&check.measured),
+            counted: counted(&check.measured),
+            has_control: has_control(check, self.stage),
+            interval_seconds: self.interval_seconds(),
+            whole,
+            truth: Truth::Rate(base),
+            noise: self.noise(past.cloned().map(LineNoise::Measured)),
+        }
+    }
+
+    /// What shows that a check is broken, in so many parts, and that it is kept.
+    fn subject(
+        &self,
+        check: &Check,
+        parts: usize,
+        (violation, compliance): (Vec<Line>, Vec<Line>),
+    ) -> Subject {
+        Subject {
+            violation,
+            compliance,
+            warm_up_intervals: 0.0,
+            blind_intervals: 0.0,
+            fewest_intervals: check.fewest_intervals().passed as f64,
+            rollback: self.alone(check, parts),
+            promotion: self.budget.promotion,
+        }
     }
 
     fn latency(&self, check: &Check, histogram: &PairedHistogram) -> Result<Planned, NotPlanned> {
@@ -197,16 +224,19 @@ impl<'a> Setting<'a> {
             ));
         }
         let (violated, kept) = latency.held(&limits, intervals, |bound, limit| {
-            self.history(&check.measured.name, Some(bound), limit)
+            self.history(&check.measured.name, bound, limit)
         });
         let requests = latency.totals().control / live_intervals(&violated, &kept);
         let lines = |held: &[Held<'_>], truth: &dyn Fn(usize) -> Truth| {
             let line = |(at, one): (usize, &Held<'_>)| Line {
                 limit: one.limit,
                 scale: Scale::Share,
+                counted: counted(&check.measured),
+                has_control: false,
+                interval_seconds: self.interval_seconds(),
                 whole: per_interval(&one.intervals, requests),
                 truth: truth(at),
-                noise: self.noise(one.history),
+                noise: self.noise(one.history.cloned().map(LineNoise::MeasuredAbove)),
             };
             held.iter().enumerate().map(line).collect::<Vec<Line>>()
         };
@@ -242,12 +272,9 @@ impl<'a> Setting<'a> {
             .and_then(|arm| arm.estimate);
         Ok(Planned {
             subject: Subject {
-                violation,
-                compliance,
                 warm_up_intervals: self.warm_up_intervals,
                 blind_intervals,
-                rollback: self.alone(check, parts),
-                promotion: self.budget.promotion,
+                ..self.subject(check, parts, (violation, compliance))
             },
             baseline,
             exposure_per_interval: requests,
@@ -256,26 +283,48 @@ impl<'a> Setting<'a> {
 
     /// The error rate at whose threshold one of so many parts of this check's evidence decides alone.
     fn alone(&self, check: &Check, parts: usize) -> ErrorRate {
-        let share = share_of_votes(check, &self.stage.checks).unwrap_or(1.0);
-        self.budget.rollback_alone(share / parts as f64)
+        let place = self
+            .stage
+            .checks
+            .iter()
+            .position(|one| std::ptr::eq(one, check));
+        let share = place.and_then(|place| self.course.share(self.stage, place));
+        self.budget
+            .rollback_alone(share.unwrap_or(1.0) / parts as f64)
+    }
+
+    fn interval_seconds(&self) -> f64 {
+        self.past.whole.grid.interval_ms() as f64 / 1_000.0
     }
 
     /// How noisy two parts of the service were against each other, where that was measured.
-    fn history(&self, metric: &str, bound: Option<f64>, limit: Limit) -> Option<&'a NoiseHistory> {
+    fn measured(&self) -> Option<&'a MeasuredHistory> {
         match self.past.noise {
-            Noise::Measured(history) => history.find(metric, bound, limit.absolute_value()),
-            _ => None,
+            Noise::Measured(history) => Some(history),
+            Noise::Given(_) | Noise::Assumed => None,
         }
     }
 
-    /// The noise of counts, of which this was measured.
-    fn noise(&self, history: Option<&NoiseHistory>) -> LineNoise {
-        if let Noise::Given(value) = self.past.noise {
-            return LineNoise::Given(value);
+    fn history(&self, metric: &str, bound: f64, limit: Limit) -> Option<&'a NoiseHistory> {
+        self.measured()?
+            .find(metric, Some(bound), limit.absolute_value())
+    }
+
+    /// The same of counts.
+    fn past_noise(&self, metric: &str, limit: Limit) -> Option<&'a PastNoise> {
+        let ratio = match limit {
+            Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => ratio.unwrap_or(1.0),
+            Limit::Within { .. } => 1.0,
+        };
+        self.measured()?
+            .past_noise(metric, limit.absolute_value(), ratio)
+    }
+
+    fn noise(&self, measured: Option<LineNoise>) -> LineNoise {
+        match self.past.noise {
+            Noise::Given(value) => LineNoise::Given(value),
+            Noise::Measured(_) | Noise::Assumed => measured.unwrap_or(LineNoise::Assumed),
         }
-        history
-            .cloned()
-            .map_or(LineNoise::Assumed, LineNoise::Measured)
     }
 }
 

@@ -1,14 +1,11 @@
 //! What a check looks at, as numbers per interval: how fast its evidence will grow.
 
-use crate::sequential::{
-    ErrorRate, IntervalCounts, NoiseHistory, Pace, assumed_dispersion, nearest_in_logarithm,
-    tail_at,
-};
-use crate::series::ArmCount;
-
-use crate::judge::growth::{Claimed, growth};
 use crate::judge::limit::{Scale, estimate};
+use crate::judge::lines::{kept_of, lines_of};
 use crate::pipeline::Limit;
+use crate::proof::{Counted, Expected, ExpectedNoise, PastNoise, nearest};
+use crate::sequential::{ErrorRate, IntervalCounts, NoiseHistory, tail_at};
+use crate::series::ArmCount;
 
 /// How many times as bad a canary may be, at most, in a search for what is seen.
 const LARGEST_FACTOR: f64 = 100.0;
@@ -38,8 +35,10 @@ pub(super) enum LineNoise {
     Assumed,
     /// What the caller says.
     Given(f64),
-    /// What two parts of the service showed against each other.
-    Measured(NoiseHistory),
+    /// What two parts of the service showed against each other, of counts.
+    Measured(PastNoise),
+    /// The same above a bound of a histogram.
+    MeasuredAbove(NoiseHistory),
 }
 
 /// One limit that the evidence is about, on counts of the whole service.
@@ -47,6 +46,10 @@ pub(super) enum LineNoise {
 pub(super) struct Line {
     pub(super) limit: Limit,
     pub(super) scale: Scale,
+    pub(super) counted: Counted,
+    /// Whether the control excuses what it does itself.
+    pub(super) has_control: bool,
+    pub(super) interval_seconds: f64,
     /// What the whole service does in an interval.
     pub(super) whole: ArmCount,
     pub(super) truth: Truth,
@@ -102,53 +105,63 @@ impl Line {
         most.min(LARGEST_FACTOR)
     }
 
-    fn expected(&self, share: f64, canary_rate: f64) -> IntervalCounts {
+    fn expected(&self, share: f64, canary_rate: f64) -> Expected {
         let rate = estimate(self.whole).unwrap_or(0.0);
         let arm = |share: f64, rate: f64| ArmCount {
             events: self.whole.exposure * share * rate,
             exposure: self.whole.exposure * share,
         };
-        IntervalCounts {
-            control: arm(1.0 - share, rate),
-            canary: arm(share, canary_rate),
+        Expected {
+            counts: IntervalCounts {
+                control: arm(1.0 - share, rate),
+                canary: arm(share, canary_rate),
+            },
+            counted: self.counted,
+            interval_seconds: self.interval_seconds,
         }
     }
 
-    /// What the evidence will be divided by at this share of the traffic.
-    pub(super) fn dispersion(&self, share: f64) -> f64 {
-        let ArmCount { events, exposure } = self.whole;
-        let (effective_exposure, event_variance) = match self.limit {
-            Limit::AtMost {
-                ratio: None,
-                offset,
-            }
-            | Limit::AtLeast {
-                ratio: None,
-                offset,
-            } => (exposure * share, exposure * share * offset / 2.0),
-            Limit::AtMost { .. } | Limit::AtLeast { .. } | Limit::Within { .. } => {
-                let spread = share * (1.0 - share);
-                (exposure * spread, events * spread)
-            }
-        };
+    fn noise_of(&self, expected: &Expected) -> ExpectedNoise {
+        let absolute = self.limit.absolute_value();
         match &self.noise {
-            LineNoise::Assumed => assumed_dispersion(event_variance),
-            LineNoise::Given(value) => value.max(1.0),
-            LineNoise::Measured(history) => {
-                history.expected_dispersion(effective_exposure, event_variance)
+            LineNoise::Assumed => expected.assumed_noise(absolute),
+            LineNoise::Given(value) => ExpectedNoise::measured(*value),
+            LineNoise::Measured(past) => expected.noise_of_the_past(past, absolute),
+            LineNoise::MeasuredAbove(history) => {
+                let exposure = expected.effective_exposure(absolute);
+                let variance = expected.event_variance(absolute);
+                ExpectedNoise::measured(history.expected_dispersion(exposure, variance))
             }
         }
     }
 
-    fn growth_when_broken(&self, share: f64, factor: f64) -> Option<f64> {
+    /// What the evidence of a canary as good as the service is divided by at first, at this share of the traffic.
+    pub(super) fn dispersion(&self, share: f64) -> f64 {
+        let rate = estimate(self.whole).unwrap_or(0.0);
+        self.noise_of(&self.expected(share, rate)).dispersion()
+    }
+
+    /// For a canary that is so many times as bad.
+    fn intervals_to_roll_back(&self, share: f64, factor: f64, rate: ErrorRate) -> Option<usize> {
         let expected = self.expected(share, self.canary_rate(factor)?);
-        growth(self.limit, Claimed::Broken, self.scale, &expected)
+        let noise = self.noise_of(&expected);
+        let lines = lines_of(self.limit, self.scale, self.has_control)?;
+        let needed = lines
+            .iter()
+            .filter_map(|line| expected.intervals_to_roll_back(line, &noise, rate));
+        needed.min()
     }
 
     /// For a canary that is as good as the service is today.
-    fn growth_when_kept(&self, share: f64) -> Option<f64> {
+    fn intervals_to_promote(&self, share: f64, rate: ErrorRate) -> Option<usize> {
         let expected = self.expected(share, estimate(self.whole)?);
-        growth(self.limit, Claimed::Kept, self.scale, &expected)
+        let noise = self.noise_of(&expected);
+        let kept = kept_of(self.limit, self.scale);
+        let needed = kept
+            .iter()
+            .map(|kept| expected.intervals_to_promote(kept, &noise, rate));
+        let all: Option<Vec<usize>> = needed.collect();
+        all?.into_iter().max()
     }
 }
 
@@ -163,6 +176,8 @@ pub(super) struct Subject {
     pub(super) warm_up_intervals: f64,
     /// Intervals before which there is no evidence, because too little is known of the control.
     pub(super) blind_intervals: f64,
+    /// Fewest intervals that show that a canary is good.
+    pub(super) fewest_intervals: f64,
     /// The threshold of a line that decides alone.
     pub(super) rollback: ErrorRate,
     pub(super) promotion: ErrorRate,
@@ -174,29 +189,21 @@ impl Subject {
     pub(super) fn intervals_to_roll_back(&self, share: f64, factor: f64) -> Option<f64> {
         self.violation
             .iter()
-            .filter_map(|line| {
-                let pace = self.pace(line, share);
-                Some(pace.intervals_to_roll_back(line.growth_when_broken(share, factor)?))
-            })
-            .reduce(f64::min)
-            .map(|intervals| self.after_the_start(intervals))
+            .filter_map(|line| line.intervals_to_roll_back(share, factor, self.rollback))
+            .min()
+            .map(|intervals| self.after_the_start(intervals as f64))
     }
 
     /// Intervals after the stage's start until a canary that is as good as the service is today is
     /// shown to be within the limit of a promotion; nothing when it never is.
     pub(super) fn intervals_to_promote(&self, share: f64) -> Option<f64> {
-        let each: Option<Vec<f64>> = self
+        let each: Option<Vec<usize>> = self
             .compliance
             .iter()
-            .map(|line| {
-                let pace = self.pace(line, share);
-                Some(pace.intervals_to_promote(line.growth_when_kept(share)?))
-            })
+            .map(|line| line.intervals_to_promote(share, self.promotion))
             .collect();
-        each?
-            .into_iter()
-            .reduce(f64::max)
-            .map(|intervals| self.after_the_start(intervals))
+        let slowest = each?.into_iter().max()? as f64;
+        Some(self.after_the_start(slowest.max(self.fewest_intervals)))
     }
 
     /// The smallest factor that is seen within so many intervals.
@@ -206,7 +213,7 @@ impl Subject {
             .iter()
             .map(Line::largest_factor)
             .reduce(f64::min)?;
-        nearest_in_logarithm(1.0, largest, |factor| {
+        nearest(1.0, largest, |factor| {
             self.intervals_to_roll_back(share, factor)
                 .is_some_and(|needed| needed <= intervals)
         })
@@ -215,7 +222,7 @@ impl Subject {
     /// The smallest share of the traffic, from `share` to a half, with which a promotion takes no more
     /// than so many intervals.
     pub(super) fn share_to_promote(&self, share: f64, intervals: f64) -> Option<f64> {
-        nearest_in_logarithm(share, LARGEST_SHARE, |share| {
+        nearest(share, LARGEST_SHARE, |share| {
             self.intervals_to_promote(share)
                 .is_some_and(|needed| needed <= intervals)
         })
@@ -239,7 +246,7 @@ impl Subject {
             } => (ratio, 1.0 / LARGEST_FACTOR),
             _ => return None,
         };
-        nearest_in_logarithm(ratio, extreme, |wider| {
+        nearest(ratio, extreme, |wider| {
             let limit = match line.limit {
                 Limit::AtMost { offset, .. } => Limit::relative(true, wider, offset),
                 Limit::AtLeast { offset, .. } => Limit::relative(false, wider, offset),
@@ -259,10 +266,6 @@ impl Subject {
         })
     }
 
-    fn pace(&self, line: &Line, share: f64) -> Pace {
-        Pace::new(line.dispersion(share), self.rollback, self.promotion)
-    }
-
     fn after_the_start(&self, intervals: f64) -> f64 {
         self.warm_up_intervals + intervals.max(self.blind_intervals)
     }
@@ -272,83 +275,92 @@ impl Subject {
 mod tests {
     use super::*;
 
-    /// The worked example of docs/design/statistics.md, "12. Planning": 100 requests/s, 10 %,
-    /// intervals of 30 s, one request in a thousand fails, r = 1.25.
-    fn worked_example(promote_ratio: f64) -> Subject {
-        let line = |ratio: f64| Line {
-            limit: Limit::relative(true, ratio, 0.0),
+    /// An example of docs/design/counts.md, "10. Planning": 100 requests/s, 5 %, intervals of 30 s, one request in
+    /// two hundred fails, r = 1.1, and nothing is known of the noise.
+    fn worked_example(promoted: Limit) -> Subject {
+        let line = |limit: Limit| Line {
+            limit,
             scale: Scale::Share,
+            counted: Counted::Events,
+            has_control: true,
+            interval_seconds: 30.0,
             whole: ArmCount {
-                events: 3.0,
+                events: 15.0,
                 exposure: 3_000.0,
             },
-            truth: Truth::Rate(0.001),
-            noise: LineNoise::Given(1.0),
+            truth: Truth::Rate(0.005),
+            noise: LineNoise::Assumed,
         };
         Subject {
-            violation: vec![line(1.25)],
-            compliance: vec![line(promote_ratio)],
+            violation: vec![line(Limit::relative(true, 1.1, 0.0))],
+            compliance: vec![line(promoted)],
             warm_up_intervals: 0.0,
             blind_intervals: 0.0,
+            fewest_intervals: 3.0,
             rollback: ErrorRate::ROLLBACK,
             promotion: ErrorRate::PROMOTION,
         }
     }
 
+    fn twice() -> Limit {
+        Limit::relative(true, 2.0, 0.001)
+    }
+
+    /// The intervals are those of the reference program of the design.
     #[test]
     fn the_worked_example_of_the_design_is_met() {
-        let subject = worked_example(2.0);
-        for (factor, expected) in [(2.0, 196.9), (3.0, 44.5), (5.0, 13.5)] {
-            let intervals = subject.intervals_to_roll_back(0.1, factor).unwrap();
-            assert!((intervals - expected).abs() < 0.05, "{intervals}");
+        let subject = worked_example(twice());
+        for (factor, expected) in [(1.5, 193.0), (2.0, 47.0), (3.0, 16.0), (5.0, 8.0)] {
+            let found = subject.intervals_to_roll_back(0.05, factor);
+            assert_eq!(found, Some(expected), "x{factor}");
         }
-        assert_eq!(subject.intervals_to_roll_back(0.1, 1.25), None);
-        let detectable = subject.smallest_factor_seen(0.1, 120.0).unwrap();
-        assert!((detectable - 2.2366).abs() < 5e-5, "{detectable}");
-        for (ratio, expected) in [(2.0, 52.4), (1.5, 165.3)] {
-            let intervals = worked_example(ratio).intervals_to_promote(0.1).unwrap();
-            assert!((intervals - expected).abs() < 0.05, "{intervals}");
-        }
+        assert_eq!(subject.intervals_to_roll_back(0.05, 1.1), None);
+        let smallest = subject.smallest_factor_seen(0.05, 47.0).unwrap();
+        assert!(smallest > 1.9 && smallest <= 2.0, "{smallest}");
+        assert_eq!(subject.intervals_to_promote(0.05), Some(21.0));
     }
 
     #[test]
-    fn what_is_said_to_be_enough_is_enough() {
-        let subject = worked_example(1.5);
-        let share = subject.share_to_promote(0.1, 80.0).unwrap();
-        assert!(share > 0.1 && share < 0.5, "{share}");
-        let intervals = subject.intervals_to_promote(share).unwrap();
-        assert!((intervals - 80.0).abs() < 1e-6, "{intervals}");
-        let ratio = subject.ratio_to_promote(0.1, 60.0).unwrap();
-        let intervals = worked_example(ratio).intervals_to_promote(0.1).unwrap();
-        assert!((intervals - 60.0).abs() < 1e-6, "{intervals}");
-        assert_eq!(subject.share_to_promote(0.1, 7.0), None);
+    fn what_is_said_to_be_enough_is_enough_and_less_is_not() {
+        let subject = worked_example(Limit::relative(true, 1.5, 0.0));
+        let needed = |share: f64| subject.intervals_to_promote(share).unwrap();
+        let share = subject.share_to_promote(0.05, 60.0).unwrap();
+        assert!(share > 0.05 && share < 0.5, "{share}");
+        assert!(needed(share) <= 60.0 && needed(0.98 * share) > 60.0);
+        let ratio = subject.ratio_to_promote(0.05, 60.0).unwrap();
+        let needed = |ratio: f64| {
+            let subject = worked_example(Limit::relative(true, ratio, 0.0));
+            subject.intervals_to_promote(0.05).unwrap()
+        };
+        assert!(needed(ratio) <= 60.0 && needed(0.98 * ratio) > 60.0);
+        assert_eq!(subject.share_to_promote(0.05, 2.0), None);
     }
 
     #[test]
     fn a_warm_up_and_an_unknown_control_delay() {
-        let mut subject = worked_example(2.0);
+        let mut subject = worked_example(twice());
         subject.warm_up_intervals = 4.0;
-        subject.blind_intervals = 100.0;
-        let seen = |factor| subject.intervals_to_roll_back(0.1, factor).unwrap();
-        assert!((seen(5.0) - 104.0).abs() < 1e-9);
-        assert!((seen(2.0) - 200.9).abs() < 0.05);
+        subject.blind_intervals = 40.0;
+        let seen = |factor| subject.intervals_to_roll_back(0.05, factor);
+        assert_eq!(seen(5.0), Some(44.0));
+        assert_eq!(seen(2.0), Some(51.0));
     }
 
     #[test]
     fn there_is_no_canary_with_more_failures_than_requests() {
-        let mut subject = worked_example(2.0);
+        let mut subject = worked_example(twice());
         for line in &mut subject.violation {
             line.whole.events = 1_200.0;
             line.truth = Truth::Rate(0.4);
         }
-        assert!(subject.intervals_to_roll_back(0.1, 2.0).is_some());
-        assert_eq!(subject.intervals_to_roll_back(0.1, 3.0), None);
-        assert!(subject.smallest_factor_seen(0.1, 500.0).unwrap() < 2.5);
+        assert!(subject.intervals_to_roll_back(0.05, 2.0).is_some());
+        assert_eq!(subject.intervals_to_roll_back(0.05, 3.0), None);
+        assert!(subject.smallest_factor_seen(0.05, 500.0).unwrap() < 2.5);
     }
 
     #[test]
     fn fewer_successes_are_more_failures() {
-        let mut line = worked_example(2.0).violation.remove(0);
+        let mut line = worked_example(twice()).violation.remove(0);
         line.limit = Limit::absolute(false, 0.99);
         line.truth = Truth::Rate(0.99);
         let near = |rate: Option<f64>, expected: f64| (rate.unwrap() - expected).abs() < 1e-12;
@@ -359,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_slower_canary_has_the_tail_of_an_earlier_bound() {
-        let mut line = worked_example(2.0).violation.remove(0);
+        let mut line = worked_example(twice()).violation.remove(0);
         line.truth = Truth::Slower {
             bounds: vec![0.1, 0.2, 0.4],
             tails: vec![0.5, 0.1, 0.01],
@@ -373,20 +385,26 @@ mod tests {
     }
 
     #[test]
-    fn a_measured_noise_is_scaled_up_but_never_down() {
-        let mut line = worked_example(2.0).violation.remove(0);
+    fn a_measured_noise_is_scaled_by_the_exposure() {
+        let mut line = worked_example(twice()).violation.remove(0);
         let block = crate::sequential::BlockDispersion {
             block_length: 1,
             dispersion: 3.0,
             degrees_of_freedom: 100.0,
         };
         let history = NoiseHistory::new(270.0, vec![block]).unwrap();
-        line.noise = LineNoise::Measured(history);
+        line.noise = LineNoise::MeasuredAbove(history);
         assert!((line.dispersion(0.1) - 3.0).abs() < 1e-9, "as measured");
         assert!((line.dispersion(0.01) - 3.0).abs() < 1e-9);
         let doubled = 1.0 + 2.0 * 750.0 / 270.0;
         assert!((line.dispersion(0.5) - doubled).abs() < 1e-9);
+        // Of counts it is less at less traffic too, by the root.
+        let past = PastNoise::new(270.0, vec![(1, 3.0, 100.0)]).unwrap();
+        line.noise = LineNoise::Measured(past);
+        assert!((line.dispersion(0.5) - doubled).abs() < 1e-9);
+        let rare = 1.0 + 2.0 * libm::sqrt(3_000.0 * 0.01 * 0.99 / 270.0);
+        assert!((line.dispersion(0.01) - rare).abs() < 1e-9);
         line.noise = LineNoise::Assumed;
-        assert!((line.dispersion(0.1) - (1.0 + 0.72 * 3.0 * 0.09)).abs() < 1e-12);
+        assert!((line.dispersion(0.1) - (1.0 + 0.72 * 15.0 * 0.09)).abs() < 1e-12);
     }
 }

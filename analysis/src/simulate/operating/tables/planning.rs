@@ -5,10 +5,7 @@ use super::super::laws::FleetDescription;
 use super::super::trial::{Ends, RampStage, Trial};
 use super::bench::{Bench, delays};
 use super::line::{Known, Line, Target, Unit};
-use crate::proof::{
-    Counted, ExpectedNoise, FEWEST_INTERVALS, Kept, growth_of_compliance, growth_of_violation,
-    intervals_to_promote, intervals_to_roll_back,
-};
+use crate::proof::{Counted, Expected, FEWEST_INTERVALS, Kept, Line as Beyond};
 use crate::sequential::{ErrorRate, IntervalCounts, RelativeLimit, Side};
 use crate::series::ArmCount;
 
@@ -127,37 +124,32 @@ fn plan_beside(simulated: &Line, plan: Option<usize>, published: f64) -> Line {
     }
 }
 
-fn arms(traffic: f64, share: f64, times: f64) -> IntervalCounts {
+fn expected(traffic: f64, share: f64, times: f64) -> Expected {
     let all = traffic * INTERVAL_SECONDS;
     let arm = |exposure: f64, times: f64| ArmCount {
         events: times * RATE * exposure,
         exposure,
     };
-    IntervalCounts {
-        canary: arm(all * share, times),
-        control: arm(all * (1.0 - share), 1.0),
+    Expected {
+        counts: IntervalCounts {
+            canary: arm(all * share, times),
+            control: arm(all * (1.0 - share), 1.0),
+        },
+        counted: Counted::Events,
+        interval_seconds: INTERVAL_SECONDS,
     }
 }
 
-fn noise(counts: &IntervalCounts) -> ExpectedNoise {
-    let (n, m) = (counts.canary.exposure, counts.control.exposure);
-    let share = n / (n + m);
-    let variance = (counts.canary.events + counts.control.events) * share * (1.0 - share);
-    ExpectedNoise::assumed(Counted::Events, INTERVAL_SECONDS, variance)
-}
-
 fn planned_rollback(traffic: f64, share: f64, times: f64) -> Option<usize> {
-    let counts = arms(traffic, share, times);
+    let expected = expected(traffic, share, times);
     let limit = RelativeLimit::new(1.1, 0.0, Side::Above).ok()?;
-    let growth = growth_of_violation(&limit, counts.control, counts.canary.exposure, times);
-    let expected = (counts.control.events + 0.5) * share;
-    let interval = (INTERVAL_SECONDS, expected);
-    intervals_to_roll_back(growth, interval, &noise(&counts), ErrorRate::ROLLBACK)
+    let noise = expected.assumed_noise(None);
+    expected.intervals_to_roll_back(&Beyond::Relative(limit), &noise, ErrorRate::ROLLBACK)
 }
 
 fn planned_promotion(traffic: f64) -> Option<usize> {
-    let counts = arms(traffic, 0.05, 1.0);
+    let expected = expected(traffic, 0.05, 1.0);
     let limit = RelativeLimit::new(2.0, 0.001, Side::Below).ok()?;
-    let growth = growth_of_compliance(&Kept::Relative(limit), &counts);
-    intervals_to_promote(growth, &noise(&counts), ErrorRate::PROMOTION)
+    let noise = expected.assumed_noise(None);
+    expected.intervals_to_promote(&Kept::Relative(limit), &noise, ErrorRate::PROMOTION)
 }

@@ -10,6 +10,7 @@ use serinus_analysis::data::{Findings, History, MetricData, Purpose, StageData};
 use serinus_analysis::judge::{Carried, Course, judge_on};
 use serinus_analysis::pipeline::{Pipeline, parse};
 use serinus_analysis::series::{ArmCount, Grid, PairedCounts, PairedInterval};
+use serinus_analysis::simulate::{Random, RandomKey};
 
 const INTERVAL_MS: i64 = 30_000;
 /// Four hours, a day and a week of intervals of 30 seconds.
@@ -21,23 +22,9 @@ canary_pipeline:
   stage_2: {traffic_percent: 50, duration_minutes: 60, metrics: [error_rate < baseline * 1.1]}
 ";
 
-/// A generator of random numbers that needs no crate: xorshift64*.
-struct Random(u64);
-
-impl Random {
-    /// Between 0 and 1.
-    fn uniform(&mut self) -> f64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let bits = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11;
-        bits as f64 / 9_007_199_254_740_992.0
-    }
-}
-
 /// 1,000 requests per second, 10 % at the canary, errors of about 0.1 %.
 fn intervals(count: u32) -> Vec<PairedInterval> {
-    let mut random = Random(0x5E21_0A5E_0000_0001);
+    let mut random = Random::new(&RandomKey::new(1, "bench", "counts"), 0);
     let mut arm = |exposure: f64| ArmCount {
         events: (exposure * 0.002 * random.uniform()).round(),
         exposure,

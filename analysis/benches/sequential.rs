@@ -9,46 +9,22 @@ use serinus_analysis::sequential::{
     SequentialError, Side, ratio_interval,
 };
 use serinus_analysis::series::ArmCount;
+use serinus_analysis::simulate::{Random, RandomKey, poisson};
 
 /// Four hours of intervals of 30 seconds.
 const INTERVALS: u32 = 480;
 
-/// A generator of random numbers that needs no crate: xorshift64*.
-struct Random(u64);
-
-impl Random {
-    /// Between 0 and 1.
-    fn uniform(&mut self) -> f64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let bits = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11;
-        bits as f64 / 9_007_199_254_740_992.0
-    }
-
-    /// Poisson, by counting arrivals.
-    fn events(&mut self, mean: f64) -> f64 {
-        let mut events = -1.0;
-        let mut arrival = 0.0;
-        while arrival < mean {
-            arrival -= (1.0 - self.uniform()).ln();
-            events += 1.0;
-        }
-        events
-    }
-}
-
 /// 1,000 requests per second, 10 % at the canary, errors of 0.1 % with noise of one population;
 /// from half of the time on `effect` times as many at the canary.
 fn intervals(effect: f64, count: u32) -> Vec<IntervalCounts> {
-    let mut random = Random(0x5E21_0A5E_0000_0001);
+    let mut random = Random::new(&RandomKey::new(1, "bench", "sequential"), 0);
     (0..count)
         .map(|index| {
             let effect = if index < count / 2 { 1.0 } else { effect };
             let mut arm = |exposure: f64, factor: f64| ArmCount {
                 events: {
                     let noise = 0.5 + random.uniform();
-                    random.events(exposure * 0.001 * factor * noise)
+                    poisson(&mut random, exposure * 0.001 * factor * noise) as f64
                 },
                 exposure,
             };

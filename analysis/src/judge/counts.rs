@@ -19,6 +19,7 @@ use super::evaluated::{
 use super::evidence::Budget;
 use super::judged::Judged;
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
+use super::lines::has_control;
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, Outcome, RatioReport, ReasonCode, WilsonReport,
 };
@@ -237,10 +238,24 @@ impl Look {
         Evaluated {
             plannable: (&claims).into(),
             blind_spot: pods::blind_spot(&report, proof.spread.as_ref(), check, budget.rollout),
+            unseen: unexcused(&claims, check, situation),
             counts: Some(proof.clone()),
             ..Evaluated::from(report)
         }
     }
+}
+
+/// An incident that both populations have excuses a canary beyond a number, and cannot be seen where the control
+/// has no traffic.
+///
+/// Source: docs/design/counts.md, "7. Absolute limits and the environment".
+fn unexcused(claims: &Claims, check: &Check, situation: Situation<'_>) -> Option<&'static str> {
+    let has_traffic = claims
+        .violation
+        .is_some_and(|claim| claim.totals.control.exposure > 0.0);
+    let could_be_excused = !check.is_relative() && has_control(check, situation.stage);
+    (could_be_excused && !has_traffic)
+        .then_some("the control had no requests, so an incident that it would share cannot be seen")
 }
 
 fn evidence_report(proof: &CountsProof, budget: Budget) -> EvidenceReport {

@@ -70,6 +70,8 @@ pub(super) struct Evaluated {
     pub(super) plannable: Plannable,
     /// What an undecided check's data cannot show, whatever the plan.
     pub(super) blind_spot: Option<String>,
+    /// What a proof that it is broken could not see.
+    pub(super) unseen: Option<&'static str>,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -80,6 +82,7 @@ impl From<CheckReport> for Evaluated {
             counts: None,
             plannable: Plannable::default(),
             blind_spot: None,
+            unseen: None,
         }
     }
 }

@@ -261,7 +261,10 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
                 metric.dimension
             }),
     );
-    *report = with_sentence(report.clone(), &format!("broken, {values}"));
+    let unseen = one
+        .unseen
+        .map_or_else(String::new, |unseen| format!("; {unseen}"));
+    *report = with_sentence(report.clone(), &format!("broken, {values}{unseen}"));
 }
 
 /// A check that only warns, or that by the file may only hold, fails on its own evidence.

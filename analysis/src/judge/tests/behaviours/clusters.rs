@@ -1,0 +1,113 @@
+//! Failures that do not come by themselves: clusters, bursts, incidents, and faults that begin late.
+
+use super::*;
+
+/// D1: one user's 12 failures in one interval of the canary, none in the control, then quiet.
+#[test]
+fn d01_one_cluster_of_failures_rolls_nothing_back() {
+    let quiet = (0.0, 30.0, 0.0, 570.0);
+    let mut rows = vec![quiet; 60];
+    rows[2].0 = 12.0;
+    let answers = answers(relative(1.1), &rows);
+    assert_eq!(first(&answers, Verdict::Rollback), None);
+    let noise = answers[4].checks[0].evidence.as_ref().unwrap().dispersion;
+    assert!((noise.unwrap() - 7.32).abs() < 0.01, "{noise:?}");
+}
+
+/// D2: sessions of ten failures within three minutes, of the same version on both sides.
+#[test]
+fn d02_sessions_that_fail_together_roll_few_good_versions_back() {
+    let rolled_back = (1..=100)
+        .filter(|seed| {
+            let answers = answers(relative(1.1), &sessions(*seed, 120));
+            first(&answers, Verdict::Rollback).is_some()
+        })
+        .count();
+    assert!(rolled_back <= 4, "{rolled_back} of 100");
+}
+
+/// 50 requests a second, of which one in a thousand fails, in sessions of ten failures over six intervals; each
+/// session is on one side, one in twenty on the canary's.
+fn sessions(seed: u64, count: usize) -> Vec<Row> {
+    let mut random = random(seed);
+    let mut rows = vec![(0.0, 75.0, 0.0, 1_425.0); count + 6];
+    for begin in 0..count {
+        for _ in 0..poisson(&mut random, 0.15) {
+            let is_canary = random.uniform() < 0.05;
+            for _ in 0..10 {
+                let place = 6.0 * random.uniform();
+                let after = (1..6).take_while(|step| place >= f64::from(*step)).count();
+                let row = &mut rows[begin + after];
+                let failed = if is_canary { &mut row.0 } else { &mut row.2 };
+                *failed += 1.0;
+            }
+        }
+    }
+    rows.drain(..6);
+    rows
+}
+
+/// D19: a hundred times the failures for half a minute in every ten. Independent ones would be proof at once.
+#[test]
+fn d19_bursts_are_never_promoted_and_mostly_rolled_back() {
+    let mut rolled_back = 0;
+    for seed in 1..=20 {
+        let mut rows = traffic(seed, 120, (100.0, 0.05), 0.001, 1.0);
+        let n = rows[0].1;
+        let mut random = random(100 + seed);
+        for row in rows.iter_mut().skip(7).step_by(20) {
+            row.0 = (poisson(&mut random, 0.1 * n) as f64).min(n);
+        }
+        let answers = answers(relative(1.1), &rows);
+        assert_eq!(first(&answers, Verdict::Promote), None, "{seed}");
+        rolled_back += u32::from(first(&answers, Verdict::Rollback).is_some());
+    }
+    assert!(rolled_back > 10, "{rolled_back} of 20");
+}
+
+/// D22: incidents that both have, again and again, hide no canary that is twice as bad, and blame no good one.
+#[test]
+fn d22_shared_incidents_neither_hide_nor_blame() {
+    let rows = |times: f64| {
+        let mut rows = traffic(7, 120, (50.0, 0.1), 0.01, times);
+        for (interval, row) in rows.iter_mut().enumerate() {
+            if interval % 30 < 6 {
+                row.0 *= 10.0;
+                row.2 *= 10.0;
+            }
+        }
+        rows
+    };
+    let told = answers(relative(1.1), &rows(2.5));
+    assert!(first(&told, Verdict::Rollback).is_some());
+    let told = answers(relative(1.1), &rows(1.0));
+    assert_eq!(first(&told, Verdict::Rollback), None);
+}
+
+/// D27: a thousand failures at one moment are one event, at two moments they are two.
+#[test]
+fn d27_a_thousand_failures_at_once_are_no_proof_and_twice_they_are() {
+    let quiet = (1.5, 1_500.0, 13.5, 13_500.0);
+    let mut rows = vec![quiet; 60];
+    rows[10].0 = 1_000.0;
+    assert_eq!(
+        first(&answers(relative(1.1), &rows), Verdict::Rollback),
+        None
+    );
+    rows[20].0 = 1_000.0;
+    assert!(first(&answers(relative(1.1), &rows), Verdict::Rollback).is_some());
+}
+
+/// D23: four good hours hide nothing that begins then: evidence has starts all along.
+#[test]
+fn d23_a_fault_that_begins_after_hours_is_found_in_minutes() {
+    let mut rows = traffic(3, 480, (50.0, 0.5), 0.01, 1.0);
+    let told = answers(relative(1.1), &rows);
+    assert_eq!(first(&told, Verdict::Rollback), None);
+    rows.extend(traffic(4, 80, (50.0, 0.5), 0.01, 3.0));
+    let found = first(&answers(relative(1.1), &rows), Verdict::Rollback);
+    assert!(
+        found.is_some_and(|minutes| minutes < 240.0 + 40.0),
+        "{found:?}"
+    );
+}

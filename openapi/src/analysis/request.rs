@@ -46,11 +46,44 @@ pub struct AnalysisRequest {
         deserialize_with = "time"
     )]
     pub end: Option<DateTime<Utc>>,
+    /// The stages of the same rollout that were before, in their order: what they proved counts, and the accepted
+    /// error is spent once. Without it the stage is judged by itself, as a rollout of one stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Vec<StageBefore>>,
     /// The name of a configured Prometheus; the pipeline's or the server's default when left
     /// out. A request cannot carry a URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "default")]
     pub source: Option<String>,
+}
+
+/// A stage of the rollout that is over.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object such as {\"stage\": \"stage_1\", \"start\": \"2026-11-22T08:00:00Z\", \"end\": \"2026-11-22T09:00:00Z\"}"
+)]
+pub struct StageBefore {
+    /// Its id.
+    #[schema(example = "stage_1")]
+    pub stage: String,
+    /// When it began (RFC 3339).
+    #[serde(deserialize_with = "moment")]
+    pub start: DateTime<Utc>,
+    /// When the next one began (RFC 3339).
+    #[serde(deserialize_with = "moment")]
+    pub end: DateTime<Utc>,
+    /// Whether a person has decided it: then all evidence begins anew after it.
+    #[serde(default)]
+    pub overridden: bool,
+}
+
+/// Reads a time that must be there.
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+    let found = time(deserializer)?;
+    found.ok_or_else(|| {
+        de::Error::custom("null is not a time: write it as \"2026-11-22T09:00:00Z\"")
+    })
 }
 
 /// Reads a time, and says what one looks like when it is none.

@@ -1,6 +1,7 @@
 //! One analysis: plan the queries, ask them at once, judge the answers.
 
 mod asked;
+mod before;
 mod budget;
 mod chunks;
 mod digest;
@@ -24,9 +25,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use serde::Serialize;
-use serinus_analysis::data::{DataFault, History, Purpose, StageData};
-use serinus_analysis::judge::{Carried, Course, StageVerdict, after_stage, judge, judge_on};
+use serinus_analysis::data::{History, Purpose, StageData};
+use serinus_analysis::judge::{Carried, StageVerdict, judge, judge_on};
 use serinus_analysis::matchers::Matchers;
 use serinus_analysis::parts::Part;
 use serinus_analysis::pipeline::{Check, Pipeline, Stage};
@@ -40,6 +40,7 @@ use crate::clock::SharedClock;
 use crate::prometheus::{ReadingOf, Room, Source, Sources};
 
 use asked::Asked;
+pub(crate) use before::{Before, MadeOf, Over, Stages, is_late};
 use budget::read_error_budget;
 pub(crate) use digest::digest;
 pub(crate) use given::{Overlay, populations_of};
@@ -72,67 +73,6 @@ pub(crate) struct AnalysisInput<'a> {
     pub stages: Stages,
     /// What was kept of an earlier judgement of the same stage.
     pub carried: Option<Carried>,
-}
-
-/// What a stage is judged with.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Stages {
-    /// By itself.
-    Alone,
-    /// As a part of a rollout that has come so far.
-    After(Arc<Before>),
-    /// As a part of a rollout of which a stage before could not be read now.
-    Unknown(DataFault),
-}
-
-/// The stages of a rollout that are over.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Before {
-    /// What they have left.
-    pub course: Course,
-    /// What that is made of.
-    pub made_of: Vec<MadeOf>,
-}
-
-/// A stage that is over, as it was judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct MadeOf {
-    /// Its id.
-    pub stage: String,
-    /// The name of its data.
-    pub digest: String,
-    /// Whether all evidence begins anew after it.
-    pub is_decided: bool,
-}
-
-impl Before {
-    /// Of a rollout that has only just begun.
-    pub(crate) fn nothing(pipeline: &Pipeline) -> Self {
-        Self {
-            course: Course::of_rollout(pipeline),
-            made_of: Vec::new(),
-        }
-    }
-
-    /// The same with one stage more, whose data has this name.
-    pub(crate) fn and(
-        &self,
-        pipeline: &Pipeline,
-        stage: &Stage,
-        (digest, data): (&str, &StageData),
-        is_decided: bool,
-    ) -> Self {
-        let mut made_of = self.made_of.clone();
-        made_of.push(MadeOf {
-            stage: stage.id.clone(),
-            digest: digest.to_owned(),
-            is_decided,
-        });
-        Self {
-            course: after_stage(&self.course, pipeline, stage, data, is_decided),
-            made_of,
-        }
-    }
 }
 
 /// Why an analysis cannot be made as it was asked for. The caller has to change something.
@@ -289,7 +229,7 @@ impl Engine {
         input: &AnalysisInput<'_>,
     ) -> Result<Analysis, AnalysisError> {
         let populations = input.populations.as_ref();
-        let at_ms = self.window(input)?.grid.start_ms();
+        let at_ms = self.began_ms(input)?;
         let settling = self.with_interval(input.pipeline, populations, input.source, at_ms);
         let (pipeline, stages) = match settling.await {
             Ok(settled) => (settled, input.stages.clone()),
@@ -297,10 +237,12 @@ impl Engine {
         };
         let settled = AnalysisInput {
             pipeline: &pipeline,
-            stages,
+            stages: Stages::Alone,
             ..input.clone()
         };
-        self.analyse_settled(&settled).await
+        let stages = self.read_stages_before(&settled, stages).await?;
+        self.analyse_settled(&AnalysisInput { stages, ..settled })
+            .await
     }
 
     async fn analyse_settled(&self, input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
@@ -310,6 +252,7 @@ impl Engine {
         let before = match &input.stages {
             Stages::Alone => None,
             Stages::After(before) => Some(Arc::clone(before)),
+            Stages::Before(_) => Some(Arc::new(Before::nothing(input.pipeline))),
             Stages::Unknown(fault) => {
                 data.history = History::Late(fault.clone());
                 Some(Arc::new(Before::nothing(input.pipeline)))

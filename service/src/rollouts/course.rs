@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use serinus_analysis::data::{DataFault, History, MetricData, Purpose, StageData};
+use serinus_analysis::data::{DataFault, Purpose, StageData};
 use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_analysis::series::Grid;
 use serinus_openapi::rollout::EventKind;
@@ -17,7 +17,7 @@ use super::document::{METHOD_VERSION, StageRecord, stage_of};
 use super::judgement::JUDGE;
 use super::live::{Live, Present};
 use super::{Document, RolloutError, Rollouts};
-use crate::engine::{AnalysisInput, Before, MadeOf, Stages};
+use crate::engine::{AnalysisInput, Before, MadeOf, Stages, is_late};
 use crate::packed::{Name, pack, unpack};
 use crate::store::{Inputs, Store};
 use crate::time::UnixMillis;
@@ -91,20 +91,6 @@ pub(crate) async fn before_stage(
 async fn kept(store: &Store, digest: &str) -> Result<Option<StageData>, RolloutError> {
     let bytes = store.inputs(digest).await?;
     Ok(bytes.and_then(|bytes| unpack(&bytes).ok()))
-}
-
-/// Why data is not all that there is: it may be read a moment later.
-fn is_late(data: &StageData) -> Option<DataFault> {
-    if let History::Late(fault) = &data.history {
-        return Some(fault.clone());
-    }
-    data.metrics.values().find_map(|metric| match metric {
-        MetricData::Fault(fault) if fault.code.is_transient() => Some(fault.clone()),
-        MetricData::Fault(_)
-        | MetricData::Counts(_)
-        | MetricData::Histogram(_)
-        | MetricData::Gauge(_) => None,
-    })
 }
 
 impl Rollouts {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use serinus_tests::{RealPrometheus, SerinusProcess, Window, now_ms};
 
-use crate::contract::{pipeline_with, request, set};
+use crate::contract::{pipeline_with, request, rfc3339, set};
 
 const INTERVAL_SECONDS: i64 = 30;
 const INTERVALS: i64 = 100;
@@ -69,6 +69,74 @@ async fn any_schedule_of_polls_gives_the_same_evidence_and_the_same_final_verdic
         }
     }
     Ok(())
+}
+
+/// The second stage begins with what the first has proven, whoever asks, how often, and whether it was ever asked
+/// before.
+#[tokio::test]
+async fn over_the_end_of_a_stage_the_evidence_goes_on_whoever_asks() -> anyhow::Result<()> {
+    let start = (now_ms() / 1_000 / INTERVAL_SECONDS - INTERVALS - 4) * INTERVAL_SECONDS;
+    let prometheus = RealPrometheus::start_with_history("", &history(start)).await?;
+    let in_turn = [
+        SerinusProcess::serve(prometheus.url()).await?,
+        SerinusProcess::serve(prometheus.url()).await?,
+    ];
+    let (ended, last) = (INTERVALS / 2, INTERVALS - 1);
+    let mut answers = Vec::new();
+    for interval in ended..INTERVALS {
+        let asked = &in_turn[usize::try_from(interval % 2)?];
+        answers.push(ask_second(asked, start, (ended, interval), true).await?);
+    }
+    let fresh = SerinusProcess::serve(prometheus.url()).await?;
+    let once = ask_second(&fresh, start, (ended, last), true).await?;
+    assert_eq!(Some(&once), answers.last());
+
+    let evidence = |answer: &str| -> anyhow::Result<f64> {
+        let answer: Value = serde_json::from_str(answer)?;
+        let told = answer.pointer("/checks/0/evidence/rollback");
+        Ok(told.and_then(Value::as_f64).unwrap_or_default())
+    };
+    let alone = ask_second(&fresh, start, (ended, last), false).await?;
+    let (both, alone) = (evidence(&once)?, evidence(&alone)?);
+    assert!(both > 2.0 * alone, "{both}, and {alone} by the stage alone");
+    Ok(())
+}
+
+/// The answer of the second of two stages, which begins after so many intervals, at the end of an interval.
+async fn ask_second(
+    serinus: &SerinusProcess,
+    start: i64,
+    (ended, interval): (i64, i64),
+    tells_the_first: bool,
+) -> anyhow::Result<String> {
+    let at = |interval: i64| rfc3339((start + interval * INTERVAL_SECONDS) * 1_000);
+    let mut pipeline = pipeline();
+    let stage = json!({
+        "traffic_percent": 25,
+        "duration_minutes": 25,
+        "metrics": ["error_rate < baseline * 1.1"],
+    });
+    set(
+        &mut pipeline,
+        "canary_pipeline",
+        json!({"first": stage, "second": stage}),
+    );
+    if let Some(fields) = pipeline.as_object_mut() {
+        fields.remove("kill_switch");
+    }
+    let mut body = request(&pipeline, None)?;
+    set(&mut body, "canary", json!({"track": "borderline"}));
+    set(&mut body, "stage", json!("second"));
+    set(&mut body, "start", json!(at(ended)?));
+    set(&mut body, "end", json!(at(interval + 1)?));
+    if tells_the_first {
+        let first = json!({"stage": "first", "start": at(0)?, "end": at(ended)?});
+        set(&mut body, "stages", json!([first]));
+    }
+    let asked = serinus
+        .request(reqwest::Method::POST, "/v1/analyses")
+        .json(&body);
+    Ok(asked.send().await?.error_for_status()?.text().await?)
 }
 
 /// What the stage asks of a canary: one check of every kind of data, and a kill switch.

@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serinus_analysis::data::Purpose;
+use serinus_analysis::pipeline::{Pipeline, Stage};
 use serinus_openapi::analysis::{AnalysisAnswer, AnalysisRequest};
-use serinus_openapi::examples;
+use serinus_openapi::{ProblemType, examples};
 
-use crate::engine::{self, AnalysisInput, Stages};
+use crate::engine::{self, AnalysisInput, Over, Stages};
 use crate::http::body::SentBody;
 use crate::http::no_store::no_store;
 use crate::http::resolve::{self, Asked};
@@ -78,10 +79,65 @@ pub(super) async fn analyse(
         end_ms: request.end.as_ref().map(DateTime::<Utc>::timestamp_millis),
         source: request.source.as_deref(),
         purpose: Purpose::Decide,
-        stages: Stages::Alone,
+        stages: stages_before(&pipeline, &request, stage)?,
         carried: None,
     };
     Ok(no_store(Json(answer(&app, &input).await?)))
+}
+
+/// The stages before the one that is asked for, as the caller says that they were.
+fn stages_before(
+    pipeline: &Pipeline,
+    request: &AnalysisRequest,
+    asked: &Stage,
+) -> Result<Stages, ApiError> {
+    let Some(said) = &request.stages else {
+        return Ok(Stages::Alone);
+    };
+    let place = |stage: &Stage| pipeline.stages.iter().position(|one| one.id == stage.id);
+    let refused = |detail: String| Err(ApiError::new(ProblemType::InvalidRequest, detail));
+    let mut over: Vec<Over> = Vec::with_capacity(said.len());
+    for one in said {
+        let stage = resolve::stage(pipeline, Some(&one.stage))?;
+        let (start_ms, end_ms) = (one.start.timestamp_millis(), one.end.timestamp_millis());
+        if place(stage) >= place(asked) {
+            return refused(format!(
+                "stages: {} is not before {} in the pipeline",
+                stage.id, asked.id
+            ));
+        }
+        if start_ms >= end_ms {
+            return refused(format!("stages: {} ends before it begins", stage.id));
+        }
+        let last = over.last();
+        if last.is_some_and(|last| place(&last.stage) >= place(stage) || last.end_ms > start_ms) {
+            return refused(format!(
+                "stages: {} comes after another that is later; give them in their order, each with the time \
+                 until the next began",
+                stage.id
+            ));
+        }
+        over.push(Over {
+            stage: stage.clone(),
+            start_ms,
+            end_ms,
+            is_decided: one.overridden,
+        });
+    }
+    let began_ms = request
+        .start
+        .as_ref()
+        .map(DateTime::<Utc>::timestamp_millis);
+    let until_ms = over.last().map(|last| last.end_ms);
+    match (began_ms, until_ms) {
+        (None, Some(_)) => refused(
+            "stages: say with `start` when the stage that is asked for began, after those before it".to_owned(),
+        ),
+        (Some(began_ms), Some(until_ms)) if until_ms > began_ms => refused(
+            "stages: the last one ends after `start`, at which the stage that is asked for began".to_owned(),
+        ),
+        _ => Ok(Stages::Before(over)),
+    }
 }
 
 /// The verdict within the time that callers wait, else a `hold`.

@@ -2,6 +2,7 @@
 
 use crate::interval::Confidence;
 use crate::pipeline::{Check, Limit, Method, MetricKind};
+use crate::sequential::Dispersion;
 use crate::series::{PairedGauge, PairedHistogram, Population, Populations};
 
 use super::bounds::no_bounds;
@@ -313,6 +314,35 @@ fn conclude_proof(
     }
 }
 
+/// A check's part of the rollout's error rate; nothing for one without a vote.
+fn share_of(check: &Check, situation: Situation<'_>) -> Option<f64> {
+    let mut checks = situation.stage.checks.iter();
+    let place = checks.position(|one| std::ptr::eq(one, check))?;
+    situation.course.share(situation.stage, place)
+}
+
+/// What a check's stage can see with this noise.
+fn outlook(
+    check: &Check,
+    share: Option<f64>,
+    noise: Option<Dispersion>,
+    situation: Situation<'_>,
+) -> Outlook {
+    let grid = situation.data.grid;
+    let budget = situation.budget;
+    Outlook {
+        scale: Scale::of(&check.measured),
+        counted: lines::counted(&check.measured),
+        has_control: lines::has_control(check, situation.stage),
+        interval_seconds: grid.interval_ms() as f64 / 1_000.0,
+        intervals: grid.intervals(),
+        longest_intervals: situation.stage_intervals,
+        noise,
+        rollback: share.map_or(budget.rollout, |share| budget.rollback_alone(share)),
+        promotion: budget.promotion,
+    }
+}
+
 /// Tells what a stage of this length can see at today's traffic, and what an open check needs.
 fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_>) -> Evaluated {
     let Some(violation) = evaluated.plannable.violation.first().copied() else {
@@ -323,25 +353,8 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
         (None, Some(proof)) => proof.dispersion,
         (None, None) => return evaluated,
     };
-    let grid = situation.data.grid;
-    let budget = situation.budget;
-    let place = situation
-        .stage
-        .checks
-        .iter()
-        .position(|one| std::ptr::eq(one, check));
-    let share = place.and_then(|place| situation.course.share(situation.stage, place));
-    let outlook = Outlook {
-        scale: Scale::of(&check.measured),
-        counted: lines::counted(&check.measured),
-        has_control: lines::has_control(check, situation.stage),
-        interval_seconds: grid.interval_ms() as f64 / 1_000.0,
-        intervals: grid.intervals(),
-        longest_intervals: situation.stage_intervals,
-        noise,
-        rollback: share.map_or(budget.rollout, |share| budget.rollback_alone(share)),
-        promotion: budget.promotion,
-    };
+    let share = share_of(check, situation);
+    let outlook = outlook(check, share, noise, situation);
     // The ratio of tail shares at a bucket bound would mean nothing to the reader.
     let is_of_counts = match check.measured.kind {
         MetricKind::Quantile { .. } => false,
@@ -350,6 +363,7 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
         | MetricKind::Gauge { .. }
         | MetricKind::PerRequest { .. } => true,
     };
+    let has_another_cause = evaluated.blind_spot.is_some();
     let Evaluated {
         report, plannable, ..
     } = &mut evaluated;
@@ -362,7 +376,12 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
         return evaluated;
     }
     let needed = outlook.intervals_to_decide(plannable);
-    let mut told = needs::told(report.clone(), check, needed, situation.data);
+    let mut told = needs::told(
+        report.clone(),
+        check,
+        (needed, has_another_cause),
+        situation.data,
+    );
     let is_too_long = needed.is_some_and(|needed| needed > situation.stage_intervals);
     if let (Some(needs), Some(compliance), true) =
         (&mut told.needs, plannable.compliance.first(), is_too_long)

@@ -23,6 +23,7 @@ use super::lines::has_control;
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, Outcome, RatioReport, ReasonCode, WilsonReport,
 };
+use super::noisy::Noisy;
 use super::strata::{Strata, misled};
 use super::walk::CountsProof;
 use super::young::{Warm, warm_up_seconds};
@@ -235,10 +236,12 @@ impl Look {
         {
             report = undecided(report, &why);
         }
+        let noisy = Noisy::of(check, proof, situation);
         Evaluated {
             plannable: (&claims).into(),
-            blind_spot: pods::blind_spot(&report, proof.spread.as_ref(), check, budget.rollout),
-            unseen: unexcused(&claims, check, situation),
+            blind_spot: pods::blind_spot(&report, proof.spread.as_ref(), check, budget.rollout)
+                .or(noisy.of_an_open_check),
+            unseen: unexcused(&claims, check, situation).or(noisy.of_a_broken_check),
             counts: Some(proof.clone()),
             ..Evaluated::from(report)
         }
@@ -249,13 +252,14 @@ impl Look {
 /// has no traffic.
 ///
 /// Source: docs/design/counts.md, "7. Absolute limits and the environment".
-fn unexcused(claims: &Claims, check: &Check, situation: Situation<'_>) -> Option<&'static str> {
+fn unexcused(claims: &Claims, check: &Check, situation: Situation<'_>) -> Option<String> {
     let has_traffic = claims
         .violation
         .is_some_and(|claim| claim.totals.control.exposure > 0.0);
     let could_be_excused = !check.is_relative() && has_control(check, situation.stage);
-    (could_be_excused && !has_traffic)
-        .then_some("the control had no requests, so an incident that it would share cannot be seen")
+    (could_be_excused && !has_traffic).then(|| {
+        "the control had no requests, so an incident that it would share cannot be seen".to_owned()
+    })
 }
 
 fn evidence_report(proof: &CountsProof, budget: Budget) -> EvidenceReport {

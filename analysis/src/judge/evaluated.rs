@@ -71,7 +71,7 @@ pub(super) struct Evaluated {
     /// What an undecided check's data cannot show, whatever the plan.
     pub(super) blind_spot: Option<String>,
     /// What a proof that it is broken could not see.
-    pub(super) unseen: Option<&'static str>,
+    pub(super) unseen: Option<String>,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -160,7 +160,7 @@ pub(super) fn conclude_claims(
     needs::told(
         report,
         check,
-        factor.map(|factor| factor * elapsed),
+        (factor.map(|factor| factor * elapsed), false),
         situation.data,
     )
 }

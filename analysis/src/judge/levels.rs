@@ -261,9 +261,8 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
                 metric.dimension
             }),
     );
-    let unseen = one
-        .unseen
-        .map_or_else(String::new, |unseen| format!("; {unseen}"));
+    let unseen = one.unseen.iter().map(|unseen| format!("; {unseen}"));
+    let unseen: String = unseen.collect();
     *report = with_sentence(report.clone(), &format!("broken, {values}{unseen}"));
 }
 

@@ -28,6 +28,7 @@ mod measuring;
 mod members;
 mod model;
 mod needs;
+mod noisy;
 mod pods;
 mod populations;
 mod seen;

@@ -13,12 +13,12 @@ use super::model::{CheckReport, NeedsReport};
 use crate::data::StageData;
 use crate::text;
 
-/// Tells an open check what it needs, given the intervals until it is decided at today's traffic;
-/// nothing when no amount would do.
+/// Tells an open check what it needs, given the intervals until it is decided at today's traffic (nothing when no
+/// amount would do), and whether something else than the traffic is in its way.
 pub(super) fn told(
     mut report: CheckReport,
     check: &Check,
-    intervals_to_decide: Option<f64>,
+    (intervals_to_decide, has_another_cause): (Option<f64>, bool),
     data: &StageData,
 ) -> CheckReport {
     let values = values_text(&report, check.measured.dimension);
@@ -37,6 +37,9 @@ pub(super) fn told(
                 "undecided, {values}: the control has no events to compare with; allow some by \
                  a limit such as \"baseline + 0.001\""
             )
+        } else if has_another_cause {
+            // What follows says it.
+            format!("undecided, {values}: too near to its limits to decide")
         } else {
             format!("undecided, {values}: too near to its limits to decide at this traffic")
         };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::data::{History, StageData};
 use crate::pipeline::Stage;
 use crate::proof::{
-    FEWEST_INTERVALS, Input, Interval, Line, Member, PodPlace, PodSquares, Pods, Promotion,
-    Rollout, VETO,
+    FEWEST_INTERVALS, Input, Interval, Line, Member, Noisiest, PodPlace, PodSquares, Pods,
+    Promotion, Rollout, VETO,
 };
 use crate::sequential::{Dispersion, ErrorRate, WeightedEvidence, log_mean_exp};
 use crate::series::ArmCount;
@@ -32,6 +32,8 @@ pub(super) struct CountsProof {
     pub(super) is_suspect: bool,
     /// What the evidence since the rollout's start is divided by.
     pub(super) dispersion: Option<Dispersion>,
+    /// The largest noise of the counts themselves, and how long it lasts.
+    pub(super) noisiest: Option<Noisiest>,
     /// How much pods of the control differ, where that is what it is divided by.
     pub(super) spread: Option<PodsDiffer>,
     /// What says what the noise was when it began.
@@ -481,6 +483,7 @@ impl WalkedCheck {
             has_enough,
             is_suspect,
             dispersion: first.and_then(|member| member.stream.dispersion(member.pods.as_ref())),
+            noisiest: first.and_then(|member| member.stream.noisiest()),
             spread,
             noise_from: match first.and_then(|member| member.stream.settings().past.as_ref()) {
                 Some(_) => NoiseSource::History,

@@ -13,6 +13,15 @@ const FEWEST_BLOCKS: f64 = 3.0 - 1e-6;
 const SPLIT: usize = 12;
 const SPLIT_WITH_PAST: usize = 8;
 
+/// The largest dispersion, and the length of the blocks that have it, in intervals.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noisiest {
+    /// The dispersion.
+    pub dispersion: Dispersion,
+    /// The length.
+    pub length: usize,
+}
+
 /// What is asked of the noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Prior<'a> {
@@ -32,6 +41,11 @@ impl Prior<'_> {
     /// From a start that is some intervals ago the time before and after it has fits of its own, so that a
     /// change at the start is not taken for noise.
     pub(super) fn dispersion(&self, noise: &Noise, since: Option<&Since>) -> Dispersion {
+        self.noisiest(noise, since).dispersion
+    }
+
+    /// The same with the length of the blocks that differ the most.
+    pub(super) fn noisiest(&self, noise: &Noise, since: Option<&Since>) -> Noisiest {
         let split = if self.past.is_some() {
             SPLIT_WITH_PAST
         } else {
@@ -46,8 +60,8 @@ impl Prior<'_> {
         })
     }
 
-    fn largest(&self, scatter: impl Fn(usize) -> Scatter) -> Dispersion {
-        let mut largest: Option<Dispersion> = None;
+    fn largest(&self, scatter: impl Fn(usize) -> Scatter) -> Noisiest {
+        let mut largest: Option<Noisiest> = None;
         let mut shorter: Option<f64> = None;
         for (place, length) in BLOCK_LENGTHS.into_iter().enumerate().take(LENGTHS) {
             let seen = scatter(place);
@@ -70,17 +84,21 @@ impl Prior<'_> {
             let degrees_of_freedom = weight + seen.degrees_of_freedom;
             let value = ((weight * assumed + seen.seen()) / degrees_of_freedom).max(1.0);
             shorter = Some(value);
-            if largest.is_none_or(|largest| value > largest.value) {
-                largest = Some(Dispersion {
+            if largest.is_none_or(|largest| value > largest.dispersion.value) {
+                let dispersion = Dispersion {
                     value,
                     degrees_of_freedom,
-                });
+                };
+                largest = Some(Noisiest { dispersion, length });
             }
         }
         // The shortest length always counts, and a history has one: this is for neither.
-        largest.unwrap_or(Dispersion {
-            value: 1.0,
-            degrees_of_freedom: ASSUMED_DEGREES_OF_FREEDOM,
+        largest.unwrap_or(Noisiest {
+            dispersion: Dispersion {
+                value: 1.0,
+                degrees_of_freedom: ASSUMED_DEGREES_OF_FREEDOM,
+            },
+            length: 1,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What is summed up of one sequence of counts: of all requests, or of one stratum.
 
 use super::assumed::{assumed_variation, cap, cap_without_noise};
-use super::dispersion::Prior;
+use super::dispersion::{Noisiest, Prior};
 use super::environment::Environment;
 use super::line::{ByEffect, Line, MOST_EFFECTS};
 use super::noise::{Fits, Noise, Residual, Since};
@@ -267,6 +267,12 @@ impl Lane {
     pub(super) fn dispersion_of_all(&self, settings: &Settings) -> Dispersion {
         self.prior(settings, GROWTH_OF_VIOLATION)
             .dispersion(&self.own, None)
+    }
+
+    /// The same with the length of the blocks that differ the most.
+    pub(super) fn noisiest(&self, settings: &Settings) -> Noisiest {
+        self.prior(settings, GROWTH_OF_VIOLATION)
+            .noisiest(&self.own, None)
     }
 
     /// Since a start: the evidence and its dispersion.

@@ -37,6 +37,7 @@ mod twofold;
 pub use assumed::{
     Counted, assumed_variation, cap_without_noise, default_interval_seconds, is_finer_than_scrapes,
 };
+pub use dispersion::Noisiest;
 pub use environment::is_beyond_a_broken_control;
 pub use lane::Interval;
 pub use line::Line;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::dispersion::Noisiest;
 use super::lane::{Interval, Lane};
 use super::line::{ByEffect, Line, MOST_EFFECTS};
 use super::past_noise::PastNoise;
@@ -275,6 +276,19 @@ impl Stream {
                 }
             });
         each.reduce(|one, other| if other.value > one.value { other } else { one })
+    }
+
+    /// The noise since the rollout began, without what pods differ by, and how long it lasts: of the noisiest lane.
+    pub fn noisiest(&self) -> Option<Noisiest> {
+        let lanes = self.lanes.iter().filter(|lane| lane.has_data());
+        let each = lanes.map(|lane| lane.noisiest(&self.settings));
+        each.reduce(|one, other| {
+            if other.dispersion.value > one.dispersion.value {
+                other
+            } else {
+                one
+            }
+        })
     }
 
     /// Whether it is the pods that the evidence is divided by: how much they differ, and how many were drawn.

@@ -1,6 +1,10 @@
 //! Failures that do not come by themselves: clusters, bursts, incidents, and faults that begin late.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::data::{ControlSplit, HistoryData};
+use crate::judge::measure_noise;
 
 /// D1: one user's 12 failures in one interval of the canary, none in the control, then quiet.
 #[test]
@@ -63,6 +67,61 @@ fn d19_bursts_are_never_promoted_and_mostly_rolled_back() {
         rolled_back += u32::from(first(&answers, Verdict::Rollback).is_some());
     }
     assert!(rolled_back > 10, "{rolled_back} of 20");
+}
+
+/// D18: what holds is named where it is the noise of the hours before, and not the traffic.
+#[test]
+fn d18_a_hold_on_the_noise_of_the_past_names_it() {
+    let pipeline = sequential(vec![relative(1.1)]);
+    let before = wandering(1, 480);
+    let split = ControlSplit {
+        canary_targets: 1,
+        control_targets: 9,
+        canary_share: 0.1,
+    };
+    let before = HistoryData::new(of_rows(&pipeline, &before), split).unwrap();
+    let history = History::Seen(Arc::new(measure_noise(&before, &pipeline.stages[0])));
+    let mut worse = wandering(2, 60);
+    for row in &mut worse {
+        row.0 *= 1.5;
+    }
+    let mut data = of_rows(&pipeline, &worse);
+    data.history = history;
+    let told = judge(&pipeline, &pipeline.stages[0], &data);
+    assert_eq!(told.verdict, Verdict::Hold, "{}", told.reason);
+    assert!(
+        told.reason.contains("noise of the 4 h before, blocks of"),
+        "{}",
+        told.reason
+    );
+    assert!(!told.reason.contains("at this traffic"), "{}", told.reason);
+}
+
+/// Drift of one version looks like harm: where nobody has measured it before, the answer says so.
+#[test]
+fn noise_that_lasts_is_told_where_nothing_is_known_of_the_past() {
+    let told = answers(relative(1.1), &wandering(2, 60));
+    let reason = &last(&told).reason;
+    assert!(
+        reason.contains("noise that lasts (blocks of") && reason.contains("baseline * 1.25"),
+        "{reason}"
+    );
+}
+
+/// 500 requests a second, of which one in a hundred fails; of the canary, a tenth of them, four times as many in
+/// half of the spells of five minutes, by chance.
+fn wandering(seed: u64, count: usize) -> Vec<Row> {
+    let mut random = random(seed);
+    let mut times = 1.0;
+    let mut rows = Vec::with_capacity(count);
+    for interval in 0..count {
+        if interval % 10 == 0 {
+            times = if random.uniform() < 0.5 { 0.4 } else { 1.6 };
+        }
+        let mut failed = |mean: f64| poisson(&mut random, mean) as f64;
+        rows.push((failed(15.0 * times), 1_500.0, failed(135.0), 13_500.0));
+    }
+    rows
 }
 
 /// D22: incidents that both have, again and again, hide no canary that is twice as bad, and blame no good one.

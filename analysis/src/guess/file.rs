@@ -261,8 +261,8 @@ impl Guess {
         }
         lines.line("  stage_2:");
         lines.line("    name: The rest, with the same checks");
-        lines.line("    traffic_percent: [25, 50, 100]");
-        lines.line("    duration_minutes: [60, 60, 60]");
+        lines.line("    traffic_percent: [25, 50]");
+        lines.line("    duration_minutes: [60, 60]");
     }
 
     /// The present values of both versions, for people.

@@ -2,7 +2,7 @@
 
 use crate::pipeline::{Check, Dimension, Limit, Method};
 
-use super::limit::Shown;
+use super::limit::{Shown, times_control};
 use super::model::{ArmReport, CheckReport, Outcome, ReasonCode};
 use super::pods;
 use crate::text;
@@ -90,20 +90,18 @@ pub(super) fn conclude(mut report: CheckReport, check: &Check, shown: Shown) -> 
 fn kept(check: &Check, values: &str) -> String {
     match check.promotion_limit {
         Limit::AtMost {
-            ratio: Some(ratio), ..
+            ratio: Some(ratio),
+            offset,
         } => {
-            format!(
-                "not broken, and shown to stay below {} x control; {values}",
-                text::digits(ratio)
-            )
+            let line = times_control(ratio, offset, check.measured.dimension);
+            format!("not broken, and shown to stay below {line}; {values}")
         }
         Limit::AtLeast {
-            ratio: Some(ratio), ..
+            ratio: Some(ratio),
+            offset,
         } => {
-            format!(
-                "not broken, and shown to stay above {} x control; {values}",
-                text::digits(ratio)
-            )
+            let line = times_control(ratio, offset, check.measured.dimension);
+            format!("not broken, and shown to stay above {line}; {values}")
         }
         Limit::AtMost { ratio: None, .. }
         | Limit::AtLeast { ratio: None, .. }

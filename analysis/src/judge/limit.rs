@@ -11,10 +11,11 @@
 //! confidence promises.
 
 use crate::interval::{Confidence, Count, Interval, poisson_rate_interval, wilson_interval};
-use crate::pipeline::{Limit, Metric, MetricKind};
+use crate::pipeline::{Dimension, Limit, Metric, MetricKind};
 use crate::sequential::CountLaw;
 use crate::series::{ArmCount, Populations};
 use crate::special::regularized_beta;
+use crate::text;
 
 /// How an estimate is made of events and exposure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,16 @@ impl Scale {
             .ok()
             .map(|tails| tails.lower)
     }
+}
+
+/// `2 x control + 0.1 %`: a multiple of the control, with what is added.
+pub(crate) fn times_control(ratio: f64, offset: f64, dimension: Dimension) -> String {
+    let added = match offset {
+        offset if offset > 0.0 => format!(" + {}", text::value(offset, dimension)),
+        offset if offset < 0.0 => format!(" - {}", text::value(-offset, dimension)),
+        _ => String::new(),
+    };
+    format!("{} x control{added}", text::digits(ratio))
 }
 
 /// The point estimate of one population.

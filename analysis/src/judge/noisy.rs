@@ -4,7 +4,7 @@
 //! Source: docs/design/counts.md, "4. Noise" and "11. History"; docs/operating-characteristics.md has the figures.
 
 use crate::data::History;
-use crate::pipeline::Check;
+use crate::pipeline::{Check, Limit};
 use crate::proof::Noisiest;
 use crate::text;
 
@@ -17,6 +17,8 @@ const TOLD_OF_THE_PAST: f64 = 2.0;
 /// Noise that nobody has measured before is told from so many times chance on, in blocks of so many intervals.
 const TOLD_OF_NOW: f64 = 3.0;
 const LASTING_INTERVALS: usize = 8;
+/// The limit that halves what drift rolls back.
+const WIDER: f64 = 1.25;
 
 /// Why noise keeps an open check from its proof, or may be all that a proof has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +56,16 @@ impl Noisy {
                 if noisiest.dispersion.value > TOLD_OF_NOW
                     && noisiest.length >= LASTING_INTERVALS =>
             {
+                let or_wider = match check.limit {
+                    Limit::AtMost {
+                        ratio: Some(ratio), ..
+                    } if ratio < WIDER => format!(" or baseline * {WIDER}"),
+                    Limit::AtMost { .. } | Limit::AtLeast { .. } | Limit::Within { .. } => {
+                        String::new()
+                    }
+                };
                 let told = format!(
-                    "noise that lasts ({seen}) may look like harm: a history or baseline * 1.25 would help"
+                    "noise that lasts ({seen}) may look like harm: a history{or_wider} would help"
                 );
                 Self {
                     of_an_open_check: Some(told.clone()),

@@ -1,7 +1,8 @@
 //! Data that stopped: what was seen before must not promote what is no longer seen.
 
 use crate::data::{MetricData, StageData};
-use crate::series::{Grid, PairedCounts, PairedHistogram, Populations};
+use crate::pipeline::Check;
+use crate::series::{Grid, PairedCounts, PairedHistogram, Population, Populations};
 use crate::text;
 
 /// Newest intervals without data after which a metric counts as silent, and the newest intervals of
@@ -18,6 +19,9 @@ const LONGEST_LAG_SECONDS: i64 = 3_600;
 /// Requests that a silent canary would have had at its share of the traffic: none at all happens
 /// by chance in two cases of a billion.
 const EXPECTED_REQUESTS: f64 = 20.0;
+
+/// The exposure of one population.
+type Exposure = fn(&Populations<f64>) -> f64;
 
 /// Exposure of each grid interval that has data.
 pub(super) struct Exposures {
@@ -65,7 +69,7 @@ impl Exposures {
     }
 
     /// Why the newest data is not enough, if it is not.
-    fn silence(&self, grid: Grid, lag_seconds: u32) -> Option<String> {
+    fn silence(&self, grid: Grid, lag_seconds: u32, compares: bool) -> Option<String> {
         let intervals = grid.intervals();
         // A row is there where either population was seen.
         let covered = self.rows.last().map_or(0, |(last, _, _)| last + 1);
@@ -93,7 +97,11 @@ impl Exposures {
             let why = format!("{missing} of the newest {recent} intervals have no data");
             return Some(if missing == ended { late(why) } else { why });
         }
-        self.canary_went_silent(intervals)
+        let canary = self.went_silent(Population::Canary, intervals);
+        canary.or_else(|| {
+            let control = compares.then(|| self.went_silent(Population::Control, intervals));
+            control.flatten()
+        })
     }
 
     /// Intervals since either population had traffic. A Prometheus repeats a last value for some
@@ -106,32 +114,37 @@ impl Exposures {
         intervals.saturating_sub(last.map_or(0, |(last, _, _)| last + 1))
     }
 
-    /// The canary had traffic before, and has none where its share of the control's would be
-    /// plenty.
-    fn canary_went_silent(&self, intervals: usize) -> Option<String> {
+    /// A population had traffic before, and has none where its share of the other's would be plenty: of a
+    /// canary nothing is known any more, and without its control it is compared with nothing.
+    fn went_silent(&self, population: Population, intervals: usize) -> Option<String> {
+        let (of, of_other): (Exposure, Exposure) = match population {
+            Population::Canary => (|one| one.canary, |one| one.control),
+            Population::Control => (|one| one.control, |one| one.canary),
+        };
         let last_seen = self
             .rows
             .iter()
-            .rposition(|(_, _, exposure)| exposure.canary > 0.0)?;
+            .rposition(|(_, _, exposure)| of(exposure) > 0.0)?;
         let (before, after) = self.rows.split_at_checked(last_seen + 1)?;
         let (last, _, _) = before.last()?;
         let silent = intervals - last - 1;
         let sum = |rows: &[(usize, usize, Populations<f64>)]| {
             rows.iter().fold((0.0, 0.0), |sums, (_, _, exposure)| {
-                (sums.0 + exposure.control, sums.1 + exposure.canary)
+                (sums.0 + of_other(exposure), sums.1 + of(exposure))
             })
         };
-        let (control_before, canary_before) = sum(before);
-        let (control_after, _) = sum(after);
-        let expected = if control_before > 0.0 {
-            canary_before / control_before * control_after
+        let (other_before, own_before) = sum(before);
+        let (other_after, _) = sum(after);
+        let expected = if other_before > 0.0 {
+            own_before / other_before * other_after
         } else {
-            canary_before / (last + 1) as f64 * silent as f64
+            own_before / (last + 1) as f64 * silent as f64
         };
         (silent >= SILENT_INTERVALS && expected >= EXPECTED_REQUESTS).then(|| {
             format!(
-                "the canary has had no traffic for {silent} intervals, where {expected:.0} were \
-                 to be expected"
+                "the {} has had no traffic for {silent} intervals, where {} were to be expected",
+                population,
+                text::count(libm::round(expected))
             )
         })
     }
@@ -156,12 +169,15 @@ fn or_late(why: String, ended: usize, grid: Grid, lag_seconds: u32) -> String {
 
 /// Why the newest data of a metric is not enough to go on, if it is not, when what is younger than
 /// a lag is not judged.
-pub(super) fn silence(data: &StageData, lag_seconds: u32, metric: &str) -> Option<String> {
+pub(super) fn silence(data: &StageData, lag_seconds: u32, check: &Check) -> Option<String> {
     let grid = data.grid;
-    match data.metrics.get(metric)? {
-        MetricData::Counts(counts) => Exposures::of_counts(counts).silence(grid, lag_seconds),
+    let compares = check.is_relative();
+    match data.metrics.get(&check.measured.name)? {
+        MetricData::Counts(counts) => {
+            Exposures::of_counts(counts).silence(grid, lag_seconds, compares)
+        }
         MetricData::Histogram(histogram) => {
-            Exposures::of_histogram(histogram).silence(grid, lag_seconds)
+            Exposures::of_histogram(histogram).silence(grid, lag_seconds, compares)
         }
         MetricData::Gauge(gauge) => {
             let ended = |is_seen: fn(&Populations<Option<f64>>) -> bool| {
@@ -169,11 +185,17 @@ pub(super) fn silence(data: &StageData, lag_seconds: u32, metric: &str) -> Optio
                 grid.intervals() - last.map_or(0, |last| last + 1)
             };
             let canary = ended(|pair| pair.canary.is_some());
-            let either = ended(|pair| pair.canary.is_some() || pair.control.is_some());
-            (canary >= SILENT_INTERVALS).then(|| {
-                let why = format!("the canary has no value in the newest {canary} intervals");
-                or_late(why, either, grid, lag_seconds)
-            })
+            let control = ended(|pair| pair.control.is_some());
+            let either = canary.min(control);
+            let silent = |population: Population, ended: usize| {
+                (ended >= SILENT_INTERVALS).then(|| {
+                    let why =
+                        format!("the {population} has no value in the newest {ended} intervals");
+                    or_late(why, either, grid, lag_seconds)
+                })
+            };
+            let of_control = || compares.then(|| silent(Population::Control, control));
+            silent(Population::Canary, canary).or_else(|| of_control().flatten())
         }
         MetricData::Fault(_) => None,
     }

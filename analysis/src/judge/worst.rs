@@ -167,7 +167,7 @@ fn silent_metric(situation: Situation<'_>, needed: &[(&Check, &CheckReport)]) ->
     let switches = &situation.pipeline.kill_switch;
     let lag_seconds = situation.pipeline.analysis.lag_seconds;
     checked.chain(switches).find_map(|check| {
-        let why = silence::silence(situation.data, lag_seconds, &check.measured.name)?;
+        let why = silence::silence(situation.data, lag_seconds, check)?;
         let reason = format!("{}: {why}", check.text);
         Some(Finding::missing(ReasonCode::NoData, reason))
     })

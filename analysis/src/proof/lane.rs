@@ -15,7 +15,7 @@ const RATE_PRIOR: f64 = 10.0;
 const CONTROL_EVENTS: f64 = 30.0;
 const CONTROL_FACTOR: f64 = 1.5;
 /// The breaker believes no interval more than so many nats, of its own noise each.
-const BREAKER_CUT: f64 = 6.0;
+pub(super) const BREAKER_CUT: f64 = 6.0;
 /// The noise that the breaker assumes: with a fixed 100 it alone rolled back 10 to 85 % of good canaries at
 /// 10,000 requests per second and more.
 const BREAKER_LEAST_NOISE: f64 = 100.0;
@@ -250,7 +250,7 @@ impl Lane {
 
     /// `max(100, 16 bmax)`.
     pub(super) fn breaker_noise(&self) -> f64 {
-        BREAKER_LEAST_NOISE.max(BREAKER_NOISE_PER_EVENT * self.largest_expected)
+        breaker_noise(self.largest_expected)
     }
 
     /// What the breaker has, by effect size.
@@ -314,6 +314,11 @@ impl Lane {
     pub(super) fn is_newest_of_the_environment(&self) -> bool {
         self.is_newest_of_the_environment
     }
+}
+
+/// What the breaker divides by, where so many events are the most that was expected in an interval.
+pub(super) fn breaker_noise(largest_expected: f64) -> f64 {
+    BREAKER_LEAST_NOISE.max(BREAKER_NOISE_PER_EVENT * largest_expected)
 }
 
 fn alone(events: f64, exposure: f64) -> Residual {

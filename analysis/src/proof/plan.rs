@@ -5,9 +5,11 @@
 
 use super::assumed::{Counted, assumed_variation, cap, excess_of};
 use super::dispersion::ASSUMED_DEGREES_OF_FREEDOM;
+use super::lane::{BREAKER_CUT, breaker_noise};
 use super::line::{Line, beside_the_control};
 use super::past_noise::PastNoise;
 use super::promotion::{FEWEST_INTERVALS, Kept};
+use super::stream::BREAKER_WEIGHT;
 use crate::sequential::{
     ErrorRate, IntervalCounts, RelativeLimit, Side, absolute_growth, is_usable, offset_growth,
     relative_increment,
@@ -88,11 +90,13 @@ impl Expected {
         let variation = assumed_variation(self.counted, self.interval_seconds);
         let unsurprising = line.expected_events(&self.counts);
         let most = cap(self.interval_seconds, variation, unsurprising);
-        let growth = growth_of_violation(line, &self.counts).min(most);
-        let needed = first_interval(1, growth, noise, |known| {
+        let growth = growth_of_violation(line, &self.counts);
+        let needed = first_interval(1, growth.min(most), noise, |known| {
             inflated(rate, known) + MIXTURE_OF_ROLLBACK
         });
-        needed.map(|intervals| intervals + 1)
+        let main = needed.map(|intervals| intervals + 1);
+        let breaker = breaker_intervals(line, growth, unsurprising, rate);
+        main.into_iter().chain(breaker).min()
     }
 
     /// Returns the median number of intervals after which a line is shown to be kept; nothing where it takes too
@@ -194,6 +198,27 @@ fn relative_growth(limit: &RelativeLimit, counts: &IntervalCounts) -> f64 {
 pub fn growth_of_compliance(kept: &Kept, counts: &IntervalCounts) -> f64 {
     let growth = kept.effects().map(|effect| kept.increment(counts, effect));
     growth.fold(0.0, f64::max)
+}
+
+/// After how many intervals the breaker alone rolls back: what is not capped, over a noise that it does not learn.
+fn breaker_intervals(
+    line: &Line,
+    growth: f64,
+    unsurprising: f64,
+    rate: ErrorRate,
+) -> Option<usize> {
+    if growth.is_nan() || growth <= 0.0 {
+        return None;
+    }
+    let in_an_interval = (growth / breaker_noise(unsurprising)).min(BREAKER_CUT);
+    let costs = libm::log(line.effects() as f64) - libm::log(BREAKER_WEIGHT);
+    let needed = libm::ceil((rate.log_threshold() + costs) / in_an_interval);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "small and positive"
+    )]
+    (needed <= MOST_INTERVALS as f64).then_some(needed as usize)
 }
 
 /// The first number of intervals whose growth over the noise is enough.

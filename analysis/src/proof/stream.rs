@@ -16,7 +16,7 @@ use super::starts::Start;
 use crate::sequential::{Dispersion, IntervalCounts, deflate, log_sum_exp};
 
 /// Weight of the circuit breaker in the whole.
-const BREAKER_WEIGHT: f64 = 0.1;
+pub(super) const BREAKER_WEIGHT: f64 = 0.1;
 /// A rest of the weights that is less is none.
 const NO_REST: f64 = 1e-12;
 

@@ -41,19 +41,14 @@ impl StageQuestions {
         step_ms: i64,
         texts: &mut QueryTexts,
     ) -> Result<Self, Vec<QuestionError>> {
-        let mut errors = Vec::new();
-        if let Err(error) = query::validate_matchers(control) {
-            errors.push(QuestionError::Matchers {
-                population: "control",
-                error,
-            });
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        query::validate_matchers(control).map_err(|error| {
+            let population = "control";
+            vec![QuestionError::Matchers { population, error }]
+        })?;
         let checks: Vec<&Check> = checks.into_iter().collect();
         let mut metrics = measured(checks.iter().copied());
         metrics.retain(|_, kind| !kind.is_gauge());
+        metrics.values_mut().for_each(without_strata);
         let step_ms = usable_step_ms(&grid, step_ms);
         let form = Form::Sums { step_ms };
         let mut plan = Self {
@@ -196,6 +191,13 @@ impl StageQuestions {
             *exposures.entry(pod_name(one).to_owned()).or_default() += exposure;
         }
         Ok(exposures)
+    }
+}
+
+/// Sums of targets have no other label: what strata name is read all together.
+fn without_strata(kind: &mut MetricKind) {
+    if let MetricKind::Proportion { strata, .. } = kind {
+        *strata = None;
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use crate::data::{ALL_ARE_EVENTS, Mismatch, NotSeen, SelectorFinding};
 use crate::matchers::Matchers;
 use crate::parts::{PartError, populations_of_metric};
-use crate::pipeline::{Better, Metric, MetricKind, Pipeline, Selection};
+use crate::pipeline::{Better, Metric, MetricKind, Own, Pipeline, Selection};
 use crate::query::{
     QueryError, SelectorParts, counter_parts, expression_parts, histogram_parts, region_matcher,
 };
@@ -24,6 +24,8 @@ pub struct FileLookup {
     about: About,
     /// What to find out.
     pub lookup: Lookup,
+    /// The source of the population, where the file names one.
+    pub source: Option<String>,
 }
 
 /// What a lookup is about.
@@ -170,20 +172,32 @@ pub fn of_file(pipeline: &Pipeline, populations: Populations<&Matchers>) -> Vec<
         });
         let told_apart = within.canary.symmetric_difference(&within.control);
         let told_by: Vec<String> = told_apart.map(|one| one.label.clone()).collect();
+        let source = |population: fn(&Populations<Option<String>>) -> &Option<String>,
+                      own: &Own| {
+            let named = own.source.as_ref();
+            named
+                .or(population(&pipeline.sources.populations).as_ref())
+                .cloned()
+        };
+        let sources = Populations {
+            control: source(|names| &names.control, &metric.own.control),
+            canary: source(|names| &names.canary, &metric.own.canary),
+        };
         // What cannot be read was refused when the file was.
         for (about, lookup) in lookups(metric, &within).unwrap_or_default() {
             all.push(FileLookup {
                 metric: name.to_owned(),
                 about,
                 lookup,
+                source: sources.control.clone(),
             });
         }
         let Ok(Some(whole)) = selector_of(&metric.kind) else {
             continue;
         };
-        for (population, matchers) in [
-            (Population::Control, &within.control),
-            (Population::Canary, &within.canary),
+        for (population, matchers, source) in [
+            (Population::Control, &within.control, sources.control),
+            (Population::Canary, &within.canary, sources.canary),
         ] {
             if !matchers.is_empty() {
                 all.push(FileLookup {
@@ -193,6 +207,7 @@ pub fn of_file(pipeline: &Pipeline, populations: Populations<&Matchers>) -> Vec<
                         told_by: told_by.clone(),
                     },
                     lookup: Lookup::of_unseen(whole.clone(), matchers.clone()),
+                    source,
                 });
             }
         }

@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use serde::Serialize;
 use serinus_analysis::data::{DataFault, History, MetricData, StageData};
 use serinus_analysis::judge::{Course, after_stage};
 use serinus_analysis::pipeline::{Pipeline, Stage};
+use serinus_analysis::series::Grid;
 
 use super::{AnalysisError, AnalysisInput, Engine};
 use crate::packed::Name;
@@ -121,16 +123,28 @@ impl Engine {
         let Stages::Before(over) = stages else {
             return Ok(stages);
         };
-        let mut before = Before::nothing(input.pipeline);
-        for one in &over {
-            let of_stage = AnalysisInput {
+        let inputs: Vec<AnalysisInput<'_>> = over
+            .iter()
+            .map(|one| AnalysisInput {
                 stage: &one.stage,
                 start_ms: Some(one.start_ms),
                 end_ms: Some(one.end_ms),
-                carried: None,
                 ..input.clone()
-            };
-            let (data, _) = self.read(&of_stage).await?;
+            })
+            .collect();
+        let interval_ms = i64::from(input.pipeline.analysis.interval_seconds) * 1_000;
+        let read = inputs.iter().zip(&over).map(|(input, one)| async move {
+            let grid = Grid::covering(one.start_ms, one.end_ms, interval_ms);
+            if grid.intervals() == 0 {
+                // It was left at once.
+                return Ok((StageData::empty(grid), Vec::new()));
+            }
+            self.read(input).await
+        });
+        let read = join_all(read).await;
+        let mut before = Before::nothing(input.pipeline);
+        for (one, read) in over.iter().zip(read) {
+            let (data, _) = read?;
             if let Some(fault) = is_late(&data) {
                 return Ok(Stages::Unknown(fault));
             }

@@ -233,7 +233,7 @@ impl Engine {
         source: Option<&str>,
     ) -> Result<Vec<Looked>, AnalysisError> {
         let name = source;
-        let source = self.source(name.or(pipeline.sources.default.as_deref()))?;
+        let usual = name.or(pipeline.sources.default.as_deref());
         let now_ms = self.clock().now_ms();
         let times = Times {
             from_ms: now_ms.saturating_sub(LOOKED_FOR_MS),
@@ -243,6 +243,7 @@ impl Engine {
         let lookups = of_file(pipeline, populations);
         let mut found = Vec::new();
         for one in &lookups {
+            let source = self.source(one.source.as_deref().or(usual))?;
             match look_up(source, &one.lookup, times, &share).await {
                 Ok(finding) => found.push(finding),
                 Err(fault) => {
@@ -266,7 +267,7 @@ impl Engine {
             said.extend(self.look_at_populations(pipeline, populations, name).await);
         }
         said.dedup();
-        if let Some(proposal) = Proposal::of(found) {
+        if let (Some(proposal), Ok(source)) = (Proposal::of(found), self.source(usual)) {
             // Without an answer nothing is proposed: what is wrong has been told.
             let proposing = timeout(LONGEST, propose(source, &proposal, times, &share));
             said.extend(proposing.await.ok().and_then(Result::ok).flatten());

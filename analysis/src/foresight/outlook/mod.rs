@@ -284,7 +284,11 @@ impl View<'_> {
                 LineNoise::Measured(_) | LineNoise::MeasuredAbove(_) => DispersionSource::Measured,
             }),
             sees,
-            factors_of: factors_of(check),
+            factors_of: if planned.is_of_the_limit {
+                FactorsOf::Limit
+            } else {
+                factors_of(check)
+            },
             smallest_seen_in_duration: seen_in(self.stage.duration_minutes),
             smallest_seen_in_max_duration: seen_in(self.stage.max_duration_minutes),
             promotion: Some(self.promotion(subject)),

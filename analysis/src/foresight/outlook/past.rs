@@ -25,6 +25,8 @@ pub(super) struct Planned {
     pub(super) subject: Subject,
     /// The metric's value for the whole service, as a check would show it.
     pub(super) baseline: Option<f64>,
+    /// Whether the limit is what a canary is so many times of, and not the service today.
+    pub(super) is_of_the_limit: bool,
     /// Of the whole service, per interval: requests, where the metric counts any.
     pub(super) exposure_per_interval: f64,
 }
@@ -155,6 +157,7 @@ impl<'a> Setting<'a> {
         };
         Ok(Planned {
             subject: self.subject(check, parts, (violation, compliance)),
+            is_of_the_limit: limit_to_exceed(check.limit, rate).is_some(),
             baseline: Some(rate),
             exposure_per_interval: whole.exposure,
         })
@@ -162,13 +165,7 @@ impl<'a> Setting<'a> {
 
     /// One limit of a check of counts, of a service that does so much in an interval at that rate.
     fn line_of(&self, check: &Check, limit: Limit, (whole, rate): (ArmCount, f64)) -> Line {
-        let base = match (limit.absolute_value(), limit) {
-            (Some(value), _) => value,
-            _ if rate > 0.0 => rate,
-            // Without events the offset is all there is to be worse than.
-            (None, Limit::AtMost { offset, .. } | Limit::AtLeast { offset, .. }) => offset,
-            (None, Limit::Within { .. }) => rate,
-        };
+        let base = limit_to_exceed(limit, rate).unwrap_or(rate);
         // What is shown to be kept has the noise of what the check is held against.
         let judged = match check.limit {
             Limit::Within { .. } => limit,
@@ -249,13 +246,8 @@ impl<'a> Setting<'a> {
             },
             _ => Truth::Rate(1.0 - quantile),
         };
-        let allowed = |_: usize| Truth::Slower {
-            bounds: Vec::new(),
-            tails: Vec::new(),
-            index: 0,
-        };
         let violation = lines(&violated, &truth);
-        let compliance = lines(&kept, &allowed);
+        let compliance = lines(&kept, &|_| nothing_slower());
         if requests <= 0.0 {
             return Err(no_traffic());
         }
@@ -265,7 +257,7 @@ impl<'a> Setting<'a> {
         } else {
             0.0
         };
-        let parts = violation.len().max(1);
+        let parts = violation.len();
         let baseline = Confidence::new(self.pipeline.analysis.confidence)
             .ok()
             .and_then(|confidence| latency.reports(confidence).control)
@@ -276,6 +268,7 @@ impl<'a> Setting<'a> {
                 blind_intervals,
                 ..self.subject(check, parts, (violation, compliance))
             },
+            is_of_the_limit: false,
             baseline,
             exposure_per_interval: requests,
         })
@@ -325,6 +318,27 @@ impl<'a> Setting<'a> {
             Noise::Given(value) => LineNoise::Given(value),
             Noise::Measured(_) | Noise::Assumed => measured.unwrap_or(LineNoise::Assumed),
         }
+    }
+}
+
+/// The value that is to be exceeded, where it is not the service's own that counts: of a number, and of an offset
+/// beside which the service's rate is small.
+fn limit_to_exceed(limit: Limit, rate: f64) -> Option<f64> {
+    match limit {
+        Limit::AtMost { ratio, offset } | Limit::AtLeast { ratio, offset } => match ratio {
+            None => Some(offset),
+            Some(ratio) => (offset > rate).then_some(ratio * rate + offset),
+        },
+        Limit::Within { .. } => None,
+    }
+}
+
+/// Of what must be shown to be kept no canary is looked at that is worse.
+fn nothing_slower() -> Truth {
+    Truth::Slower {
+        bounds: Vec::new(),
+        tails: Vec::new(),
+        index: 0,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::pipeline::{Check, Limit, Stage};
 
 use super::{CheckOutlook, FactorsOf, OutlookStatus, PromotionOutlook};
+use crate::judge::limit::times_control;
 use crate::text;
 
 /// `at 1 % of the traffic this stage sees x5 in 9 minutes, x2 in 4 hours; it lasts 60 minutes`.
@@ -106,7 +107,7 @@ fn promoted(
     if promotion.in_time {
         return told;
     }
-    let enough = enough(promotion, minutes);
+    let enough = enough(promotion, minutes, stage, check);
     format!(
         "{told}, not within {}: {enough} would be enough",
         span(stage.max_duration_minutes)
@@ -117,31 +118,55 @@ fn promoted(
 fn claim(check: &Check) -> String {
     match check.promotion_limit {
         Limit::AtMost {
-            ratio: Some(ratio), ..
-        } => format!("below {} x control", text::digits(ratio)),
+            ratio: Some(ratio),
+            offset,
+        } => format!(
+            "below {}",
+            times_control(ratio, offset, check.measured.dimension)
+        ),
         Limit::AtLeast {
-            ratio: Some(ratio), ..
-        } => format!("above {} x control", text::digits(ratio)),
+            ratio: Some(ratio),
+            offset,
+        } => format!(
+            "above {}",
+            times_control(ratio, offset, check.measured.dimension)
+        ),
         Limit::AtMost { ratio: None, .. }
         | Limit::AtLeast { ratio: None, .. }
         | Limit::Within { .. } => "within the limit".to_owned(),
     }
 }
 
-fn enough(promotion: &PromotionOutlook, minutes: f64) -> String {
+fn enough(promotion: &PromotionOutlook, minutes: f64, stage: &Stage, check: &Check) -> String {
     let mut ways = vec![format!("max_duration_minutes: {}", rounded_up(minutes))];
     if let Some(percent) = promotion.enough_traffic_percent {
         ways.push(format!(
             "{} % of the traffic",
-            text::digits(percent * 1.005)
+            text::digits(beyond(percent, stage.traffic_percent))
         ));
     }
     if let Some(ratio) = promotion.enough_promote_ratio {
-        ways.push(format!("promote_ratio: {}", text::digits(ratio * 1.005)));
+        let today = match check.promotion_limit {
+            Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => ratio.unwrap_or(1.0),
+            Limit::Within { .. } => 1.0,
+        };
+        ways.push(format!(
+            "promote_ratio: {}",
+            text::digits(beyond(ratio, today))
+        ));
     }
     match ways.pop() {
         Some(last) if !ways.is_empty() => format!("{} or {last}", ways.join(", ")),
         last => last.unwrap_or_default(),
+    }
+}
+
+/// A little beyond what is just enough, as seen from what is there: what is told has three digits.
+fn beyond(enough: f64, from: f64) -> f64 {
+    if enough >= from {
+        enough * 1.005
+    } else {
+        enough / 1.005
     }
 }
 

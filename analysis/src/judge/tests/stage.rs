@@ -392,6 +392,32 @@ fn a_canary_that_lost_its_traffic_is_not_promoted_on_what_it_did_before() {
     );
 }
 
+/// What was compared before must not promote a canary that is compared with nothing any more.
+#[test]
+fn a_control_that_lost_its_traffic_promotes_nothing() {
+    let mut pipeline = pipeline(error_rate_checks());
+    decided_by(&mut pipeline, Method::Sequential);
+    let judged = |control_until: usize| {
+        let MetricData::Counts(mut counts) = counts(STAGE_INTERVALS, GOOD.0, GOOD.1) else {
+            unreachable!()
+        };
+        for interval in counts.intervals.iter_mut().skip(control_until) {
+            interval.control = ArmCount::default();
+            interval.canary.events = interval.canary.exposure;
+        }
+        let metrics = vec![("error_rate", MetricData::Counts(counts))];
+        second_stage(&pipeline, &data(STAGE_INTERVALS, metrics))
+    };
+    let verdict = judged(STAGE_INTERVALS / 2);
+    assert_eq!(verdict.verdict, Verdict::Hold, "{}", verdict.reason);
+    assert_eq!(
+        verdict.reason,
+        "error_rate < baseline * 1.1: the control has had no traffic for 60 intervals, where 450,000 were to be expected"
+    );
+    let verdict = judged(STAGE_INTERVALS);
+    assert_eq!(verdict.verdict, Verdict::Promote, "{}", verdict.reason);
+}
+
 #[test]
 fn a_rare_canary_may_have_intervals_without_requests() {
     let pipeline = pipeline(vec![check("error_rate", "error_rate < 50%", below(0.5))]);

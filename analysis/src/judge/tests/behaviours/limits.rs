@@ -1,7 +1,7 @@
 //! What limits of each kind ask, and what only looks like keeping one.
 
 use super::*;
-use crate::pipeline::OnInconclusive;
+use crate::pipeline::{OnInconclusive, parse};
 
 /// D3: 39 % against 30 % under a limit of 1.1 was promoted.
 #[test]
@@ -127,6 +127,29 @@ fn d14_what_was_not_seen_is_not_promoted_by_the_clock() {
     suspect[25].0 = 3.0;
     let (verdict, reason) = promoted(&suspect);
     assert_eq!(verdict, Verdict::Hold, "{reason}");
+}
+
+/// D16: less traffic than the stage says is no harm, and as much as it says is shown.
+#[test]
+fn d16_a_throughput_is_promoted_and_rolls_nothing_back() {
+    let stage =
+        "{traffic_percent: 10, duration_minutes: 30, metrics: [throughput within 5% of baseline]}";
+    let pipeline = parse(&format!("canary_pipeline: {{only: {stage}}}"), "test").unwrap();
+    let course = Course::of_rollout(&pipeline);
+    let last_of = |requests: f64| {
+        let mut random = random(1);
+        let mut served = |mean: f64| poisson(&mut random, mean) as f64;
+        let row = |_| (served(requests), 3.0, served(13_500.0), 27.0);
+        let rows: Vec<Row> = (0..60).map(row).collect();
+        let mut data = of_rows(&pipeline, &rows);
+        let counted = data.metrics.remove("error_rate").unwrap();
+        data.metrics.insert("throughput".to_owned(), counted);
+        judge_on(&course, None, &pipeline, &pipeline.stages[0], &data).0
+    };
+    let balanced = last_of(1_500.0);
+    assert_eq!(balanced.verdict, Verdict::Promote, "{}", balanced.reason);
+    let less = last_of(0.76 * 1_500.0);
+    assert_eq!(less.verdict, Verdict::Hold, "{}", less.reason);
 }
 
 /// D24: a number needs no control, and the answer says what cannot be seen without one.

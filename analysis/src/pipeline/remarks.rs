@@ -49,6 +49,8 @@ pub enum RemarkCode {
     ServiceNotNamed,
     /// A stage is too short for a check to be decided, to pass in its time, or to show much.
     TooFewIntervals,
+    /// None of a stage's checks counts at all of the traffic, so that it can never pass.
+    NothingCounts,
     /// An absolute limit is judged with the environment of a control that has next to no traffic.
     SmallControl,
     /// An absolute limit is not held within strata.
@@ -66,6 +68,7 @@ impl RemarkCode {
             Self::SamePopulations
             | Self::ServiceNotNamed
             | Self::TooFewIntervals
+            | Self::NothingCounts
             | Self::SmallControl
             | Self::BudgetOfOneSource => true,
             Self::DryRun
@@ -109,6 +112,7 @@ impl Pipeline {
         remarks.extend(self.populations());
         remarks.extend(self.service());
         remarks.extend(self.short_stages());
+        remarks.extend(self.stages_of_nothing());
         remarks.extend(self.absolute_limits());
         remarks.extend(self.budget_of_one_source());
         remarks.extend(self.no_kill_switch());
@@ -395,6 +399,25 @@ impl Pipeline {
              low traffic; add for example kill_switch: [{name} > {RECOMMENDED_KILL_SWITCH}]"
         );
         Some(remark(RemarkCode::NoKillSwitch, message))
+    }
+
+    /// Stages that wait for ever: all of their checks compare, and there is nothing left to compare with.
+    fn stages_of_nothing(&self) -> Option<Remark> {
+        let counts = |stage: &Stage| {
+            let mut checks = stage.checks.iter();
+            checks.any(|check| check.counts_at(stage.traffic_percent))
+        };
+        let waiting = self.stages.iter();
+        let stages = ids(waiting.filter(|stage| !stage.checks.is_empty() && !counts(stage)));
+        (!stages.is_empty()).then(|| Remark {
+            message: format!(
+                "{}: none of the checks counts at 100 % traffic, where there is no control, so it can never \
+                 pass; add an absolute one, such as error_rate < 1%",
+                stages.join(", ")
+            ),
+            code: RemarkCode::NothingCounts,
+            stages,
+        })
     }
 
     fn short_stages(&self) -> Vec<Remark> {
@@ -720,5 +743,20 @@ kill_switch: [error_rate > 20%]
              intervals of 30 s, and it lasts at most 2 minutes: set max_duration_minutes to 4 or \
              more, or a shorter interval"
         );
+    }
+
+    #[test]
+    fn a_stage_in_which_nothing_counts_can_never_pass() {
+        let told = |check: &str| {
+            let stage = |percent| {
+                format!("{{traffic_percent: {percent}, duration_minutes: 30, metrics: [{check}]}}")
+            };
+            let stages = format!("canary_pipeline: {{a: {}, b: {}}}", stage(50), stage(100));
+            let all = read(&stages).remarks().into_iter();
+            let found = all.filter(|remark| remark.code == RemarkCode::NothingCounts);
+            found.map(|remark| remark.stages).collect::<Vec<_>>()
+        };
+        assert_eq!(told("error_rate < baseline * 1.1"), [["b".to_owned()]]);
+        assert_eq!(told("error_rate < 1%"), [] as [Vec<String>; 0]);
     }
 }

@@ -30,6 +30,8 @@ pub enum RemarkCode {
     ServiceNotNamed,
     /// A stage is too short for a check to be decided, to pass in its time, or to show much.
     TooFewIntervals,
+    /// None of a stage's checks counts at all of the traffic, so that it can never pass.
+    NothingCounts,
     /// An absolute limit is judged with the environment of a control that has next to no traffic.
     SmallControl,
     /// An absolute limit is not held within strata.
@@ -80,6 +82,7 @@ impl From<domain::RemarkCode> for RemarkCode {
             domain::RemarkCode::SamePopulations => Self::SamePopulations,
             domain::RemarkCode::ServiceNotNamed => Self::ServiceNotNamed,
             domain::RemarkCode::TooFewIntervals => Self::TooFewIntervals,
+            domain::RemarkCode::NothingCounts => Self::NothingCounts,
             domain::RemarkCode::SmallControl => Self::SmallControl,
             domain::RemarkCode::StrataIgnored => Self::StrataIgnored,
             domain::RemarkCode::BudgetOfOneSource => Self::BudgetOfOneSource,

@@ -271,10 +271,12 @@ fn member_of(pipeline: &Pipeline, key: &StreamKey, weight: f64) -> Member {
         counted: key.counted,
         past: None,
     };
-    let knows_pods = match key.line {
-        Line::Relative(_) => pipeline.analysis.pod_spread,
-        Line::Absolute { .. } => false,
+    let chance = match key.line {
+        Line::Relative(_) => Some(1.0),
+        Line::Quantile(slow) => Some(slow.rest()),
+        Line::Absolute { .. } => None,
     };
-    let pods = knows_pods.then(|| Pods::new(1.0));
+    let pods = chance.filter(|_| pipeline.analysis.pod_spread);
+    let pods = pods.map(Pods::new);
     Member::new(Stream::new(settings, 0), weight, pods)
 }

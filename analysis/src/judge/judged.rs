@@ -55,6 +55,7 @@ impl Judged {
                     .and_then(|row| young.get(row))
                     .copied()
                     .unwrap_or_default(),
+                kept: None,
             });
             (vec![String::new()], with_young.collect())
         };
@@ -85,7 +86,7 @@ impl Judged {
             .iter()
             .take(intervals.saturating_mul(self.lanes.len()));
         lanes.fold(0, |all, one| {
-            let Interval { counts, young } = one;
+            let Interval { counts, young, .. } = one;
             let arms = [counts.control, counts.canary, *young];
             arms.iter().fold(all, |all, arm| {
                 mixed(mixed(all, arm.events.to_bits()), arm.exposure.to_bits())

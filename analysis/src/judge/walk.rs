@@ -250,6 +250,7 @@ impl Carried {
                     (History::Seen(history), false) => {
                         let (limit, ratio) = match key.line {
                             Line::Relative(limit) => (None, limit.ratio()),
+                            Line::Quantile(_) => (None, 1.0),
                             Line::Absolute { limit, .. } => (Some(limit.limit()), 1.0),
                         };
                         let past = history.past_noise(&key.metric, limit, ratio);

@@ -5,6 +5,7 @@ use super::dispersion::{Noisiest, Prior};
 use super::environment::Environment;
 use super::line::{ByEffect, Line, MOST_EFFECTS};
 use super::noise::{Fits, Noise, Residual, Since};
+use super::quantile;
 use super::settings::Settings;
 use crate::sequential::{Dispersion, IntervalCounts, is_usable};
 use crate::series::ArmCount;
@@ -33,13 +34,23 @@ pub struct Interval {
     pub counts: IntervalCounts,
     /// What the canary's young processes did beside: only the breaker sees it.
     pub young: ArmCount,
+    /// What a promotion is asked about, where that is counted at another place: requests slower than what must be
+    /// kept.
+    pub kept: Option<IntervalCounts>,
+}
+
+impl Interval {
+    /// What a promotion is asked about.
+    pub(super) fn kept(&self) -> &IntervalCounts {
+        self.kept.as_ref().unwrap_or(&self.counts)
+    }
 }
 
 impl From<IntervalCounts> for Interval {
     fn from(counts: IntervalCounts) -> Self {
         Self {
             counts,
-            young: ArmCount::default(),
+            ..Self::default()
         }
     }
 }
@@ -163,17 +174,19 @@ impl Lane {
                 limit,
                 has_control: true,
             } => self.environment.push(limit, counts.control),
-            Line::Relative(_) | Line::Absolute { .. } => false,
+            Line::Relative(_) | Line::Quantile(_) | Line::Absolute { .. } => false,
         };
         let (own, control) = if is_told {
             self.residuals(counts, line)
         } else {
             (Residual::default(), Residual::default())
         };
-        let plain = if self.is_newest_of_the_environment {
-            Residual::default()
-        } else {
-            own
+        let plain = match (line, &interval.kept) {
+            _ if self.is_newest_of_the_environment => Residual::default(),
+            (Line::Absolute { .. }, Some(kept)) if is_told => {
+                alone(kept.canary.events, kept.canary.exposure)
+            }
+            _ => own,
         };
         let starts = self.starts.iter_mut().map(|begun| &mut begun.own);
         self.own.push(&own, starts);
@@ -210,6 +223,12 @@ impl Lane {
             Line::Absolute { limit, .. } => {
                 self.event_variance += 0.5 * n * limit.limit();
                 (alone(x, n), n)
+            }
+            Line::Quantile(slow) => {
+                // The quantile follows the control, which would hide the control's own noise: it is not asked.
+                self.event_variance += quantile::event_variance(counts, *slow);
+                self.largest_exposure = self.largest_exposure.max(n * m / (n + m));
+                return (quantile::residual(counts, *slow), Residual::default());
             }
             Line::Relative(limit) => {
                 let share = n / (n + m);

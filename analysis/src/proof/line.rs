@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::quantile::{SlowShare, quantile_increment};
 use crate::sequential::{
     AbsoluteLimit, Comparison, CountLaw, Effect, IntervalCounts, RelativeLimit, Side,
     absolute_increment, is_comparable, is_usable, relative_increment,
@@ -10,6 +11,8 @@ use crate::series::ArmCount;
 
 /// Effect sizes beyond a relative line.
 const RELATIVE_EFFECTS: [f64; MOST_EFFECTS] = [1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0];
+/// The same of the odds to be slower than a quantile.
+pub(super) const QUANTILE_EFFECTS: [f64; MOST_EFFECTS] = RELATIVE_EFFECTS;
 /// Effect sizes above an absolute line, and below one: shares of it that are missing.
 const ABOVE_EFFECTS: [f64; 6] = [1.1, 1.25, 1.5, 2.0, 3.0, 5.0];
 const BELOW_EFFECTS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
@@ -26,6 +29,9 @@ const BESIDE_A_BROKEN_CONTROL_FROM_BELOW: f64 = 0.8;
 pub enum Line {
     /// A multiple of the control, with what is added.
     Relative(RelativeLimit),
+    /// That as large a part of the canary's requests is slower than the limit on the control's quantile as of the
+    /// control's is slower than the quantile.
+    Quantile(SlowShare),
     /// A number; where there is a control, a canary that is near it is excused by it.
     Absolute {
         /// The number.
@@ -50,6 +56,7 @@ impl Line {
     pub(super) fn side(&self) -> Side {
         match self {
             Self::Relative(limit) => limit.side(),
+            Self::Quantile(_) => Side::Above,
             Self::Absolute { limit, .. } => limit.side(),
         }
     }
@@ -58,6 +65,7 @@ impl Line {
     pub(super) fn effects(&self) -> usize {
         match (self, self.side()) {
             (Self::Relative(_), _) => RELATIVE_EFFECTS.len(),
+            (Self::Quantile(_), _) => QUANTILE_EFFECTS.len(),
             (Self::Absolute { .. }, Side::Above) => ABOVE_EFFECTS.len(),
             (Self::Absolute { .. }, Side::Below) => BELOW_EFFECTS.len(),
         }
@@ -66,7 +74,7 @@ impl Line {
     /// Whether an interval says anything of it.
     pub(super) fn is_told_by(&self, counts: &IntervalCounts) -> bool {
         match self {
-            Self::Relative(_) => is_comparable(counts),
+            Self::Relative(_) | Self::Quantile(_) => is_comparable(counts),
             Self::Absolute { .. } => is_usable(&counts.canary),
         }
     }
@@ -87,6 +95,11 @@ impl Line {
                     *increment = comparison
                         .as_ref()
                         .map_or(0.0, |comparison| effect.increment(comparison));
+                }
+            }
+            Self::Quantile(slow) => {
+                for (increment, effect) in all.iter_mut().zip(QUANTILE_EFFECTS) {
+                    *increment = quantile_increment(counts, *slow, effect);
                 }
             }
             Self::Absolute { limit, has_control } => {
@@ -122,6 +135,7 @@ impl Line {
         let canary = counts.canary.exposure;
         match self {
             Self::Relative(_) => (events + 0.5) * canary / (canary + exposure),
+            Self::Quantile(slow) => slow.rest() * (events + 0.5) * canary / (canary + exposure),
             Self::Absolute { limit, .. } => 0.5 * canary * limit.limit(),
         }
     }

@@ -28,6 +28,7 @@ mod past_noise;
 mod plan;
 mod pods;
 mod promotion;
+mod quantile;
 mod rollout;
 mod settings;
 mod starts;
@@ -46,6 +47,11 @@ pub(crate) use plan::nearest;
 pub use plan::{Expected, ExpectedNoise, NINE_OF_TEN, growth_of_compliance, growth_of_violation};
 pub use pods::{Drawn, PodPlace, Pods, Spread, differing_pods};
 pub use promotion::{FEWEST_INTERVALS, Kept, Promotion, VETO};
+pub use quantile::{
+    AbsolutePlaces, DecidedAfter, KeptBeyond, Law, Laws, Place, PlannedQuantile, Quantile,
+    QuantileEstimate, QuantileLimit, ReadAt, Resolution, SlowShare, Tails, Window, bounds_to_add,
+    decided_at, is_narrow, quantile_estimate, quantile_increment, quantile_ratio, resolution,
+};
 pub use rollout::{Input, Member, Rollout, stream_weights};
 pub use settings::Settings;
 pub use starts::{Schedule, Start};

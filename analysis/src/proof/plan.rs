@@ -6,9 +6,10 @@
 use super::assumed::{Counted, assumed_variation, cap, excess_of};
 use super::dispersion::ASSUMED_DEGREES_OF_FREEDOM;
 use super::lane::{BREAKER_CUT, breaker_noise};
-use super::line::{Line, beside_the_control};
+use super::line::{Line, QUANTILE_EFFECTS, beside_the_control};
 use super::past_noise::PastNoise;
 use super::promotion::{FEWEST_INTERVALS, Kept};
+use super::quantile::quantile_increment;
 use super::stream::BREAKER_WEIGHT;
 use crate::sequential::{
     ErrorRate, IntervalCounts, RelativeLimit, Side, absolute_growth, is_usable, offset_growth,
@@ -151,7 +152,7 @@ impl ExpectedNoise {
 }
 
 /// The evidence that is deflated to the threshold of an error rate.
-fn inflated(rate: ErrorRate, degrees_of_freedom: f64) -> f64 {
+pub(super) fn inflated(rate: ErrorRate, degrees_of_freedom: f64) -> f64 {
     let half = 0.5 * degrees_of_freedom;
     half * libm::expm1(rate.log_threshold() / half)
 }
@@ -163,6 +164,10 @@ fn inflated(rate: ErrorRate, degrees_of_freedom: f64) -> f64 {
 pub fn growth_of_violation(line: &Line, counts: &IntervalCounts) -> f64 {
     match line {
         Line::Relative(limit) => relative_growth(limit, counts),
+        Line::Quantile(slow) => {
+            let each = QUANTILE_EFFECTS.map(|effect| quantile_increment(counts, *slow, effect));
+            each.into_iter().fold(0.0, f64::max)
+        }
         Line::Absolute { limit, has_control } => {
             let canary = counts.canary;
             let rate = canary.events / canary.exposure;
@@ -222,7 +227,7 @@ fn breaker_intervals(
 }
 
 /// The first number of intervals whose growth over the noise is enough.
-fn first_interval(
+pub(super) fn first_interval(
     least: usize,
     growth: f64,
     noise: &ExpectedNoise,

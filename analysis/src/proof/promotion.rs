@@ -3,8 +3,9 @@
 //! Both begin anew with each stage: a canary that was good at 10 % of the traffic and twice as bad at 25 % must
 //! not be promoted by what it was.
 
-use super::lane::Lane;
+use super::lane::{Interval, Lane};
 use super::line::Line;
+use super::quantile::{SlowShare, quantile_increment};
 use super::settings::Settings;
 use crate::sequential::{
     AbsoluteLimit, CountLaw, Dispersion, IntervalCounts, RelativeLimit, Side, absolute_increment,
@@ -22,6 +23,8 @@ pub const FEWEST_INTERVALS: usize = 3;
 const OFFSET_EFFECTS: [f64; 5] = [1.1, 4.0 / 3.0, 2.0, 4.0, 10.0];
 const BELOW_EFFECTS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 const ABOVE_EFFECTS: [f64; 6] = [1.1, 1.25, 1.5, 2.0, 3.0, 5.0];
+/// Effect sizes, with equal weights, of the odds to be slower than what must be kept of a quantile.
+pub(super) const QUANTILE_KEPT_EFFECTS: [f64; 3] = [1.0 / 1.5, 1.0 / 3.0, 0.1];
 const MOST_TERMS: usize = 6;
 
 /// The line that must be shown to be kept. Its side is the good one.
@@ -29,6 +32,8 @@ const MOST_TERMS: usize = 6;
 pub enum Kept {
     /// A multiple of the control.
     Relative(RelativeLimit),
+    /// A multiple of the control's quantile.
+    Quantile(SlowShare),
     /// A number.
     Absolute(AbsoluteLimit),
 }
@@ -46,6 +51,7 @@ impl Kept {
                 Side::Below => equal(&BELOW_EFFECTS),
                 Side::Above => equal(&ABOVE_EFFECTS),
             },
+            Self::Quantile(_) => equal(&QUANTILE_KEPT_EFFECTS),
             Self::Relative(limit) if limit.offset() == 0.0 => {
                 let ratio = match limit.side() {
                     Side::Below => limit.ratio(),
@@ -83,6 +89,7 @@ impl Kept {
     pub(super) fn increment(&self, counts: &IntervalCounts, effect: f64) -> f64 {
         match self {
             Self::Relative(limit) => relative_increment(counts, limit, effect),
+            Self::Quantile(slow) => quantile_increment(counts, *slow, effect),
             Self::Absolute(limit) => absolute_increment(&counts.canary, limit, effect),
         }
     }
@@ -121,10 +128,11 @@ impl Promotion {
     pub(super) fn push<'a>(
         &mut self,
         line: &Line,
-        lanes: impl Iterator<Item = (&'a Lane, &'a IntervalCounts)>,
+        lanes: impl Iterator<Item = (&'a Lane, &'a Interval)>,
     ) {
         let mut is_any = false;
-        for (place, (lane, counts)) in lanes.enumerate() {
+        for (place, (lane, interval)) in lanes.enumerate() {
+            let counts = &interval.counts;
             if self.lanes.len() <= place {
                 self.lanes.push(Sums::default());
             }
@@ -136,7 +144,7 @@ impl Promotion {
                 continue;
             };
             for (term, (effect, _)) in sums.terms.iter_mut().zip(&self.effects) {
-                *term += self.kept.increment(counts, *effect);
+                *term += self.kept.increment(interval.kept(), *effect);
             }
             let (beyond, variance) = beyond(line, counts);
             sums.beyond += beyond;
@@ -218,6 +226,11 @@ fn beyond(line: &Line, counts: &IntervalCounts) -> (f64, f64) {
             let y = counts.control.events;
             let beyond = above(x - odds * y - limit.offset() * n, limit.side());
             (beyond, x + odds * odds * y)
+        }
+        Line::Quantile(slow) => {
+            let odds = n / counts.control.exposure;
+            let y = counts.control.events;
+            (x - odds * y, slow.rest() * (x + odds * odds * y))
         }
         Line::Absolute { limit, .. } => {
             let expected = n * limit.limit();

@@ -157,11 +157,14 @@ impl Stream {
             all.canary = all.canary.and(interval.counts.canary);
             all.control = all.control.and(interval.counts.control);
         }
-        if let Line::Relative(limit) = &self.settings.line {
-            let squares = (squares.canary, squares.control);
-            self.sums
-                .add(limit.ratio(), 1.0, (all.canary, all.control), squares);
-        }
+        let squares = (squares.canary, squares.control);
+        let (ratio, chance) = match &self.settings.line {
+            Line::Relative(limit) => (limit.ratio(), 1.0),
+            Line::Quantile(slow) => (1.0, slow.rest()),
+            Line::Absolute { .. } => return,
+        };
+        self.sums
+            .add(ratio, chance, (all.canary, all.control), squares);
     }
 
     /// Lets those starts end whose time is over. To be called after the evidence of an interval was told.
@@ -261,6 +264,18 @@ impl Stream {
         ])
     }
 
+    /// The start whose evidence is the largest, in intervals: since when the canary seems to be beyond its limit.
+    pub fn since(&self, pods: Option<&Pods>) -> usize {
+        let mut largest = (f64::NEG_INFINITY, 0);
+        for (place, going) in self.starts.iter().enumerate() {
+            let term = self.term(place, Whose::Own, pods);
+            if term > largest.0 {
+                largest = (term, going.start.at);
+            }
+        }
+        largest.1
+    }
+
     /// What the evidence is divided by that began with the rollout: of the noisiest lane.
     pub fn dispersion(&self, pods: Option<&Pods>) -> Option<Dispersion> {
         let spread = pods.map(|pods| pods.over(self.intervals));
@@ -307,12 +322,10 @@ impl Stream {
 
     /// Adds the newest interval to what the stage shows of a check.
     pub fn push_into(&self, promotion: &mut Promotion, lanes: &[Interval]) {
-        let nothing = IntervalCounts::default();
-        let counts = self.lanes.iter().enumerate().map(|(place, lane)| {
-            let counts = lanes.get(place).map_or(&nothing, |one| &one.counts);
-            (lane, counts)
-        });
-        promotion.push(&self.settings.line, counts);
+        let nothing = Interval::default();
+        let each = self.lanes.iter().enumerate();
+        let each = each.map(|(place, lane)| (lane, lanes.get(place).unwrap_or(&nothing)));
+        promotion.push(&self.settings.line, each);
     }
 
     /// `ln E'` that the stage shows the limit to be kept.

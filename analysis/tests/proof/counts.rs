@@ -166,6 +166,7 @@ fn young_processes_are_seen_by_the_breaker_alone() {
                 Interval {
                     counts: control,
                     young: counts.canary,
+                    ..Interval::default()
                 }
             } else {
                 Interval::from(counts)

@@ -9,5 +9,6 @@
 )]
 
 mod counts;
+mod latency;
 mod pods;
 mod support;

@@ -295,6 +295,7 @@ impl Walk<'_> {
                 control: drawn.counts.control,
             },
             young: drawn.counts.canary,
+            kept: None,
         }
     }
 

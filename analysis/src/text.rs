@@ -10,6 +10,14 @@ pub(crate) fn value(number: f64, dimension: Dimension) -> String {
     }
 }
 
+/// The time of a day: `12:50 UTC`.
+pub(crate) fn time_of_day(at_ms: i64) -> String {
+    const MINUTE_MS: i64 = 60_000;
+    const MINUTES_A_DAY: i64 = 24 * 60;
+    let minute = at_ms.div_euclid(MINUTE_MS).rem_euclid(MINUTES_A_DAY);
+    format!("{:02}:{:02} UTC", minute / 60, minute % 60)
+}
+
 /// Writes a value that somebody chose, such as a limit: with all the digits that it has.
 pub(crate) fn exact_value(number: f64, dimension: Dimension) -> String {
     match dimension {

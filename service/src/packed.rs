@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The first byte, which says what the others mean: another one with every change of what is packed.
 /// It is none that compressed bytes without it begin with, as they were stored at first.
-const FORMAT: u8 = 10;
+const FORMAT: u8 = 11;
 
 /// Why bytes cannot be used.
 #[derive(Debug, thiserror::Error)]

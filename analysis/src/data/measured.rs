@@ -7,7 +7,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::proof::PastNoise;
-use crate::sequential::NoiseHistory;
 use crate::series::Grid;
 
 use super::history::{ControlSplit, HistoryData};
@@ -26,15 +25,11 @@ pub struct MeasuredHistory {
 pub struct MeasuredNoise {
     /// The metric.
     pub metric: String,
-    /// The upper bound of a histogram above which observations were counted; nothing for counts.
-    pub bound: Option<f64>,
     /// An absolute limit, whose noise is that of the group that plays the canary alone; nothing for
     /// all limits relative to the control, whose noise is that between both groups.
     pub limit: Option<f64>,
-    /// What was measured, as the evidence of latency takes it.
-    pub history: Option<NoiseHistory>,
-    /// The same as the evidence of counts takes it, each with the ratio to the control that a limit is held against;
-    /// 1 of an absolute limit, and nothing of bounds of a histogram.
+    /// What was measured, each with the ratio to the control that a limit is held against; 1 of an absolute limit,
+    /// and of a quantile, both of whose groups are counted at one place.
     pub past: Vec<(f64, PastNoise)>,
 }
 
@@ -69,30 +64,14 @@ impl MeasuredHistory {
         &self.noise
     }
 
-    /// The noise of a metric's counts, or of those above a bound: with an absolute limit, or relative
-    /// to the control.
-    pub(crate) fn find(
-        &self,
-        metric: &str,
-        bound: Option<f64>,
-        limit: Option<f64>,
-    ) -> Option<&NoiseHistory> {
-        let is_it = |noise: &&MeasuredNoise| {
-            noise.metric == metric && is_same(noise.bound, bound) && is_same(noise.limit, limit)
-        };
-        self.noise.iter().find(is_it)?.history.as_ref()
-    }
-
-    /// What the evidence of counts takes it for.
+    /// The noise of what a metric counts: with an absolute limit, or with a ratio to the control.
     pub(crate) fn past_noise(
         &self,
         metric: &str,
         limit: Option<f64>,
         ratio: f64,
     ) -> Option<&PastNoise> {
-        let is_it = |noise: &&MeasuredNoise| {
-            noise.metric == metric && noise.bound.is_none() && is_same(noise.limit, limit)
-        };
+        let is_it = |noise: &&MeasuredNoise| noise.metric == metric && is_same(noise.limit, limit);
         let past = &self.noise.iter().find(is_it)?.past;
         let found = past
             .iter()
@@ -100,16 +79,14 @@ impl MeasuredHistory {
         found.map(|(_, past)| past)
     }
 
-    /// What was measured of a metric's counts, or of those above a bound, to add to it.
+    /// What was measured of a metric, to add to it.
     pub(crate) fn find_mut(
         &mut self,
         metric: &str,
-        bound: Option<f64>,
         limit: Option<f64>,
     ) -> Option<&mut MeasuredNoise> {
-        let is_it = |noise: &&mut MeasuredNoise| {
-            noise.metric == metric && is_same(noise.bound, bound) && is_same(noise.limit, limit)
-        };
+        let is_it =
+            |noise: &&mut MeasuredNoise| noise.metric == metric && is_same(noise.limit, limit);
         self.noise.iter_mut().find(is_it)
     }
 
@@ -124,7 +101,7 @@ impl MeasuredHistory {
     }
 }
 
-/// Whether both are the very same number: bounds and limits have one origin.
+/// Whether both are the very same number: limits have one origin.
 fn is_same(one: Option<f64>, other: Option<f64>) -> bool {
     one.map(f64::to_bits) == other.map(f64::to_bits)
 }

@@ -17,13 +17,14 @@ use super::evaluated::{
     Evaluated, Situation, conclude_claims, e_value, nothing_counted, still_new, totals_together,
 };
 use super::evidence::Budget;
-use super::judged::Judged;
+use super::judged::{Judged, JudgedCounts};
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::lines::has_control;
 use super::model::{
     ArmReport, CheckReport, EvidenceReport, Outcome, RatioReport, ReasonCode, WilsonReport,
 };
 use super::noisy::Noisy;
+use super::quantile::{self, Buckets};
 use super::strata::{Strata, misled};
 use super::walk::CountsProof;
 use super::young::{Warm, warm_up_seconds};
@@ -32,20 +33,20 @@ use crate::text;
 
 /// A check as far as it can be judged by itself.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Looked {
+pub(super) enum Looked<'a> {
     /// All of it.
     Done(Box<Evaluated>),
     /// Counts whose evidence is that of the whole rollout.
-    Counts(Box<Look>),
+    Counts(Box<Look<'a>>),
 }
 
-impl From<Evaluated> for Looked {
+impl From<Evaluated> for Looked<'_> {
     fn from(evaluated: Evaluated) -> Self {
         Self::Done(Box::new(evaluated))
     }
 }
 
-impl From<CheckReport> for Looked {
+impl From<CheckReport> for Looked<'_> {
     fn from(report: CheckReport) -> Self {
         Evaluated::from(report).into()
     }
@@ -53,21 +54,21 @@ impl From<CheckReport> for Looked {
 
 /// Counts that are judged.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Look {
+pub(super) struct Look<'a> {
     report: CheckReport,
     claims: Claims,
     strata: Option<Strata>,
-    pub(super) judged: Judged,
+    pub(super) judged: Judged<'a>,
 }
 
 /// Looks at the counts of a check.
-pub(super) fn look(
+pub(super) fn look<'a>(
     report: CheckReport,
     check: &Check,
     counts: &PairedCounts,
     situation: Situation<'_>,
     levels: Levels,
-) -> Looked {
+) -> Looked<'a> {
     if let Some(why) = untestable(check) {
         return undecided(report, &why).into();
     }
@@ -77,13 +78,13 @@ pub(super) fn look(
     on_warm(report, check, (&counts, warm), situation, levels)
 }
 
-fn on_warm(
+fn on_warm<'a>(
     mut report: CheckReport,
     check: &Check,
     (whole, warm): (&PairedCounts, Warm),
     situation: Situation<'_>,
     levels: Levels,
-) -> Looked {
+) -> Looked<'a> {
     let counts = &warm.counts;
     let strata = Strata::of(counts).filter(|_| check.is_relative());
     let totals = match &strata {
@@ -124,17 +125,20 @@ fn on_warm(
             report.into()
         }
         Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),
-        Method::Sequential => {
-            let intervals = situation.data.grid.intervals();
-            let is_one_place = situation.pipeline.sources.regions.is_empty();
-            Looked::Counts(Box::new(Look {
-                report,
-                claims,
-                judged: Judged::of(warm, strata.as_ref(), intervals, is_one_place),
-                strata,
-            }))
-        }
+        Method::Sequential => Looked::Counts(Box::new(Look {
+            report,
+            claims,
+            judged: judged_counts(warm, strata.as_ref(), situation),
+            strata,
+        })),
     }
+}
+
+fn judged_counts<'a>(warm: Warm, strata: Option<&Strata>, situation: Situation<'_>) -> Judged<'a> {
+    let intervals = situation.data.grid.intervals();
+    let is_one_place = situation.pipeline.sources.regions.is_empty();
+    let counts = JudgedCounts::of(warm, strata, intervals, is_one_place);
+    Judged::Counts(Box::new(counts))
 }
 
 /// What a population counted, as it is told; nothing of one without traffic.
@@ -180,14 +184,28 @@ fn misleading(
 }
 
 /// Counts of which nothing can be proven over time.
-pub(super) fn without_stream(look: Look) -> CheckReport {
+pub(super) fn without_stream(look: Look<'_>) -> CheckReport {
     undecided(
         look.report,
         "nothing can be proven of such a limit over time",
     )
 }
 
-impl Look {
+impl<'a> Look<'a> {
+    /// What is judged of a quantile: its claims follow from what is counted over the rollout.
+    pub(super) fn new(report: CheckReport, judged: Judged<'a>) -> Self {
+        Self {
+            report,
+            claims: Claims {
+                scale: Scale::Share,
+                violation: None,
+                compliance: None,
+            },
+            strata: None,
+            judged,
+        }
+    }
+
     /// Concludes from what the whole rollout proves. Whether it rolls back is decided over all checks together.
     pub(super) fn concluded(
         self,
@@ -202,50 +220,96 @@ impl Look {
             judged,
         } = self;
         let budget = situation.budget;
-        let anytime = anytime_ratio(&judged.intervals(), proof.dispersion, budget.rollout);
-        report.ratio = match (&strata, report.ratio) {
-            // The ratio of sums of other mixes says nothing.
-            (Some(_), Some(ratio)) => anytime.map(|anytime| RatioReport {
-                estimate: ratio.estimate,
-                ..anytime
-            }),
-            _ => anytime,
+        let (claims, buckets) = match &judged {
+            Judged::Counts(counts) => {
+                tell_counts(&mut report, counts, strata.is_some(), proof, budget);
+                (claims, Buckets::default())
+            }
+            Judged::Quantile(rows, asked) => match &proof.quantile {
+                Some(found) => (
+                    quantile::claims_of(*asked, found.totals),
+                    Buckets::of(rows, *asked, found, check, situation),
+                ),
+                None => (claims, Buckets::default()),
+            },
         };
         report.evidence = Some(evidence_report(proof, budget));
         report.spread = proof
             .spread
             .as_ref()
             .map(|one| one.told(situation.data.grid));
-        report.standing_out = pods::stand_out(&judged.canary_pods());
-        let threshold = budget.promotion.log_threshold();
-        let is_kept = proof.has_enough && proof.compliance.is_some_and(|log| log >= threshold);
-        let shown = match (is_kept, proof.is_of_the_environment) {
-            (true, _) => Shown::Kept,
-            (false, true) => Shown::ControlViolated,
-            (false, false) => Shown::Open,
-        };
-        let mut report = conclude(report, check, shown);
-        if proof.is_suspect
-            && (is_kept || situation.is_stage_over)
-            && shown != Shown::ControlViolated
+        let report = promoted_or_not(report, check, (strata.as_ref(), proof), situation);
+        if let (Outcome::Undecided, Some((why, needs))) =
+            (report.outcome, buckets.unknown(&report, situation))
         {
-            report = suspected(report, check);
-        }
-        if let (Outcome::Pass, Some(why)) =
-            (report.outcome, beyond(strata.as_ref(), check, situation))
-        {
-            report = undecided(report, &why);
+            let report = CheckReport {
+                needs,
+                ..undecided(report, &why)
+            };
+            return Evaluated {
+                counts: Some(proof.clone()),
+                ..Evaluated::from(report)
+            };
         }
         let noisy = Noisy::of(check, proof, situation);
         Evaluated {
             plannable: (&claims).into(),
-            blind_spot: pods::blind_spot(&report, proof.spread.as_ref(), check, budget.rollout)
+            blind_spot: buckets
+                .blind_spot
+                .or_else(|| pods::blind_spot(&report, proof.spread.as_ref(), check, budget.rollout))
                 .or(noisy.of_an_open_check),
-            unseen: unexcused(&claims, check, situation).or(noisy.of_a_broken_check),
+            unseen: unexcused(&claims, check, situation)
+                .or(noisy.of_a_broken_check)
+                .or(buckets.unseen),
+            since: buckets.since,
             counts: Some(proof.clone()),
             ..Evaluated::from(report)
         }
     }
+}
+
+/// Whether what is shown promotes the check.
+fn promoted_or_not(
+    report: CheckReport,
+    check: &Check,
+    (strata, proof): (Option<&Strata>, &CountsProof),
+    situation: Situation<'_>,
+) -> CheckReport {
+    let threshold = situation.budget.promotion.log_threshold();
+    let is_kept = proof.has_enough && proof.compliance.is_some_and(|log| log >= threshold);
+    let shown = match (is_kept, proof.is_of_the_environment) {
+        (true, _) => Shown::Kept,
+        (false, true) => Shown::ControlViolated,
+        (false, false) => Shown::Open,
+    };
+    let mut report = conclude(report, check, shown);
+    if proof.is_suspect && (is_kept || situation.is_stage_over) && shown != Shown::ControlViolated {
+        report = suspected(report, check);
+    }
+    match (report.outcome, beyond(strata, check, situation)) {
+        (Outcome::Pass, Some(why)) => undecided(report, &why),
+        _ => report,
+    }
+}
+
+/// What counts alone have to tell: the ratio, whenever it is asked for, and the pods that stand out.
+fn tell_counts(
+    report: &mut CheckReport,
+    counts: &JudgedCounts,
+    has_strata: bool,
+    proof: &CountsProof,
+    budget: Budget,
+) {
+    let anytime = anytime_ratio(&counts.intervals(), proof.dispersion, budget.rollout);
+    report.ratio = match report.ratio.take() {
+        // The ratio of sums of other mixes says nothing.
+        Some(ratio) if has_strata => anytime.map(|anytime| RatioReport {
+            estimate: ratio.estimate,
+            ..anytime
+        }),
+        _ => anytime,
+    };
+    report.standing_out = pods::stand_out(&counts.canary_pods());
 }
 
 /// An incident that both populations have excuses a canary beyond a number, and cannot be seen where the control

@@ -9,6 +9,7 @@ use crate::sequential::WeightedEvidence;
 use super::age::MILLISECONDS_PER_MINUTE;
 use super::limit::Scale;
 use super::lines;
+use super::quantile::{Asked, Reader};
 use super::votes::weight_of_evidence;
 
 /// Starts of a regression beyond this many intervals of a stage are those of a stage that is held.
@@ -56,6 +57,8 @@ pub(super) struct StreamKey {
     pub(super) metric: String,
     pub(super) line: Line,
     counted: Counted,
+    /// Of a quantile, what was seen before the next interval.
+    pub(super) reader: Option<Reader>,
     /// The names of its lanes, in the order in which they were seen.
     pub(super) lanes: Vec<String>,
 }
@@ -174,8 +177,9 @@ impl Course {
 
     /// About how many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
-        let members = self.rollout.members().iter();
-        members.map(Member::bytes).sum()
+        let members = self.rollout.members().iter().map(Member::bytes);
+        let readers = self.streams.iter().filter_map(|key| key.reader.as_ref());
+        members.chain(readers.map(Reader::bytes)).sum()
     }
 
     /// A stage begins: those before that have not begun were skipped. What its checks take part in; nothing of a
@@ -206,19 +210,20 @@ impl Course {
 
 /// The lines of a check whose counts are judged through all stages; nothing for others.
 fn lines_of(check: &Check, stage: &Stage) -> Option<Vec<Line>> {
-    let is_of_counts = match check.measured.kind {
-        MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => {
-            check.method.is_valid_at_any_time()
-        }
-        MetricKind::Quantile { .. } | MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => {
-            false
-        }
-    };
-    if !is_of_counts || !check.counts_at(stage.traffic_percent) {
+    if !check.method.is_valid_at_any_time() || !check.counts_at(stage.traffic_percent) {
         return None;
     }
     let has_control = lines::has_control(check, stage);
-    lines::lines_of(check.limit, Scale::of(&check.measured), has_control)
+    match check.measured.kind {
+        MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => {
+            lines::lines_of(check.limit, Scale::of(&check.measured), has_control)
+        }
+        MetricKind::Quantile { .. } => {
+            let line = Asked::of_check(check).ok()?.line(has_control)?;
+            Some(vec![line])
+        }
+        MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => None,
+    }
 }
 
 /// The place of a stream among all, which is added where it is new.
@@ -227,6 +232,7 @@ fn place_of(streams: &mut Vec<StreamKey>, check: &Check, line: Line) -> usize {
         metric: check.measured.name.clone(),
         line,
         counted: lines::counted(&check.measured),
+        reader: Asked::of_check(check).ok().map(Reader::of),
         lanes: Vec::new(),
     };
     streams

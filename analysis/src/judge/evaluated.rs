@@ -1,8 +1,7 @@
 //! What a check is judged in, and what comes of it.
 
 use crate::data::{DataFault, History, StageData};
-use crate::pipeline::{Check, Limit, Pipeline, Stage};
-use crate::sequential::NoiseHistory;
+use crate::pipeline::{Check, Pipeline, Stage};
 use crate::series::{ArmCount, PairedCounts, Populations};
 
 use super::absence;
@@ -12,6 +11,7 @@ use super::evidence::{Budget, Proof};
 use super::limit::{Claims, Levels, Plannable, Shown};
 use super::model::{CheckReport, ReasonCode};
 use super::needs;
+use super::quantile::Since;
 use super::walk::CountsProof;
 
 /// What is the same for all checks of one judgement.
@@ -35,20 +35,6 @@ pub(super) struct Situation<'a> {
 }
 
 impl<'a> Situation<'a> {
-    /// The noise before the rollout of a metric's counts, or of those above a bound, that a limit is
-    /// held against; nothing where it is not known.
-    pub(super) fn noise_before(
-        &self,
-        metric: &str,
-        bound: Option<f64>,
-        limit: Limit,
-    ) -> Option<&'a NoiseHistory> {
-        match &self.data.history {
-            History::Seen(history) => history.find(metric, bound, limit.absolute_value()),
-            _ => None,
-        }
-    }
-
     /// Why counts cannot be judged by the sequential method yet, although they are there.
     pub(super) fn late_history(&self) -> Option<&'a DataFault> {
         match &self.data.history {
@@ -72,6 +58,8 @@ pub(super) struct Evaluated {
     pub(super) blind_spot: Option<String>,
     /// What a proof that it is broken could not see.
     pub(super) unseen: Option<String>,
+    /// Of a broken quantile, since when, and what was seen since.
+    pub(super) since: Option<Since>,
 }
 
 impl From<CheckReport> for Evaluated {
@@ -83,6 +71,7 @@ impl From<CheckReport> for Evaluated {
             plannable: Plannable::default(),
             blind_spot: None,
             unseen: None,
+            since: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The counts of a check, interval by interval, as they are judged.
+//! What a check is judged by, interval by interval.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,50 @@ use crate::proof::{Interval, PodSquares};
 use crate::sequential::{IntervalCounts, on_every_interval};
 use crate::series::{Apart, ArmCount, PairedCounts};
 
+use super::by_interval::{mixed, rows_by_interval};
+use super::quantile::{Asked, QuantileRows};
 use super::strata::Strata;
 use super::young::Warm;
 
+/// What a check is judged by on every interval of the grid.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Judged<'a> {
+    /// Counts.
+    Counts(Box<JudgedCounts>),
+    /// Buckets, which are counted where a quantile was before each interval.
+    Quantile(QuantileRows<'a>, Asked),
+}
+
+impl Judged<'_> {
+    /// The names of the lanes that it is told apart in: one without a name, or one for each stratum.
+    pub(super) fn lanes(&self) -> &[String] {
+        static ONE: [String; 1] = [String::new()];
+        match self {
+            Self::Counts(counts) => &counts.lanes,
+            Self::Quantile(..) => &ONE,
+        }
+    }
+
+    /// Whether these are strata.
+    pub(super) fn has_strata(&self) -> bool {
+        match self {
+            Self::Counts(counts) => counts.has_strata,
+            Self::Quantile(..) => false,
+        }
+    }
+
+    /// A number that is another one where the first intervals are.
+    pub(super) fn fingerprint(&self, intervals: usize) -> u64 {
+        match self {
+            Self::Counts(counts) => counts.fingerprint(intervals),
+            Self::Quantile(rows, _) => rows.fingerprint(intervals),
+        }
+    }
+}
+
 /// The counts of a check on every interval of the grid.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Judged {
+pub(super) struct JudgedCounts {
     /// The names of the lanes that they are told apart in: one without a name, or one for each stratum.
     pub(super) lanes: Vec<String>,
     /// Whether these are strata.
@@ -25,7 +63,7 @@ pub(super) struct Judged {
     has_pods: bool,
 }
 
-impl Judged {
+impl JudgedCounts {
     /// `is_one_place` says that all pods serve the same requests: pods of two regions differ by their region.
     pub(super) fn of(
         warm: Warm,
@@ -34,16 +72,8 @@ impl Judged {
         is_one_place: bool,
     ) -> Self {
         let Warm { counts, young, .. } = warm;
-        let mut rows = vec![None; intervals];
-        for (row, interval) in counts.intervals.iter().enumerate() {
-            let last = interval
-                .first
-                .saturating_add(interval.length)
-                .saturating_sub(1);
-            if let Some(slot) = rows.get_mut(last) {
-                *slot = Some(row);
-            }
-        }
+        let spans = counts.intervals.iter().map(|one| (one.first, one.length));
+        let rows = rows_by_interval(spans, intervals);
         let (lanes, dense) = if let Some(strata) = strata {
             let pairs = strata.on_every_interval(intervals).into_iter();
             (strata.names(), pairs.map(Interval::from).collect())
@@ -150,10 +180,4 @@ impl Judged {
     pub(super) fn control_pods(&self, interval: usize) -> impl Iterator<Item = (&str, ArmCount)> {
         self.pods_at(&self.counts.pods.control, interval)
     }
-}
-
-/// A number that depends on two, for comparison.
-pub(super) fn mixed(one: u64, other: u64) -> u64 {
-    // The multiplier of FNV-1a of 64 bits.
-    (one.rotate_left(5) ^ other).wrapping_mul(0x0000_0100_0000_01b3)
 }

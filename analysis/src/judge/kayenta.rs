@@ -2,13 +2,14 @@
 //! the end of the stage.
 
 use crate::pipeline::{Check, Limit};
+use crate::proof::{Law, SlowShare, Tails};
 use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
-use crate::series::{ArmCount, PairedCounts, PairedGauge, PairedHistogram, Populations};
+use crate::series::{ArmCount, PairedCounts, PairedGauge, Populations};
 
 use super::conclude::{undecided, with_sentence};
 use super::limit::estimate;
 use super::model::{CheckReport, Outcome, ReasonCode};
-use super::warm_up::LookedAt;
+use super::quantile::QuantileRows;
 
 /// One number for each interval, as Kayenta sees a metric: traffic is not weighed.
 pub(super) type Points = Populations<Vec<f64>>;
@@ -28,41 +29,21 @@ pub(super) fn count_points(counts: &PairedCounts) -> Points {
     }
 }
 
-/// The bound of the bucket that holds the quantile, of each interval; the last finite bound when
-/// it lies beyond, as `histogram_quantile` has it. New pods are left out here too.
-pub(super) fn latency_points(
-    histogram: &PairedHistogram,
-    quantile: f64,
-    looked_at: LookedAt<'_>,
-) -> Points {
-    let finite = histogram
-        .upper_bounds
-        .iter()
-        .copied()
-        .rfind(|bound| bound.is_finite());
-    let points = |counts: &ndarray::Array2<f64>| {
-        counts
-            .rows()
-            .into_iter()
-            .zip(&histogram.spans)
-            .filter(|(_, (first, length))| looked_at.keeps(*first, *length))
-            .filter_map(|(row, _)| {
-                let total = row.last().copied().filter(|total| *total > 0.0)?;
-                let holder = row
-                    .iter()
-                    .position(|cumulative| *cumulative >= quantile * total)?;
-                let bound = histogram.upper_bounds.get(holder).copied()?;
-                if bound.is_finite() {
-                    Some(bound)
-                } else {
-                    finite
-                }
-            })
-            .collect()
+/// The quantile of each interval, as the buckets have it; the last finite bound when it lies beyond, as
+/// `histogram_quantile` has it. New pods are left out here too.
+pub(super) fn latency_points(rows: &QuantileRows<'_>, slow: SlowShare) -> Points {
+    let bounds = rows.bounds();
+    let point = |tails: &Tails| {
+        let all = tails.all();
+        let place = (all > 0.0).then(|| Law::of(tails, bounds).quantile(slow.value()).place)?;
+        bounds.get(place.bucket).or(bounds.last()).copied()
     };
+    let each: Vec<Populations<Tails>> = (0..rows.intervals())
+        .filter_map(|interval| rows.at(interval))
+        .collect();
     Populations {
-        control: points(&histogram.control),
-        canary: points(&histogram.canary),
+        control: each.iter().filter_map(|row| point(&row.control)).collect(),
+        canary: each.iter().filter_map(|row| point(&row.canary)).collect(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! seldom must not miss what one who asks often was told, and a rollback is final.
 
 use crate::interval::Confidence;
-use crate::pipeline::{Check, Limit, Method, MetricKind};
+use crate::pipeline::{Check, Limit, Method};
 use crate::proof::is_beyond_a_broken_control;
 use crate::sequential::IntervalCounts;
 use crate::series::{PairedCounts, PairedGauge, PairedHistogram, PairedInterval, Population};
@@ -15,10 +15,9 @@ use super::bounds::no_bounds;
 use super::conclude::{empty_report, values_text, with_sentence};
 use super::evaluated::{Situation, totals_together};
 use super::gauge::{self, Newest};
-use super::latency::Latency;
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{CheckReport, Outcome, ReasonCode};
-use super::warm_up::LookedAt;
+use super::quantile::{self, Asked, QuantileRows};
 use crate::data::MetricData;
 use crate::text;
 
@@ -181,15 +180,13 @@ fn on_histogram(
     histogram: &PairedHistogram,
     situation: Situation<'_>,
 ) -> KillSwitch {
-    let MetricKind::Quantile { quantile, .. } = switch.measured.kind else {
-        return blind(
-            switch,
-            ReasonCode::NoData,
-            "its data is a histogram, it is not",
-        );
+    let asked = match Asked::of_check(switch) {
+        Ok(asked) => asked,
+        Err(why) => return blind(switch, ReasonCode::NoData, &why),
     };
-    let whole = Latency::new(histogram, quantile, LookedAt::without(&[]));
-    if whole.totals().canary <= 0.0 {
+    // Young processes are seen too.
+    let rows = QuantileRows::of(histogram, situation.data.grid, 0.0, true);
+    if rows.requests().0.canary <= 0.0 {
         return blind(
             switch,
             ReasonCode::NoData,
@@ -199,22 +196,24 @@ fn on_histogram(
     if let Some(why) = no_bounds(histogram, switch.measured.dimension) {
         return blind(switch, ReasonCode::OtherBuckets, &why);
     }
-    let limits = match whole.limits(switch.limit, switch.promotion_limit) {
-        Ok(limits) if limits.can_be_broken() => limits,
-        Ok(_) => {
-            let why = "it lies beyond the last bucket and could never fire; lower it, or add \
-                       buckets";
-            return blind(switch, ReasonCode::NoData, why);
-        }
-        Err(why) => return blind(switch, ReasonCode::NoData, &why),
+    let Some(asked) = asked.at_the_next_bound(rows.bounds()) else {
+        let why = "it lies beyond the last bucket and could never fire; lower it, or add buckets";
+        return blind(switch, ReasonCode::NoData, why);
     };
+    let (each, _) = quantile::counted(&rows, asked, None);
     ever_fired(situation, |count| {
-        let from = count.saturating_sub(NEWEST_INTERVALS);
-        let latency = whole.between(from, count);
-        told(switch, &latency.claims(&limits), None, || {
+        let newest = count.saturating_sub(NEWEST_INTERVALS)..count;
+        let totals = quantile::totals_of(each.get(newest.clone()).unwrap_or_default());
+        let claims = Claims {
+            compliance: None,
+            ..quantile::claims_of(asked, totals)
+        };
+        told(switch, &claims, None, || {
             let mut seen = empty_report(switch, Method::Wilson, true);
             if let Some(levels) = levels() {
-                seen.canary = latency.reports(levels.compliance).canary;
+                let canary = rows.sums(newest.start, newest.end).canary;
+                let slow = asked.slow();
+                seen.canary = quantile::arm_report(&canary, rows.bounds(), slow, levels.compliance);
             }
             values_text(&seen, switch.measured.dimension)
         })

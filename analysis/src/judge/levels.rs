@@ -4,12 +4,13 @@ use crate::interval::Confidence;
 use crate::pipeline::{Check, Method};
 use crate::sequential::adjusted_log_evidence;
 
-use super::check::{finished, look};
+use super::check::look;
 use super::conclude::with_sentence;
 use super::counts::{Looked, without_stream};
 use super::course::Course;
 use super::evaluated::{Evaluated, Situation, e_value};
 use super::evidence::Proof;
+use super::finished::finished;
 use super::judged::Judged;
 use super::limit::Levels;
 use super::model::{CheckReport, EvidenceReport, Outcome, ReasonCode};
@@ -37,8 +38,8 @@ pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -
             carried: None,
         };
     };
-    let looked: Vec<Looked> = first_step(situation, compliance);
-    let judged: Vec<Option<&Judged>> = looked
+    let looked: Vec<Looked<'_>> = first_step(situation, compliance);
+    let judged: Vec<Option<&Judged<'_>>> = looked
         .iter()
         .map(|one| match one {
             Looked::Done(_) => None,
@@ -83,8 +84,8 @@ pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -
 }
 
 /// The evidence of the checks that are judged stage by stage.
-fn judged_by_stage<'a>(looked: &'a [Looked], situation: Situation<'_>) -> Vec<OfStage<'a>> {
-    let evidence = |(check, one): (usize, &'a Looked)| {
+fn judged_by_stage<'a>(looked: &'a [Looked<'_>], situation: Situation<'_>) -> Vec<OfStage<'a>> {
+    let evidence = |(check, one): (usize, &'a Looked<'_>)| {
         let Looked::Done(one) = one else {
             return None;
         };
@@ -127,7 +128,7 @@ fn levels(compliance: Confidence, weight: f64, total_weight: f64) -> Levels {
     }
 }
 
-fn first_step(situation: Situation<'_>, compliance: Confidence) -> Vec<Looked> {
+fn first_step(situation: Situation<'_>, compliance: Confidence) -> Vec<Looked<'_>> {
     let checks = &situation.stage.checks;
     let total = total_weight(checks);
     checks
@@ -242,6 +243,13 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
     report.outcome = Outcome::Fail;
     report.reason_code = ReasonCode::CheckFailed;
     report.needs = None;
+    let mut since = String::new();
+    if let Some(known) = one.since.take() {
+        since = format!(" since {}", known.when);
+        report.control = known.told.control;
+        report.canary = known.told.canary;
+        report.ratio = known.told.ratio;
+    }
     let evidence = e_value(log_evidence);
     let alone = e_value(threshold) / weight;
     if let Some(told) = &mut report.evidence {
@@ -263,7 +271,7 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
     );
     let unseen = one.unseen.iter().map(|unseen| format!("; {unseen}"));
     let unseen: String = unseen.collect();
-    *report = with_sentence(report.clone(), &format!("broken, {values}{unseen}"));
+    *report = with_sentence(report.clone(), &format!("broken{since}, {values}{unseen}"));
 }
 
 /// A check that only warns, or that by the file may only hold, fails on its own evidence.

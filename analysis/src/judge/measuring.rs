@@ -5,15 +5,12 @@
 use std::collections::BTreeMap;
 
 use crate::data::{HistoryData, MeasuredHistory, MeasuredNoise, MetricData, StageData, with_data};
-use crate::pipeline::{Limit, MetricKind, Pipeline, Stage};
-use crate::proof::{PastNoise, Pods};
-use crate::sequential::{
-    AbsoluteLimit, IntervalCounts, NoiseHistory, SequentialError, Side, on_every_interval,
-};
-use crate::series::{ArmCount, PairedCounts};
+use crate::pipeline::{Check, Limit, Pipeline, Stage};
+use crate::proof::{Laws, PastNoise, Pods, QuantileLimit, SlowShare, Tails, Window};
+use crate::sequential::{IntervalCounts, on_every_interval};
+use crate::series::{ArmCount, PairedCounts, PairedHistogram, Population, Populations};
 
-use super::latency::slow_share;
-use super::limit::Scale;
+use super::quantile::{Asked, QuantileRows, counted};
 use super::young::{Warm, warm_up_seconds};
 
 /// Measures the noise for the sequential checks of a stage. Of a metric that has less than
@@ -25,41 +22,62 @@ pub fn measure_noise(past: &HistoryData, stage: &Stage) -> MeasuredHistory {
             continue;
         }
         let metric = check.measured.name.as_str();
-        let value = check.limit.absolute_value();
-        match (past.metrics().get(metric), &check.measured.kind) {
-            (Some(MetricData::Counts(counts)), _) => {
-                if let Ok(limit) = absolute_limit(value, Scale::of(&check.measured)) {
-                    let of = Of {
-                        metric,
-                        bound: None,
-                        limit,
-                        ratios: ratios_of(check.limit),
-                    };
-                    add(&mut found, &of, || if_enough(past, counts));
-                }
-            }
-            (Some(MetricData::Histogram(histogram)), MetricKind::Quantile { quantile, .. }) => {
-                let allowed = value.map(|_| slow_share(*quantile));
-                let Ok(limit) = absolute_limit(allowed, Scale::Share) else {
-                    continue;
-                };
-                let bounds = histogram.upper_bounds.iter();
-                for bound in bounds.filter(|bound| bound.is_finite()) {
-                    let of = Of {
-                        metric,
-                        bound: Some(*bound),
-                        limit,
-                        ratios: Vec::new(),
-                    };
-                    add(&mut found, &of, || {
-                        if_enough(past, &histogram.tail(*bound)?)
+        let limit = check.limit.absolute_value();
+        match past.metrics().get(metric) {
+            Some(MetricData::Counts(counts)) => {
+                let intervals = || if_enough(past, counts);
+                for ratio in ratios_of(check.limit) {
+                    add(&mut found, (metric, limit, ratio), || {
+                        let intervals = intervals()?;
+                        match limit {
+                            None => PastNoise::measure(&intervals, ratio),
+                            Some(_) => PastNoise::measure_alone(&intervals),
+                        }
                     });
                 }
             }
-            _ => {}
+            Some(MetricData::Histogram(histogram)) => {
+                add(&mut found, (metric, limit, 1.0), || {
+                    of_quantile(past, histogram, check)
+                });
+            }
+            Some(MetricData::Gauge(_) | MetricData::Fault(_)) | None => {}
         }
     }
     found
+}
+
+/// The noise of a quantile: of requests slower than the control group's own, or than a number.
+///
+/// Source: docs/design/latency.md, "5. The past".
+fn of_quantile(
+    past: &HistoryData,
+    histogram: &PairedHistogram,
+    check: &Check,
+) -> Option<PastNoise> {
+    let asked = match Asked::of_check(check).ok()? {
+        Asked::Relative { slow, .. } => Asked::Relative {
+            slow,
+            limit: QuantileLimit {
+                ratio: 1.0,
+                offset: 0.0,
+            },
+        },
+        number @ Asked::Absolute { .. } => number,
+    };
+    let rows = QuantileRows::of(histogram, past.grid(), 0.0, true);
+    let each = counted(&rows, asked, None).0.into_iter();
+    let intervals: Vec<IntervalCounts> = each.map(|(violation, _)| violation).collect();
+    let row = |interval: &usize| rows.at(*interval);
+    let has_both = |row: &Populations<Tails>| row.control.all() > 0.0 && row.canary.all() > 0.0;
+    let with_data = (0..rows.intervals()).filter(|at| row(at).is_some_and(|row| has_both(&row)));
+    if !past.is_enough(with_data.count()) {
+        return None;
+    }
+    match asked {
+        Asked::Relative { slow, .. } => PastNoise::measure_quantile(&intervals, slow),
+        Asked::Absolute { .. } => PastNoise::measure_alone(&intervals),
+    }
 }
 
 /// What the control's pods differed by before a rollout, for each metric that a check of the stage compares by the
@@ -77,16 +95,24 @@ pub fn measure_pods(
     }
     for check in &stage.checks {
         let metric = &check.measured.name;
-        let Some(MetricData::Counts(counts)) = past.metrics.get(metric) else {
-            continue;
-        };
         let is_asked = check.is_relative() && check.method.is_valid_at_any_time();
         if !is_asked || found.contains_key(metric) {
             continue;
         }
         let seconds = warm_up_seconds(check, stage, &pipeline.analysis);
-        let warm = Warm::of(counts, past.grid, seconds).counts;
-        if let Some(pods) = pods_of(&warm, past.grid.intervals()) {
+        let pods = match past.metrics.get(metric) {
+            Some(MetricData::Counts(counts)) => {
+                let warm = Warm::of(counts, past.grid, seconds).counts;
+                pods_of(&warm, past.grid.intervals())
+            }
+            Some(MetricData::Histogram(histogram)) => {
+                let rows = QuantileRows::of(histogram, past.grid, seconds, true);
+                let asked = Asked::of_check(check).ok();
+                asked.and_then(|asked| pods_beyond(&rows, asked.slow()))
+            }
+            Some(MetricData::Gauge(_) | MetricData::Fault(_)) | None => None,
+        };
+        if let Some(pods) = pods {
             found.insert(metric.clone(), pods);
         }
     }
@@ -118,19 +144,38 @@ fn pods_of(counts: &PairedCounts, intervals: usize) -> Option<Pods> {
     Some(pods)
 }
 
+/// What the control's pods differ by beyond the control's quantile, which is read before each interval.
+fn pods_beyond(rows: &QuantileRows<'_>, slow: SlowShare) -> Option<Pods> {
+    let mut window = Window::new(slow.value());
+    window.set_bounds(rows.bounds());
+    let mut pods = Pods::new(slow.rest());
+    let mut past = Vec::with_capacity(rows.intervals());
+    for interval in 0..rows.intervals() {
+        let place = Laws::of(&window, slow.value()).map(|laws| laws.quantile().place);
+        let mut had = Vec::new();
+        for (name, buckets) in rows.pods(Population::Control, interval) {
+            let Some((known, place)) = place.zip(pods.place_of(name)) else {
+                continue;
+            };
+            let count = ArmCount {
+                events: buckets.beyond(known.bucket, known.weight),
+                exposure: buckets.all(),
+            };
+            had.push((place, count));
+        }
+        past.push(had);
+        if let Some(row) = rows.at(interval) {
+            window.push(row);
+        }
+    }
+    pods.push_past(&past);
+    (pods.count() > 0).then_some(pods)
+}
+
 /// The counts on every interval; nothing when they are too few to tell the noise.
 fn if_enough(past: &HistoryData, counts: &PairedCounts) -> Option<Vec<IntervalCounts>> {
     past.is_enough(with_data(&counts.intervals))
         .then(|| on_every_interval(&counts.intervals, past.grid().intervals()))
-}
-
-/// What is measured: the counts of a metric, or those above a bound of a histogram, for an absolute limit or for
-/// ratios to the control.
-struct Of<'a> {
-    metric: &'a str,
-    bound: Option<f64>,
-    limit: Option<AbsoluteLimit>,
-    ratios: Vec<f64>,
 }
 
 /// The ratios to the control that a limit is held against; 1 where it is none.
@@ -146,67 +191,24 @@ fn ratios_of(limit: Limit) -> Vec<f64> {
     sides.into_iter().map(ratio).collect()
 }
 
-/// Measures what was not measured yet.
+/// Measures what was not measured yet: of a metric, with an absolute limit or a ratio to the control.
 fn add(
     found: &mut MeasuredHistory,
-    of: &Of<'_>,
-    intervals: impl FnOnce() -> Option<Vec<IntervalCounts>>,
+    (metric, limit, ratio): (&str, Option<f64>, f64),
+    measure: impl FnOnce() -> Option<PastNoise>,
 ) {
-    let value = of.limit.map(|limit| limit.limit());
-    let known = found.find_mut(of.metric, of.bound, value);
-    let is_known = |ratio: &f64| {
-        let past = known.as_ref().map(|known| &known.past);
-        let mut past = past.into_iter().flatten();
-        past.any(|(one, _)| one.to_bits() == ratio.to_bits())
-    };
-    let missing: Vec<f64> = of
-        .ratios
-        .iter()
-        .copied()
-        .filter(|ratio| !is_known(ratio))
-        .collect();
-    if known.is_some() && missing.is_empty() {
+    if found.past_noise(metric, limit, ratio).is_some() {
         return;
     }
-    let Some(intervals) = intervals() else {
+    let Some(past) = measure() else {
         return;
     };
-    let past = missing.into_iter().filter_map(|ratio| {
-        let past = match of.limit {
-            None => PastNoise::measure(&intervals, ratio),
-            Some(_) => PastNoise::measure_alone(&intervals),
-        };
-        past.map(|past| (ratio, past))
-    });
-    if let Some(known) = known {
-        known.past.extend(past);
-        return;
+    match found.find_mut(metric, limit) {
+        Some(known) => known.past.push((ratio, past)),
+        None => found.add(MeasuredNoise {
+            metric: metric.to_owned(),
+            limit,
+            past: vec![(ratio, past)],
+        }),
     }
-    let past: Vec<(f64, PastNoise)> = past.collect();
-    let history = match of.limit {
-        None => NoiseHistory::measure(&intervals),
-        Some(limit) => {
-            let canary: Vec<ArmCount> = intervals.iter().map(|counts| counts.canary).collect();
-            NoiseHistory::measure_absolute(&canary, &limit)
-        }
-    };
-    if history.is_some() || !past.is_empty() {
-        found.add(MeasuredNoise {
-            metric: of.metric.to_owned(),
-            bound: of.bound,
-            limit: value,
-            history,
-            past,
-        });
-    }
-}
-
-/// The limit of that value, if there is one. The noise is the same on both sides of it.
-fn absolute_limit(
-    value: Option<f64>,
-    scale: Scale,
-) -> Result<Option<AbsoluteLimit>, SequentialError> {
-    value
-        .map(|value| AbsoluteLimit::new(value, Side::Above, scale.law()))
-        .transpose()
 }

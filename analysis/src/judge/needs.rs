@@ -10,6 +10,7 @@ use super::conclude::{undecided, values_text};
 use super::limit::{Claim, Plannable, Scale, estimate};
 use super::lines::{kept_of, lines_of};
 use super::model::{CheckReport, NeedsReport};
+use super::quantile::Asked;
 use crate::data::StageData;
 use crate::text;
 
@@ -101,6 +102,8 @@ pub(super) struct Outlook {
     pub(super) scale: Scale,
     /// What they are of.
     pub(super) counted: Counted,
+    /// What is asked, of a quantile: the counts are of slow requests then.
+    pub(super) quantile: Option<Asked>,
     /// Whether the control excuses what it does itself.
     pub(super) has_control: bool,
     /// The length of an interval.
@@ -218,7 +221,10 @@ impl Outlook {
     fn to_roll_back(self, claim: Claim, counts: &IntervalCounts, rate: ErrorRate) -> Option<f64> {
         let expected = self.in_an_interval(*counts);
         let noise = self.expected_noise(claim, &expected);
-        let lines = lines_of(claim.limit, self.scale, self.has_control)?;
+        let lines = match self.quantile {
+            Some(asked) => vec![asked.line(self.has_control)?],
+            None => lines_of(claim.limit, self.scale, self.has_control)?,
+        };
         let needed = lines
             .iter()
             .filter_map(|line| expected.intervals_to_roll_back(line, &noise, rate));
@@ -228,7 +234,10 @@ impl Outlook {
     fn to_promote(self, claim: Claim, counts: &IntervalCounts) -> Option<f64> {
         let expected = self.in_an_interval(*counts);
         let noise = self.expected_noise(claim, &expected);
-        let kept = kept_of(claim.limit, self.scale);
+        let kept = match self.quantile {
+            Some(asked) => vec![asked.kept()?],
+            None => kept_of(claim.limit, self.scale),
+        };
         let needed = kept
             .iter()
             .map(|kept| expected.intervals_to_promote(kept, &noise, self.promotion));
@@ -264,6 +273,10 @@ impl Outlook {
     /// The same of a canary as good as its control.
     fn as_good(&self, claim: Claim) -> Option<IntervalCounts> {
         let expected = self.expected(claim);
+        if self.quantile.is_some() {
+            // Slower than what must be kept are fewer of its requests than of the control's beyond its quantile.
+            return Some(expected);
+        }
         let control = estimate(expected.control)?;
         Some(with_canary(&expected, control))
     }

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use crate::data::{History, StageData};
-use crate::pipeline::Stage;
+use crate::pipeline::{Check, MetricKind, Stage};
 use crate::proof::{
-    FEWEST_INTERVALS, Input, Interval, Line, Member, Noisiest, PodPlace, PodSquares, Pods,
-    Promotion, Rollout, VETO,
+    FEWEST_INTERVALS, Input, Interval, KeptBeyond, Line, Member, Noisiest, Promotion, Rollout, VETO,
 };
-use crate::sequential::{Dispersion, ErrorRate, WeightedEvidence, log_mean_exp};
-use crate::series::ArmCount;
+use crate::sequential::{Dispersion, ErrorRate, IntervalCounts, WeightedEvidence, log_mean_exp};
 
-use super::course::{Course, Role, StreamKey};
-use super::judged::{Judged, mixed};
+use super::by_interval::mixed;
+use super::course::{Course, Role};
+use super::judged::Judged;
 use super::limit::Scale;
 use super::lines;
 use super::model::NoiseSource;
 use super::pods::PodsDiffer;
+use super::quantile::{Asked, Known, kept_beyond};
+use super::room::Room;
 
 /// What the counts of one check prove after the newest interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,19 @@ pub(super) struct CountsProof {
     pub(super) is_of_the_environment: bool,
     /// Its part of the rollout's error rate; 0 of one that may not roll back.
     pub(super) weight: f64,
+    /// Of a quantile, what was counted.
+    pub(super) quantile: Option<QuantileProof>,
+}
+
+/// What the buckets of a check became.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct QuantileProof {
+    /// What was counted in the stage, for a violation and for what must be kept.
+    pub(super) totals: (IntervalCounts, IntervalCounts),
+    /// What is known of the control's quantile now.
+    pub(super) known: Option<Known>,
+    /// The interval of the stage since when the canary is beyond its limit, of a check that has crossed.
+    pub(super) since: Option<usize>,
 }
 
 /// The evidence of a check that is judged stage by stage.
@@ -98,12 +112,12 @@ struct MadeOf {
 impl MadeOf {
     fn of(
         history: &History,
-        (judged, of_stage): (&[Option<&Judged>], &[OfStage<'_>]),
+        (judged, of_stage): (&[Option<&Judged<'_>>], &[OfStage<'_>]),
         intervals: usize,
     ) -> Self {
-        let shape = |one: Option<&Judged>| {
+        let shape = |one: Option<&Judged<'_>>| {
             let one = one?;
-            Some((one.lanes.clone(), one.has_strata))
+            Some((one.lanes().to_vec(), one.has_strata()))
         };
         let mut counts = 0_u64;
         for one in judged.iter().flatten() {
@@ -129,7 +143,7 @@ pub(super) fn walk(
     carried: Option<Carried>,
     stage: &Stage,
     (data, rate): (&StageData, ErrorRate),
-    (judged, of_stage): (&[Option<&Judged>], &[OfStage<'_>]),
+    (judged, of_stage): (&[Option<&Judged<'_>>], &[OfStage<'_>]),
 ) -> Walked {
     let known = carried.filter(|one| {
         one.stage == stage.id
@@ -169,7 +183,7 @@ pub(super) fn walk(
     let mut proofs: Vec<Option<CountsProof>> = vec![None; last];
     for one in state.checks.iter().filter(|one| one.is_judged) {
         if let Some(slot) = proofs.get_mut(one.check) {
-            *slot = Some(one.proof(&state.course.rollout));
+            *slot = Some(one.proof(&state.course));
         }
     }
     Walked {
@@ -184,7 +198,7 @@ pub(super) fn walk(
 struct Given<'a> {
     rate: ErrorRate,
     roles: &'a [Role],
-    judged: &'a [Option<&'a Judged>],
+    judged: &'a [Option<&'a Judged<'a>>],
     of_stage: &'a [OfStage<'a>],
 }
 
@@ -204,7 +218,7 @@ impl Carried {
         course: &Course,
         stage: &Stage,
         data: &StageData,
-        counted: (&[Option<&Judged>], &[OfStage<'_>]),
+        counted: (&[Option<&Judged<'_>>], &[OfStage<'_>]),
     ) -> Option<Self> {
         let mut course = course.clone();
         let roles = course.enter(stage)?;
@@ -232,7 +246,7 @@ impl Carried {
     }
 
     /// What was measured before the rollout counts for a stream when it is first asked.
-    fn tell_the_past(&mut self, data: &StageData, judged: &[Option<&Judged>]) {
+    fn tell_the_past(&mut self, data: &StageData, judged: &[Option<&Judged<'_>>]) {
         let (checks, course) = (&self.checks, &mut self.course);
         for (place, (member, key)) in course
             .rollout
@@ -245,13 +259,15 @@ impl Carried {
                 continue;
             };
             if !member.stream.has_data() {
-                let past = match (&data.history, found.has_strata) {
+                let past = match (&data.history, found.has_strata()) {
                     // The noise of the whole tells nothing of that within a stratum.
                     (History::Seen(history), false) => {
-                        let (limit, ratio) = match key.line {
-                            Line::Relative(limit) => (None, limit.ratio()),
-                            Line::Quantile(_) => (None, 1.0),
-                            Line::Absolute { limit, .. } => (Some(limit.limit()), 1.0),
+                        let (limit, ratio) = match (&key.reader, key.line) {
+                            // Of a quantile the line is of shares.
+                            (Some(reader), _) => (reader.number(), 1.0),
+                            (None, Line::Relative(limit)) => (None, limit.ratio()),
+                            (None, Line::Quantile(_)) => (None, 1.0),
+                            (None, Line::Absolute { limit, .. }) => (Some(limit.limit()), 1.0),
                         };
                         let past = history.past_noise(&key.metric, limit, ratio);
                         past.cloned().map(Arc::new)
@@ -266,7 +282,7 @@ impl Carried {
                     *pods = before.clone();
                 }
             }
-            for name in &found.lanes {
+            for name in found.lanes() {
                 if !key.lanes.contains(name) {
                     key.lanes.push(name.clone());
                 }
@@ -279,9 +295,15 @@ impl Carried {
     fn advance(&mut self, until: usize, given: &Given<'_>) {
         let mut rooms: Vec<Room<'_>> = Vec::new();
         rooms.resize_with(self.course.streams.len(), Room::default);
+        let kept: Vec<Vec<KeptBeyond>> = (0..self.course.streams.len())
+            .map(|stream| kept_of(&self.checks, stream))
+            .collect();
         for interval in self.intervals..until {
-            for (stream, (room, key)) in rooms.iter_mut().zip(&self.course.streams).enumerate() {
-                room.fill(key, judged_of(&self.checks, stream, given.judged), interval);
+            for (stream, (room, key)) in rooms.iter_mut().zip(&mut self.course.streams).enumerate()
+            {
+                let judged = judged_of(&self.checks, stream, given.judged);
+                let kept = kept.get(stream).map_or(&[][..], Vec::as_slice);
+                room.fill(key, judged, kept, interval);
             }
             for (room, member) in rooms.iter_mut().zip(self.course.rollout.members_mut()) {
                 room.place_pods(member.pods.as_mut());
@@ -310,6 +332,13 @@ impl Carried {
         if rollout.combined_with(&others) < given.rate.log_threshold() {
             return;
         }
+        for one in &mut self.checks {
+            let member = one
+                .streams
+                .first()
+                .and_then(|place| rollout.members().get(*place));
+            one.since = member.map(|member| member.stream.since(member.pods.as_ref()));
+        }
         let voting = self
             .checks
             .iter()
@@ -325,7 +354,7 @@ impl Carried {
 }
 
 /// The checks whose counts are judged through all stages.
-fn checks_of(roles: &[Role], stage: &Stage, judged: &[Option<&Judged>]) -> Vec<WalkedCheck> {
+fn checks_of(roles: &[Role], stage: &Stage, judged: &[Option<&Judged<'_>>]) -> Vec<WalkedCheck> {
     let mut checks = Vec::new();
     for (place, (role, check)) in roles.iter().zip(&stage.checks).enumerate() {
         let Role::Streams(places) = role else {
@@ -334,10 +363,10 @@ fn checks_of(roles: &[Role], stage: &Stage, judged: &[Option<&Judged>]) -> Vec<W
         checks.push(WalkedCheck {
             check: place,
             streams: places.clone(),
-            promotions: lines::kept_of(check.promotion_limit, Scale::of(&check.measured))
-                .into_iter()
-                .map(Promotion::new)
-                .collect(),
+            promotions: promotions_of(check),
+            kept: kept_beyond(check),
+            totals: Default::default(),
+            since: None,
             last: 0.0,
             strongest: f64::NEG_INFINITY,
             may_roll_back: check.may_roll_back,
@@ -347,12 +376,41 @@ fn checks_of(roles: &[Role], stage: &Stage, judged: &[Option<&Judged>]) -> Vec<W
     checks
 }
 
-/// The counts that a stream is of.
+/// What must be shown to be kept of a check.
+fn promotions_of(check: &Check) -> Vec<Promotion> {
+    let kept = match check.measured.kind {
+        MetricKind::Quantile { .. } => {
+            let asked = Asked::of_check(check).ok();
+            asked.and_then(Asked::kept).into_iter().collect()
+        }
+        MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Gauge { .. }
+        | MetricKind::PerRequest { .. } => {
+            lines::kept_of(check.promotion_limit, Scale::of(&check.measured))
+        }
+    };
+    kept.into_iter().map(Promotion::new).collect()
+}
+
+/// What the promotions of a stream's checks ask of a quantile, each once.
+fn kept_of(checks: &[WalkedCheck], stream: usize) -> Vec<KeptBeyond> {
+    let mut all: Vec<KeptBeyond> = Vec::new();
+    let of_it = checks.iter().filter(|one| one.streams.contains(&stream));
+    for kept in of_it.filter_map(|one| one.kept) {
+        if !all.contains(&kept) {
+            all.push(kept);
+        }
+    }
+    all
+}
+
+/// What a stream is of.
 fn judged_of<'a>(
     checks: &[WalkedCheck],
     stream: usize,
-    judged: &[Option<&'a Judged>],
-) -> Option<&'a Judged> {
+    judged: &[Option<&'a Judged<'a>>],
+) -> Option<&'a Judged<'a>> {
     let mut checks = checks.iter().filter(|one| one.streams.contains(&stream));
     checks.find_map(|one| judged.get(one.check).copied().flatten())
 }
@@ -363,60 +421,16 @@ struct WalkedCheck {
     check: usize,
     streams: Vec<usize>,
     promotions: Vec<Promotion>,
+    /// Of a quantile beside the control's, what a promotion must show.
+    kept: Option<KeptBeyond>,
+    /// What was counted in the stage, of a check of one stream.
+    totals: (IntervalCounts, IntervalCounts),
+    /// The interval of the rollout since when the canary is beyond its limit, of a check that has crossed.
+    since: Option<usize>,
     last: f64,
     strongest: f64,
     may_roll_back: bool,
     is_judged: bool,
-}
-
-/// What an interval has for one stream.
-#[derive(Default)]
-struct Room<'a> {
-    lanes: Vec<Interval>,
-    squares: PodSquares,
-    pods_now: Vec<(&'a str, ArmCount)>,
-    control_pods: Vec<(PodPlace, ArmCount)>,
-}
-
-impl<'a> Room<'a> {
-    /// What an interval has for a stream.
-    fn fill(&mut self, key: &StreamKey, found: Option<&'a Judged>, interval: usize) {
-        self.lanes.clear();
-        self.pods_now.clear();
-        self.squares = PodSquares::default();
-        let Some(found) = found else {
-            return;
-        };
-        self.lanes.resize(key.lanes.len(), Interval::default());
-        for (name, lane) in found.lanes.iter().zip(found.at(interval)) {
-            let place = key.lanes.iter().position(|known| known == name);
-            if let Some(slot) = place.and_then(|place| self.lanes.get_mut(place)) {
-                *slot = *lane;
-            }
-        }
-        self.squares = found.pod_squares(interval);
-        self.pods_now.extend(found.control_pods(interval));
-    }
-
-    fn input(&self) -> Input<'_> {
-        Input {
-            lanes: &self.lanes,
-            squares: self.squares,
-            control_pods: &self.control_pods,
-        }
-    }
-
-    fn place_pods(&mut self, pods: Option<&mut Pods>) {
-        self.control_pods.clear();
-        let Some(pods) = pods else {
-            return;
-        };
-        for (name, count) in &self.pods_now {
-            if let Some(place) = pods.place_of(name) {
-                self.control_pods.push((place, *count));
-            }
-        }
-    }
 }
 
 impl WalkedCheck {
@@ -436,7 +450,9 @@ impl WalkedCheck {
         let sides = members().zip(&self.streams);
         for (promotion, (member, place)) in self.promotions.iter_mut().zip(sides) {
             if let Some(room) = rooms.get(*place) {
-                member.stream.push_into(promotion, &room.lanes);
+                let lanes = room.lanes_with(self.kept);
+                member.stream.push_into(promotion, &lanes);
+                add_to(&mut self.totals, &lanes);
             }
         }
     }
@@ -449,7 +465,8 @@ impl WalkedCheck {
         members.map(|member| member.weight).sum()
     }
 
-    fn proof(&self, rollout: &Rollout) -> CountsProof {
+    fn proof(&self, course: &Course) -> CountsProof {
+        let rollout = &course.rollout;
         let weight = self.weight(rollout);
         let members = || {
             self.streams
@@ -494,6 +511,30 @@ impl WalkedCheck {
             weight: if self.may_roll_back { weight } else { 0.0 },
             violation: self.last,
             strongest: self.strongest,
+            quantile: self.quantile(course),
+        }
+    }
+
+    /// What the buckets became; nothing of counts.
+    fn quantile(&self, course: &Course) -> Option<QuantileProof> {
+        let key = course.streams.get(*self.streams.first()?)?;
+        let reader = key.reader.as_ref()?;
+        let begun = course.rollout.stage_begun_at();
+        Some(QuantileProof {
+            totals: self.totals,
+            known: reader.known(),
+            since: self.since.map(|since| since.saturating_sub(begun)),
+        })
+    }
+}
+
+/// Adds the lanes of an interval.
+fn add_to(totals: &mut (IntervalCounts, IntervalCounts), lanes: &[Interval]) {
+    for lane in lanes {
+        let kept = lane.kept.unwrap_or(lane.counts);
+        for (sum, one) in [(&mut totals.0, lane.counts), (&mut totals.1, kept)] {
+            sum.control = sum.control.and(one.control);
+            sum.canary = sum.canary.and(one.canary);
         }
     }
 }

@@ -5,15 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::{AnalysisSettings, Check, Stage};
+use crate::pipeline::{AnalysisSettings, Check, MetricKind, Stage};
 use crate::series::{
-    Apart, ArmCount, Grid, Lives, PairedCounts, PairedInterval, PodLife, Population, Populations,
+    Apart, ArmCount, Grid, Lives, PairedCounts, PairedInterval, PodLife, Populations,
 };
 use crate::text;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
-/// The longest that counts leave a process out, where nothing else is said.
-const MOST_SECONDS: f64 = 120.0;
+/// The longest that counts leave a process out, where nothing else is said; latency and gauges, which a cold cache
+/// or a young just-in-time compiler moves for longer.
+const MOST_SECONDS_OF_COUNTS: f64 = 120.0;
+const MOST_SECONDS: f64 = 300.0;
 /// Nobody is warm earlier, however short the stage.
 const LEAST_SECONDS: f64 = 60.0;
 /// The part of a stage that a warm-up may take.
@@ -26,16 +28,86 @@ const MOST_YOUNG_PART: f64 = 0.25;
 const ALWAYS_YOUNG: f64 = 2.0;
 
 /// How long a process is young, in seconds: what the check says, else the stage, else the pipeline, else
-/// `min(2 min, max(1 min, a sixth of the stage))`.
-pub(super) fn warm_up_seconds(check: &Check, stage: &Stage, settings: &AnalysisSettings) -> f64 {
+/// `min(c, max(1 min, a sixth of the stage))`, with 2 minutes for counts and 5 for latency and gauges.
+pub(crate) fn warm_up_seconds(check: &Check, stage: &Stage, settings: &AnalysisSettings) -> f64 {
     let said = check.warm_up_seconds.or(stage.warm_up_seconds);
     said.or(settings.warm_up_seconds).map_or_else(
         || {
             let share = STAGE_SHARE * stage.duration_minutes * SECONDS_PER_MINUTE;
-            share.clamp(LEAST_SECONDS, MOST_SECONDS)
+            let most = match check.measured.kind {
+                MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => {
+                    MOST_SECONDS_OF_COUNTS
+                }
+                MetricKind::Quantile { .. }
+                | MetricKind::Gauge { .. }
+                | MetricKind::PerRequest { .. } => MOST_SECONDS,
+            };
+            share.clamp(LEAST_SECONDS, most)
         },
         f64::from,
     )
+}
+
+/// Which pods are young in each row of what was counted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Youth {
+    /// By row, the places of young pods; nothing where none ever is.
+    rows: Vec<Populations<Vec<u32>>>,
+    /// Whether processes of the canary never live long enough, so that they are judged as they are.
+    pub(super) are_short_lived: bool,
+}
+
+impl Youth {
+    /// Looks at rows: first interval, length, and the canary's exposure of each. `exposure` is that of a pod.
+    pub(super) fn of<T>(
+        grid: Grid,
+        spans: impl Iterator<Item = (usize, usize, f64)>,
+        (pods, lives): (&Populations<Apart<T>>, &Populations<Lives>),
+        warm_up_seconds: f64,
+        exposure: impl Fn(&T) -> f64,
+    ) -> Self {
+        let until = Populations {
+            control: young_until_ms(&lives.control, grid, warm_up_seconds),
+            canary: young_until_ms(&lives.canary, grid, warm_up_seconds),
+        };
+        if until.control.is_empty() && until.canary.is_empty() {
+            return Self::default();
+        }
+        let first_sample_ms = first_sample(&lives.canary);
+        let mut youth = Self::default();
+        let mut was_ever_warm = false;
+        for (row, (first, length, of_canary)) in spans.enumerate() {
+            let begin_ms = grid.boundary_ms(first);
+            let young_before_ms = begin_ms.saturating_add(most_young_ms(grid, length));
+            let mut young = Populations {
+                control: young_in(&pods.control, row, young_before_ms, &until.control),
+                canary: young_in(&pods.canary, row, young_before_ms, &until.canary),
+            };
+            let had = pods.canary.rows.get(row).into_iter().flatten();
+            let of_young = had.filter(|(place, _)| young.canary.contains(place));
+            let of_young: f64 = of_young.map(|(_, count)| exposure(count)).sum();
+            was_ever_warm |= of_canary - of_young > 0.0;
+            let since_first_ms = begin_ms.saturating_sub(first_sample_ms) as f64;
+            if of_canary > 0.0
+                && !was_ever_warm
+                && since_first_ms >= ALWAYS_YOUNG * warm_up_seconds * 1_000.0
+            {
+                youth.are_short_lived = true;
+                young.canary.clear();
+            }
+            youth.rows.push(young);
+        }
+        youth
+    }
+
+    /// The places of the pods that are young in a row.
+    pub(super) fn of_row(&self, row: usize) -> &Populations<Vec<u32>> {
+        static NONE: Populations<Vec<u32>> = Populations {
+            control: Vec::new(),
+            canary: Vec::new(),
+        };
+        self.rows.get(row).unwrap_or(&NONE)
+    }
 }
 
 /// Counts without those of young processes.
@@ -52,42 +124,30 @@ pub(super) struct Warm {
 impl Warm {
     /// Takes young processes out of counts.
     pub(super) fn of(counts: &PairedCounts, grid: Grid, warm_up_seconds: f64) -> Self {
-        let young_until = |population: Population| {
-            let lives = counts.lives.get(population);
-            young_until_ms(lives, grid, warm_up_seconds)
-        };
-        let until = Populations {
-            control: young_until(Population::Control),
-            canary: young_until(Population::Canary),
-        };
+        let spans = counts.intervals.iter();
+        let spans = spans.map(|one| (one.first, one.length, one.canary.exposure));
+        let apart = (&counts.pods, &counts.lives);
+        let youth = Youth::of(grid, spans, apart, warm_up_seconds, |count: &ArmCount| {
+            count.exposure
+        });
         let mut warm = Self {
             young: vec![ArmCount::default(); counts.intervals.len()],
             counts: counts.clone(),
-            are_short_lived: false,
+            are_short_lived: youth.are_short_lived,
         };
-        if until.control.is_empty() && until.canary.is_empty() {
-            return warm;
-        }
-        let first_sample_ms = first_sample(&counts.lives.canary);
-        let mut was_ever_warm = false;
         for (row, interval) in counts.intervals.iter().enumerate() {
-            let begin_ms = grid.boundary_ms(interval.first);
-            let young_before_ms = begin_ms.saturating_add(most_young_ms(grid, interval));
-            let young = |apart, until| young_in(apart, row, young_before_ms, until);
-            let of_control = young(&counts.pods.control, &until.control);
-            let mut of_canary = young(&counts.pods.canary, &until.canary);
-            let warm_canary = interval.canary.less(of_canary.0);
-            was_ever_warm |= warm_canary.exposure > 0.0;
-            let is_any = interval.canary.exposure > 0.0;
-            let since_first_ms = begin_ms.saturating_sub(first_sample_ms) as f64;
-            if is_any
-                && !was_ever_warm
-                && since_first_ms >= ALWAYS_YOUNG * warm_up_seconds * 1_000.0
-            {
-                warm.are_short_lived = true;
-                of_canary = (ArmCount::default(), Vec::new());
+            let young = youth.of_row(row);
+            if !young.control.is_empty() || !young.canary.is_empty() {
+                let of = |apart: &Apart<ArmCount>, young: &[u32]| sum_of(apart, row, young);
+                let of_control = of(&counts.pods.control, &young.control);
+                let of_canary = of(&counts.pods.canary, &young.canary);
+                warm.take_out(
+                    row,
+                    interval,
+                    (of_control, &young.control),
+                    (of_canary, &young.canary),
+                );
             }
-            warm.take_out(row, interval, of_control, of_canary);
         }
         warm
     }
@@ -114,8 +174,8 @@ impl Warm {
         &mut self,
         row: usize,
         interval: &PairedInterval,
-        (of_control, control_pods): (ArmCount, Vec<u32>),
-        (of_canary, canary_pods): (ArmCount, Vec<u32>),
+        (of_control, control_pods): (ArmCount, &[u32]),
+        (of_canary, canary_pods): (ArmCount, &[u32]),
     ) {
         if let Some(judged) = self.counts.intervals.get_mut(row) {
             judged.control = interval.control.less(of_control);
@@ -167,8 +227,8 @@ fn young_until_ms(lives: &Lives, grid: Grid, warm_up_seconds: f64) -> BTreeMap<&
 }
 
 /// For how long a process may be young in an interval that counts.
-fn most_young_ms(grid: Grid, interval: &PairedInterval) -> i64 {
-    let length_ms = grid.interval_ms() as f64 * interval.length as f64;
+fn most_young_ms(grid: Grid, intervals: usize) -> i64 {
+    let length_ms = grid.interval_ms() as f64 * intervals as f64;
     #[expect(clippy::cast_possible_truncation, reason = "a part of an interval")]
     let most_ms = (MOST_YOUNG_PART * length_ms) as i64;
     most_ms
@@ -179,27 +239,30 @@ fn first_sample(lives: &Lives) -> i64 {
     all.min().unwrap_or(i64::MAX)
 }
 
-/// What young pods had in a row, and which they are.
-fn young_in(
-    pods: &Apart<ArmCount>,
+/// The places of the pods of a row that are young.
+fn young_in<T>(
+    pods: &Apart<T>,
     row: usize,
     young_before_ms: i64,
     until_ms: &BTreeMap<&str, i64>,
-) -> (ArmCount, Vec<u32>) {
-    let mut sum = ArmCount::default();
-    let mut young = Vec::new();
+) -> Vec<u32> {
     if until_ms.is_empty() {
-        return (sum, young);
+        return Vec::new();
     }
-    for (place, count) in pods.rows.get(row).into_iter().flatten() {
+    let had = pods.rows.get(row).into_iter().flatten();
+    let young = had.filter(|(place, _)| {
         let name = pods.names.get(*place as usize);
         let until = name.and_then(|name| until_ms.get(name.as_str()));
-        if until.is_some_and(|until_ms| young_before_ms < *until_ms) {
-            sum = sum.and(*count);
-            young.push(*place);
-        }
-    }
-    (sum, young)
+        until.is_some_and(|until_ms| young_before_ms < *until_ms)
+    });
+    young.map(|(place, _)| *place).collect()
+}
+
+/// What some pods had in a row.
+fn sum_of(pods: &Apart<ArmCount>, row: usize, places: &[u32]) -> ArmCount {
+    let had = pods.rows.get(row).into_iter().flatten();
+    let of_places = had.filter(|(place, _)| places.contains(place));
+    of_places.fold(ArmCount::default(), |sum, (_, count)| sum.and(*count))
 }
 
 #[cfg(test)]

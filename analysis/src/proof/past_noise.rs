@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assumed::excess_of;
 use super::noise::BLOCK_LENGTHS;
+use super::quantile::{self, SlowShare};
 use crate::sequential::{Dispersion, IntervalCounts};
 use crate::special::{Tail, normal_quantile};
 
@@ -107,6 +108,25 @@ impl PastNoise {
                 exposure: n,
                 variance: x + expected * expected * y,
                 weight: n * (n + m) / m,
+            };
+            (block, n * m / (n + m))
+        };
+        Self::of(&intervals.iter().map(of_both).collect::<Vec<_>>())
+    }
+
+    /// The same of a quantile, of which both groups were counted at one pair of places.
+    pub fn measure_quantile(intervals: &[IntervalCounts], slow: SlowShare) -> Option<Self> {
+        let of_both = |counts: &IntervalCounts| {
+            let (n, m) = (counts.canary.exposure, counts.control.exposure);
+            if n <= 0.0 || m <= 0.0 {
+                return (Block::default(), 0.0);
+            }
+            let residual = quantile::residual(counts, slow);
+            let block = Block {
+                deviation: residual.deviation,
+                exposure: residual.exposure,
+                variance: residual.variance,
+                weight: residual.weight,
             };
             (block, n * m / (n + m))
         };

@@ -172,6 +172,11 @@ impl Rollout {
         &self.members
     }
 
+    /// Intervals before the stage that it is at.
+    pub fn stage_begun_at(&self) -> usize {
+        self.schedule.stage_begun_at()
+    }
+
     /// Intervals so far.
     pub fn intervals(&self) -> usize {
         self.intervals

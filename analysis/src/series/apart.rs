@@ -54,7 +54,7 @@ impl<T> Apart<T> {
     }
 }
 
-impl<T: Copy> Apart<T> {
+impl<T: Clone> Apart<T> {
     /// Puts together what each had, by row.
     pub(super) fn of_names(rows: usize, mut pods: BTreeMap<String, Vec<(usize, T)>>) -> Self {
         pods.retain(|_, had| !had.is_empty());
@@ -98,14 +98,18 @@ impl<T: Copy> Apart<T> {
                 for (place, value) in added.iter().flatten() {
                     let place = places.get(*place as usize).copied().flatten();
                     if let Some(place) = place {
-                        let sum = row.get(&place).map_or(*value, |sum| add(*sum, *value));
+                        let value = value.clone();
+                        let sum = match row.remove(&place) {
+                            Some(sum) => add(sum, value),
+                            None => value,
+                        };
                         row.insert(place, sum);
                     }
                 }
                 let told = rows.get(told.clone()).unwrap_or_default();
                 for (place, value) in told.iter().flatten() {
-                    if let Some(sum) = row.get_mut(place) {
-                        *sum = take_away(*sum, *value);
+                    if let Some(sum) = row.remove(place) {
+                        row.insert(*place, take_away(sum, value.clone()));
                     }
                 }
                 rows.push(row.into_iter().collect());
@@ -123,7 +127,10 @@ impl<T: Copy> Apart<T> {
                 for (place, value) in had {
                     if let Some(name) = part.names.get(*place as usize) {
                         let of_name = of_names.entry(name.clone()).or_default();
-                        let sum = of_name.get(&row).map_or(*value, |sum| add(*sum, *value));
+                        let sum = match of_name.remove(&row) {
+                            Some(sum) => add(sum, value.clone()),
+                            None => value.clone(),
+                        };
                         of_name.insert(row, sum);
                     }
                 }

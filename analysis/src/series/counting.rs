@@ -94,7 +94,7 @@ pub(super) fn count<'a>(
 }
 
 /// When a pod was seen first, and when its first process started.
-fn pod_life(tracks: &[Track<'_>], beats: Option<&TargetBeats>) -> Option<PodLife> {
+pub(super) fn pod_life(tracks: &[Track<'_>], beats: Option<&TargetBeats>) -> Option<PodLife> {
     let firsts = tracks.iter().filter_map(|track| track.times_ms.first());
     let beats = beats.map(TargetBeats::beats).unwrap_or_default();
     Some(PodLife {

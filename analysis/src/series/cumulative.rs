@@ -3,12 +3,15 @@
 
 use ndarray::Array2;
 
+use super::apart::few_lives;
 use super::ledger::{Ledger, group};
+use super::pod_buckets::PodCounts;
 use super::{Grid, PairedHistogram, Populations};
 
 /// One population's cumulative counts: intervals by bounds.
 pub(super) struct Arm {
     pub(super) counts: Array2<f64>,
+    pub(super) pods: PodCounts,
     pub(super) ledger: Ledger,
 }
 
@@ -17,9 +20,9 @@ pub(super) struct Arm {
 pub(super) fn paired(
     grid: &Grid,
     bounds: impl Iterator<Item = f64>,
-    arms: Populations<&Arm>,
+    arms: Populations<Arm>,
 ) -> PairedHistogram {
-    let (groups, mut quality) = group(grid, arms.map(|arm| &arm.ledger), |_| true);
+    let (groups, mut quality) = group(grid, arms.as_ref().map(|arm| &arm.ledger), |_| true);
     let mut sums = |arm: &Arm| {
         let mut rows = Array2::zeros((groups.len(), arm.counts.ncols()));
         for (group, mut row) in groups.iter().zip(rows.rows_mut()) {
@@ -30,8 +33,9 @@ pub(super) fn paired(
         }
         rows
     };
-    let control = sums(arms.control);
-    let canary = sums(arms.canary);
+    let control = sums(&arms.control);
+    let canary = sums(&arms.canary);
+    let (of_control, of_canary) = (arms.control, arms.canary);
     PairedHistogram {
         upper_bounds: bounds.collect(),
         spans: groups
@@ -40,6 +44,14 @@ pub(super) fn paired(
             .collect(),
         control,
         canary,
+        pods: Populations {
+            control: of_control.pods.grouped(&groups),
+            canary: of_canary.pods.grouped(&groups),
+        },
+        lives: Populations {
+            control: few_lives(of_control.ledger.lives),
+            canary: few_lives(of_canary.ledger.lives),
+        },
         quality,
         ..PairedHistogram::default()
     }

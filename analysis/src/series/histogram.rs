@@ -6,10 +6,11 @@ use ndarray::{Array2, Axis};
 
 use super::bounds::{Counted, common_bounds, counted};
 use super::buckets::{Bound, BucketTargets};
-use super::counting::{Counter, Increment, count};
+use super::counting::{Increment, count};
 use super::cumulative::{Arm, paired};
 use super::heartbeat::Heartbeats;
 use super::ledger::Ledger;
+use super::pod_buckets::PodCounts;
 use super::{
     ArmCount, BucketLayout, Grid, Members, PairedCounts, PairedHistogram, PairedInterval,
     Populations, Sampling, Series,
@@ -44,34 +45,20 @@ pub fn histogram<S: Borrow<Series>>(
         canary: counted(&targets.canary.usable),
     };
     let bounds = common_bounds(&chosen, limits);
-    let count = |targets: &BucketTargets<'_>, chosen: &Counted<'_, '_>, heartbeats: &Heartbeats| {
-        let of = || chosen.targets.iter();
-        let all = of().flat_map(|target| target.series());
-        let heartbeats = heartbeats.known_by(sampling, all);
-        let mut ledger = Ledger::new(grid, sampling, &heartbeats);
-        ledger.rejected = targets.rejected;
-        let mut count = |counters: Vec<Counter<'_>>| {
-            let on = (grid, sampling);
-            let mut counts = Array2::zeros((grid.intervals(), bounds.len()));
-            count(on, counters, &heartbeats, &mut ledger, |one| {
-                add(&mut counts, one);
-            });
-            counts
-        };
-        let up_to = of().flat_map(|target| target.cumulative(&bounds));
-        let mut counts = count(up_to.collect());
-        let within = of().flat_map(|target| target.ranges(&bounds));
-        let mut ranges = count(within.collect());
-        ranges.accumulate_axis_inplace(Axis(1), |before, now| *now += before);
-        counts += &ranges;
-        ledger.series = targets.series;
-        Arm { counts, ledger }
-    };
-    let control = count(&targets.control, &chosen.control, heartbeats.control);
-    let canary = count(&targets.canary, &chosen.canary, heartbeats.canary);
+    let on = (grid, sampling);
     let arms = Populations {
-        control: &control,
-        canary: &canary,
+        control: arm(
+            (&targets.control, &chosen.control),
+            &bounds,
+            on,
+            heartbeats.control,
+        ),
+        canary: arm(
+            (&targets.canary, &chosen.canary),
+            &bounds,
+            on,
+            heartbeats.canary,
+        ),
     };
     let own = |bounds: &[Bound]| bounds.iter().map(|bound| bound.0).collect();
     PairedHistogram {
@@ -84,6 +71,49 @@ pub fn histogram<S: Borrow<Series>>(
             other_targets: chosen.map(|counted| counted.others),
         },
         ..paired(grid, bounds.iter().map(|bound| bound.0), arms)
+    }
+}
+
+/// Counts one population at some bounds.
+fn arm(
+    (targets, chosen): (&BucketTargets<'_>, &Counted<'_, '_>),
+    bounds: &[Bound],
+    on: (&Grid, Sampling),
+    heartbeats: &Heartbeats,
+) -> Arm {
+    let of = || chosen.targets.iter();
+    let all = of().flat_map(|target| target.series());
+    let heartbeats = heartbeats.known_by(on.1, all);
+    let mut ledger = Ledger::new(on.0, on.1, &heartbeats);
+    ledger.rejected = targets.rejected;
+    let mut pods = PodCounts::default();
+    let nothing = Array2::zeros((on.0.intervals(), bounds.len()));
+    let mut counts = nothing.clone();
+    let up_to = of().flat_map(|target| target.cumulative(bounds));
+    count(on, up_to, &heartbeats, &mut ledger, |one| {
+        add(&mut counts, one);
+        let of_pod = pods.of(one.pod, one.interval, bounds.len());
+        if let Some(sum) = of_pod.get_mut(one.column) {
+            *sum += one.count;
+        }
+    });
+    let mut ranges = nothing;
+    let within = of().flat_map(|target| target.ranges(bounds));
+    count(on, within, &heartbeats, &mut ledger, |one| {
+        add(&mut ranges, one);
+        // What is in a range is at or below all bounds above it.
+        let of_pod = pods.of(one.pod, one.interval, bounds.len());
+        for sum in of_pod.iter_mut().skip(one.column) {
+            *sum += one.count;
+        }
+    });
+    ranges.accumulate_axis_inplace(Axis(1), |before, now| *now += before);
+    counts += &ranges;
+    ledger.series = targets.series;
+    Arm {
+        counts,
+        pods,
+        ledger,
     }
 }
 

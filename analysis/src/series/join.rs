@@ -13,7 +13,8 @@ use ndarray::{Array2, ArrayView1, Axis};
 use super::apart::{Made, MadeOf, few_lives};
 use super::{
     Apart, ArmCount, BucketLayout, DataQuality, FiniteSeries, LeftOutSeries, Lives, Members,
-    OtherBuckets, PairedCounts, PairedGauge, PairedHistogram, PairedInterval, PodLife, Populations,
+    OtherBuckets, PairedCounts, PairedGauge, PairedHistogram, PairedInterval, PodBuckets, PodLife,
+    Populations,
 };
 
 /// Where a part lies in the whole.
@@ -221,7 +222,7 @@ impl PairedCounts {
                 control: seen(parts, |part| &part.seen.control),
                 canary: seen(parts, |part| &part.seen.canary),
             },
-            lives: lives(parts),
+            lives: lives(parts.iter().map(|(_, part)| &part.lives)),
             quality: joiner.quality(qualities),
         }
     }
@@ -238,13 +239,13 @@ fn seen(parts: &[Placed<'_, PairedCounts>], of: fn(&PairedCounts) -> &Vec<bool>)
 }
 
 /// When the pods of all parts began.
-fn lives(parts: &[Placed<'_, PairedCounts>]) -> Populations<Lives> {
+fn lives<'a>(parts: impl Iterator<Item = &'a Populations<Lives>>) -> Populations<Lives> {
     let mut lives = Populations::<Lives>::default();
-    for (_, part) in parts {
-        for (pod, life) in &part.lives.control {
+    for part in parts {
+        for (pod, life) in &part.control {
             PodLife::note(&mut lives.control, pod, *life);
         }
-        for (pod, life) in &part.lives.canary {
+        for (pod, life) in &part.canary {
             PodLife::note(&mut lives.canary, pod, *life);
         }
     }
@@ -269,8 +270,13 @@ impl PairedHistogram {
         let mut spans = Vec::new();
         let mut control = Array2::<f64>::zeros((0, bounds.len()));
         let mut canary = control.clone();
+        let mut made: Vec<Vec<Made>> = Vec::new();
         for (place, part) in parts {
-            for chosen in joiner.choose(place, part.spans.iter().copied()) {
+            let chosen = joiner.choose(place, part.spans.iter().copied());
+            let of_part = chosen.iter();
+            let of_part = of_part.map(|one| (one.rows.clone(), one.told.clone()));
+            made.push(of_part.collect());
+            for chosen in chosen {
                 spans.push((chosen.intervals.start, chosen.intervals.len()));
                 for (rows, counts) in [(&mut control, &part.control), (&mut canary, &part.canary)] {
                     let mut sums = vec![0.0; bounds.len()];
@@ -292,10 +298,11 @@ impl PairedHistogram {
         }
         let qualities = parts.iter().map(|(place, part)| (*place, &part.quality));
         Self {
-            upper_bounds: bounds,
             spans,
             control,
             canary,
+            pods: join_buckets(parts, &bounds, made),
+            lives: lives(parts.iter().map(|(_, part)| &part.lives)),
             buckets: BucketLayout {
                 is_sparse,
                 own_bounds: Populations {
@@ -307,6 +314,7 @@ impl PairedHistogram {
                     canary: other_targets(parts, |of| &of.canary),
                 },
             },
+            upper_bounds: bounds,
             quality: joiner.quality(qualities),
         }
     }
@@ -457,8 +465,25 @@ impl PairedGauge {
     }
 }
 
+/// Puts together what each pod had in the rows that were made of each part, by bucket.
+fn join_buckets(
+    parts: &[Placed<'_, PairedHistogram>],
+    bounds: &[f64],
+    made: Vec<Vec<Made>>,
+) -> Populations<Apart<PodBuckets>> {
+    let at_bounds = parts.iter().map(|(_, part)| {
+        let pods = part.pods.as_ref();
+        pods.map(|pods| pods.at_bounds(&part.upper_bounds, bounds))
+    });
+    let parts: Vec<_> = at_bounds.collect();
+    let rows: Vec<_> = parts.iter().zip(made).collect();
+    let and = |one: PodBuckets, other: PodBuckets| one.and(&other);
+    let less = |one: PodBuckets, told: PodBuckets| one.less(&told);
+    join_apart(&rows, |pods| pods, and, less)
+}
+
 /// Puts together what each pod or stratum had in the rows that were made of each part.
-fn join_apart<P, T: Copy>(
+fn join_apart<P, T: Clone>(
     parts: &[(&P, Vec<Made>)],
     of: fn(&P) -> &Populations<Apart<T>>,
     add: fn(T, T) -> T,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::apart::Apart;
 use super::copies::ScrapeLabel;
+use super::pod_buckets::PodBuckets;
 
 /// One series as it was read: its labels and its samples in the order of time.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -459,6 +460,12 @@ pub struct PairedHistogram {
     pub control: Array2<f64>,
     /// The canary's cumulative counts, of the same shape.
     pub canary: Array2<f64>,
+    /// The same apart by pod: a row for each of the spans.
+    #[serde(default)]
+    pub pods: Populations<Apart<PodBuckets>>,
+    /// When each pod was seen first, and when its first process started.
+    #[serde(default)]
+    pub lives: Populations<Lives>,
     /// What the buckets of both populations are.
     pub buckets: BucketLayout,
     /// What had to be put right.

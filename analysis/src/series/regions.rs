@@ -10,7 +10,7 @@ use super::apart::MadeOf;
 use super::model::both_lives;
 use super::{
     Apart, ArmCount, BucketLayout, DataQuality, FiniteSeries, PairedCounts, PairedGauge,
-    PairedHistogram, PairedInterval, Populations,
+    PairedHistogram, PairedInterval, PodBuckets, Populations,
 };
 
 /// A row that two divisions of the grid have in common: its intervals, and the rows of both that it adds up.
@@ -109,31 +109,7 @@ impl PairedCounts {
         let rows = common_rows(&spans(self), &spans(other));
         let intervals = rows.iter().map(|row| summed(self, other, row));
         let apart = |one: &Apart<ArmCount>, other: &Apart<ArmCount>| {
-            let of_one = rows
-                .iter()
-                .map(|(_, [rows, _])| (rows.clone(), 0..0))
-                .collect::<Vec<_>>();
-            let of_other = rows
-                .iter()
-                .map(|(_, [_, rows])| (rows.clone(), 0..0))
-                .collect::<Vec<_>>();
-            let one = Apart::join(
-                &[MadeOf {
-                    part: one,
-                    rows: &of_one,
-                }],
-                ArmCount::and,
-                |sum, _| sum,
-            );
-            let other = Apart::join(
-                &[MadeOf {
-                    part: other,
-                    rows: &of_other,
-                }],
-                ArmCount::and,
-                |sum, _| sum,
-            );
-            one.beside(&other, ArmCount::and)
+            side_by_side((one, other), &rows, ArmCount::and)
         };
         let both = |one: &Populations<Apart<ArmCount>>, other: &Populations<Apart<ArmCount>>| {
             Populations {
@@ -187,6 +163,20 @@ fn summed(
     })
 }
 
+/// What the pods, or strata, of two have in their common rows.
+fn side_by_side<T: Clone>(
+    (one, other): (&Apart<T>, &Apart<T>),
+    rows: &[CommonRow],
+    add: fn(T, T) -> T,
+) -> Apart<T> {
+    let of = |part, side: fn(&CommonRow) -> &Range<usize>| {
+        let made: Vec<_> = rows.iter().map(|row| (side(row).clone(), 0..0)).collect();
+        Apart::join(&[MadeOf { part, rows: &made }], add, |sum, _| sum)
+    };
+    let one = of(one, |(_, [rows, _])| rows);
+    one.beside(&of(other, |(_, [_, rows])| rows), add)
+}
+
 impl PairedHistogram {
     /// Both together, at the bounds that both have.
     #[must_use]
@@ -214,6 +204,11 @@ impl PairedHistogram {
             }
             sums
         };
+        let pods = |of: fn(&Self) -> &Apart<PodBuckets>| {
+            let one = of(self).at_bounds(&self.upper_bounds, &bounds);
+            let other = of(other).at_bounds(&other.upper_bounds, &bounds);
+            side_by_side((&one, &other), &rows, |one, other| one.and(&other))
+        };
         Self {
             spans: rows
                 .iter()
@@ -221,6 +216,14 @@ impl PairedHistogram {
                 .collect(),
             control: sums(|one| &one.control),
             canary: sums(|one| &one.canary),
+            pods: Populations {
+                control: pods(|one| &one.pods.control),
+                canary: pods(|one| &one.pods.canary),
+            },
+            lives: Populations {
+                control: both_lives(&self.lives.control, &other.lives.control),
+                canary: both_lives(&self.lives.canary, &other.lives.canary),
+            },
             upper_bounds: bounds,
             buckets: BucketLayout {
                 is_sparse: self.buckets.is_sparse || other.buckets.is_sparse,

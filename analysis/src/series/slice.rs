@@ -103,6 +103,8 @@ impl PairedHistogram {
             upper_bounds: self.upper_bounds.clone(),
             control: rows(&self.control),
             canary: rows(&self.canary),
+            pods: self.pods.as_ref().map(|pods| pods.slice(inside.clone())),
+            lives: self.lives.clone(),
             buckets: self.buckets.clone(),
             quality: quality_of_part(self.quality, length, spans.iter().copied()),
             spans,

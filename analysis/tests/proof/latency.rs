@@ -98,7 +98,7 @@ fn increments_are_those_of_the_reference_and_their_expectation_is_at_most_one() 
     };
     for case in vectors["validity"].as_array().unwrap() {
         let c = numbers(case);
-        let (n, m) = (c[0] as u32, c[1] as u32);
+        let [n, m] = [0, 1].map(|place| u32::try_from(case[place].as_u64().unwrap()).unwrap());
         let theta = SlowShare::of_quantile(1.0 - c[6]).unwrap();
         let mut expectation = 0.0;
         for i in 0..=n {
@@ -215,7 +215,7 @@ fn check_path(name: &str, case: &Value) {
         assert_same(found, &path["ln_e"], &format!("{what}, ln E"));
         assert_eq!(
             walk.stream.since(None),
-            path["since"].as_u64().unwrap() as usize,
+            usize::try_from(path["since"].as_u64().unwrap()).unwrap(),
             "{what}"
         );
         let shown = walk.stream.compliance(&promotion);
@@ -391,7 +391,7 @@ fn plans_are_those_of_the_reference() {
             planned.to_promote(limit, kept, ErrorRate::PROMOTION),
         ];
         for (found, expected) in found.into_iter().zip(case["intervals"].as_array().unwrap()) {
-            let expected = expected.as_u64().map(|one| one as usize);
+            let expected = expected.as_u64().and_then(|one| usize::try_from(one).ok());
             assert_eq!(found.intervals(), expected, "{case}");
         }
     }

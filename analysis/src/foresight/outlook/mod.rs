@@ -2,6 +2,8 @@
 //!
 //! The predictions are those of [`crate::proof::Expected`]: estimates, not promises.
 
+mod latency;
+mod line_noise;
 mod past;
 mod sentence;
 mod service;
@@ -18,8 +20,9 @@ use crate::data::MeasuredHistory;
 use crate::data::StageData;
 use crate::judge::age::{self, MILLISECONDS_PER_MINUTE};
 use crate::text;
+use line_noise::LineNoise;
 use past::{NotPlanned, Planned, Setting};
-use subject::{LineNoise, Subject};
+use subject::Subject;
 
 pub use service::{has_data, service_of, unusable};
 
@@ -278,10 +281,10 @@ impl View<'_> {
             canary_per_interval: Some(planned.exposure_per_interval * self.share),
             control_per_interval: Some(planned.exposure_per_interval * (1.0 - self.share)),
             dispersion: noisiest.map(|line| line.dispersion(self.share)),
-            dispersion_source: noisiest.map(|line| match line.noise {
+            dispersion_source: noisiest.map(|line| match line.noise() {
                 LineNoise::Assumed => DispersionSource::Assumed,
                 LineNoise::Given(_) => DispersionSource::Given,
-                LineNoise::Measured(_) | LineNoise::MeasuredAbove(_) => DispersionSource::Measured,
+                LineNoise::Measured(_) => DispersionSource::Measured,
             }),
             sees,
             factors_of: if planned.is_of_the_limit {

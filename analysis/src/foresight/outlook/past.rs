@@ -1,21 +1,23 @@
 //! From what a service did before a rollout to what its checks will look at.
 
-use crate::interval::Confidence;
 use crate::pipeline::{Check, Exposure, Limit, MetricKind, Pipeline, Stage};
 use crate::proof::PastNoise;
-use crate::sequential::{ErrorRate, IntervalCounts, NoiseHistory};
+use crate::sequential::ErrorRate;
 use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
 
-use super::subject::{Line, LineNoise, Subject, Truth};
+use super::latency::QuantileLine;
+use super::line_noise::LineNoise;
+use super::subject::{Line, Looked, Subject};
 use super::{Noise, OutlookStatus, Past};
 use crate::data::{MeasuredHistory, MetricData};
 use crate::judge::Course;
-use crate::judge::evidence::{Budget, Held};
-use crate::judge::latency::{CONTROL_TAIL_NEEDED, Latency};
+use crate::judge::evidence::Budget;
 use crate::judge::limit::{Scale, estimate};
 use crate::judge::lines::{counted, has_control};
+use crate::judge::quantile::{Asked, QuantileRows, kept_beyond};
 use crate::judge::stage::budget;
-use crate::judge::warm_up::{LookedAt, warm_up_intervals};
+use crate::judge::warm_up::warm_up_intervals;
+use crate::judge::young::warm_up_seconds;
 
 /// All of the traffic, in percent.
 const TOTAL_PERCENT: f64 = 100.0;
@@ -143,7 +145,7 @@ impl<'a> Setting<'a> {
                  a limit such as \"baseline + 0.001\" allows some",
             ));
         }
-        let line = |limit: Limit| self.line_of(check, limit, (whole, rate));
+        let line = |limit: Limit| Looked::Counts(self.line_of(check, limit, (whole, rate)));
         let (violation, compliance, parts) = match check.limit {
             // Both sides vote; more is what a factor means.
             Limit::Within { tolerance } => {
@@ -179,7 +181,7 @@ impl<'a> Setting<'a> {
             has_control: has_control(check, self.stage),
             interval_seconds: self.interval_seconds(),
             whole,
-            truth: Truth::Rate(base),
+            base,
             noise: self.noise(past.cloned().map(LineNoise::Measured)),
         }
     }
@@ -189,13 +191,12 @@ impl<'a> Setting<'a> {
         &self,
         check: &Check,
         parts: usize,
-        (violation, compliance): (Vec<Line>, Vec<Line>),
+        (violation, compliance): (Vec<Looked>, Vec<Looked>),
     ) -> Subject {
         Subject {
             violation,
             compliance,
             warm_up_intervals: 0.0,
-            blind_intervals: 0.0,
             fewest_intervals: check.fewest_intervals().passed as f64,
             rollback: self.alone(check, parts),
             promotion: self.budget.promotion,
@@ -203,70 +204,51 @@ impl<'a> Setting<'a> {
     }
 
     fn latency(&self, check: &Check, histogram: &PairedHistogram) -> Result<Planned, NotPlanned> {
-        let MetricKind::Quantile { quantile, .. } = check.measured.kind else {
-            return Err(not_planned(
-                OutlookStatus::NoData,
-                "its data is a histogram, it is not",
-            ));
-        };
-        let intervals = self.past.whole.grid.intervals();
-        let latency = Latency::new(histogram, quantile, LookedAt::without(&[]));
-        let limits = latency
-            .limits(check.limit, check.promotion_limit)
-            .map_err(|why| not_planned(OutlookStatus::NoData, why))?;
-        if !limits.can_be_broken() && !limits.can_be_kept() {
+        let asked =
+            Asked::of_check(check).map_err(|why| not_planned(OutlookStatus::NoData, why))?;
+        let grid = self.past.whole.grid;
+        let rows = QuantileRows::of(histogram, grid, 0.0, true);
+        let sums = rows.sums(0, grid.intervals());
+        let live = (0..grid.intervals()).filter(|interval| {
+            rows.at(*interval)
+                .is_some_and(|row| row.control.all() > 0.0)
+        });
+        let (mut first, mut last) = (None, 0);
+        for interval in live {
+            first.get_or_insert(interval);
+            last = interval;
+        }
+        let length = (last + 1).saturating_sub(first.unwrap_or(0)) as f64;
+        let requests = sums.control.all() / length;
+        if requests.is_nan() || requests <= 0.0 {
+            return Err(no_traffic());
+        }
+        if rows.bounds().is_empty() {
             return Err(not_planned(
                 OutlookStatus::NotPlanned,
                 "the histogram has no bound that could decide it",
             ));
         }
-        let (violated, kept) = latency.held(&limits, intervals, |bound, limit| {
-            self.history(&check.measured.name, bound, limit)
-        });
-        let requests = latency.totals().control / live_intervals(&violated, &kept);
-        let lines = |held: &[Held<'_>], truth: &dyn Fn(usize) -> Truth| {
-            let line = |(at, one): (usize, &Held<'_>)| Line {
-                limit: one.limit,
-                scale: Scale::Share,
-                counted: counted(&check.measured),
-                has_control: false,
-                interval_seconds: self.interval_seconds(),
-                whole: per_interval(&one.intervals, requests),
-                truth: truth(at),
-                noise: self.noise(one.history.cloned().map(LineNoise::MeasuredAbove)),
-            };
-            held.iter().enumerate().map(line).collect::<Vec<Line>>()
+        let limit = check.limit.absolute_value();
+        let past = self.measured();
+        let past = past.and_then(|past| past.past_noise(&check.measured.name, limit, 1.0));
+        let line = QuantileLine {
+            bounds: rows.bounds().to_vec(),
+            tails: sums.control,
+            asked,
+            kept: kept_beyond(check),
+            interval_seconds: self.interval_seconds(),
+            requests,
+            has_control: has_control(check, self.stage),
+            noise: self.noise(past.cloned().map(LineNoise::Measured)),
         };
-        let bounds: Vec<usize> = limits.violation_bounds().collect();
-        let truth = |at: usize| match bounds.get(at) {
-            Some(index) if check.is_relative() => Truth::Slower {
-                bounds: latency.finite_bounds().to_vec(),
-                tails: latency.control_tails(),
-                index: *index,
-            },
-            _ => Truth::Rate(1.0 - quantile),
-        };
-        let violation = lines(&violated, &truth);
-        let compliance = lines(&kept, &|_| nothing_slower());
-        if requests <= 0.0 {
-            return Err(no_traffic());
-        }
-        let control = requests * (1.0 - self.stage.traffic_percent / TOTAL_PERCENT);
-        let blind_intervals = if check.is_relative() {
-            CONTROL_TAIL_NEEDED / ((1.0 - quantile) * control)
-        } else {
-            0.0
-        };
-        let parts = violation.len();
-        let baseline = Confidence::new(self.pipeline.analysis.confidence)
-            .ok()
-            .and_then(|confidence| latency.reports(confidence).control)
-            .and_then(|arm| arm.estimate);
+        let baseline = line.quantile();
+        let line = || Looked::Quantile(line.clone());
         Ok(Planned {
             subject: Subject {
-                warm_up_intervals: self.warm_up_intervals,
-                blind_intervals,
-                ..self.subject(check, parts, (violation, compliance))
+                warm_up_intervals: warm_up_seconds(check, self.stage, &self.pipeline.analysis)
+                    / self.interval_seconds(),
+                ..self.subject(check, 1, (vec![line()], vec![line()]))
             },
             is_of_the_limit: false,
             baseline,
@@ -298,12 +280,7 @@ impl<'a> Setting<'a> {
         }
     }
 
-    fn history(&self, metric: &str, bound: f64, limit: Limit) -> Option<&'a NoiseHistory> {
-        self.measured()?
-            .find(metric, Some(bound), limit.absolute_value())
-    }
-
-    /// The same of counts.
+    /// How noisy counts were.
     fn past_noise(&self, metric: &str, limit: Limit) -> Option<&'a PastNoise> {
         let ratio = match limit {
             Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => ratio.unwrap_or(1.0),
@@ -330,15 +307,6 @@ fn limit_to_exceed(limit: Limit, rate: f64) -> Option<f64> {
             Some(ratio) => (offset > rate).then_some(ratio * rate + offset),
         },
         Limit::Within { .. } => None,
-    }
-}
-
-/// Of what must be shown to be kept no canary is looked at that is worse.
-fn nothing_slower() -> Truth {
-    Truth::Slower {
-        bounds: Vec::new(),
-        tails: Vec::new(),
-        index: 0,
     }
 }
 
@@ -378,29 +346,5 @@ fn whole_per_interval(counts: &PairedCounts, kind: &MetricKind) -> ArmCount {
     ArmCount {
         events: live().map(|interval| interval.canary.events).sum::<f64>() / length,
         exposure: live().map(exposure).sum::<f64>() / length,
-    }
-}
-
-/// The intervals from the first with requests to the last.
-fn live_intervals(violated: &[Held<'_>], kept: &[Held<'_>]) -> f64 {
-    let intervals = violated.iter().chain(kept).next();
-    let intervals = intervals.map_or(&[][..], |held| held.intervals.as_slice());
-    let is_live = |one: &IntervalCounts| one.control.exposure > 0.0;
-    let first = intervals.iter().position(is_live).unwrap_or(0);
-    let last = intervals.iter().rposition(is_live).unwrap_or(0);
-    (last + 1 - first) as f64
-}
-
-/// The share of the control's requests over all intervals, of so many requests an interval.
-fn per_interval(intervals: &[IntervalCounts], requests: f64) -> ArmCount {
-    let events: f64 = intervals.iter().map(|one| one.control.events).sum();
-    let exposure: f64 = intervals.iter().map(|one| one.control.exposure).sum();
-    ArmCount {
-        events: if exposure > 0.0 {
-            requests * events / exposure
-        } else {
-            0.0
-        },
-        exposure: requests,
     }
 }

@@ -1,11 +1,9 @@
 //! What is known of a service without looking at single checks.
 
 use crate::pipeline::{Better, Metric, MetricKind, Pipeline};
-use crate::series::{ArmCount, Grid, PairedCounts, PairedInterval, Populations};
+use crate::series::{ArmCount, Grid, PairedCounts, PairedInterval};
 
 use crate::data::{DataFault, FaultCode, MetricData, StageData};
-use crate::judge::latency::Latency;
-use crate::judge::warm_up::LookedAt;
 
 /// Returns the data of a service of which no more is known than how many requests it serves and how
 /// many of them fail: for plans without a Prometheus. Metrics that are no share of failures have none.
@@ -56,11 +54,11 @@ pub fn has_data(data: &StageData) -> bool {
             .intervals
             .iter()
             .any(|interval| interval.canary.exposure > 0.0),
-        MetricData::Histogram(histogram) => {
-            let Populations { canary, .. } =
-                Latency::new(histogram, 0.5, LookedAt::without(&[])).totals();
-            canary > 0.0
-        }
+        MetricData::Histogram(histogram) => histogram
+            .canary
+            .rows()
+            .into_iter()
+            .any(|row| row.last().is_some_and(|all| *all > 0.0)),
         MetricData::Gauge(values) => values.intervals.iter().any(|pair| pair.canary.is_some()),
         MetricData::Fault(_) => false,
     })

@@ -1,10 +1,12 @@
 //! What a check looks at, as numbers per interval: how fast its evidence will grow.
 
+use super::latency::QuantileLine;
+use super::line_noise::LineNoise;
 use crate::judge::limit::{Scale, estimate};
 use crate::judge::lines::{kept_of, lines_of};
 use crate::pipeline::Limit;
-use crate::proof::{Counted, Expected, ExpectedNoise, PastNoise, nearest};
-use crate::sequential::{ErrorRate, IntervalCounts, NoiseHistory, tail_at};
+use crate::proof::{Counted, Expected, ExpectedNoise, nearest};
+use crate::sequential::{ErrorRate, IntervalCounts};
 use crate::series::ArmCount;
 
 /// How many times as bad a canary may be, at most, in a search for what is seen.
@@ -13,33 +15,6 @@ const LARGEST_FACTOR: f64 = 100.0;
 const LARGEST_SHARE: f64 = 0.5;
 /// A share above this is one of successes: of it the rest gets worse.
 const MOSTLY: f64 = 0.5;
-
-/// What a canary does that is so many times as bad.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Truth {
-    /// More events (or fewer, where more is better) than this share or rate.
-    Rate(f64),
-    /// So many times slower: the tail shares of the whole service at its histogram's bounds, of
-    /// which one is looked at.
-    Slower {
-        bounds: Vec<f64>,
-        tails: Vec<f64>,
-        index: usize,
-    },
-}
-
-/// Where the dispersion comes from.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum LineNoise {
-    /// What is assumed without history.
-    Assumed,
-    /// What the caller says.
-    Given(f64),
-    /// What two parts of the service showed against each other, of counts.
-    Measured(PastNoise),
-    /// The same above a bound of a histogram.
-    MeasuredAbove(NoiseHistory),
-}
 
 /// One limit that the evidence is about, on counts of the whole service.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +27,8 @@ pub(super) struct Line {
     pub(super) interval_seconds: f64,
     /// What the whole service does in an interval.
     pub(super) whole: ArmCount,
-    pub(super) truth: Truth,
+    /// What a canary does more of (or less, where more is better) that is so many times as bad.
+    pub(super) base: f64,
     pub(super) noise: LineNoise,
 }
 
@@ -60,47 +36,24 @@ impl Line {
     /// The events per exposure of a canary that is `factor` times as bad; nothing when there is no
     /// such canary, as with more failures than requests.
     fn canary_rate(&self, factor: f64) -> Option<f64> {
-        match &self.truth {
-            Truth::Rate(base) => {
-                let rate = match (self.limit, self.scale) {
-                    (Limit::AtLeast { .. }, Scale::Share) if *base > MOSTLY => {
-                        1.0 - (1.0 - base) * factor
-                    }
-                    (Limit::AtLeast { .. }, Scale::Share | Scale::Rate) => base / factor,
-                    (Limit::AtMost { .. } | Limit::Within { .. }, Scale::Share | Scale::Rate) => {
-                        base * factor
-                    }
-                };
-                let is_share = (0.0..=1.0).contains(&rate);
-                (self.scale == Scale::Rate || is_share).then_some(rate)
+        let base = self.base;
+        let rate = match (self.limit, self.scale) {
+            (Limit::AtLeast { .. }, Scale::Share) if base > MOSTLY => 1.0 - (1.0 - base) * factor,
+            (Limit::AtLeast { .. }, Scale::Share | Scale::Rate) => base / factor,
+            (Limit::AtMost { .. } | Limit::Within { .. }, Scale::Share | Scale::Rate) => {
+                base * factor
             }
-            Truth::Slower {
-                bounds,
-                tails,
-                index,
-            } => {
-                let slower = bounds.get(*index)? / factor;
-                // Below the first bound at least its tail is slower.
-                tail_at(bounds, tails, slower).or_else(|| {
-                    let (bound, tail) = bounds
-                        .iter()
-                        .zip(tails)
-                        .find(|(bound, tail)| **bound > 0.0 && **tail > 0.0)?;
-                    (slower < *bound).then_some(*tail)
-                })
-            }
-        }
+        };
+        let is_share = (0.0..=1.0).contains(&rate);
+        (self.scale == Scale::Rate || is_share).then_some(rate)
     }
 
     /// The largest factor for which there is a canary.
     fn largest_factor(&self) -> f64 {
-        let most = match (&self.truth, self.scale) {
-            (Truth::Rate(base), Scale::Share) => match self.limit {
-                Limit::AtLeast { .. } if *base > MOSTLY => 1.0 / (1.0 - base),
-                Limit::AtLeast { .. } => LARGEST_FACTOR,
-                Limit::AtMost { .. } | Limit::Within { .. } => 1.0 / base,
-            },
-            _ => LARGEST_FACTOR,
+        let most = match (self.limit, self.scale) {
+            (Limit::AtLeast { .. }, Scale::Share) if self.base > MOSTLY => 1.0 / (1.0 - self.base),
+            (Limit::AtMost { .. } | Limit::Within { .. }, Scale::Share) => 1.0 / self.base,
+            (_, Scale::Share | Scale::Rate) => LARGEST_FACTOR,
         };
         most.min(LARGEST_FACTOR)
     }
@@ -127,11 +80,6 @@ impl Line {
             LineNoise::Assumed => expected.assumed_noise(absolute),
             LineNoise::Given(value) => ExpectedNoise::measured(*value),
             LineNoise::Measured(past) => expected.noise_of_the_past(past, absolute),
-            LineNoise::MeasuredAbove(history) => {
-                let exposure = expected.effective_exposure(absolute);
-                let variance = expected.event_variance(absolute);
-                ExpectedNoise::measured(history.expected_dispersion(exposure, variance))
-            }
         }
     }
 
@@ -165,17 +113,63 @@ impl Line {
     }
 }
 
+/// What a check looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Looked {
+    /// Counts.
+    Counts(Line),
+    /// The buckets of a histogram.
+    Quantile(QuantileLine),
+}
+
+impl Looked {
+    /// What the evidence of a canary as good as the service is divided by at first, at this share of the traffic.
+    pub(super) fn dispersion(&self, share: f64) -> f64 {
+        match self {
+            Self::Counts(line) => line.dispersion(share),
+            Self::Quantile(line) => line.dispersion(share),
+        }
+    }
+
+    /// Where that comes from.
+    pub(super) fn noise(&self) -> &LineNoise {
+        match self {
+            Self::Counts(line) => &line.noise,
+            Self::Quantile(line) => &line.noise,
+        }
+    }
+
+    fn largest_factor(&self) -> f64 {
+        match self {
+            Self::Counts(line) => line.largest_factor(),
+            Self::Quantile(_) => LARGEST_FACTOR,
+        }
+    }
+
+    fn intervals_to_roll_back(&self, share: f64, factor: f64, rate: ErrorRate) -> Option<usize> {
+        match self {
+            Self::Counts(line) => line.intervals_to_roll_back(share, factor, rate),
+            Self::Quantile(line) => line.intervals_to_roll_back(share, factor, rate),
+        }
+    }
+
+    fn intervals_to_promote(&self, share: f64, rate: ErrorRate) -> Option<usize> {
+        match self {
+            Self::Counts(line) => line.intervals_to_promote(share, rate),
+            Self::Quantile(line) => line.intervals_to_promote(share, rate),
+        }
+    }
+}
+
 /// Everything that one check's evidence is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Subject {
     /// Each gives evidence that the limit is broken, of which the mean counts.
-    pub(super) violation: Vec<Line>,
+    pub(super) violation: Vec<Looked>,
     /// Each must be shown to be kept.
-    pub(super) compliance: Vec<Line>,
+    pub(super) compliance: Vec<Looked>,
     /// Intervals at the stage's start that are left out.
     pub(super) warm_up_intervals: f64,
-    /// Intervals before which there is no evidence, because too little is known of the control.
-    pub(super) blind_intervals: f64,
     /// Fewest intervals that show that a canary is good.
     pub(super) fewest_intervals: f64,
     /// The threshold of a line that decides alone.
@@ -211,7 +205,7 @@ impl Subject {
         let largest = self
             .violation
             .iter()
-            .map(Line::largest_factor)
+            .map(Looked::largest_factor)
             .reduce(f64::min)?;
         nearest(1.0, largest, |factor| {
             self.intervals_to_roll_back(share, factor)
@@ -231,12 +225,9 @@ impl Subject {
     /// The `promote_ratio` nearest to the one that is asked for, with which a promotion takes no more
     /// than so many intervals; nothing where there is no single one.
     pub(super) fn ratio_to_promote(&self, share: f64, intervals: f64) -> Option<f64> {
-        let [line] = self.compliance.as_slice() else {
+        let [Looked::Counts(line)] = self.compliance.as_slice() else {
             return None;
         };
-        if matches!(line.truth, Truth::Slower { .. }) {
-            return None;
-        }
         let (ratio, extreme) = match line.limit {
             Limit::AtMost {
                 ratio: Some(ratio), ..
@@ -253,10 +244,10 @@ impl Subject {
                 other @ Limit::Within { .. } => other,
             };
             let moved = Self {
-                compliance: vec![Line {
+                compliance: vec![Looked::Counts(Line {
                     limit,
                     ..line.clone()
-                }],
+                })],
                 violation: Vec::new(),
                 ..*self
             };
@@ -267,13 +258,14 @@ impl Subject {
     }
 
     fn after_the_start(&self, intervals: f64) -> f64 {
-        self.warm_up_intervals + intervals.max(self.blind_intervals)
+        self.warm_up_intervals + intervals
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proof::PastNoise;
 
     /// An example of docs/design/counts.md, "10. Planning": 100 requests/s, 5 %, intervals of 30 s, one request in
     /// two hundred fails, r = 1.1, and nothing is known of the noise.
@@ -288,18 +280,28 @@ mod tests {
                 events: 15.0,
                 exposure: 3_000.0,
             },
-            truth: Truth::Rate(0.005),
+            base: 0.005,
             noise: LineNoise::Assumed,
         };
         Subject {
-            violation: vec![line(Limit::relative(true, 1.1, 0.0))],
-            compliance: vec![line(promoted)],
+            violation: vec![Looked::Counts(line(Limit::relative(true, 1.1, 0.0)))],
+            compliance: vec![Looked::Counts(line(promoted))],
             warm_up_intervals: 0.0,
-            blind_intervals: 0.0,
             fewest_intervals: 3.0,
             rollback: ErrorRate::ROLLBACK,
             promotion: ErrorRate::PROMOTION,
         }
+    }
+
+    fn line_of(subject: Subject) -> Line {
+        let found = subject
+            .violation
+            .into_iter()
+            .find_map(|looked| match looked {
+                Looked::Counts(line) => Some(line),
+                Looked::Quantile(_) => None,
+            });
+        found.unwrap()
     }
 
     fn twice() -> Limit {
@@ -337,21 +339,21 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_and_an_unknown_control_delay() {
+    fn a_warm_up_delays() {
         let mut subject = worked_example(twice());
         subject.warm_up_intervals = 4.0;
-        subject.blind_intervals = 40.0;
         let seen = |factor| subject.intervals_to_roll_back(0.05, factor);
-        assert_eq!(seen(5.0), Some(44.0));
         assert_eq!(seen(2.0), Some(51.0));
     }
 
     #[test]
     fn there_is_no_canary_with_more_failures_than_requests() {
         let mut subject = worked_example(twice());
-        for line in &mut subject.violation {
-            line.whole.events = 1_200.0;
-            line.truth = Truth::Rate(0.4);
+        for looked in &mut subject.violation {
+            if let Looked::Counts(line) = looked {
+                line.whole.events = 1_200.0;
+                line.base = 0.4;
+            }
         }
         assert!(subject.intervals_to_roll_back(0.05, 2.0).is_some());
         assert_eq!(subject.intervals_to_roll_back(0.05, 3.0), None);
@@ -360,44 +362,19 @@ mod tests {
 
     #[test]
     fn fewer_successes_are_more_failures() {
-        let mut line = worked_example(twice()).violation.remove(0);
+        let mut line = line_of(worked_example(twice()));
         line.limit = Limit::absolute(false, 0.99);
-        line.truth = Truth::Rate(0.99);
+        line.base = 0.99;
         let near = |rate: Option<f64>, expected: f64| (rate.unwrap() - expected).abs() < 1e-12;
         assert!(near(line.canary_rate(2.0), 0.98));
-        line.truth = Truth::Rate(0.03);
+        line.base = 0.03;
         assert!(near(line.canary_rate(2.0), 0.015));
     }
 
     #[test]
-    fn a_slower_canary_has_the_tail_of_an_earlier_bound() {
-        let mut line = worked_example(twice()).violation.remove(0);
-        line.truth = Truth::Slower {
-            bounds: vec![0.1, 0.2, 0.4],
-            tails: vec![0.5, 0.1, 0.01],
-            index: 2,
-        };
-        assert_eq!(line.canary_rate(1.0), Some(0.01));
-        assert_eq!(line.canary_rate(2.0), Some(0.1));
-        let between = line.canary_rate(1.5).unwrap();
-        assert!(between > 0.01 && between < 0.1, "{between}");
-        assert_eq!(line.canary_rate(10.0), Some(0.5), "at least");
-    }
-
-    #[test]
     fn a_measured_noise_is_scaled_by_the_exposure() {
-        let mut line = worked_example(twice()).violation.remove(0);
-        let block = crate::sequential::BlockDispersion {
-            block_length: 1,
-            dispersion: 3.0,
-            degrees_of_freedom: 100.0,
-        };
-        let history = NoiseHistory::new(270.0, vec![block]).unwrap();
-        line.noise = LineNoise::MeasuredAbove(history);
-        assert!((line.dispersion(0.1) - 3.0).abs() < 1e-9, "as measured");
-        assert!((line.dispersion(0.01) - 3.0).abs() < 1e-9);
+        let mut line = line_of(worked_example(twice()));
         let doubled = 1.0 + 2.0 * 750.0 / 270.0;
-        assert!((line.dispersion(0.5) - doubled).abs() < 1e-9);
         // Of counts it is less at less traffic too, by the root.
         let past = PastNoise::new(270.0, vec![(1, 3.0, 100.0)]).unwrap();
         line.noise = LineNoise::Measured(past);

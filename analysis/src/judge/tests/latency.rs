@@ -48,22 +48,22 @@ fn an_absolute_latency_limit_is_decided_at_bucket_bounds() {
     assert_eq!(at([0.4, 0.02, 0.000_1]).verdict, Verdict::Rollback);
     let verdict = at([0.3, 0.01, 0.000_1]);
     assert_eq!(verdict.verdict, Verdict::Hold);
+    // The quantile lies on the bound, with half a request to spare.
     let canary = verdict.checks[0].canary.as_ref().unwrap();
     let bracket = canary.bracket.unwrap();
-    assert!((bracket.lower() - 0.1).abs() < 1e-12 && (bracket.upper() - 0.2).abs() < 1e-12);
+    assert!((bracket.lower() - 0.2).abs() < 1e-12 && (bracket.upper() - 0.4).abs() < 1e-12);
 }
 
 #[test]
-fn a_latency_limit_between_two_bounds_says_what_the_buckets_cannot_decide() {
-    let verdict = latency(below(0.3), "latency_p99 < 300ms", [0.5, 0.02, 0.000_1]);
-    assert_eq!(verdict.verdict, Verdict::Hold);
-    assert!(
-        verdict.checks[0]
-            .reason
-            .contains("the buckets decide nothing inside [200 ms, 400 ms]"),
-        "{}",
-        verdict.checks[0].reason
-    );
+fn a_latency_limit_between_two_bounds_is_read_and_cleared() {
+    let at = |beyond| latency(below(0.3), "latency_p99 < 300ms", [0.95, beyond, 0.000_1]);
+    assert_eq!(at(0.02).verdict, Verdict::Promote, "about 220 ms");
+    assert_eq!(at(0.9).verdict, Verdict::Rollback, "about 330 ms");
+    let near = at(0.36);
+    assert_eq!(near.verdict, Verdict::Hold, "about 300 ms: {}", near.reason);
+    let reason = &near.checks[0].reason;
+    let told = "read between the bounds 200 ms and 400 ms, with 5 % to clear";
+    assert!(reason.ends_with(told), "{reason}");
 }
 
 #[test]
@@ -73,10 +73,9 @@ fn a_relative_latency_limit_compares_tails() {
     assert_eq!(at([0.6, 0.1, 0.01]).verdict, Verdict::Rollback);
 }
 
-/// 45 requests of the control in an interval: its tail is known after the stage, not in it.
 #[test]
-fn with_little_traffic_bounds_apart_are_compared_and_nothing_is_promoted() {
-    let at = |canary| {
+fn little_traffic_is_enough_and_before_there_is_any_the_check_says_so() {
+    let at = |intervals: usize, canary| {
         let condition = below_baseline(1.2);
         let mut pipeline = pipeline(vec![check(
             "latency_p99",
@@ -84,16 +83,56 @@ fn with_little_traffic_bounds_apart_are_compared_and_nothing_is_promoted() {
             condition,
         )]);
         decided_by(&mut pipeline, Method::Sequential);
-        let histogram = histogram(STAGE_INTERVALS, [0.3, 0.02, 0.001], canary, 5.0);
-        let data = data(STAGE_INTERVALS, vec![("latency_p99", histogram)]);
+        let histogram = histogram(intervals, [0.3, 0.02, 0.001], canary, 5.0);
+        let data = data(intervals, vec![("latency_p99", histogram)]);
         second_stage(&pipeline, &data)
     };
-    assert_eq!(at([0.6, 0.4, 0.2]).verdict, Verdict::Rollback);
-    let same = at([0.3, 0.02, 0.001]);
-    assert_eq!(same.verdict, Verdict::Hold);
+    // 45 requests of the control in an interval.
+    assert_eq!(at(120, [0.6, 0.4, 0.2]).verdict, Verdict::Rollback);
+    let same = at(120, [0.3, 0.02, 0.001]);
     let reason = &same.checks[0].reason;
-    assert!(reason.contains("too few slow requests"), "{reason}");
-    // Four times slower requests beyond the control's bound, but none beyond the next: in truth
-    // the limit may be kept.
-    assert_eq!(at([0.3, 0.08, 0.001]).verdict, Verdict::Hold);
+    assert_eq!(same.verdict, Verdict::Hold);
+    assert!(
+        reason.contains("600 of about 810 canary requests"),
+        "{reason}"
+    );
+    let first = at(2, [0.3, 0.02, 0.001]);
+    assert_eq!(
+        first.checks[0].reason,
+        "latency_p99 < baseline * 1.2: the first 100 control requests tell the p99: 90 so far"
+    );
+    assert!(first.checks[0].needs.is_some());
+}
+
+#[test]
+fn a_regression_is_told_with_the_time_since_when_it_is() {
+    let fast = [0.3, 0.01, 0.000_1];
+    let MetricData::Histogram(mut histogram) = histogram(STAGE_INTERVALS, fast, fast, 1_000.0)
+    else {
+        unreachable!()
+    };
+    for row in 40..STAGE_INTERVALS {
+        for (column, tail) in [0.7, 0.2, 0.005].into_iter().enumerate() {
+            histogram.canary[[row, column]] = (1.0 - tail) * 1_000.0;
+        }
+    }
+    let checks = vec![check(
+        "latency_p99",
+        "latency_p99 < baseline * 1.2",
+        below_baseline(1.2),
+    )];
+    let mut pipeline = pipeline(checks);
+    decided_by(&mut pipeline, Method::Sequential);
+    let data = data(
+        STAGE_INTERVALS,
+        vec![("latency_p99", MetricData::Histogram(histogram))],
+    );
+    let since = crate::text::time_of_day(data.grid.boundary_ms(40));
+    let verdict = second_stage(&pipeline, &data);
+    assert_eq!(verdict.verdict, Verdict::Rollback);
+    let report = &verdict.checks[0];
+    let told = format!("latency_p99 < baseline * 1.2: broken since {since}, canary ");
+    assert!(report.reason.starts_with(&told), "{}", report.reason);
+    let ratio = report.ratio.as_ref().unwrap().estimate;
+    assert!(ratio > 1.5, "of the time since, not of the window: {ratio}");
 }

@@ -5,7 +5,7 @@
 use super::super::assumed::{Counted, assumed_variation};
 use super::super::dispersion::Prior;
 use super::super::line::QUANTILE_EFFECTS;
-use super::super::noise::{Fits, Noise};
+use super::super::noise::{Fits, Noise, Residual};
 use super::super::promotion::QUANTILE_KEPT_EFFECTS;
 use super::increment::{SlowShare, quantile_increment};
 use super::law::{Law, Tails};
@@ -139,17 +139,9 @@ impl Said {
                 live += 1.0;
                 noise.push(&super::residual(&violation, slow), std::iter::empty());
             } else {
-                noise.push(&Default::default(), std::iter::empty());
+                noise.push(&Residual::default(), std::iter::empty());
             }
-            let judged = if *is_judged {
-                row.canary.clone()
-            } else {
-                Tails::nothing(bounds.len())
-            };
-            window.push(Populations {
-                control: row.control.clone(),
-                canary: judged,
-            });
+            window.push(without_young(row, *is_judged));
         }
         let mixture = |sums: &[f64], growth: f64| {
             let prior = Prior {
@@ -167,5 +159,18 @@ impl Said {
             violation: mixture(&beyond, 2.0),
             compliance: mixture(&kept, 1.0),
         }
+    }
+}
+
+/// A row as it is remembered: what is not judged of the canary is none of it.
+fn without_young(row: &Populations<Tails>, is_judged: bool) -> Populations<Tails> {
+    let canary = if is_judged {
+        row.canary.clone()
+    } else {
+        Tails::nothing(row.canary.bounds())
+    };
+    Populations {
+        control: row.control.clone(),
+        canary,
     }
 }

@@ -20,10 +20,13 @@ use std::borrow::Borrow;
 
 use ndarray::Array2;
 
+use super::counting::pod_life;
 use super::cumulative::{Arm, paired, scaled};
 use super::heartbeat::{Heartbeats, TargetBeats};
 use super::ledger::Ledger;
 use super::life::Life;
+use super::pod::pod_name;
+use super::pod_buckets::PodCounts;
 use super::track::{Track, is_countable};
 use super::walker::{Counted, Walker};
 use super::{Grid, PairedHistogram, Populations, Sampling, Series};
@@ -71,6 +74,7 @@ pub fn native_histogram<S: Borrow<Series>>(
         ledger.rejected = targets.rejected;
         let mut arm = Arm {
             counts: Array2::zeros((grid.intervals(), bounds.len())),
+            pods: PodCounts::default(),
             ledger,
         };
         for target in &targets.usable {
@@ -78,11 +82,9 @@ pub fn native_histogram<S: Borrow<Series>>(
         }
         arm
     };
-    let control = count(&targets.control, heartbeats.control);
-    let canary = count(&targets.canary, heartbeats.canary);
     let arms = Populations {
-        control: &control,
-        canary: &canary,
+        control: count(&targets.control, heartbeats.control),
+        canary: count(&targets.canary, heartbeats.canary),
     };
     paired(grid, bounds.iter().map(|bound| scaled(*bound, scale)), arms)
 }
@@ -102,6 +104,10 @@ fn add(
         .or_else(|| heartbeats.scrape_period_ms());
     let (track, _) = Track::of(target.count, 0, on.1, usual_period_ms, None);
     let tracks = [track];
+    let pod = pod_name(target.count);
+    if let Some(life) = pod_life(&tracks, beats) {
+        arm.ledger.note_life(pod, life);
+    }
     let [track] = &tracks;
     let life = Life::of(&tracks, beats, on.1);
     let mut walker = Walker::new(on, heartbeats, &life, 0, track);
@@ -133,9 +139,12 @@ fn add(
         };
         if visit.interval < arm.counts.nrows() {
             let counts = arm.counts.row_mut(visit.interval);
+            let of_pod = arm.pods.of(pod, visit.interval, bounds.len());
             let less = less.iter().chain(std::iter::repeat(&0.0));
-            for ((count, value), less) in counts.into_iter().zip(&values).zip(less) {
+            let sums = counts.into_iter().zip(of_pod.iter_mut());
+            for (((count, of_pod), value), less) in sums.zip(&values).zip(less) {
                 *count += value - less;
+                *of_pod += value - less;
             }
         }
         compared.clone_from(&values);

@@ -1,0 +1,315 @@
+//! What is told of a quantile.
+
+use std::ops::Range;
+
+use crate::interval::{Confidence, Interval};
+use crate::pipeline::{Check, Dimension};
+use crate::proof::{
+    QuantileLimit, SlowShare, Tails, bounds_to_add, decided_at, quantile_estimate, quantile_ratio,
+    resolution,
+};
+use crate::series::Populations;
+use crate::text;
+
+use super::super::evaluated::Situation;
+use super::super::model::{ArmReport, CheckReport, NeedsReport, RatioReport};
+use super::super::needs;
+use super::super::walk::QuantileProof;
+use super::asked::Asked;
+use super::reader::Known;
+use super::rows::QuantileRows;
+use super::since::{Since, Told};
+
+/// Most blocks of rows that the interval of a ratio is made from.
+const MOST_BLOCKS: usize = 8;
+/// The buckets are told where they alone allow so many times the limit.
+const WIDE: f64 = 1.25;
+/// Requests of new processes are told from this part of the canary's on.
+const WORTH_A_WORD: f64 = 0.05;
+
+/// What the buckets have to say beside the counts that they became.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(in crate::judge) struct Buckets {
+    /// Why an open check is so.
+    pub(in crate::judge) blind_spot: Option<String>,
+    /// What a proof could not see.
+    pub(in crate::judge) unseen: Option<String>,
+    /// Since when it is broken.
+    pub(in crate::judge) since: Option<Since>,
+    known: Option<(Known, SlowShare)>,
+}
+
+impl Buckets {
+    /// What they say of a check of which so much was counted.
+    pub(in crate::judge) fn of(
+        rows: &QuantileRows<'_>,
+        asked: Asked,
+        found: &QuantileProof,
+        check: &Check,
+        situation: Situation<'_>,
+    ) -> Self {
+        let intervals = situation.data.grid.intervals();
+        let confidence = Confidence::new(situation.pipeline.analysis.confidence).ok();
+        let begun = found.since.filter(|since| *since > 0 && *since < intervals);
+        let since = begun.zip(confidence).map(|(since, confidence)| Since {
+            when: text::time_of_day(situation.data.grid.boundary_ms(since)),
+            told: told(rows, since..intervals, asked, situation, confidence),
+        });
+        let unseen = match asked {
+            Asked::Relative { slow, limit } => {
+                let from = found.since.unwrap_or(0);
+                let sums = rows.sums(from, intervals);
+                between_bounds(&sums, rows.bounds(), (slow, limit))
+            }
+            Asked::Absolute { .. } => None,
+        };
+        Self {
+            blind_spot: blind_spot(rows, found.known, asked, check),
+            unseen,
+            since,
+            known: found.known.map(|known| (known, asked.slow())),
+        }
+    }
+
+    /// Why nothing is known yet, and what it needs.
+    pub(in crate::judge) fn unknown(
+        &self,
+        report: &CheckReport,
+        situation: Situation<'_>,
+    ) -> Option<(String, Option<NeedsReport>)> {
+        let (known, slow) = self.known?;
+        still_unknown(known, slow, report, situation)
+    }
+}
+
+/// Reads both populations' quantiles over some intervals.
+pub(super) fn told(
+    rows: &QuantileRows<'_>,
+    over: Range<usize>,
+    asked: Asked,
+    situation: Situation<'_>,
+    confidence: Confidence,
+) -> Told {
+    let sums = rows.sums(over.start, over.end);
+    let arm = |tails: &Tails| arm_report(tails, rows.bounds(), asked.slow(), confidence);
+    let (control, canary) = (arm(&sums.control), arm(&sums.canary));
+    let ratio = canary.as_ref().zip(control.as_ref());
+    let ratio = ratio.and_then(|(canary, control)| Some(canary.estimate? / control.estimate?));
+    let ratio = ratio.filter(|ratio| ratio.is_finite()).map(|estimate| {
+        let both_ends = 2.0 * situation.budget.rollout.value();
+        let interval = match asked {
+            Asked::Relative { slow, .. } => ratio_interval(rows, over, slow, situation),
+            Asked::Absolute { .. } => None,
+        };
+        RatioReport {
+            estimate,
+            interval,
+            confidence: 1.0 - both_ends,
+        }
+    });
+    Told {
+        control,
+        canary,
+        ratio,
+    }
+}
+
+/// A population's quantile.
+pub(in crate::judge) fn arm_report(
+    tails: &Tails,
+    bounds: &[f64],
+    slow: SlowShare,
+    confidence: Confidence,
+) -> Option<ArmReport> {
+    let found = quantile_estimate(tails, bounds, slow, confidence)?;
+    // Beyond the last bound nothing is read: what is there is at least as slow as the bound.
+    let last = bounds.last().copied().unwrap_or(0.0);
+    Some(ArmReport {
+        events: None,
+        total: Some(tails.all()),
+        estimate: found.at.is_finite().then_some(found.at),
+        interval: Interval::new(found.interval.0.min(last), found.interval.1),
+        bracket: Interval::new(found.bucket.0, found.bucket.1),
+    })
+}
+
+/// The ratios that the evidence leaves, which may be asked for after every interval.
+fn ratio_interval(
+    rows: &QuantileRows<'_>,
+    over: Range<usize>,
+    slow: SlowShare,
+    situation: Situation<'_>,
+) -> Option<Interval> {
+    // Blocks on a grid of their own, which only their number changes, by doubling.
+    let length = over.len().div_ceil(MOST_BLOCKS).max(1).next_power_of_two();
+    let blocks: Vec<(Populations<Tails>, bool)> = over
+        .clone()
+        .step_by(length)
+        .map(|from| (rows.sums(from, (from + length).min(over.end)), true))
+        .collect();
+    let seconds = situation.data.grid.interval_ms() as f64 / 1_000.0 * length as f64;
+    let level = situation.budget.rollout.log_threshold();
+    let (least, most) = quantile_ratio(&blocks, rows.bounds(), slow, (seconds, level));
+    (least.is_some() || most.is_some())
+        .then(|| Interval::new(least.unwrap_or(0.0), most.unwrap_or(f64::INFINITY)))
+        .flatten()
+}
+
+/// What is told where new processes of the canary had enough requests to be missed.
+pub(super) fn young_of(rows: &QuantileRows<'_>) -> Option<String> {
+    let (young, all) = rows.young_of_all();
+    (all > 0.0 && young > WORTH_A_WORD * all).then(|| {
+        format!(
+            "{} canary requests are of new processes and not judged",
+            of(young.round(), all.round())
+        )
+    })
+}
+
+/// Why an open check is so, where it is the buckets, and not the traffic.
+fn blind_spot(
+    rows: &QuantileRows<'_>,
+    known: Option<Known>,
+    asked: Asked,
+    check: &Check,
+) -> Option<String> {
+    let dimension = check.measured.dimension;
+    let value = |latency: f64| text::exact_value(latency, dimension);
+    match (asked, known) {
+        (
+            Asked::Absolute {
+                limit,
+                kept,
+                wants_less,
+                ..
+            },
+            _,
+        ) => of_a_number(rows.bounds(), (limit, kept), wants_less, dimension),
+        (Asked::Relative { .. }, None | Some(Known::TooFew { .. } | Known::At(_))) => None,
+        (Asked::Relative { limit, .. }, Some(Known::InTheFirstBucket(first))) => {
+            if limit.offset >= first {
+                return None;
+            }
+            let added = listed(&bounds_to_add(rows.bounds(), 0.0, limit), dimension);
+            Some(format!(
+                "the control's {} is within the first bucket, up to {}, so the buckets cannot compare: add bounds at \
+                 {added}, or allow more, as in \"baseline * {} + {}\"",
+                quantile_name(asked.slow()),
+                value(first),
+                text::digits(limit.ratio),
+                value(first)
+            ))
+        }
+        (Asked::Relative { limit, .. }, Some(Known::BeyondTheLast(last))) => {
+            let added = bounds_to_add(rows.bounds(), f64::INFINITY, limit);
+            Some(format!(
+                "the control's {} is beyond the last bound, {}: add one at {}",
+                quantile_name(asked.slow()),
+                value(last),
+                listed(&added, dimension)
+            ))
+        }
+    }
+}
+
+/// What the buckets do not tell of a number.
+fn of_a_number(
+    bounds: &[f64],
+    (limit, kept): (f64, f64),
+    wants_less: bool,
+    dimension: Dimension,
+) -> Option<String> {
+    let value = |latency: f64| text::exact_value(latency, dimension);
+    let (above, below) = (decided_at(bounds, limit), decided_at(bounds, kept));
+    let (broken, kept_at) = if wants_less {
+        (above.0, below.1)
+    } else {
+        (above.1, below.0)
+    };
+    let last = bounds.last().copied().unwrap_or(0.0);
+    match (broken, kept_at) {
+        (None, _) if wants_less => Some(format!(
+            "the limit is beyond the last bound, {}, and is never broken: add a bound",
+            value(last)
+        )),
+        (_, None) if wants_less => Some(format!(
+            "the limit is within the first bucket, up to {}, and is never shown to be kept: add a bound",
+            value(bounds.first().copied()?)
+        )),
+        (Some(broken), Some(kept_at)) if broken > kept_at => {
+            let upper = bounds.iter().find(|bound| **bound >= limit).copied()?;
+            let lower = bounds.iter().rev().find(|bound| **bound <= limit).copied();
+            let (lower, upper) = (value(lower.unwrap_or(0.0)), value(upper));
+            let is_read = broken < bounds.iter().copied().find(|one| *one >= limit)?
+                || kept_at > bounds.iter().rev().copied().find(|one| *one <= limit)?;
+            Some(if is_read {
+                format!("read between the bounds {lower} and {upper}, with 5 % to clear")
+            } else {
+                format!("decided at {lower} and {upper} only: the bucket is too wide to be read")
+            })
+        }
+        _ => None,
+    }
+}
+
+/// What the buckets by themselves allow, where that is much: `read between the bounds 250 ms and 500 ms; ..`.
+fn between_bounds(
+    sums: &Populations<Tails>,
+    bounds: &[f64],
+    (slow, limit): (SlowShare, QuantileLimit),
+) -> Option<String> {
+    let allowed = resolution(sums, bounds, slow.value());
+    if allowed.most <= WIDE * limit.ratio {
+        return None;
+    }
+    let most = if allowed.most.is_finite() {
+        format!(
+            "{} to {} times",
+            text::digits(allowed.least),
+            text::digits(allowed.most)
+        )
+    } else {
+        format!("{} times or more", text::digits(allowed.least))
+    };
+    Some(format!("read between the bounds, which alone say {most}"))
+}
+
+/// Why a check is open that nothing is known for yet, and what it needs.
+fn still_unknown(
+    known: Known,
+    slow: SlowShare,
+    report: &CheckReport,
+    situation: Situation<'_>,
+) -> Option<(String, Option<NeedsReport>)> {
+    let Known::TooFew { seen, needed } = known else {
+        return None;
+    };
+    let grid = situation.data.grid;
+    let intervals = grid.intervals() as f64 * needed / seen;
+    let why = format!(
+        "the first {} control requests tell the {}: {} so far",
+        text::count(needed.ceil()),
+        quantile_name(slow),
+        text::count(seen)
+    );
+    let needs = (seen > 0.0).then(|| needs::projected(report, intervals, grid));
+    Some((why, needs))
+}
+
+/// `p99`.
+fn quantile_name(slow: SlowShare) -> String {
+    format!("p{}", text::digits(100.0 * (1.0 - slow.value())))
+}
+
+fn listed(bounds: &[f64], dimension: Dimension) -> String {
+    let written: Vec<String> = bounds
+        .iter()
+        .map(|bound| text::value(*bound, dimension))
+        .collect();
+    written.join(" and ")
+}
+
+/// `310 of 5,000`.
+fn of(part: f64, all: f64) -> String {
+    format!("{} of {}", text::count(part), text::count(all))
+}

@@ -9,6 +9,7 @@
 )]
 
 mod counts;
+mod gauge_behaviour;
 mod gauges;
 mod pods;
 mod support;

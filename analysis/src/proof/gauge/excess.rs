@@ -125,6 +125,23 @@ pub fn is_near_one(unit: GaugeUnit, bad: Side, level: Option<f64>) -> bool {
     unit == GaugeUnit::Fraction && bad == Side::Below && is_near
 }
 
+/// Whether values are judged as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Direct,
+    /// `1 - value`.
+    Failures,
+}
+
+impl Form {
+    pub(super) fn of(self, value: f64) -> f64 {
+        match self {
+            Self::Direct => value,
+            Self::Failures => 1.0 - value,
+        }
+    }
+}
+
 /// The offset of a relative limit on the complement: `v > r y + d` is `1 - v < r (1 - y) + (1 - r - d)`.
 pub fn complement_offset(ratio: f64, offset: f64) -> f64 {
     1.0 - ratio - offset

@@ -5,28 +5,11 @@
 //! kept of all.
 
 use super::excess::{
-    complement_offset, excess, is_beyond, is_near_one, limit_beside, load_factor, wide_ratio,
+    Form, complement_offset, excess, is_beyond, is_near_one, limit_beside, load_factor, wide_ratio,
 };
 use super::sample::GaugeSample;
 use super::settings::{GaugeLine, GaugeSettings};
 use crate::sequential::{Side, default_promotion_ratio};
-
-/// Whether values are judged as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    Direct,
-    /// `1 - value`.
-    Failures,
-}
-
-impl Form {
-    pub(super) fn of(self, value: f64) -> f64 {
-        match self {
-            Self::Direct => value,
-            Self::Failures => 1.0 - value,
-        }
-    }
-}
 
 /// How far a value lies from its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

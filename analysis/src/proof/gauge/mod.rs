@@ -28,6 +28,7 @@ mod segment;
 mod settings;
 mod single_look;
 mod spread;
+mod stage;
 mod starts;
 mod stream;
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::Form;
+use super::excess::Form;
 use super::sample::counted;
 
 /// Seconds of a piece: of each the variance is asked, of the pieces the lower median. An incident is one or two.

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::lines::Form;
+use super::excess::Form;
 use super::sample::{PodValue, counted};
 
 /// So many control pods speak for both sides, and for windows before a start.

@@ -2,36 +2,14 @@
 //!
 //! Source: docs/design/gauges.md, "5. Promotion".
 
+use super::excess::Form;
 use super::lines::SidePlaces;
-use super::reading::{is_enough, is_lacking};
+use super::reading::is_enough;
 use super::segment::{LineSums, Segment};
 use super::settings::GaugeLine;
 use super::spread::{GaugeSpread, log_evidence, spread};
 use super::stream::GaugeStream;
 use crate::sequential::ErrorRate;
-
-/// The samples of the stage that the rollout is at.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Stage {
-    pub(super) segment: Segment,
-    with_a_value: usize,
-    lacking: usize,
-}
-
-impl Stage {
-    pub(super) fn begin(segment: Segment) -> Self {
-        Self {
-            segment,
-            with_a_value: 0,
-            lacking: 0,
-        }
-    }
-
-    pub(super) fn notice(&mut self, has_any: bool, lacks: bool) {
-        self.with_a_value += usize::from(has_any);
-        self.lacking += usize::from(lacks);
-    }
-}
 
 /// What a stage shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,7 +41,7 @@ impl GaugeStream {
             is_suspected: false,
             samples: segment.samples,
             is_judged,
-            is_lacking: is_lacking(stage.with_a_value, stage.lacking),
+            is_lacking: stage.is_lacking(),
         };
         for side in &self.lines().sides {
             let shown = self.shown_of(side);
@@ -144,7 +122,6 @@ impl GaugeStream {
 
     /// `ln(canary / control)` of the stage's samples and its spread, for display; nothing of an absolute limit.
     pub fn ratio_to_the_control(&self) -> Option<GaugeSpread> {
-        use super::lines::Form;
         let place = self.lines().display?;
         let segment = &self.stage.segment;
         let line = self.lines().all.get(place)?;

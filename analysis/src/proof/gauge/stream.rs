@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::blocks::OpenBlocks;
-use super::excess::{ENOUGH_DEGREES_OF_FREEDOM, GaugeUnit, is_beyond, is_near_one};
-use super::lines::{Form, Lines, Places, SidePlaces};
+use super::excess::{ENOUGH_DEGREES_OF_FREEDOM, Form, GaugeUnit, is_beyond, is_near_one};
+use super::lines::{Lines, Places, SidePlaces};
 use super::past::GaugePast;
 use super::pods::PodTable;
-use super::promotion::Stage;
 use super::reading::what_lacks;
 use super::sample::GaugeSample;
 use super::segment::{Arrived, Segment};
 use super::settings::{GaugeLine, GaugeSettings};
 use super::spread::{Around, log_evidence};
+use super::stage::Stage;
 use super::starts::GaugeSchedule;
 use crate::sequential::{Side, log_sum_exp};
 

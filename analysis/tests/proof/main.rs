@@ -10,6 +10,9 @@
 
 mod counts;
 mod gauge_behaviour;
+mod gauge_properties;
+mod gauge_rules;
+mod gauge_vectors;
 mod gauges;
 mod pods;
 mod support;

@@ -137,6 +137,7 @@ pub(super) struct Places {
     /// At its own ratio, and at 1.25 if that is wider.
     pub(super) own: usize,
     pub(super) wide: usize,
+    /// That of the usual promotion; those that stages name follow.
     pub(super) promotion: usize,
 }
 
@@ -155,12 +156,16 @@ pub(super) struct Lines {
     pub(super) sides: Vec<SidePlaces>,
     /// Canary over control, for display.
     pub(super) display: Option<usize>,
+    /// Those that a side has.
+    pub(super) forms: Vec<Form>,
 }
 
 impl Lines {
     pub(super) fn new(settings: &GaugeSettings) -> Self {
         let (mut violations, mut promotions) = (Vec::new(), Vec::new());
         let mut sides = Vec::new();
+        let mut all_forms = Vec::new();
+        let ratios = named_ratios(settings);
         for side in settings.line.sides() {
             let is_within = matches!(settings.line, GaugeLine::Within { .. });
             let forms = forms_of(&side, settings, is_within);
@@ -169,6 +174,9 @@ impl Lines {
                 failures: None,
             };
             for form in forms {
+                if !all_forms.contains(&form) {
+                    all_forms.push(form);
+                }
                 let own = violations.len();
                 violations.extend(violations_of(&side, form, settings.votes_at_its_ratio));
                 let found = Places {
@@ -176,7 +184,11 @@ impl Lines {
                     wide: violations.len() - 1,
                     promotion: promotions.len(),
                 };
-                promotions.push(promotion_of(&side, form));
+                promotions.push(promotion_of(&side, form, None));
+                let named = ratios
+                    .iter()
+                    .map(|ratio| promotion_of(&side, form, Some(*ratio)));
+                promotions.extend(named);
                 match form {
                     Form::Direct => places.direct = Some(found),
                     Form::Failures => places.failures = Some(found),
@@ -201,8 +213,24 @@ impl Lines {
             of_violations,
             sides,
             display,
+            forms: all_forms,
         }
     }
+}
+
+/// The ratios of promotions that stages name: of a limit that has one.
+fn named_ratios(settings: &GaugeSettings) -> &[f64] {
+    match settings.line {
+        GaugeLine::Relative { .. } => &settings.promotion_ratios,
+        GaugeLine::Absolute { .. } | GaugeLine::Within { .. } => &[],
+    }
+}
+
+/// Which promotion of a side has this ratio: the usual one where none was announced.
+pub(super) fn promotion_with(settings: &GaugeSettings, ratio: Option<f64>) -> usize {
+    let is_it = |named: &f64| ratio.is_some_and(|ratio| ratio.total_cmp(named).is_eq());
+    let place = named_ratios(settings).iter().position(is_it);
+    place.map_or(0, |place| place + 1)
 }
 
 fn forms_of(side: &GaugeLine, settings: &GaugeSettings, is_within: bool) -> Vec<Form> {
@@ -282,7 +310,7 @@ fn number_in_form(form: Form, limit: f64, bad: Side) -> (f64, Side) {
     }
 }
 
-fn promotion_of(side: &GaugeLine, form: Form) -> Line {
+fn promotion_of(side: &GaugeLine, form: Form, named_ratio: Option<f64>) -> Line {
     let line = |bad: Side, against: Against, guard: Against| Line {
         form,
         scale: Scale::Plain,
@@ -291,12 +319,7 @@ fn promotion_of(side: &GaugeLine, form: Form) -> Line {
         guard: Some(guard),
     };
     match *side {
-        GaugeLine::Relative {
-            ratio,
-            offset,
-            bad,
-            promotion_ratio,
-        } => {
+        GaugeLine::Relative { ratio, offset, bad } => {
             let (bad, own, own_offset) = in_form(form, bad, ratio, offset);
             let at = |ratio: f64, offset: f64| Against::Control {
                 ratio,
@@ -304,7 +327,7 @@ fn promotion_of(side: &GaugeLine, form: Form) -> Line {
                 asks_load: false,
             };
             let guard = at(wide_ratio(own, bad), own_offset);
-            let promotion = match (promotion_ratio, bad) {
+            let promotion = match (named_ratio, bad) {
                 (Some(given), _) => {
                     let (_, ratio, offset) = in_form(form, bad, given, offset);
                     at(ratio, offset)

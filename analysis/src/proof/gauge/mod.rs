@@ -40,7 +40,7 @@ pub use excess::{
 pub use past::{GaugePast, PastVariance};
 pub use plan::{GaugeOutlook, minutes_until_decided};
 pub use population::{GaugeSeries, PodName, Population, by_pod, population};
-pub use promotion::GaugePromotion;
+pub use promotion::{GaugePods, GaugePromotion};
 pub use reading::{
     FEWEST_SAMPLES, FEWEST_SECONDS, can_speak, is_counter_as_gauge, is_enough, is_lacking,
     is_young_at, sample_step, what_lacks,
@@ -49,4 +49,4 @@ pub use sample::{GaugeSample, Loads, PodValue};
 pub use settings::{COLD_START_SECONDS, GaugeLine, GaugeSettings};
 pub use single_look::{GaugeLook, GaugeRatio, ratio_interval, single_look};
 pub use spread::{GaugeSpread, SpreadSource};
-pub use stream::{GaugePods, GaugeStream};
+pub use stream::GaugeStream;

@@ -19,8 +19,8 @@ pub(super) const ENOUGH_PODS: usize = 5;
 const KEPT: usize = 1024;
 /// Levels of running sums: 1024 times 64 samples are more than a rollout has.
 const LEVELS: usize = 7;
-/// Windows that are asked at most: each is a sixty-fourth of the time that they cover together.
-const MOST_WINDOWS: usize = 64;
+/// Windows that are asked at most: from 5 pods they know what pods differ by with 128 degrees of freedom.
+const MOST_WINDOWS: usize = 32;
 /// Most pods of a population that are followed: more are read of none.
 const MOST_PODS: usize = 400;
 /// A relative variance beyond it says no more.
@@ -141,21 +141,29 @@ impl PodTable {
     }
 
     /// What the control's pods differed by in earlier windows of the length of the newest so many samples: the
-    /// newest 64 of them.
+    /// newest 32 of them.
     pub(super) fn earlier(&self, length: usize, form: Form) -> (f64, usize) {
         let mut found = (0.0, 0);
-        let Some(running) = self.running.as_ref().filter(|_| length > 0) else {
+        let has_enough = |running: &&Running| length > 0 && running.sums.len() >= ENOUGH_PODS;
+        let Some(running) = self.running.as_ref().filter(has_enough) else {
             return found;
         };
+        let mut scratch = Vec::with_capacity(running.sums.len());
         let mut end = running.samples;
+        let mut now = running.after(end);
         for _ in 0..MOST_WINDOWS {
-            let Some(begin) = end.checked_sub(length) else {
+            let before = end
+                .checked_sub(length)
+                .and_then(|begin| running.after(begin));
+            let (Some(newer), Some(older)) = (now, before) else {
                 break;
             };
-            let (squares, degrees_of_freedom) = running.between(begin, end, form);
+            means_between(older, newer, form, &mut scratch);
+            let (_, (squares, degrees_of_freedom)) = squares(scratch.iter().copied());
             found.0 += squares;
             found.1 += degrees_of_freedom;
-            end = begin;
+            end -= length;
+            now = before;
         }
         found
     }
@@ -219,14 +227,15 @@ impl PodSums {
         }
     }
 
-    /// Whether the mean of any control pod that counts is so.
-    pub(super) fn is_any_control_pod(
+    /// Of how many control pods that count the mean is so.
+    pub(super) fn control_pods(
         &self,
         samples: usize,
         form: Form,
         is_so: impl Fn(f64) -> bool,
-    ) -> bool {
-        means(&self.control, samples, form).any(is_so)
+    ) -> usize {
+        let found = means(&self.control, samples, form);
+        found.filter(|mean| is_so(*mean)).count()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -268,6 +277,26 @@ fn squares(means: impl Iterator<Item = f64> + Clone) -> (usize, (f64, usize)) {
     (pods, (sum.min(MOST_VARIANCE), pods - 1))
 }
 
+/// Running sums and the number of samples after which they stood so.
+type Row<'a> = (usize, &'a [PodSum]);
+
+/// The means of the pods that count between two of them.
+fn means_between((begin, older): Row<'_>, (end, newer): Row<'_>, form: Form, into: &mut Vec<f64>) {
+    const NOTHING: PodSum = PodSum {
+        sum: 0.0,
+        samples: 0,
+    };
+    into.clear();
+    let of_new_pods = std::iter::repeat(&NOTHING);
+    for (newer, older) in newer.iter().zip(older.iter().chain(of_new_pods)) {
+        let since = PodSum {
+            sum: newer.sum - older.sum,
+            samples: newer.samples - older.samples,
+        };
+        into.extend(since.mean(end - begin, form));
+    }
+}
+
 /// Sums of the control's pods after each sample, thinned with their age.
 #[derive(Debug, Clone, PartialEq)]
 struct Running {
@@ -304,30 +333,13 @@ impl Running {
     }
 
     /// The sums after so many samples, or a little fewer: after how many.
-    fn after(&self, samples: usize) -> Option<(usize, &[PodSum])> {
+    fn after(&self, samples: usize) -> Option<Row<'_>> {
         let age = self.samples.checked_sub(samples)?;
         let level = (0..LEVELS).find(|level| age <= KEPT << level)?;
         let rows = self.levels.get(level)?;
         let back = (self.samples >> level) - (samples >> level);
         let place = rows.len().checked_sub(1 + back)?;
         Some(((samples >> level) << level, rows.get(place)?))
-    }
-
-    /// What the pods differ by between two of them.
-    fn between(&self, begin: usize, end: usize, form: Form) -> (f64, usize) {
-        let (Some((begin, before)), Some((end, now))) = (self.after(begin), self.after(end)) else {
-            return (0.0, 0);
-        };
-        let nothing = PodSum::default();
-        let since = now.iter().enumerate().filter_map(|(place, sum)| {
-            let before = before.get(place).unwrap_or(&nothing);
-            let since = PodSum {
-                sum: sum.sum - before.sum,
-                samples: sum.samples - before.samples,
-            };
-            since.mean(end - begin, form)
-        });
-        squares(since).1
     }
 
     fn bytes(&self) -> usize {

@@ -7,7 +7,7 @@ use super::lines::SidePlaces;
 use super::reading::is_enough;
 use super::segment::{LineSums, Segment};
 use super::settings::GaugeLine;
-use super::spread::{GaugeSpread, log_evidence, spread};
+use super::spread::{GaugeSpread, log_evidence, pods_beyond, spread};
 use super::stream::GaugeStream;
 use crate::sequential::ErrorRate;
 
@@ -25,15 +25,25 @@ pub struct GaugePromotion {
     pub samples: usize,
     /// Whether they are enough to be judged, so that a stage may end by its time.
     pub is_judged: bool,
-    /// Whether more than a fifth of the stage's samples lack a side: no data.
-    pub is_lacking: bool,
+}
+
+/// How much pods differ, over the samples of a stage or a rollout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GaugePods {
+    /// The variance between the means of pods, relative to their mean: of the control's where it has 5 or more.
+    pub relative_variance: f64,
+    /// How well it is known.
+    pub degrees_of_freedom: usize,
+    /// Canary pods with at least half of the samples.
+    pub canary_pods: usize,
+    /// Control pods with at least half of the samples.
+    pub control_pods: usize,
 }
 
 impl GaugeStream {
     /// What the stage shows, where a canary beyond the promotion's limit may be shown compliant so often.
     pub fn promotion(&self, false_promotion: ErrorRate) -> GaugePromotion {
-        let stage = &self.stage;
-        let segment = &stage.segment;
+        let segment = &self.stage.segment;
         let is_judged = is_enough(segment.samples, segment.seconds());
         let mut found = GaugePromotion {
             is_compliant: is_judged,
@@ -41,7 +51,6 @@ impl GaugeStream {
             is_suspected: false,
             samples: segment.samples,
             is_judged,
-            is_lacking: stage.is_lacking(),
         };
         for side in &self.lines().sides {
             let shown = self.shown_of(side);
@@ -58,6 +67,11 @@ impl GaugeStream {
         found
     }
 
+    /// Whether more than a fifth of the stage's samples lack a side: no data.
+    pub fn is_stage_lacking(&self) -> bool {
+        self.stage.is_lacking()
+    }
+
     fn shown_of(&self, side: &SidePlaces) -> Shown {
         let segment = &self.stage.segment;
         let mut shown = Shown {
@@ -68,8 +82,14 @@ impl GaugeStream {
         let Some((places, form)) = self.places_of(side) else {
             return shown;
         };
-        let line = self.lines().all.get(places.promotion);
-        let (Some(line), Some(sums)) = (line, segment.lines.get(places.promotion)) else {
+        let line = self
+            .lines()
+            .all
+            .get(places.promotion + self.stage.promotion);
+        let (Some(line), Some(sums)) = (
+            line,
+            segment.lines.get(places.promotion + self.stage.promotion),
+        ) else {
             return shown;
         };
         shown.log_evidence = log_evidence(line, sums, segment, &self.around(form));
@@ -112,12 +132,48 @@ impl GaugeStream {
         let segment = &self.stage.segment;
         let of_a_side = |side: &SidePlaces| {
             let (places, form) = self.places_of(side)?;
-            let line = self.lines().all.get(places.promotion)?;
-            let sums: &LineSums = segment.lines.get(places.promotion)?;
+            let line = self
+                .lines()
+                .all
+                .get(places.promotion + self.stage.promotion)?;
+            let sums: &LineSums = segment.lines.get(places.promotion + self.stage.promotion)?;
             spread(line, sums, segment, &self.around(form))
         };
         let sides = self.lines().sides.iter().filter_map(of_a_side);
         sides.reduce(|one, other| if other.mean < one.mean { other } else { one })
+    }
+
+    /// What the pods of all samples differ by.
+    pub fn pods(&self) -> GaugePods {
+        self.pods_of(self.whole())
+    }
+
+    /// What the pods of the stage's samples differ by.
+    pub fn pods_of_the_stage(&self) -> GaugePods {
+        self.pods_of(&self.stage.segment)
+    }
+
+    /// How many control pods break an absolute limit themselves, in the mean of the stage's samples: an identical canary
+    /// pod may too.
+    pub fn control_pods_beyond(&self) -> usize {
+        let line = self.lines().all.first();
+        line.map_or(0, |line| pods_beyond(line, &self.stage.segment))
+    }
+
+    fn pods_of(&self, segment: &Segment) -> GaugePods {
+        let is_by_failures = self.is_judged_by_failures();
+        let form = if is_by_failures {
+            Form::Failures
+        } else {
+            Form::Direct
+        };
+        let between = segment.pods.between(segment.samples, form);
+        GaugePods {
+            relative_variance: between.squares / between.degrees_of_freedom.max(1) as f64,
+            degrees_of_freedom: between.degrees_of_freedom,
+            canary_pods: between.canary_pods,
+            control_pods: between.control_pods,
+        }
     }
 
     /// `ln(canary / control)` of the stage's samples and its spread, for display; nothing of an absolute limit.

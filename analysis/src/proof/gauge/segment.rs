@@ -1,11 +1,15 @@
 //! Samples since a begin: what a start, a stage or a whole rollout knows.
 
 use super::blocks::{Block, Levels, Squares};
+use super::excess::Form;
 use super::lines::Point;
-use super::pods::{PlacedSide, PodSums};
+use super::pods::{PlacedSide, PodSums, PodTable};
 
 /// The part of a whole number that is rounding.
 const ROUNDING: f64 = 1e-9;
+/// What pods did in earlier windows is asked anew whenever a segment has grown by a part between a 32nd and a 64th:
+/// at each sample of the first 64.
+const REFRESHED_FROM: u32 = 5;
 
 /// What a line's samples sum up to.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -69,6 +73,8 @@ pub(super) struct Segment {
     /// Values of canary pods, and whether all their sums are whole numbers.
     pub(super) pod_values: usize,
     pub(super) is_any_broken: bool,
+    /// What the control's pods did in earlier windows, of each form: where it is remembered.
+    earlier: [Option<(f64, usize)>; 2],
 }
 
 impl Segment {
@@ -108,6 +114,28 @@ impl Segment {
         }
     }
 
+    /// Asks what the control's pods did in earlier windows, if it is time to, and remembers it.
+    pub(super) fn ask_earlier_windows(&mut self, pods: &PodTable, form: Form) {
+        let Some(size) = self.samples.checked_ilog2() else {
+            return;
+        };
+        let grain = 1_usize << size.saturating_sub(REFRESHED_FROM);
+        // Later there are too few of them for its length.
+        let has_any = self.begun_at >= self.samples;
+        if let Some(earlier) = self.earlier.get_mut(place_of(form))
+            && has_any
+            && self.samples.is_multiple_of(grain)
+        {
+            *earlier = Some(pods.earlier(self.samples, form));
+        }
+    }
+
+    /// What the control's pods did in earlier windows.
+    pub(super) fn earlier_windows(&self, pods: &PodTable, form: Form) -> (f64, usize) {
+        let remembered = self.earlier.get(place_of(form)).copied().flatten();
+        remembered.unwrap_or_else(|| pods.earlier(self.samples, form))
+    }
+
     /// Seconds from its first to its newest sample.
     pub(super) fn seconds(&self) -> f64 {
         self.newest_seconds - self.first_seconds
@@ -116,5 +144,12 @@ impl Segment {
     pub(super) fn bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(LineSums::bytes).sum();
         size_of::<Self>() + lines + self.pods.bytes()
+    }
+}
+
+fn place_of(form: Form) -> usize {
+    match form {
+        Form::Direct => 0,
+        Form::Failures => 1,
     }
 }

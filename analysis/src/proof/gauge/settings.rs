@@ -21,9 +21,6 @@ pub enum GaugeLine {
         offset: f64,
         /// Where it is broken.
         bad: Side,
-        /// The factor of a promotion; nothing for `max(2, 1.25 ratio)`, and 1 over that of 1 / ratio where more
-        /// is better.
-        promotion_ratio: Option<f64>,
     },
     /// A number.
     Absolute {
@@ -50,6 +47,9 @@ pub struct GaugeSettings {
     pub line: GaugeLine,
     /// What the gauge is of.
     pub unit: GaugeUnit,
+    /// The factors of the control that stages name for their promotion, beside `max(2, 1.25 ratio)`, the inverse of which
+    /// holds where more is better. Of a limit relative to the control.
+    pub promotion_ratios: Vec<f64>,
     /// Seconds between samples.
     pub step_seconds: f64,
     /// Samples of the longest rollout: starts lie before it.
@@ -75,6 +75,7 @@ impl GaugeSettings {
         Self {
             line,
             unit,
+            promotion_ratios: Vec::new(),
             step_seconds,
             planned_samples,
             has_starts_beyond_the_plan: false,
@@ -99,7 +100,6 @@ impl GaugeLine {
                     ratio,
                     offset: 0.0,
                     bad,
-                    promotion_ratio: None,
                 };
                 vec![
                     side(1.0 + tolerance, Side::Above),

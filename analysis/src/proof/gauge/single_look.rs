@@ -51,9 +51,9 @@ pub fn ratio_interval(
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
         if is_short(middle) {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     let at = |logarithm: f64| libm::exp(logarithm.clamp(-MOST, MOST));

@@ -253,16 +253,19 @@ fn by_pods_of_a_number(
     let is_asked = line.scale == Scale::Logarithmic
         && between.degrees_of_freedom > 0
         && between.canary_pods > 0
-        && segment
-            .pods
-            .is_any_control_pod(segment.samples, line.form, |mean| {
-                line.breaks_the_number(mean)
-            });
+        && pods_beyond(line, segment) > 0;
     if is_asked {
         let of_means = of_means(between, weights);
         let found = largest.beside(between.squares * of_means, between.degrees_of_freedom);
         largest.offer(found, between.degrees_of_freedom as f64, SpreadSource::Pods);
     }
+}
+
+/// Control pods that break the number themselves.
+pub(super) fn pods_beyond(line: &Line, segment: &Segment) -> usize {
+    let is_beyond = |mean: f64| line.breaks_the_number(mean);
+    let (pods, samples) = (&segment.pods, segment.samples);
+    pods.control_pods(samples, line.form, is_beyond)
 }
 
 /// What the control's pods did in earlier windows of this length.
@@ -278,7 +281,7 @@ fn by_earlier_windows(
     if !is_asked {
         return;
     }
-    let (squares, degrees_of_freedom) = around.pods.earlier(segment.samples, line.form);
+    let (squares, degrees_of_freedom) = segment.earlier_windows(around.pods, line.form);
     if degrees_of_freedom > 0 {
         let found = largest.beside(squares * of_means(between, weights), degrees_of_freedom);
         largest.offer(found, degrees_of_freedom as f64, SpreadSource::Pods);

@@ -9,14 +9,17 @@ use super::segment::Segment;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stage {
     pub(super) segment: Segment,
+    /// Which promotion it asks.
+    pub(super) promotion: usize,
     with_a_value: usize,
     lacking: usize,
 }
 
 impl Stage {
-    pub(super) fn begin(segment: Segment) -> Self {
+    pub(super) fn begin(segment: Segment, promotion: usize) -> Self {
         Self {
             segment,
+            promotion,
             with_a_value: 0,
             lacking: 0,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::blocks::OpenBlocks;
 use super::excess::{ENOUGH_DEGREES_OF_FREEDOM, Form, GaugeUnit, is_beyond, is_near_one};
-use super::lines::{Lines, Places, SidePlaces};
+use super::lines::{Lines, Places, SidePlaces, promotion_with};
 use super::past::GaugePast;
 use super::pods::PodTable;
 use super::reading::what_lacks;
@@ -26,8 +26,8 @@ const NO_REST: f64 = 1e-12;
 /// sample with the ratio, the form and the past that all samples so far ask for.
 ///
 /// A function of the samples only: polls do not change it, and a replay gives the same bytes. A sample costs what
-/// the starts that go on and the control's pods do, whatever the age: about 140 starts after two weeks, with at most
-/// 64 earlier windows each.
+/// the starts that go on and the control's pods do: 40 starts after 480 samples of a minute, about 140 after 20,160.
+/// Each has at most 32 earlier windows, of which old ones are asked now and then.
 ///
 /// Source: docs/design/gauges.md, "4. Evidence for a violation"; A. Shiryaev, "On optimum methods in quickest
 /// detection problems" (1963), for the starts.
@@ -48,19 +48,6 @@ pub struct GaugeStream {
     is_cold: bool,
     is_newest_shared: bool,
     last: f64,
-}
-
-/// How much pods differ, over the samples of a stage or a rollout.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GaugePods {
-    /// The variance between the means of pods, relative to their mean: of the control's where it has 5 or more.
-    pub relative_variance: f64,
-    /// How well it is known.
-    pub degrees_of_freedom: usize,
-    /// Canary pods with at least half of the samples.
-    pub canary_pods: usize,
-    /// Control pods with at least half of the samples.
-    pub control_pods: usize,
 }
 
 /// A start that goes on.
@@ -88,7 +75,7 @@ impl GaugeStream {
             open: vec![OpenBlocks::default(); lines.all.len()],
             pods: PodTable::new(!settings.line.is_absolute()),
             whole: Segment::begin(0, lines.all.len(), None),
-            stage: Stage::begin(Segment::begin(0, lines.all.len(), None)),
+            stage: Stage::begin(Segment::begin(0, lines.all.len(), None), 0),
             starts: Vec::new(),
             weights: 0.0,
             left: vec![f64::NEG_INFINITY; lines.sides.len()],
@@ -113,10 +100,11 @@ impl GaugeStream {
         }
     }
 
-    /// A stage begins before the next sample.
-    pub fn begin_stage(&mut self) {
+    /// A stage begins before the next sample. `promotion_ratio` is what its check names, one of
+    /// [`GaugeSettings::promotion_ratios`].
+    pub fn begin_stage(&mut self, promotion_ratio: Option<f64>) {
         let segment = Segment::begin(self.whole.samples, self.lines.all.len(), Some(&self.whole));
-        self.stage = Stage::begin(segment);
+        self.stage = Stage::begin(segment, promotion_with(&self.settings, promotion_ratio));
     }
 
     /// All evidence begins anew before the next sample: a person has decided. What it is divided by keeps all
@@ -174,6 +162,9 @@ impl GaugeStream {
         self.stage.segment.push(&arrived);
         for going in &mut self.starts {
             going.segment.push(&arrived);
+            for form in &self.lines.forms {
+                going.segment.ask_earlier_windows(&self.pods, *form);
+            }
         }
         self.is_newest_shared = self.is_shared(sample);
         self.is_cold = sample
@@ -353,32 +344,6 @@ impl GaugeStream {
             let found = self.places_of(side).zip(self.voting_line(side));
             found.is_some_and(|((places, _), (voting, _))| voting != places.own)
         })
-    }
-
-    /// What the pods of all samples differ by.
-    pub fn pods(&self) -> GaugePods {
-        self.pods_of(&self.whole)
-    }
-
-    /// What the pods of the stage's samples differ by.
-    pub fn pods_of_the_stage(&self) -> GaugePods {
-        self.pods_of(&self.stage.segment)
-    }
-
-    fn pods_of(&self, segment: &Segment) -> GaugePods {
-        let is_by_failures = self.is_judged_by_failures();
-        let form = if is_by_failures {
-            Form::Failures
-        } else {
-            Form::Direct
-        };
-        let between = segment.pods.between(segment.samples, form);
-        GaugePods {
-            relative_variance: between.squares / between.degrees_of_freedom.max(1) as f64,
-            degrees_of_freedom: between.degrees_of_freedom,
-            canary_pods: between.canary_pods,
-            control_pods: between.control_pods,
-        }
     }
 
     /// About how many bytes it takes, without the past, which is shared.

@@ -153,8 +153,8 @@ impl GaugeStream {
         self.pods_of(&self.stage.segment)
     }
 
-    /// How many control pods break an absolute limit themselves, in the mean of the stage's samples: an identical canary
-    /// pod may too.
+    /// How many control pods break an absolute limit themselves, in the mean of the stage's samples: an identical
+    /// canary pod may too.
     pub fn control_pods_beyond(&self) -> usize {
         let line = self.lines().all.first();
         line.map_or(0, |line| pods_beyond(line, &self.stage.segment))

@@ -47,8 +47,8 @@ pub struct GaugeSettings {
     pub line: GaugeLine,
     /// What the gauge is of.
     pub unit: GaugeUnit,
-    /// The factors of the control that stages name for their promotion, beside `max(2, 1.25 ratio)`, the inverse of which
-    /// holds where more is better. Of a limit relative to the control.
+    /// The factors of the control that stages name for their promotion, beside `max(2, 1.25 ratio)`, the inverse of
+    /// which holds where more is better. Of a limit relative to the control.
     pub promotion_ratios: Vec<f64>,
     /// Seconds between samples.
     pub step_seconds: f64,

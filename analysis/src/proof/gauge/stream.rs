@@ -21,8 +21,8 @@ const NO_REST: f64 = 1e-12;
 
 /// Evidence that a canary's gauge is beyond its limit: sample by sample.
 ///
-/// Over starts `a` of weight `w`, `ln E = lse(ln w_a + E(a, K))`, starts to come 1; `E(a, K)` is the half-normal mixture
-/// of the mean excess of the samples since, with the variance of [`super::GaugeSpread`]. It is formed anew at each
+/// Over starts `a` of weight `w`, `ln E = lse(ln w_a + E(a, K))`, starts to come 1; `E(a, K)` is the half-normal
+/// mixture of the mean excess of the samples since, with the variance of [`super::GaugeSpread`]. It is formed anew at each
 /// sample with the ratio, the form and the past that all samples so far ask for.
 ///
 /// A function of the samples only: polls do not change it, and a replay gives the same bytes. A sample costs what

@@ -21,6 +21,7 @@
 mod assumed;
 mod dispersion;
 mod environment;
+pub mod gauge;
 mod lane;
 mod line;
 mod noise;

@@ -1,5 +1,5 @@
-//! The proof of counts, held against reference values that a Python program made
-//! (`tests/data/vectors/counts.py` and `pods.py`; run them to make them anew).
+//! The proof of counts and gauges, held against reference values that a Python program made
+//! (`counts.py`, `pods.py` and `gauges.py` in `tests/data/vectors`; run them to make them anew).
 
 #![expect(
     clippy::indexing_slicing,
@@ -9,6 +9,11 @@
 )]
 
 mod counts;
+mod gauge_behaviour;
+mod gauge_properties;
+mod gauge_rules;
+mod gauge_vectors;
+mod gauges;
 mod latency;
 mod pods;
 mod support;

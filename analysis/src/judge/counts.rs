@@ -17,6 +17,7 @@ use super::evaluated::{
     Evaluated, Situation, conclude_claims, e_value, nothing_counted, still_new, totals_together,
 };
 use super::evidence::Budget;
+use super::gauge::LookedGauge;
 use super::judged::{Judged, JudgedCounts};
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::lines::has_control;
@@ -38,6 +39,8 @@ pub(super) enum Looked<'a> {
     Done(Box<Evaluated>),
     /// Counts whose evidence is that of the whole rollout.
     Counts(Box<Look<'a>>),
+    /// The same of a gauge.
+    Gauge(Box<LookedGauge<'a>>),
 }
 
 impl From<Evaluated> for Looked<'_> {
@@ -232,6 +235,7 @@ impl<'a> Look<'a> {
                 ),
                 None => (claims, Buckets::default()),
             },
+            Judged::Gauge(_) => (claims, Buckets::default()),
         };
         report.evidence = Some(evidence_report(proof, budget));
         report.spread = proof

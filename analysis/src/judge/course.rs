@@ -7,6 +7,7 @@ use crate::proof::{Counted, Line, Member, Pods, Rollout, Settings, Stream, strea
 use crate::sequential::WeightedEvidence;
 
 use super::age::MILLISECONDS_PER_MINUTE;
+use super::gauge::{GaugeKey, key_of};
 use super::limit::Scale;
 use super::lines;
 use super::quantile::{Asked, Reader};
@@ -24,10 +25,12 @@ pub struct Course {
     stages: Vec<CourseStage>,
     pub(super) streams: Vec<StreamKey>,
     pub(super) rollout: Rollout,
+    /// The streams of gauges.
+    pub(super) gauges: Vec<GaugeKey>,
+    /// The longest time of all stages.
+    planned_seconds: f64,
     /// How many stages have begun.
     begun: usize,
-    /// What checks have left in stages before that are judged stage by stage.
-    pub(super) left: Vec<WeightedEvidence>,
     crossed: Option<Crossed>,
     /// Whether a person has decided the stage before: then all evidence begins anew.
     is_anew: bool,
@@ -45,8 +48,8 @@ struct CourseStage {
 pub(super) enum Role {
     /// Streams of counts, through all stages: one, or one for each side of a tolerance.
     Streams(Vec<usize>),
-    /// Evidence of the stage alone, with its part of the rollout's error rate.
-    OfStage(f64),
+    /// A stream of a gauge.
+    Gauge(usize),
     /// No evidence over time.
     None,
 }
@@ -86,9 +89,9 @@ impl Course {
     }
 
     fn new(pipeline: &Pipeline, stages: &[&Stage]) -> Self {
-        let mut streams: Vec<StreamKey> = Vec::new();
+        let mut known = Known::default();
         let mut asked: Vec<CourseStage> = Vec::new();
-        let mut votes: Vec<Vec<(usize, f64)>> = Vec::new();
+        let mut votes: Vec<Vec<(Voting, f64)>> = Vec::new();
         for stage in stages {
             let all = weight_of_evidence(
                 stage
@@ -98,25 +101,10 @@ impl Course {
             );
             let mut of_stage = Vec::new();
             let mut role = |check: &Check| {
-                let counts = check.counts_at(stage.traffic_percent);
-                let votes_for = check.may_roll_back && counts && all > 0.0;
-                match lines_of(check, stage) {
-                    Some(lines) => {
-                        let part = check.weight / lines.len() as f64;
-                        let lines = lines.into_iter();
-                        let places: Vec<usize> = lines
-                            .map(|line| place_of(&mut streams, check, line))
-                            .collect();
-                        if votes_for {
-                            of_stage.extend(places.iter().map(|place| (*place, part / all)));
-                        }
-                        Role::Streams(places)
-                    }
-                    None if check.method.is_valid_at_any_time() && votes_for => {
-                        Role::OfStage(check.weight / all / stages.len() as f64)
-                    }
-                    None => Role::None,
-                }
+                let votes_for =
+                    check.may_roll_back && check.counts_at(stage.traffic_percent) && all > 0.0;
+                let share = votes_for.then_some(check.weight / all);
+                known.role_of(pipeline, stage, check, (share, &mut of_stage))
             };
             let roles = stage.checks.iter().map(&mut role).collect();
             asked.push(CourseStage {
@@ -125,7 +113,14 @@ impl Course {
             });
             votes.push(of_stage);
         }
-        let weights = weights(streams.len(), &votes);
+        let Known {
+            streams,
+            mut gauges,
+        } = known;
+        let weights = weights((streams.len(), gauges.len()), &votes);
+        for (key, weight) in gauges.iter_mut().zip(weights.iter().skip(streams.len())) {
+            key.weight = *weight;
+        }
         let interval_seconds = f64::from(pipeline.analysis.interval_seconds);
         let members = streams
             .iter()
@@ -138,16 +133,30 @@ impl Course {
             rollout: Rollout::new(planned.collect(), members.collect()),
             stages: asked,
             streams,
+            gauges,
+            planned_seconds: stages
+                .iter()
+                .map(|stage| stage.max_duration_minutes * 60.0)
+                .sum(),
             begun: 0,
-            left: Vec::new(),
             crossed: None,
             is_anew: false,
         }
     }
 
-    /// How many stages share the error rate.
-    pub(crate) fn stages(&self) -> usize {
-        self.stages.len().max(1)
+    /// What the gauges prove now, each with its part of the whole.
+    pub(super) fn evidence_of_gauges(&self) -> Vec<WeightedEvidence> {
+        let begun = self.gauges.iter().filter(|key| key.last.is_some());
+        let each = begun.map(|key| WeightedEvidence {
+            weight: key.weight,
+            log_evidence: key.log_evidence(),
+        });
+        each.collect()
+    }
+
+    /// The longest time of all stages, in seconds.
+    pub(super) fn planned_seconds(&self) -> f64 {
+        self.planned_seconds
     }
 
     /// Whether a stage belongs to it.
@@ -169,7 +178,7 @@ impl Course {
                 let weights = places.iter().filter_map(|place| members.get(*place));
                 weights.map(|member| member.weight).sum()
             }
-            Role::OfStage(share) => *share,
+            Role::Gauge(place) => self.gauges.get(*place).map_or(0.0, |key| key.weight),
             Role::None => 0.0,
         };
         (share > 0.0).then_some(share)
@@ -179,7 +188,11 @@ impl Course {
     pub(super) fn bytes(&self) -> usize {
         let members = self.rollout.members().iter().map(Member::bytes);
         let readers = self.streams.iter().filter_map(|key| key.reader.as_ref());
-        members.chain(readers.map(Reader::bytes)).sum()
+        let gauges = self.gauges.iter().map(GaugeKey::bytes);
+        members
+            .chain(readers.map(Reader::bytes))
+            .chain(gauges)
+            .sum()
     }
 
     /// A stage begins: those before that have not begun were skipped. What its checks take part in; nothing of a
@@ -194,7 +207,9 @@ impl Course {
         }
         if std::mem::take(&mut self.is_anew) {
             self.rollout.begin_anew();
-            self.left.clear();
+            for key in &mut self.gauges {
+                key.begin_anew();
+            }
             self.crossed = None;
         }
         self.stages.get(place).map(|one| one.roles.clone())
@@ -205,6 +220,45 @@ impl Course {
         self.crossed = crossed.or(self.crossed);
         self.is_anew = is_decided;
         self
+    }
+}
+
+/// The streams that are known of the stages so far.
+#[derive(Default)]
+struct Known {
+    streams: Vec<StreamKey>,
+    gauges: Vec<GaugeKey>,
+}
+
+impl Known {
+    /// What a check of a stage takes part in. `share` is its part of the stage's votes, which are added to.
+    fn role_of(
+        &mut self,
+        pipeline: &Pipeline,
+        stage: &Stage,
+        check: &Check,
+        (share, votes): (Option<f64>, &mut Vec<(Voting, f64)>),
+    ) -> Role {
+        if let Some(lines) = lines_of(check, stage) {
+            let part = share.map(|share| share / lines.len() as f64);
+            let lines = lines.into_iter();
+            let places: Vec<usize> = lines
+                .map(|line| place_of(&mut self.streams, check, line))
+                .collect();
+            let voting = places.iter().map(|place| Voting::Stream(*place));
+            votes.extend(
+                voting
+                    .zip(std::iter::repeat(part))
+                    .filter_map(|(one, part)| Some((one, part?))),
+            );
+            return Role::Streams(places);
+        }
+        if !is_gauge(check) || !check.counts_at(stage.traffic_percent) {
+            return Role::None;
+        }
+        let place = place_of_gauge(&mut self.gauges, key_of(pipeline, check, stage));
+        votes.extend(share.map(|share| (Voting::Gauge(place), share)));
+        Role::Gauge(place)
     }
 }
 
@@ -244,17 +298,51 @@ fn place_of(streams: &mut Vec<StreamKey>, check: &Check, line: Line) -> usize {
         })
 }
 
-/// The weights of streams, of shares of each stage that are parts of all checks there.
-fn weights(streams: usize, votes: &[Vec<(usize, f64)>]) -> Vec<f64> {
+/// A check of gauges that is judged through all stages.
+fn is_gauge(check: &Check) -> bool {
+    let is_gauge = match check.measured.kind {
+        MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => true,
+        MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Quantile { .. } => false,
+    };
+    is_gauge && check.method.is_valid_at_any_time()
+}
+
+/// The place of a gauge's stream among all, which is added where it is new.
+fn place_of_gauge(gauges: &mut Vec<GaugeKey>, key: GaugeKey) -> usize {
+    let known = gauges.iter().position(|known| known.is_same(&key));
+    known.unwrap_or_else(|| {
+        gauges.push(key);
+        gauges.len() - 1
+    })
+}
+
+/// What has a part of the error rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Voting {
+    /// A stream of counts.
+    Stream(usize),
+    /// A stream of a gauge.
+    Gauge(usize),
+}
+
+/// The weights of all streams of counts and then of gauges, of shares of each stage that are parts of all checks
+/// there.
+fn weights((streams, gauges): (usize, usize), votes: &[Vec<(Voting, f64)>]) -> Vec<f64> {
+    let all = streams + gauges;
+    let place = |voting: Voting| match voting {
+        Voting::Stream(place) => place,
+        Voting::Gauge(place) => streams + place,
+    };
     // What other checks of a stage have is no part of these: a stream of none.
-    let with_rest = |stage: &Vec<(usize, f64)>| {
+    let with_rest = |stage: &Vec<(Voting, f64)>| {
         let rest = 1.0 - stage.iter().map(|(_, share)| share).sum::<f64>();
-        let mut all = stage.clone();
-        all.push((streams, rest.max(0.0)));
-        all
+        let shares = stage.iter().map(|(voting, share)| (place(*voting), *share));
+        shares.chain([(all, rest.max(0.0))]).collect()
     };
     let stages: Vec<Vec<(usize, f64)>> = votes.iter().map(with_rest).collect();
-    stream_weights(streams, &stages)
+    stream_weights(all, &stages)
 }
 
 /// Intervals of the longest time of a stage.

@@ -7,7 +7,8 @@ use crate::series::{ArmCount, PairedCounts, Populations};
 use super::absence;
 use super::conclude::{conclude, undecided};
 use super::course::Course;
-use super::evidence::{Budget, Proof};
+use super::evidence::Budget;
+use super::gauge::GaugeProof;
 use super::limit::{Claims, Levels, Plannable, Shown};
 use super::model::{CheckReport, ReasonCode};
 use super::needs;
@@ -24,8 +25,6 @@ pub(super) struct Situation<'a> {
     pub(super) is_stage_over: bool,
     /// The length of the warm-up.
     pub(super) warm_up_intervals: usize,
-    /// The intervals that latency and gauges leave out, because pods were new.
-    pub(super) left_out: &'a [bool],
     /// Intervals of the stage's longest duration.
     pub(super) stage_intervals: f64,
     /// What the sequential method may spend.
@@ -48,8 +47,8 @@ impl<'a> Situation<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Evaluated {
     pub(super) report: CheckReport,
-    /// What a check proves that is judged stage by stage.
-    pub(super) proof: Option<Proof>,
+    /// What a gauge proves, over the whole rollout.
+    pub(super) gauge: Option<GaugeProof>,
     /// What counts prove, over the whole rollout.
     pub(super) counts: Option<CountsProof>,
     /// What a plan can be made of.
@@ -66,7 +65,7 @@ impl From<CheckReport> for Evaluated {
     fn from(report: CheckReport) -> Self {
         Self {
             report,
-            proof: None,
+            gauge: None,
             counts: None,
             plannable: Plannable::default(),
             blind_spot: None,

@@ -58,11 +58,10 @@ fn with_outlook(mut evaluated: Evaluated, check: &Check, situation: Situation<'_
     let Some(violation) = evaluated.plannable.violation.first().copied() else {
         return evaluated;
     };
-    let noise = match (&evaluated.counts, &evaluated.proof) {
-        (Some(counts), _) => counts.dispersion,
-        (None, Some(proof)) => proof.dispersion,
-        (None, None) => return evaluated,
+    let Some(counts) = &evaluated.counts else {
+        return evaluated;
     };
+    let noise = counts.dispersion;
     let share = share_of(check, situation);
     let outlook = outlook(check, share, noise, situation);
     // The ratio of tail shares at a bucket bound would mean nothing to the reader.

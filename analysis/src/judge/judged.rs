@@ -7,6 +7,7 @@ use crate::sequential::{IntervalCounts, on_every_interval};
 use crate::series::{Apart, ArmCount, PairedCounts};
 
 use super::by_interval::{mixed, rows_by_interval};
+use super::gauge::GaugeRows;
 use super::quantile::{Asked, QuantileRows};
 use super::strata::Strata;
 use super::young::Warm;
@@ -18,6 +19,8 @@ pub(super) enum Judged<'a> {
     Counts(Box<JudgedCounts>),
     /// Buckets, which are counted where a quantile was before each interval.
     Quantile(QuantileRows<'a>, Asked),
+    /// The samples of a gauge.
+    Gauge(GaugeRows<'a>),
 }
 
 impl Judged<'_> {
@@ -26,7 +29,7 @@ impl Judged<'_> {
         static ONE: [String; 1] = [String::new()];
         match self {
             Self::Counts(counts) => &counts.lanes,
-            Self::Quantile(..) => &ONE,
+            Self::Quantile(..) | Self::Gauge(_) => &ONE,
         }
     }
 
@@ -34,7 +37,7 @@ impl Judged<'_> {
     pub(super) fn has_strata(&self) -> bool {
         match self {
             Self::Counts(counts) => counts.has_strata,
-            Self::Quantile(..) => false,
+            Self::Quantile(..) | Self::Gauge(_) => false,
         }
     }
 
@@ -43,6 +46,7 @@ impl Judged<'_> {
         match self {
             Self::Counts(counts) => counts.fingerprint(intervals),
             Self::Quantile(rows, _) => rows.fingerprint(intervals),
+            Self::Gauge(rows) => rows.fingerprint(intervals),
         }
     }
 }

@@ -2,9 +2,10 @@
 //! the end of the stage.
 
 use crate::pipeline::{Check, Limit};
+use crate::proof::gauge::GaugeSample;
 use crate::proof::{Law, SlowShare, Tails};
 use crate::rank::{KayentaParameters, RankClass, kayenta_classification};
-use crate::series::{ArmCount, PairedCounts, PairedGauge, Populations};
+use crate::series::{ArmCount, PairedCounts, Populations};
 
 use super::conclude::{undecided, with_sentence};
 use super::limit::estimate;
@@ -47,15 +48,14 @@ pub(super) fn latency_points(rows: &QuantileRows<'_>, slow: SlowShare) -> Points
     }
 }
 
-/// The values of a gauge.
-pub(super) fn gauge_points(gauge: &PairedGauge) -> Points {
-    let points = |of: fn(&Populations<Option<f64>>) -> Option<f64>| {
-        gauge.intervals.iter().filter_map(of).collect()
-    };
-    Populations {
-        control: points(|pair| pair.control),
-        canary: points(|pair| pair.canary),
+/// The samples of a gauge.
+pub(super) fn gauge_points(samples: impl Iterator<Item = GaugeSample>) -> Points {
+    let mut points = Points::default();
+    for sample in samples {
+        points.control.extend(sample.control);
+        points.canary.extend(sample.canary);
     }
+    points
 }
 
 /// Concludes a check from Kayenta's class. `High` breaks a limit from above and `Low` one from

@@ -14,7 +14,7 @@ use super::absence;
 use super::bounds::no_bounds;
 use super::conclude::{empty_report, values_text, with_sentence};
 use super::evaluated::{Situation, totals_together};
-use super::gauge::{self, Newest};
+use super::gauge::{self, GaugeRows, Newest};
 use super::limit::{Claim, Claims, Levels, Scale, Shown, estimate};
 use super::model::{CheckReport, Outcome, ReasonCode};
 use super::quantile::{self, Asked, QuantileRows};
@@ -106,10 +106,18 @@ fn on_gauge(switch: &Check, values: &PairedGauge, situation: Situation<'_>) -> K
     if let Some(why) = unknown_canary.or_else(unknown_control) {
         return blind(switch, ReasonCode::NotFinite, &why);
     }
-    let values = &*gauge::without_unknown_control(values);
+    // Young processes are seen too.
+    let mut rows = GaugeRows::of(
+        values,
+        situation.data.grid,
+        0.0,
+        gauge::is_per_request(switch),
+    );
+    if gauge::not_finite(values, Population::Control).is_some() {
+        rows.forget_the_control();
+    }
+    let seen = gauge::watch(switch, &rows);
     ever_fired(situation, |count| {
-        let (limit, is_inclusive) = (switch.limit, switch.is_inclusive);
-        let newest = gauge::newest(values, limit, is_inclusive, count);
         let what = || {
             let seen = values.intervals.get(..count).unwrap_or_default();
             let now = seen.iter().rev().find_map(|pair| pair.canary);
@@ -117,15 +125,16 @@ fn on_gauge(switch: &Check, values: &PairedGauge, situation: Situation<'_>) -> K
                 format!("at {}", text::value(value, switch.measured.dimension))
             })
         };
-        match (newest.canary, newest.control) {
-            (Newest::Unknown, _) => blind(
+        let newest = count.checked_sub(1).and_then(|newest| seen.get(newest));
+        match newest.copied().unwrap_or(Newest::Unknown) {
+            Newest::Unknown => blind(
                 switch,
                 ReasonCode::NoData,
                 "the canary has no value in the newest intervals",
             ),
-            (Newest::Within, _) => KillSwitch::Quiet,
-            (Newest::Beyond, Newest::Beyond) => environment(switch, &what()),
-            (Newest::Beyond, _) => fired(switch, &what()),
+            Newest::Within => KillSwitch::Quiet,
+            Newest::BothBeyond => environment(switch, &what()),
+            Newest::Beyond => fired(switch, &what()),
         }
     })
 }

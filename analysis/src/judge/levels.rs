@@ -9,13 +9,12 @@ use super::conclude::with_sentence;
 use super::counts::{Looked, without_stream};
 use super::course::Course;
 use super::evaluated::{Evaluated, Situation, e_value};
-use super::evidence::Proof;
 use super::finished::finished;
 use super::judged::Judged;
 use super::limit::Levels;
 use super::model::{CheckReport, EvidenceReport, Outcome, ReasonCode};
 use super::votes::total_weight;
-use super::walk::{Carried, Crossing, OfStage, walk};
+use super::walk::{Carried, Crossing, walk};
 
 /// What came of all checks of a stage.
 pub(super) struct All {
@@ -44,17 +43,11 @@ pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -
         .map(|one| match one {
             Looked::Done(_) => None,
             Looked::Counts(look) => Some(&look.judged),
+            Looked::Gauge(look) => Some(&look.judged),
         })
         .collect();
-    let of_stage = judged_by_stage(&looked, situation);
-    let read = (situation.data, situation.budget.rollout);
-    let walked = walk(
-        situation.course,
-        carried,
-        situation.stage,
-        read,
-        (&judged, &of_stage),
-    );
+    let read = (situation.data, situation.budget);
+    let walked = walk(situation.course, carried, situation.stage, read, &judged);
     let mut evaluated: Vec<Evaluated> = looked
         .into_iter()
         .zip(checks)
@@ -67,6 +60,10 @@ pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -
                     finished(concluded, check, situation)
                 }
                 None => without_stream(*look).into(),
+            },
+            Looked::Gauge(look) => match walked.of_gauges.get(place).and_then(Option::as_ref) {
+                Some(proof) => look.concluded(check, proof, situation),
+                None => look.into_report().into(),
             },
         })
         .collect();
@@ -81,31 +78,6 @@ pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -
         course: walked.course,
         carried: walked.carried,
     }
-}
-
-/// The evidence of the checks that are judged stage by stage.
-fn judged_by_stage<'a>(looked: &'a [Looked<'_>], situation: Situation<'_>) -> Vec<OfStage<'a>> {
-    let evidence = |(check, one): (usize, &'a Looked<'_>)| {
-        let Looked::Done(one) = one else {
-            return None;
-        };
-        let votes = one.report.counts && one.report.may_roll_back;
-        let proof = one.proof.as_ref().filter(|_| votes)?;
-        let until = environment_from(proof, situation);
-        let path = proof.violation.get(..until).unwrap_or_default();
-        Some(OfStage { check, path })
-    };
-    looked.iter().enumerate().filter_map(evidence).collect()
-}
-
-/// The interval from which on the control breaks an absolute limit too: then the environment is to blame.
-fn environment_from(proof: &Proof, situation: Situation<'_>) -> usize {
-    let threshold = situation.budget.rollback.log_threshold();
-    let control = proof.control_violation.as_deref().unwrap_or_default();
-    let beyond = control
-        .iter()
-        .position(|log_evidence| *log_evidence >= threshold);
-    beyond.unwrap_or(proof.violation.len())
 }
 
 /// Whether a report's failure rolls back.
@@ -189,13 +161,9 @@ fn is_stepped_down(method: Method) -> bool {
 
 /// The largest `ln E` of a check after any interval.
 fn strongest(one: &Evaluated) -> f64 {
-    match (&one.counts, &one.proof) {
+    match (&one.counts, &one.gauge) {
         (Some(counts), _) => counts.strongest,
-        (None, Some(proof)) => proof
-            .violation
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max),
+        (None, Some(gauge)) => gauge.strongest,
         (None, None) => f64::NEG_INFINITY,
     }
 }
@@ -277,10 +245,7 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
 /// A check that only warns, or that by the file may only hold, fails on its own evidence.
 fn mark_the_others(checks: &[Check], situation: Situation<'_>, evaluated: &mut [Evaluated]) {
     for (check, one) in checks.iter().zip(evaluated) {
-        let threshold = match one.counts {
-            Some(_) => situation.budget.rollout.log_threshold(),
-            None => situation.budget.rollback.log_threshold(),
-        };
+        let threshold = situation.budget.rollout.log_threshold();
         let largest = strongest(one);
         if check.fails_alone()
             && largest >= threshold

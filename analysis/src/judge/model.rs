@@ -195,6 +195,16 @@ reason_codes! {
         "Ask for a label that both versions have, or judge this release by an absolute limit: those go on. \
          The next release has the label in its control."
     ),
+    /// The control of a relative gauge was below 0: a multiple of it has no meaning.
+    BaselineNegative = (
+        "baseline_negative",
+        "Give the check an absolute limit; where the value is noise about 0, clamp_min(.., 0) in the expression."
+    ),
+    /// A counter is given as a gauge: how long a process has lived is no measure of it.
+    CounterAsGauge = (
+        "counter_as_gauge",
+        "Give rate(..) of it, or `{counter: .., per: requests}`."
+    ),
     /// More events than requests in more than a fifth of the intervals.
     EventsExceedTotal = (
         "events_exceed_total",

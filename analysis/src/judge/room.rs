@@ -35,7 +35,7 @@ impl<'a> Room<'a> {
         self.pods_now.clear();
         self.squares = PodSquares::default();
         match found {
-            None => {}
+            None | Some(Judged::Gauge(_)) => {}
             Some(Judged::Counts(counts)) => self.fill_with_counts(key, counts, interval),
             Some(Judged::Quantile(rows, _)) => {
                 self.fill_with_quantile(key, rows, kept, interval);

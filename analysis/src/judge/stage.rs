@@ -19,9 +19,6 @@ use super::{absence, split, warm_up, watching};
 use crate::data::{MetricData, Purpose, StageData};
 use crate::text;
 
-/// Starts of a regression beyond this many intervals gain nothing and cost time.
-const LONGEST_INTERVALS: usize = 960;
-
 /// Judges one stage from its data.
 ///
 /// A kill switch that fired and a broken check roll back. Else whatever keeps the stage from its
@@ -58,16 +55,14 @@ pub fn judge_on(
         return (judge(pipeline, stage, data), None);
     }
     let age = Age::of(stage, data);
-    let left_out = warm_up::left_out(stage, data);
     let situation = Situation {
         pipeline,
         stage,
         data,
         is_stage_over: age.is_over,
         warm_up_intervals: warm_up::warm_up_intervals(stage, data),
-        left_out: &left_out,
         stage_intervals: stage_intervals(stage, data),
-        budget: budget(pipeline, stage, data, course.stages()),
+        budget: budget(pipeline),
         course,
     };
     let (mut checks, earlier, carried) = match data.purpose {
@@ -156,16 +151,14 @@ pub fn after_stage(
     if !course.has(stage) {
         return course.clone();
     }
-    let left_out = warm_up::left_out(stage, data);
     let situation = Situation {
         pipeline,
         stage,
         data,
         is_stage_over: true,
         warm_up_intervals: warm_up::warm_up_intervals(stage, data),
-        left_out: &left_out,
         stage_intervals: stage_intervals(stage, data),
-        budget: budget(pipeline, stage, data, course.stages()),
+        budget: budget(pipeline),
         course,
     };
     let all = evaluate_all(situation, None);
@@ -231,27 +224,11 @@ fn decided(
     }
 }
 
-/// What the sequential method may spend in this stage. The accepted false rollbacks are those of
-/// the whole rollout: a stage that is judged on its own gets its part of them.
-pub(crate) fn budget(
-    pipeline: &Pipeline,
-    stage: &Stage,
-    data: &StageData,
-    stages: usize,
-) -> Budget {
+/// What the sequential method may spend. The accepted false rollbacks are those of the whole rollout.
+pub(crate) fn budget(pipeline: &Pipeline) -> Budget {
     let settings = &pipeline.analysis;
-    let stages = stages.max(1) as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped"
-    )]
-    let longest_intervals =
-        libm::ceil(stage_intervals(stage, data)).clamp(1.0, LONGEST_INTERVALS as f64) as usize;
     Budget {
-        longest_intervals,
         rollout: ErrorRate::new(settings.false_rollback).unwrap_or(ErrorRate::ROLLBACK),
-        rollback: ErrorRate::new(settings.false_rollback / stages).unwrap_or(ErrorRate::ROLLBACK),
         promotion: ErrorRate::new(settings.false_promote).unwrap_or(ErrorRate::PROMOTION),
     }
 }

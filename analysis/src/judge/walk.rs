@@ -7,10 +7,12 @@ use crate::pipeline::{Check, MetricKind, Stage};
 use crate::proof::{
     FEWEST_INTERVALS, Input, Interval, KeptBeyond, Line, Member, Noisiest, Promotion, Rollout, VETO,
 };
-use crate::sequential::{Dispersion, ErrorRate, IntervalCounts, WeightedEvidence, log_mean_exp};
+use crate::sequential::{Dispersion, ErrorRate, IntervalCounts, log_mean_exp};
 
 use super::by_interval::mixed;
 use super::course::{Course, Role};
+use super::evidence::Budget;
+use super::gauge::GaugeProof;
 use super::judged::Judged;
 use super::limit::Scale;
 use super::lines;
@@ -58,15 +60,6 @@ pub(super) struct QuantileProof {
     pub(super) since: Option<usize>,
 }
 
-/// The evidence of a check that is judged stage by stage.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OfStage<'a> {
-    /// The place of the check.
-    pub(super) check: usize,
-    /// `ln E` after each interval.
-    pub(super) path: &'a [f64],
-}
-
 /// The moment at which all evidence together was enough.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Crossing {
@@ -85,6 +78,8 @@ pub(super) struct Walked {
     pub(super) carried: Option<Carried>,
     /// By the place of the check.
     pub(super) proofs: Vec<Option<CountsProof>>,
+    /// The same of gauges.
+    pub(super) of_gauges: Vec<Option<GaugeProof>>,
     /// The first time at which all evidence together was enough.
     pub(super) crossing: Option<Crossing>,
 }
@@ -98,6 +93,7 @@ pub struct Carried {
     intervals: usize,
     course: Course,
     checks: Vec<WalkedCheck>,
+    gauges: Vec<WalkedGauge>,
     crossing: Option<Crossing>,
 }
 
@@ -110,11 +106,7 @@ struct MadeOf {
 }
 
 impl MadeOf {
-    fn of(
-        history: &History,
-        (judged, of_stage): (&[Option<&Judged<'_>>], &[OfStage<'_>]),
-        intervals: usize,
-    ) -> Self {
+    fn of(history: &History, judged: &[Option<&Judged<'_>>], intervals: usize) -> Self {
         let shape = |one: Option<&Judged<'_>>| {
             let one = one?;
             Some((one.lanes().to_vec(), one.has_strata()))
@@ -122,11 +114,6 @@ impl MadeOf {
         let mut counts = 0_u64;
         for one in judged.iter().flatten() {
             counts = mixed(counts, one.fingerprint(intervals));
-        }
-        for one in of_stage {
-            for log_evidence in one.path.iter().take(intervals) {
-                counts = mixed(counts, log_evidence.to_bits());
-            }
         }
         Self {
             history: history.clone(),
@@ -142,54 +129,49 @@ pub(super) fn walk(
     course: &Course,
     carried: Option<Carried>,
     stage: &Stage,
-    (data, rate): (&StageData, ErrorRate),
-    (judged, of_stage): (&[Option<&Judged<'_>>], &[OfStage<'_>]),
+    (data, budget): (&StageData, Budget),
+    judged: &[Option<&Judged<'_>>],
 ) -> Walked {
     let known = carried.filter(|one| {
         one.stage == stage.id
             && one.intervals <= data.grid.intervals()
-            && one.made_of == MadeOf::of(&data.history, (judged, of_stage), one.intervals)
+            && one.made_of == MadeOf::of(&data.history, judged, one.intervals)
     });
-    let begun = known.or_else(|| Carried::begin(course, stage, data, (judged, of_stage)));
-    let (Some(mut state), Some(roles)) = (begun, course.clone().enter(stage)) else {
+    let begun = known.or_else(|| Carried::begin(course, stage, data, judged));
+    let Some(mut state) = begun else {
         return Walked {
             course: course.clone(),
             carried: None,
             proofs: vec![None; judged.len()],
+            of_gauges: vec![None; judged.len()],
             crossing: None,
         };
     };
     let given = Given {
-        rate,
-        roles: &roles,
+        rate: budget.rollout,
         judged,
-        of_stage,
     };
     state.advance(data.settled_intervals, &given);
-    state.made_of = MadeOf::of(&data.history, (judged, of_stage), state.intervals);
+    state.made_of = MadeOf::of(&data.history, judged, state.intervals);
     let carried = (state.intervals > 0).then(|| state.clone());
     state.advance(data.grid.intervals(), &given);
-    let left = of_stage.iter().map(|one| WeightedEvidence {
-        weight: given.share(one.check),
-        log_evidence: one.path.last().copied().unwrap_or(0.0),
-    });
-    state.course.left.extend(left);
-    let last = state
-        .checks
-        .iter()
-        .map(|one| one.check + 1)
-        .max()
-        .unwrap_or(0);
-    let mut proofs: Vec<Option<CountsProof>> = vec![None; last];
+    let mut proofs: Vec<Option<CountsProof>> = vec![None; judged.len()];
     for one in state.checks.iter().filter(|one| one.is_judged) {
         if let Some(slot) = proofs.get_mut(one.check) {
             *slot = Some(one.proof(&state.course));
+        }
+    }
+    let mut of_gauges: Vec<Option<GaugeProof>> = vec![None; judged.len()];
+    for one in &state.gauges {
+        if let Some(slot) = of_gauges.get_mut(one.check) {
+            *slot = one.proof(&state.course, budget);
         }
     }
     Walked {
         course: state.course,
         carried,
         proofs,
+        of_gauges,
         crossing: state.crossing,
     }
 }
@@ -197,19 +179,7 @@ pub(super) fn walk(
 /// What is gone through.
 struct Given<'a> {
     rate: ErrorRate,
-    roles: &'a [Role],
     judged: &'a [Option<&'a Judged<'a>>],
-    of_stage: &'a [OfStage<'a>],
-}
-
-impl Given<'_> {
-    /// The part of the error rate of a check that is judged stage by stage.
-    fn share(&self, check: usize) -> f64 {
-        match self.roles.get(check) {
-            Some(Role::OfStage(share)) => *share,
-            Some(Role::Streams(_) | Role::None) | None => 0.0,
-        }
-    }
 }
 
 impl Carried {
@@ -218,20 +188,23 @@ impl Carried {
         course: &Course,
         stage: &Stage,
         data: &StageData,
-        counted: (&[Option<&Judged<'_>>], &[OfStage<'_>]),
+        judged: &[Option<&Judged<'_>>],
     ) -> Option<Self> {
         let mut course = course.clone();
         let roles = course.enter(stage)?;
-        let checks = checks_of(&roles, stage, counted.0);
+        let checks = checks_of(&roles, stage, judged);
+        let gauges = gauges_of(&roles, stage, judged);
         let mut state = Self {
             stage: stage.id.clone(),
-            made_of: MadeOf::of(&data.history, counted, 0),
+            made_of: MadeOf::of(&data.history, judged, 0),
             intervals: 0,
             course,
             checks,
+            gauges,
             crossing: None,
         };
-        state.tell_the_past(data, counted.0);
+        state.tell_the_past(data, judged);
+        state.begin_gauges(judged);
         let asked: Vec<bool> = (0..state.course.streams.len())
             .map(|stream| state.checks.iter().any(|one| one.streams.contains(&stream)))
             .collect();
@@ -291,6 +264,24 @@ impl Carried {
         }
     }
 
+    /// The streams of gauges that the stage names begin it, where there are samples of them.
+    fn begin_gauges(&mut self, judged: &[Option<&Judged<'_>>]) {
+        let planned_seconds = self.course.planned_seconds();
+        let mut begun: Vec<usize> = Vec::new();
+        for one in &self.gauges {
+            let (Some(Some(Judged::Gauge(rows))), Some(key)) =
+                (judged.get(one.check), self.course.gauges.get_mut(one.place))
+            else {
+                continue;
+            };
+            // Two checks of one stream begin it once.
+            if !begun.contains(&one.place) {
+                begun.push(one.place);
+                key.begin_stage(rows.step_seconds(), planned_seconds);
+            }
+        }
+    }
+
     /// Goes on to the interval of this number.
     fn advance(&mut self, until: usize, given: &Given<'_>) {
         let mut rooms: Vec<Room<'_>> = Vec::new();
@@ -310,6 +301,7 @@ impl Carried {
             }
             let inputs: Vec<Input<'_>> = rooms.iter().map(Room::input).collect();
             self.course.rollout.push(&inputs);
+            self.push_samples(interval, given.judged);
             for one in &mut self.checks {
                 one.end_interval(&self.course.rollout, &rooms);
             }
@@ -322,12 +314,7 @@ impl Carried {
 
     /// Looks whether all evidence together is enough after an interval.
     fn look(&mut self, interval: usize, given: &Given<'_>) {
-        let at = |one: &OfStage<'_>| one.path.get(interval).copied().unwrap_or(0.0);
-        let others = given.of_stage.iter().map(|one| WeightedEvidence {
-            weight: given.share(one.check),
-            log_evidence: at(one),
-        });
-        let others: Vec<_> = self.course.left.iter().copied().chain(others).collect();
+        let others = self.course.evidence_of_gauges();
         let rollout = &self.course.rollout;
         if rollout.combined_with(&others) < given.rate.log_threshold() {
             return;
@@ -344,12 +331,38 @@ impl Carried {
             .iter()
             .filter(|one| one.may_roll_back && one.is_judged);
         let votes = voting.map(|one| (one.check, one.weight(rollout), one.last));
-        let of_stage = given.of_stage.iter();
-        let of_stage = of_stage.map(|one| (one.check, given.share(one.check), at(one)));
+        let gauges = self.gauges.iter().filter(|one| one.may_roll_back);
+        let of_gauges = gauges.filter_map(|one| {
+            let key = self.course.gauges.get(one.place)?;
+            Some((one.check, key.weight, key.log_evidence()))
+        });
         self.crossing = Some(Crossing {
             interval,
-            votes: votes.chain(of_stage).collect(),
+            votes: votes.chain(of_gauges).collect(),
         });
+    }
+
+    /// The sample that an interval ends with, of each gauge.
+    fn push_samples(&mut self, interval: usize, judged: &[Option<&Judged<'_>>]) {
+        let mut pushed: Vec<usize> = Vec::new();
+        for one in &mut self.gauges {
+            let (Some(Some(Judged::Gauge(rows))), Some(key)) =
+                (judged.get(one.check), self.course.gauges.get_mut(one.place))
+            else {
+                continue;
+            };
+            let Some(stream) = &mut key.stream else {
+                continue;
+            };
+            if !pushed.contains(&one.place) {
+                pushed.push(one.place);
+                if let Some(sample) = rows.at(interval) {
+                    stream.push(&sample);
+                }
+                key.last = Some(stream.log_evidence());
+            }
+            one.strongest = one.strongest.max(key.log_evidence());
+        }
     }
 }
 
@@ -374,6 +387,43 @@ fn checks_of(roles: &[Role], stage: &Stage, judged: &[Option<&Judged<'_>>]) -> V
         });
     }
     checks
+}
+
+/// The checks of gauges that are judged through all stages.
+fn gauges_of(roles: &[Role], stage: &Stage, judged: &[Option<&Judged<'_>>]) -> Vec<WalkedGauge> {
+    let checks = roles.iter().zip(&stage.checks).enumerate();
+    let gauges = checks.filter_map(|(check, (role, of))| match role {
+        Role::Gauge(place) => {
+            let is_judged = judged.get(check).is_some_and(Option::is_some);
+            is_judged.then_some(WalkedGauge {
+                check,
+                place: *place,
+                strongest: f64::NEG_INFINITY,
+                may_roll_back: of.may_roll_back,
+            })
+        }
+        Role::Streams(_) | Role::None => None,
+    });
+    gauges.collect()
+}
+
+/// A check of a gauge that is judged.
+#[derive(Debug, Clone, PartialEq)]
+struct WalkedGauge {
+    check: usize,
+    /// The stream's.
+    place: usize,
+    strongest: f64,
+    may_roll_back: bool,
+}
+
+impl WalkedGauge {
+    fn proof(&self, course: &Course, budget: Budget) -> Option<GaugeProof> {
+        let key = course.gauges.get(self.place)?;
+        let weight = if self.may_roll_back { key.weight } else { 0.0 };
+        let rates = (budget.rollout, budget.promotion);
+        GaugeProof::of(key, (self.strongest, weight), rates)
+    }
 }
 
 /// What must be shown to be kept of a check.

@@ -11,26 +11,6 @@ const MILLISECONDS_PER_MINUTE: f64 = 60_000.0;
 const WARM_UP_MINUTES: f64 = 2.0;
 const WARM_UP_SHARE: f64 = 0.1;
 
-/// The part of a window that is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LookedAt<'a> {
-    left_out: &'a [bool],
-}
-
-impl<'a> LookedAt<'a> {
-    /// What touches none of the intervals that are left out.
-    pub(crate) fn without(left_out: &'a [bool]) -> Self {
-        Self { left_out }
-    }
-
-    /// Whether data is looked at that covers `length` grid intervals from `first` on.
-    pub(crate) fn keeps(&self, first: usize, length: usize) -> bool {
-        let is_left_out =
-            |interval: usize| self.left_out.get(interval).copied().unwrap_or_default();
-        !(first..first + length).any(is_left_out)
-    }
-}
-
 fn warm_up_ms(stage: &Stage) -> f64 {
     WARM_UP_MINUTES.min(WARM_UP_SHARE * stage.duration_minutes) * MILLISECONDS_PER_MINUTE
 }
@@ -44,24 +24,4 @@ pub(crate) fn warm_up_intervals(stage: &Stage, data: &StageData) -> usize {
     )]
     let intervals = libm::ceil(warm_up_ms(stage) / data.grid.interval_ms() as f64) as usize;
     intervals
-}
-
-/// One flag for each interval of the grid: whether latency and gauges leave it out. Where the
-/// starts of the canary's processes are not known, the window's first intervals are left out.
-pub(crate) fn left_out(stage: &Stage, data: &StageData) -> Vec<bool> {
-    let grid = data.grid;
-    let intervals = 0..grid.intervals();
-    let Some(starts_ms) = &data.canary_starts_ms else {
-        let cold = warm_up_intervals(stage, data);
-        return intervals.map(|interval| interval < cold).collect();
-    };
-    let warm_up_ms = warm_up_ms(stage);
-    intervals
-        .map(|interval| {
-            let (from_ms, to_ms) = (grid.boundary_ms(interval), grid.boundary_ms(interval + 1));
-            starts_ms
-                .iter()
-                .any(|start| *start < to_ms && start.saturating_sub(from_ms) as f64 > -warm_up_ms)
-        })
-        .collect()
 }

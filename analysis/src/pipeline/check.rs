@@ -7,7 +7,7 @@ use super::meaningless::untestable;
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Condition, Method, Use};
 use super::resolve::{Subject, WrittenCheck};
-use super::settings::{read_method, read_warm_up};
+use super::settings::{read_method, read_young};
 use super::yaml::Value;
 
 const CHECK_KEYS: &[&str] = &[
@@ -19,6 +19,7 @@ const CHECK_KEYS: &[&str] = &[
     "promote_ratio",
     "rollback",
     "warm_up",
+    "cold_start",
     "control",
 ];
 
@@ -84,9 +85,7 @@ fn read_mapping(
     let rollback = fields
         .get("rollback")
         .and_then(|value| read_rollback(value, warn_only, problems));
-    let warm_up_seconds = fields
-        .get("warm_up")
-        .and_then(|value| read_warm_up(value, problems));
+    let (warm_up_seconds, cold_start_seconds) = read_young(&fields, problems);
     let limit = condition.as_ref().map(|(one, _)| one.condition.limit());
     let control = fields.get("control");
     let ignores_control = control.is_some_and(|value| read_control(value, limit, problems));
@@ -99,6 +98,7 @@ fn read_mapping(
         promote_ratio,
         rollback,
         warm_up_seconds,
+        cold_start_seconds,
         ignores_control,
         ..condition
     };

@@ -289,6 +289,8 @@ pub struct AnalysisSettings {
     pub promote_offset: f64,
     /// How long a new process is not judged, in seconds; by the stage's duration when absent.
     pub warm_up_seconds: Option<u32>,
+    /// How long old pods do not say what a young canary pod may differ by, of gauges, in seconds.
+    pub cold_start_seconds: Option<u32>,
     /// Whether the control's pods say how much pods of one version differ.
     pub pod_spread: bool,
     /// Whether the file gives the interval; else it follows the scrape when a rollout begins.
@@ -311,6 +313,7 @@ impl Default for AnalysisSettings {
             population_check: PopulationCheck::Hold,
             promote_offset: 0.001,
             warm_up_seconds: None,
+            cold_start_seconds: None,
             pod_spread: true,
             is_interval_given: false,
         }
@@ -344,6 +347,8 @@ pub struct Stage {
     pub shadow: bool,
     /// How long a new process is not judged in this stage, in seconds, where the stage says so.
     pub warm_up_seconds: Option<u32>,
+    /// How long a canary is cold in this stage, in seconds, where the stage says so.
+    pub cold_start_seconds: Option<u32>,
     /// What must hold.
     pub checks: Vec<Check>,
     /// Whether the checks are those of the stages before, because the stage has none.
@@ -388,6 +393,12 @@ pub struct Check {
     pub warn_only: bool,
     /// How long a new process is not judged by this check, in seconds, where it says so.
     pub warm_up_seconds: Option<u32>,
+    /// How long a canary is cold for this check, in seconds, where it says so.
+    pub cold_start_seconds: Option<u32>,
+    /// The promotion ratio that the file names for this check, or for all.
+    pub promote_ratio: Option<f64>,
+    /// Whether the file says `rollback: true`: a gauge's limit within 1.25 votes at its own ratio then.
+    pub insists_on_rollback: bool,
     /// Whether an absolute limit is held against the canary alone, whatever the control does.
     pub ignores_control: bool,
 }

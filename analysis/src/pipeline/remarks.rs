@@ -459,6 +459,9 @@ impl Check {
         if let Some(seconds) = self.warm_up_seconds {
             flags.push(format!("warm_up: {seconds}s"));
         }
+        if let Some(seconds) = self.cold_start_seconds {
+            flags.push(format!("cold_start: {seconds}s"));
+        }
         if (self.weight - 1.0).abs() > 0.0 {
             flags.push(format!("weight: {}", text::exact(self.weight)));
         }

@@ -7,7 +7,6 @@ use super::limit::Limit;
 use super::model::{
     AnalysisSettings, Better, Check, Comparison, Condition, Exposure, Method, Metric, MetricKind,
 };
-use crate::sequential::gauge_may_roll_back;
 
 /// A canary shown to stay below twice its control is good enough to go on, unless the check's own
 /// ratio is wider. Source: docs/design/statistics.md, "1. The question and the guarantees".
@@ -40,6 +39,8 @@ pub(crate) struct WrittenCheck {
     pub(crate) rollback: Option<bool>,
     /// How long a new process is not judged, in seconds, where the file says so.
     pub(crate) warm_up_seconds: Option<u32>,
+    /// How long a canary is cold, in seconds, where the file says so.
+    pub(crate) cold_start_seconds: Option<u32>,
     /// Whether an absolute limit is held against the canary alone.
     pub(crate) ignores_control: bool,
 }
@@ -67,6 +68,7 @@ impl WrittenCheck {
             promote_ratio: None,
             rollback: None,
             warm_up_seconds: None,
+            cold_start_seconds: None,
             ignores_control: false,
         }
     }
@@ -94,6 +96,9 @@ impl WrittenCheck {
             weight: self.weight,
             warn_only: self.warn_only,
             warm_up_seconds: self.warm_up_seconds,
+            cold_start_seconds: self.cold_start_seconds,
+            promote_ratio: wanted,
+            insists_on_rollback: self.rollback == Some(true),
             ignores_control: self.ignores_control,
             measured,
         }
@@ -151,18 +156,15 @@ pub(crate) fn deciding_method(asked: Method, limit: Limit) -> Method {
 }
 
 /// Whether proof against a check is worth to be told as a failure, where the file says nothing
-/// about `rollback`: a gauge with a tight limit stays undecided, because slow drift alone would
-/// break it. Kayenta's test knows no such rule. Source: docs/design/statistics.md, "8. Gauges".
+/// about `rollback`: of a tolerance of a gauge it is not. Kayenta's test knows no such rule.
+/// Source: docs/design/gauges.md, "6. Planning".
 pub(crate) fn is_worth_a_failure(method: Method, measured: &Metric, limit: Limit) -> bool {
     match method {
         Method::Kayenta => true,
         Method::Sequential | Method::Wilson => match measured.kind {
-            MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => match limit {
-                Limit::AtMost { ratio, .. } | Limit::AtLeast { ratio, .. } => {
-                    gauge_may_roll_back(ratio)
-                }
-                Limit::Within { .. } => false,
-            },
+            MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => {
+                !matches!(limit, Limit::Within { .. })
+            }
             MetricKind::Proportion { .. } | MetricKind::Quantile { .. } => true,
             // A balancer's noise alone moves the traffic by more than a few percent.
             MetricKind::EventRate { per, .. } => match per {

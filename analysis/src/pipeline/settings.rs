@@ -18,6 +18,7 @@ const KEYS: &[&str] = &[
     "population_check",
     "promote_offset",
     "warm_up",
+    "cold_start",
     "pod_spread",
 ];
 
@@ -124,9 +125,7 @@ fn read_promotion(fields: &Fields<'_>, settings: &mut AnalysisSettings, problems
 
 /// Reads what is made of single processes and pods.
 fn read_processes(fields: &Fields<'_>, settings: &mut AnalysisSettings, problems: &mut Problems) {
-    if let Some(value) = fields.get("warm_up") {
-        settings.warm_up_seconds = read_warm_up(value, problems);
-    }
+    (settings.warm_up_seconds, settings.cold_start_seconds) = read_young(fields, problems);
     if let Some(value) = fields.get("pod_spread")
         && let Some(is_on) = read_on_or_off(value, problems)
     {
@@ -203,9 +202,29 @@ fn read_on_or_off(value: &Cursor<'_>, problems: &mut Problems) -> Option<bool> {
 }
 
 /// Reads how long a new process is not judged.
-pub(super) fn read_warm_up(value: &Cursor<'_>, problems: &mut Problems) -> Option<u32> {
+fn read_warm_up(value: &Cursor<'_>, problems: &mut Problems) -> Option<u32> {
     const LONGEST_SECONDS: u32 = 3_600;
     const EXPECTED: &str = "a time up to 1h in whole seconds, such as 2m, or 0s for none";
+    read_seconds(value, (0, LONGEST_SECONDS), EXPECTED, problems)
+}
+
+/// Reads how long a process is young, and how long a canary is cold.
+pub(super) fn read_young(
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) -> (Option<u32>, Option<u32>) {
+    let warm_up = fields.get("warm_up");
+    let cold_start = fields.get("cold_start");
+    (
+        warm_up.and_then(|value| read_warm_up(value, problems)),
+        cold_start.and_then(|value| read_cold_start(value, problems)),
+    )
+}
+
+/// Reads for how long old pods do not say what a young canary pod may differ by.
+fn read_cold_start(value: &Cursor<'_>, problems: &mut Problems) -> Option<u32> {
+    const LONGEST_SECONDS: u32 = 86_400;
+    const EXPECTED: &str = "a time up to 24h in whole seconds, such as 45m, or 0s for none";
     read_seconds(value, (0, LONGEST_SECONDS), EXPECTED, problems)
 }
 

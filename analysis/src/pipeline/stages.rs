@@ -9,7 +9,7 @@ use super::fewest::{is_waited_for, too_short, undecidable};
 use super::metrics::KnownMetrics;
 use super::model::{AnalysisSettings, Check, Stage};
 use super::schedule::{MAX_STAGES, Step, read_schedule};
-use super::settings::read_warm_up;
+use super::settings::read_young;
 
 /// The most checks of one stage.
 const MAX_CHECKS: usize = 100;
@@ -30,6 +30,7 @@ const KEYS: &[&str] = &[
     "shadow",
     "shadow_mode",
     "warm_up",
+    "cold_start",
     "metrics",
     "checks",
 ];
@@ -102,9 +103,7 @@ impl StageReader<'_> {
         };
         let promote_early = flag("promote_early", problems);
         let rollback_point = flag("rollback_point", problems);
-        let warm_up_seconds = fields
-            .get("warm_up")
-            .and_then(|value| read_warm_up(value, problems));
+        let (warm_up_seconds, cold_start_seconds) = read_young(&fields, problems);
         let shadow = match fields.get_either("shadow", "shadow_mode", problems) {
             Some(value) => value.boolean(problems).unwrap_or(false),
             None => false,
@@ -157,6 +156,7 @@ impl StageReader<'_> {
                 rollback_point,
                 shadow,
                 warm_up_seconds,
+                cold_start_seconds,
                 checks: checks.clone(),
                 inherits_checks,
             });

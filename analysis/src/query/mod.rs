@@ -260,6 +260,25 @@ pub fn gauge_values(expression: &str, matchers: &Matchers) -> Result<String, Que
     syntax::print(&tree)
 }
 
+/// Whether an expression is a selector of series by itself: its samples can be read as they were scraped.
+pub fn is_selector(expression: &str) -> bool {
+    counter::parse_counter(expression).is_ok()
+}
+
+/// Writes `selector{matchers}[range]`: an instant query whose answer holds every sample of every series of a gauge
+/// that is a selector by itself.
+///
+/// # Errors
+///
+/// As [`counter_samples`].
+pub fn gauge_samples(
+    selector: &str,
+    matchers: &Matchers,
+    range_seconds: i64,
+) -> Result<String, QueryError> {
+    samples(counter::parse_counter(selector)?, matchers, range_seconds)
+}
+
 /// Writes `process_start_time_seconds{matchers}[range]`: an instant query whose answer holds
 /// the raw samples, so the time of every scrape and every start of a process. The range is
 /// printed in the units of Prometheus: 300 seconds as `5m`.

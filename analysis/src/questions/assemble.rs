@@ -161,6 +161,7 @@ pub(super) fn sample_period_ms(plan: &StageQuestions, readings: &Taken<'_>) -> O
         ReadingKey::Counter(_) | ReadingKey::Histogram(_) | ReadingKey::NativeHistogram(_) => {
             read.as_ref().ok()
         }
+        ReadingKey::GaugeSamples(_) => read.as_ref().ok(),
         ReadingKey::Heartbeats | ReadingKey::Created(_) | ReadingKey::Gauge(_) => None,
     });
     let series = counters.flat_map(|read| read.series.control.iter().chain(&read.series.canary));
@@ -181,6 +182,7 @@ pub(super) struct Assembly<'a> {
     sampling: Sampling,
     missed_scrapes: bool,
     summed: bool,
+    form: Form,
     canary_percent: f64,
     readings: Taken<'a>,
     heartbeats: Populations<&'a Heartbeats>,
@@ -205,6 +207,7 @@ impl<'a> Assembly<'a> {
                     .is_some_and(|period_ms| !series::sees_every_scrape(step_ms, period_ms)),
             },
             summed: plan.form != Form::Samples,
+            form: plan.form,
             canary_percent,
             readings,
             heartbeats,
@@ -238,7 +241,10 @@ impl<'a> Assembly<'a> {
         let all: BTreeSet<ReadingKey> = metrics.values().filter_map(key_of_all).collect();
         for (key, (_, read)) in &self.readings {
             let is_counter = match key {
-                ReadingKey::Heartbeats | ReadingKey::Created(_) | ReadingKey::Gauge(_) => false,
+                ReadingKey::Heartbeats
+                | ReadingKey::Created(_)
+                | ReadingKey::Gauge(_)
+                | ReadingKey::GaugeSamples(_) => false,
                 ReadingKey::Counter(_)
                 | ReadingKey::Histogram(_)
                 | ReadingKey::NativeHistogram(_) => true,
@@ -348,10 +354,14 @@ impl<'a> Assembly<'a> {
                 self.quantile(name, &key, (*is_native, *scale), must_be_seen)
             }
             MetricKind::Gauge { expression, load } => {
-                let key = ReadingKey::Gauge(expression.clone());
+                let key = super::gauge_key(expression, self.form);
                 // Whether its values are numbers, and of whom, is for the judge to say.
                 let values = self.canary_seen(&key, must_be_seen)?;
-                let mut gauge = series::gauge(self.grid, values);
+                let taken = match key {
+                    ReadingKey::GaugeSamples(_) => series::Taken::AsScraped,
+                    _ => series::Taken::AtTheEnds,
+                };
+                let mut gauge = series::gauge(self.grid, taken, values, self.heartbeats);
                 if let Some(load) = load {
                     gauge.loads = self.loads(load);
                 }
@@ -560,7 +570,7 @@ impl<'a> Assembly<'a> {
             let mut values = series.iter().flat_map(|one| &one.values).peekable();
             let is_usable = |value: &f64| match key {
                 // One series that is no number is left out of a mean.
-                ReadingKey::Gauge(_) => true,
+                ReadingKey::Gauge(_) | ReadingKey::GaugeSamples(_) => true,
                 _ => value.is_finite() && *value >= 0.0,
             };
             if must_be_seen && values.peek().is_some() && !values.any(is_usable) {
@@ -592,7 +602,7 @@ impl<'a> Assembly<'a> {
         said: impl Fn(&'r Read<'a>) -> &'r [String],
     ) -> Vec<&'r str> {
         let mut texts = Vec::new();
-        for key in super::reading_keys(kind) {
+        for key in super::reading_keys(kind, self.form) {
             if key != ReadingKey::Heartbeats
                 && let Some((_, Ok(read))) = self.readings.get(&key)
             {

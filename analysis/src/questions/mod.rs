@@ -114,7 +114,10 @@ enum ReadingKey {
     Counter(Selection),
     Histogram(Selection),
     NativeHistogram(Selection),
+    /// An expression, by its values at the ends of intervals.
     Gauge(Selection),
+    /// A selector, by its samples.
+    GaugeSamples(Selection),
 }
 
 /// What one text reads.
@@ -126,6 +129,7 @@ enum ReadingKind {
     Histogram,
     NativeHistogram,
     Gauge,
+    GaugeSamples,
 }
 
 impl ReadingKey {
@@ -137,6 +141,7 @@ impl ReadingKey {
             Self::Histogram(_) => ReadingKind::Histogram,
             Self::NativeHistogram(_) => ReadingKind::NativeHistogram,
             Self::Gauge(_) => ReadingKind::Gauge,
+            Self::GaugeSamples(_) => ReadingKind::GaugeSamples,
         }
     }
 
@@ -152,7 +157,8 @@ impl ReadingKey {
             | Self::Counter(selection)
             | Self::Histogram(selection)
             | Self::NativeHistogram(selection)
-            | Self::Gauge(selection) => selection.texts().map(<[String]>::to_vec),
+            | Self::Gauge(selection)
+            | Self::GaugeSamples(selection) => selection.texts().map(<[String]>::to_vec),
         }
     }
 }
@@ -324,7 +330,7 @@ impl StageQuestions {
     fn ask(&mut self, asker: &mut Asker<'_>) -> Result<(), Vec<QuestionError>> {
         let mut errors = Vec::new();
         for (metric, kind) in self.metrics.clone() {
-            for key in reading_keys(&kind) {
+            for key in reading_keys(&kind, self.form) {
                 if let Err(error) = self.read(asker, &metric, &key) {
                     errors.push(QuestionError::Metric {
                         metric: metric.clone(),
@@ -613,7 +619,12 @@ impl<'a> Asker<'a> {
             (ReadingKind::NativeHistogram, None) => {
                 query::native_histogram_per_target(text, matchers, labels, group_by)
             }
-            (ReadingKind::Gauge, _) => query::gauge_values(text, matchers),
+            (ReadingKind::GaugeSamples, Some(seconds)) => {
+                query::gauge_samples(text, matchers, seconds)
+            }
+            (ReadingKind::Gauge | ReadingKind::GaugeSamples, _) => {
+                query::gauge_values(text, matchers)
+            }
         }
     }
 }
@@ -681,8 +692,20 @@ fn usable_step_ms(grid: &Grid, step_ms: i64) -> i64 {
     affordable_step_ms(grid, step_ms, MOST_INSTANTS)
 }
 
+/// What is read for a gauge: samples as they were scraped, where its expression is a selector by itself.
+fn gauge_key(expression: &Selection, form: Form) -> ReadingKey {
+    let texts = expression.texts();
+    let mut all = texts.control.iter().chain(texts.canary);
+    match form {
+        Form::Samples if all.all(|text| query::is_selector(text)) => {
+            ReadingKey::GaugeSamples(expression.clone())
+        }
+        Form::Samples | Form::Sums { .. } => ReadingKey::Gauge(expression.clone()),
+    }
+}
+
 /// What is read for a metric.
-fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
+fn reading_keys(kind: &MetricKind, form: Form) -> Vec<ReadingKey> {
     let counter = |selection: &Selection| ReadingKey::Counter(selection.clone());
     match kind {
         MetricKind::Proportion { events, total, .. } => {
@@ -696,10 +719,8 @@ fn reading_keys(kind: &MetricKind) -> Vec<ReadingKey> {
             ..
         } => vec![histogram_key(histogram, *is_native), ReadingKey::Heartbeats],
         MetricKind::Gauge { expression, load } => {
-            let mut keys = vec![ReadingKey::Gauge(expression.clone())];
-            if let Some(load) = load {
-                keys.extend([counter(load), ReadingKey::Heartbeats]);
-            }
+            let mut keys = vec![gauge_key(expression, form), ReadingKey::Heartbeats];
+            keys.extend(load.iter().map(counter));
             keys
         }
         MetricKind::PerRequest {

@@ -133,6 +133,7 @@ fn stage(metrics: &[&str]) -> Stage {
         rollback_point: false,
         shadow: false,
         warm_up_seconds: None,
+        cold_start_seconds: None,
         checks: metrics.iter().map(|name| check(name)).collect(),
         inherits_checks: false,
     }
@@ -316,7 +317,11 @@ fn gauges_are_read_series_by_series_at_the_end_of_each_interval() {
     let plan = plan(&["cpu"]);
     assert_eq!(
         texts(&plan),
-        ["cpu_ratio{version=\"1\"}", "cpu_ratio{version=\"2\"}"]
+        [
+            "cpu_ratio{version=\"1\"}",
+            "cpu_ratio{version=\"2\"}",
+            "process_start_time_seconds{version=~\"1|2\"}[5m30s]",
+        ]
     );
     let end_ms = START_MS + 30_000;
     let time = QuestionTime::Range {
@@ -324,19 +329,19 @@ fn gauges_are_read_series_by_series_at_the_end_of_each_interval() {
         end_ms,
         step_ms: 30_000,
     };
-    assert!(
-        plan.questions()
-            .iter()
-            .all(|question| question.time == time)
-    );
-    let value = |value: f64| Series {
+    let values = || {
+        let all = plan.questions().iter();
+        all.filter(|one| !one.promql.contains("start_time"))
+    };
+    assert!(values().count() == 2 && values().all(|question| question.time == time));
+    let value = |pod: &str, value: f64| Series {
+        labels: [("pod".to_owned(), pod.to_owned())].into(),
         timestamps_ms: vec![end_ms],
         values: vec![value],
-        ..Series::default()
     };
-    let idle = value(f64::NAN);
-    let canary = vec![value(0.5), value(1.0), idle];
-    let data = plan.assemble(&[ok(vec![value(0.5)]), ok(canary)]);
+    let idle = value("c", f64::NAN);
+    let canary = vec![value("a", 0.5), value("b", 1.0), idle];
+    let data = plan.assemble(&[ok(vec![value("a", 0.5)]), ok(canary)]);
     let Some(MetricData::Gauge(gauge)) = data.metrics.get("cpu") else {
         panic!("no gauge");
     };

@@ -1,26 +1,57 @@
 //! Values that go up and down: taken as they are at the end of each interval.
 //!
-//! The mean over the series of a population is taken here and not by the source: a pod that is idle
+//! The mean over the pods of a population is taken here and not by the source: a pod that is idle
 //! has a mean latency of NaN, and a mean that the source takes is NaN then for all of them.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
+use crate::proof::gauge::{GaugeSeries, PodName, by_pod, population};
+
+use super::apart::few_lives;
+use super::heartbeat::TargetBeats;
 use super::model::{FiniteSeries, LeftOut, LeftOutSeries};
 use super::pod::pod_name;
-use super::{Apart, DataQuality, Grid, PairedGauge, Populations, Series, naming};
+use super::{
+    Apart, DataQuality, Grid, Heartbeats, Lives, PairedGauge, PodLife, Populations, Series, naming,
+};
 
+/// A scrape may come so much later than it is due, as a part of the time between two.
+const SLACK: i64 = 20;
+/// For so long a value counts where nobody knows how often it is scraped, as in Prometheus.
+const UNKNOWN_PERIOD_MS: i64 = 300_000;
 /// Most series of a population that are named as left out.
 const MOST_NAMED: usize = 20;
 
-/// Puts the means of a gauge on the grid: for each interval the mean of the values at its end.
+/// How the values of a gauge were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// At the ends of intervals, where a source repeats the newest one.
+    AtTheEnds,
+    /// As they were scraped: each sample once.
+    AsScraped,
+}
+
+/// Puts the means of a gauge on the grid: for each interval the mean over the pods at its end.
 ///
-/// A series without a value at the end of an interval, or with one that is NaN or infinite, is left
-/// out of the mean of that interval and named; negative values are as good as any. Whether too many
-/// are left out is for whoever judges to say: see [`FiniteSeries`].
-pub fn gauge<S: Borrow<Series>>(grid: &Grid, values: Populations<&[S]>) -> PairedGauge {
-    let control = Means::of(grid, values.control);
-    let canary = Means::of(grid, values.canary);
+/// The series of one pod are averaged first: cores, disks and containers are no pods. A series without a value at
+/// the end of an interval, or with one that is NaN or infinite, is left out of the mean of that interval and named;
+/// negative values are as good as any. Fewer than half of the living pods are no population. Whether too many are
+/// left out of all is for whoever judges to say: see [`FiniteSeries`].
+///
+/// Source: docs/design/gauges.md, "1. Samples".
+pub fn gauge<S: Borrow<Series>>(
+    grid: &Grid,
+    taken: Taken,
+    values: Populations<&[S]>,
+    heartbeats: Populations<&Heartbeats>,
+) -> PairedGauge {
+    let scrape_ms = scrape_period_ms(taken, values, heartbeats);
+    let means = |series: &[S], heartbeats: &Heartbeats| {
+        Means::of((grid, taken, scrape_ms), series, heartbeats)
+    };
+    let control = means(values.control, heartbeats.control);
+    let canary = means(values.canary, heartbeats.canary);
     let intervals: Vec<_> = control
         .values
         .into_iter()
@@ -50,6 +81,12 @@ pub fn gauge<S: Borrow<Series>>(grid: &Grid, values: Populations<&[S]>) -> Paire
             control: control.pods,
             canary: canary.pods,
         },
+        lives: Populations {
+            control: few_lives(control.lives),
+            canary: few_lives(canary.lives),
+        },
+        scrape_ms,
+        bare_series: control.bare + canary.bare,
         left_out: Populations {
             control: control.left_out,
             canary: canary.left_out,
@@ -60,6 +97,40 @@ pub fn gauge<S: Borrow<Series>>(grid: &Grid, values: Populations<&[S]>) -> Paire
         },
         quality,
     }
+}
+
+/// The usual time between two samples: of the series that were scraped, or of the processes.
+fn scrape_period_ms<S: Borrow<Series>>(
+    taken: Taken,
+    values: Populations<&[S]>,
+    heartbeats: Populations<&Heartbeats>,
+) -> Option<i64> {
+    match taken {
+        Taken::AsScraped => {
+            let all = values
+                .control
+                .iter()
+                .chain(values.canary)
+                .map(Borrow::borrow);
+            all.filter_map(spacing_ms).min()
+        }
+        Taken::AtTheEnds => [heartbeats.control, heartbeats.canary]
+            .into_iter()
+            .filter_map(Heartbeats::scrape_period_ms)
+            .min(),
+    }
+}
+
+/// The median time between two samples of a series.
+fn spacing_ms(series: &Series) -> Option<i64> {
+    let times = series.timestamps_ms.iter();
+    let mut spacings: Vec<i64> = times
+        .clone()
+        .zip(times.skip(1))
+        .map(|(before, after)| after - before)
+        .collect();
+    spacings.sort_unstable();
+    spacings.get(spacings.len() / 2).copied()
 }
 
 /// What a series has at the end of an interval.
@@ -75,94 +146,143 @@ struct Means {
     values: Vec<Option<f64>>,
     behind: Vec<u32>,
     pods: Apart<f64>,
+    lives: Lives,
     left_out: Vec<LeftOutSeries>,
     finite: FiniteSeries,
     rejected: usize,
+    bare: usize,
 }
 
 impl Means {
-    /// Averages the series of one population at the end of each interval.
-    fn of<S: Borrow<Series>>(grid: &Grid, series: &[S]) -> Self {
+    /// Averages the pods of one population at the end of each interval.
+    fn of<S: Borrow<Series>>(
+        (grid, taken, scrape_ms): (&Grid, Taken, Option<i64>),
+        series: &[S],
+        heartbeats: &Heartbeats,
+    ) -> Self {
         let read: Vec<(&Series, Vec<At>)> = series
             .iter()
             .map(Borrow::borrow)
-            .map(|one: &Series| (one, at_ends(grid, one)))
+            .map(|one: &Series| (one, at_ends(grid, taken, scrape_ms, one)))
             .filter(|(_, at)| at.iter().any(|at| *at != At::Nothing))
             .collect();
-        let mut sums = vec![(0.0, 0_u32); grid.intervals()];
         let mut finite = FiniteSeries::default();
-        let mut rejected = 0;
-        for (_, at) in &read {
-            let mut has_number = false;
-            for ((sum, number), at) in sums.iter_mut().zip(at) {
-                match at {
-                    At::Value(value) => {
-                        *sum += value;
-                        *number += 1;
-                        has_number = true;
-                    }
-                    At::NoNumber => rejected += 1,
-                    At::Nothing => {}
-                }
-            }
+        let mut lives = Lives::new();
+        for (one, at) in &read {
+            let has_number = at.iter().any(|at| matches!(at, At::Value(_)));
             finite.seen += 1;
             finite.not_finite += usize::from(!has_number);
-        }
-        let behind: Vec<u32> = sums.iter().map(|(_, number)| *number).collect();
-        let left_out = read.iter().flat_map(|(one, at)| left_out(one, at, &behind));
-        Self {
-            left_out: left_out.take(MOST_NAMED).collect(),
-            pods: by_pod(grid, &read),
-            values: sums.into_iter().map(mean).collect(),
-            behind,
-            finite,
-            rejected,
-        }
-    }
-}
-
-/// The mean of the series of each pod at the end of each interval: cores, disks and containers are no
-/// pods.
-///
-/// Source: docs/design/reading-prometheus.md, "Pods".
-fn by_pod(grid: &Grid, read: &[(&Series, Vec<At>)]) -> Apart<f64> {
-    let mut sums = BTreeMap::<&str, Vec<(f64, u32)>>::new();
-    for (one, at) in read {
-        let of_pod = sums.entry(pod_name(one));
-        let of_pod = of_pod.or_insert_with(|| vec![(0.0, 0); grid.intervals()]);
-        for ((sum, number), at) in of_pod.iter_mut().zip(at) {
-            if let At::Value(value) = at {
-                *sum += value;
-                *number += 1;
+            if let Some(life) = life_of(one, heartbeats) {
+                PodLife::note(&mut lives, pod_name(one), life);
             }
         }
-    }
-    let pods = sums.into_iter().map(|(pod, sums)| {
-        let means = sums.into_iter().map(mean).enumerate();
-        let had = means.filter_map(|(interval, mean)| Some((interval, mean?)));
-        (pod.to_owned(), had.collect())
-    });
-    Apart::of_names(grid.intervals(), pods.collect())
-}
-
-/// The mean of some values of which the sum and the number are known. The sum of very large numbers is
-/// no number, and has none.
-fn mean((sum, number): (f64, u32)) -> Option<f64> {
-    let mean = (number > 0).then(|| sum / f64::from(number));
-    mean.filter(|mean| mean.is_finite())
-}
-
-/// What a series has at the end of each interval.
-fn at_ends(grid: &Grid, series: &Series) -> Vec<At> {
-    let mut found = vec![At::Nothing; grid.intervals()];
-    for (&at_ms, &value) in series.timestamps_ms.iter().zip(&series.values) {
-        let interval = interval_ending_at(grid, at_ms);
-        if let Some(at) = interval.and_then(|interval| found.get_mut(interval)) {
-            *at = if value.is_finite() {
-                At::Value(value)
-            } else {
-                At::NoNumber
+        let of_pods = population(&by_pod(&read.iter().map(as_series).collect::<Vec<_>>()));
+        let mut values = vec![None; grid.intervals()];
+        for (interval, mean) in &of_pods.means {
+            if let Some(slot) = values.get_mut(*interval) {
+                *slot = Some(*mean);
+            }
+        }
+        let mut behind = vec![0_u32; grid.intervals()];
+        let mut had = BTreeMap::<String, Vec<(usize, f64)>>::new();
+        for pod in &of_pods.pods {
+            let name = match &pod.pod {
+                PodName::Named(name) => name.to_string(),
+                PodName::Bare | PodName::Unnamed => String::new(),
             };
+            let of_pod = had.entry(name).or_default();
+            for (interval, value) in &pod.values {
+                of_pod.push((*interval, *value));
+                if let Some(number) = behind.get_mut(*interval) {
+                    *number += 1;
+                }
+            }
+        }
+        let left_out = read.iter().flat_map(|(one, at)| left_out(one, at, &behind));
+        let all = read.iter().flat_map(|(_, at)| at);
+        Self {
+            left_out: left_out.take(MOST_NAMED).collect(),
+            pods: Apart::of_names(grid.intervals(), had),
+            lives,
+            rejected: all.filter(|at| **at == At::NoNumber).count(),
+            bare: of_pods.bare,
+            values,
+            behind,
+            finite,
+        }
+    }
+}
+
+/// When the pod of a series was seen first, and when its first process started.
+fn life_of(series: &Series, heartbeats: &Heartbeats) -> Option<PodLife> {
+    let beats = heartbeats.of(&heartbeats.target_of(series));
+    let beats = beats.map(TargetBeats::beats).unwrap_or_default();
+    Some(PodLife {
+        first_sample_ms: *series.timestamps_ms.first()?,
+        start_ms: beats.iter().filter_map(|beat| beat.start_ms).min(),
+    })
+}
+
+/// A series as its values at the ends of intervals, of the pod that it names.
+fn as_series((series, at): &(&Series, Vec<At>)) -> GaugeSeries {
+    let has_labels = series.labels.keys().any(|label| label != "__name__");
+    let pod = match (has_labels, pod_name(series)) {
+        (false, _) => PodName::Bare,
+        (true, "") => PodName::Unnamed,
+        (true, name) => PodName::Named(name.into()),
+    };
+    let values = at.iter().enumerate().filter_map(|(interval, at)| match at {
+        At::Nothing => None,
+        At::NoNumber => Some((interval, f64::NAN)),
+        At::Value(value) => Some((interval, *value)),
+    });
+    GaugeSeries {
+        pod,
+        values: values.collect(),
+    }
+}
+
+/// What a series has at the end of each interval. Of samples as they were scraped the newest one counts, for as long
+/// as until the next one is due.
+fn at_ends(grid: &Grid, taken: Taken, scrape_ms: Option<i64>, series: &Series) -> Vec<At> {
+    let mut found = vec![At::Nothing; grid.intervals()];
+    let at = |value: f64| {
+        if value.is_finite() {
+            At::Value(value)
+        } else {
+            At::NoNumber
+        }
+    };
+    let samples = series.timestamps_ms.iter().zip(&series.values);
+    match taken {
+        Taken::AtTheEnds => {
+            for (&at_ms, &value) in samples {
+                let interval = interval_ending_at(grid, at_ms);
+                if let Some(slot) = interval.and_then(|interval| found.get_mut(interval)) {
+                    *slot = at(value);
+                }
+            }
+        }
+        Taken::AsScraped => {
+            let due_ms = scrape_ms.unwrap_or(UNKNOWN_PERIOD_MS);
+            let lasts_ms = (due_ms + due_ms / SLACK).max(grid.interval_ms());
+            for (interval, slot) in found.iter_mut().enumerate() {
+                let end_ms = grid.boundary_ms(interval + 1);
+                let until = series
+                    .timestamps_ms
+                    .partition_point(|&at_ms| at_ms <= end_ms);
+                let newest = until.checked_sub(1).and_then(|newest| {
+                    Some((
+                        series.timestamps_ms.get(newest)?,
+                        series.values.get(newest)?,
+                    ))
+                });
+                if let Some((&at_ms, &value)) = newest
+                    && at_ms > end_ms.saturating_sub(lasts_ms)
+                {
+                    *slot = at(value);
+                }
+            }
         }
     }
     found
@@ -234,12 +354,15 @@ mod tests {
 
     fn of_canary(pods: &[Series]) -> PairedGauge {
         let grid = Grid::covering(0, 4_000, 1_000);
+        let heartbeats = Heartbeats::default();
         gauge(
             &grid,
+            Taken::AtTheEnds,
             Populations {
                 control: &[],
                 canary: pods,
             },
+            Populations::same(&heartbeats),
         )
     }
 

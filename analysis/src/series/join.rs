@@ -457,6 +457,14 @@ impl PairedGauge {
         }
         // A row is one of a part, always.
         joined.pods = join_apart(&rows, |part| &part.pods, |value, _| value, |value, _| value);
+        joined.lives = lives(parts.iter().map(|(_, part)| &part.lives));
+        // The first that knows it: what was judged must not be judged otherwise.
+        joined.scrape_ms = parts.iter().find_map(|(_, part)| part.scrape_ms);
+        joined.bare_series = parts
+            .iter()
+            .map(|(_, part)| part.bare_series)
+            .max()
+            .unwrap_or(0);
         joined.finite = Populations {
             control: finite(parts.iter().map(|(_, part)| part.finite.control)),
             canary: finite(parts.iter().map(|(_, part)| part.finite.canary)),

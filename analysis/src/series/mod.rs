@@ -57,7 +57,7 @@ pub use buckets::has_buckets;
 
 pub use copies::ScrapeLabel;
 pub(crate) use copies::{are_copies, labels_of_what_is_read};
-pub use gauge::gauge;
+pub use gauge::{Taken, gauge};
 pub use heartbeat::{
     Heartbeats, affordable_step_ms, distinct_process_starts, fine_step_ms, sees_every_scrape,
 };

@@ -507,6 +507,15 @@ pub struct PairedGauge {
     pub loads: Vec<Populations<Option<f64>>>,
     /// The same apart by pod, a row for each grid interval: the mean of the series of one pod.
     pub pods: Populations<Apart<f64>>,
+    /// When each pod was seen first, and when its first process started.
+    #[serde(default)]
+    pub lives: Populations<Lives>,
+    /// The usual time between two scrapes, in milliseconds, where it is known.
+    #[serde(default)]
+    pub scrape_ms: Option<i64>,
+    /// Series without labels that were left out beside others: a constant of the expression.
+    #[serde(default)]
+    pub bare_series: usize,
     /// The series that were left out of means.
     pub left_out: Populations<Vec<LeftOutSeries>>,
     /// How many of the series are no numbers.

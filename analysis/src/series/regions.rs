@@ -303,6 +303,12 @@ impl PairedGauge {
             control: pods(&self.pods.control, &other.pods.control),
             canary: pods(&self.pods.canary, &other.pods.canary),
         };
+        both.lives = Populations {
+            control: both_lives(&self.lives.control, &other.lives.control),
+            canary: both_lives(&self.lives.canary, &other.lives.canary),
+        };
+        both.scrape_ms = self.scrape_ms.or(other.scrape_ms);
+        both.bare_series = self.bare_series + other.bare_series;
         let finite = |one: FiniteSeries, other: FiniteSeries| FiniteSeries {
             seen: one.seen + other.seen,
             not_finite: one.not_finite + other.not_finite,

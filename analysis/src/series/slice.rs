@@ -147,6 +147,9 @@ impl PairedGauge {
                 .pods
                 .as_ref()
                 .map(|pods| pods.slice(first..first.saturating_add(length))),
+            lives: self.lives.clone(),
+            scrape_ms: self.scrape_ms,
+            bare_series: self.bare_series,
             loads: self
                 .loads
                 .iter()

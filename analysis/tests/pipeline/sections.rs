@@ -131,7 +131,7 @@ fn settings_have_defaults_and_can_be_given() {
     let pipeline = read(&format!(
         "analysis: {{method: kayenta, false_rollback: 5%, false_promote: 0.1, confidence: 95%, \
          interval: 1min, lag: 0, history: 168h, on_inconclusive: rollback, promote_ratio: 2, \
-         split_check: warn, population_check: off}}\n\
+         split_check: warn, population_check: off, cold_start: 45m}}\n\
          name: own-name\nsource: thanos\ndry_run: true\nkill_switch: [error_rate > 5%]\n{SEED}"
     ));
     assert_eq!(
@@ -150,6 +150,7 @@ fn settings_have_defaults_and_can_be_given() {
             population_check: PopulationCheck::Off,
             promote_offset: 0.001,
             warm_up_seconds: None,
+            cold_start_seconds: Some(2_700),
             pod_spread: true,
             is_interval_given: true,
         }

@@ -1,7 +1,7 @@
 //! One specification for each rule by which samples become counts.
 
 use serinus_analysis::series::{ArmCount, Grid, Heartbeats, PairedCounts, Populations, Series};
-use serinus_analysis::series::{fine_step_ms, gauge};
+use serinus_analysis::series::{Taken, fine_step_ms, gauge};
 
 use crate::prometheus::{self, Answers, Log, at, grid, labels};
 
@@ -530,12 +530,15 @@ fn a_gauge_is_its_value_at_the_end_of_each_interval() {
     };
     let control = [one(&[(0, 9.0), (30, 1.0), (60, f64::NAN), (90, -3.0)])];
     let canary = [one(&[(30, 2.0), (40, 50.0)]), one(&[(30, 4.0)])];
+    let heartbeats = Heartbeats::default();
     let paired = gauge(
         &grid(4),
+        Taken::AtTheEnds,
         Populations {
             control: &control[..],
             canary: &canary[..],
         },
+        Populations::same(&heartbeats),
     );
     let expected = [
         (Some(1.0), Some(3.0)),
@@ -547,4 +550,45 @@ fn a_gauge_is_its_value_at_the_end_of_each_interval() {
     assert_eq!(paired.intervals, expected);
     assert_eq!(paired.quality.rejected_samples, 1);
     assert_eq!(paired.quality.missing_intervals, 2);
+}
+
+/// Scraped every 20 s: the newest sample counts at the end of an interval, until the next is due.
+#[test]
+fn samples_of_a_gauge_count_once_they_were_scraped_and_until_the_next_is_due() {
+    let one = |name: &str, samples: &[(i64, f64)]| Series {
+        labels: labels(name, &[]),
+        timestamps_ms: samples.iter().map(|(time, _)| at(*time)).collect(),
+        values: samples.iter().map(|(_, value)| *value).collect(),
+    };
+    let control = [one(
+        "a",
+        &[
+            (5, 1.0),
+            (25, 2.0),
+            (45, 3.0),
+            (65, 4.0),
+            (85, 5.0),
+            (105, 6.0),
+        ],
+    )];
+    let canary = [one("b", &[(5, 1.0), (25, 2.0), (45, 3.0)])];
+    let heartbeats = Heartbeats::default();
+    let paired = gauge(
+        &grid(4),
+        Taken::AsScraped,
+        Populations {
+            control: &control[..],
+            canary: &canary[..],
+        },
+        Populations::same(&heartbeats),
+    );
+    let expected = [
+        (Some(2.0), Some(2.0)),
+        (Some(3.0), Some(3.0)),
+        (Some(5.0), None),
+        (Some(6.0), None),
+    ]
+    .map(|(control, canary)| Populations { control, canary });
+    assert_eq!(paired.intervals, expected);
+    assert_eq!(paired.scrape_ms, Some(20_000));
 }

@@ -121,6 +121,7 @@ mod tests {
             rollback_point: false,
             shadow: false,
             warm_up_seconds: None,
+            cold_start_seconds: None,
             checks: Vec::new(),
             inherits_checks: false,
         }

@@ -71,7 +71,7 @@ impl<'a> Setting<'a> {
             pipeline,
             stage,
             past,
-            budget: budget(pipeline, stage, past.whole, course.stages()),
+            budget: budget(pipeline),
             course,
             warm_up_intervals: warm_up_intervals(stage, past.whole) as f64,
         }

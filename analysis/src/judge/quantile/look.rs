@@ -46,6 +46,16 @@ pub(in crate::judge) fn look<'a>(
     report.canary = shown.canary;
     report.ratio = shown.ratio;
     report.compared = young_of(&rows);
+    // What is told is all that was counted, of young processes too; what is judged is without them.
+    let all = rows.all_requests();
+    for (arm, all) in [
+        (&mut report.control, all.control),
+        (&mut report.canary, all.canary),
+    ] {
+        if let Some(arm) = arm {
+            arm.total = Some(all);
+        }
+    }
     let (alone, together) = rows.requests();
     if let Some((code, why)) = nothing_seen(check, situation, alone, together) {
         let whole = QuantileRows::of(histogram, grid, 0.0, is_one_place).requests();

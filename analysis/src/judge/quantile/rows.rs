@@ -127,6 +127,16 @@ impl<'a> QuantileRows<'a> {
         sums
     }
 
+    /// All requests of both populations, those of young processes too.
+    pub(crate) fn all_requests(&self) -> Populations<f64> {
+        let rows = 0..self.histogram.spans.len();
+        let all = |counts| rows.clone().map(|row| total(counts, row)).sum();
+        Populations {
+            control: all(&self.histogram.control),
+            canary: all(&self.histogram.canary),
+        }
+    }
+
     /// The requests of the canary's young processes, and all of its.
     pub(crate) fn young_of_all(&self) -> (f64, f64) {
         let rows = 0..self.histogram.spans.len();

@@ -149,6 +149,7 @@ pub(crate) fn stage(id: &str, traffic_percent: f64, checks: Vec<Check>) -> Stage
         rollback_point: false,
         shadow: false,
         warm_up_seconds: None,
+        cold_start_seconds: None,
         checks,
         inherits_checks: false,
     }

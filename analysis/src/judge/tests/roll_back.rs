@@ -45,7 +45,7 @@ fn busy_cpu() -> MetricData {
 }
 
 #[test]
-fn a_gauge_with_a_tight_limit_rolls_back_where_the_file_says_so() {
+fn a_gauge_votes_with_what_it_shows_unless_the_file_says_that_it_may_not() {
     for method in [Method::Sequential, Method::Wilson] {
         let judged = |check: Check| {
             let mut pipeline = sequential(vec![check]);
@@ -55,13 +55,14 @@ fn a_gauge_with_a_tight_limit_rolls_back_where_the_file_says_so() {
                 &data(STAGE_INTERVALS, vec![("cpu_usage", busy_cpu())]),
             )
         };
-        let silent = judged(cpu_check());
+        for voting in [cpu_check(), with_rollback(written_cpu(), true)] {
+            let told = judged(voting);
+            assert_eq!(told.verdict, Verdict::Rollback, "{}", told.reason);
+            assert!(told.checks[0].may_roll_back);
+        }
+        let silent = judged(with_rollback(written_cpu(), false));
         assert_eq!(silent.verdict, Verdict::Hold, "{}", silent.reason);
-        assert_eq!(silent.checks[0].outcome, Outcome::Undecided);
         assert!(!silent.checks[0].may_roll_back);
-        let told = judged(with_rollback(written_cpu(), true));
-        assert_eq!(told.verdict, Verdict::Rollback, "{}", told.reason);
-        assert!(told.checks[0].may_roll_back);
     }
 }
 
@@ -126,7 +127,7 @@ fn only_checks_that_may_roll_back_share_the_budget() {
     let holding = vec![
         first(),
         with_rollback(written_conversion(), false),
-        cpu_check(),
+        with_rollback(written_cpu(), false),
     ];
     assert!((threshold(holding) / alone - 1.0).abs() < 1e-12);
 }

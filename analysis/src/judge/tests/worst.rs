@@ -15,8 +15,10 @@ fn cpu(control: f64, canary: f64, intervals: usize) -> (&'static str, MetricData
         control: Some(control),
         canary: Some(canary),
     };
+    // The newest ones of the window.
+    let before = vec![Populations::default(); 31_usize.saturating_sub(intervals)];
     let gauge = PairedGauge {
-        intervals: vec![pair; intervals],
+        intervals: [before, vec![pair; intervals]].concat(),
         ..PairedGauge::default()
     };
     ("cpu_usage", MetricData::Gauge(gauge))
@@ -43,7 +45,7 @@ fn both_checks() -> Vec<Check> {
 
 #[test]
 fn what_leans_towards_a_violation_is_told_before_what_is_missing() {
-    let metrics = vec![cpu(1.0, 1.0, 31), error_rate_data(LEANING, 31)];
+    let metrics = vec![cpu(1.0, 1.0, 2), error_rate_data(LEANING, 31)];
     let verdict = told_of(both_checks(), metrics);
     assert_eq!(verdict.reason_code, ReasonCode::Undecided);
     let (first, second) = verdict.reason.split_once("; cpu_usage").unwrap();
@@ -52,7 +54,7 @@ fn what_leans_towards_a_violation_is_told_before_what_is_missing() {
         "{first}"
     );
     assert!(first.contains("canary 0.13 %"), "{first}");
-    assert!(second.contains("27 of 40 intervals"), "{second}");
+    assert!(second.contains("about 6 minutes more"), "{second}");
 
     let without_cpu = vec![error_rate_data(LEANING, 31)];
     let verdict = told_of(both_checks(), without_cpu);
@@ -71,11 +73,11 @@ fn what_leans_towards_a_violation_is_told_before_what_is_missing() {
 
 #[test]
 fn a_gauge_without_enough_intervals_leans_by_its_values() {
-    let good = vec![cpu(1.0, 9.0, 31), error_rate_data(GOOD, 31)];
+    let good = vec![cpu(1.0, 9.0, 2), error_rate_data(GOOD, 31)];
     let verdict = told_of([error_rate_checks(), vec![cpu_check()]].concat(), good);
     assert!(
         verdict.reason.starts_with(
-            "cpu_usage < baseline * 1.5: undecided, canary 9, control 1; 27 of 40 intervals"
+            "cpu_usage < baseline * 1.5: undecided, canary 9, control 1; about 2 minutes more"
         ),
         "{}",
         verdict.reason

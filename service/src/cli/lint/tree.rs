@@ -173,6 +173,9 @@ fn headline(stage: &Stage) -> String {
     if let Some(seconds) = stage.warm_up_seconds {
         parts.push(format!("[warm_up: {seconds}s]"));
     }
+    if let Some(seconds) = stage.cold_start_seconds {
+        parts.push(format!("[cold_start: {seconds}s]"));
+    }
     let origin = if stage.inherits_checks {
         ", checks as before"
     } else {

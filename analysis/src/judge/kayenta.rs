@@ -12,6 +12,10 @@ use super::limit::estimate;
 use super::model::{CheckReport, Outcome, ReasonCode};
 use super::quantile::QuantileRows;
 
+/// With fewer points a side its test has no real interval. Source: docs/design/statistics.md, "3.4 Mann-Whitney as
+/// Kayenta does it".
+const FEWEST_POINTS: usize = 5;
+
 /// One number for each interval, as Kayenta sees a metric: traffic is not weighed.
 pub(super) type Points = Populations<Vec<f64>>;
 
@@ -74,7 +78,7 @@ pub(super) fn conclude(
         );
     }
     let fewest = points.control.len().min(points.canary.len());
-    let needed = check.fewest_intervals().decided;
+    let needed = FEWEST_POINTS;
     if (1..needed).contains(&fewest) {
         let why = format!("{fewest} of {needed} points that kayenta's test needs");
         return undecided(report, &why);

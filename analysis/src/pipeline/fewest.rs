@@ -2,8 +2,10 @@
 //! is too short for, and the judge waits for as many: one rule.
 
 use crate::proof::FEWEST_INTERVALS;
-use crate::sequential::{FEWEST_GAUGE_INTERVALS, FEWEST_STAGE_INTERVALS};
+use crate::proof::gauge::{FEWEST_SAMPLES, FEWEST_SECONDS, GaugeOutlook, minutes_until_decided};
+use crate::sequential::ErrorRate;
 
+use super::limit::Limit;
 use super::model::{Check, Method, MetricKind, OnInconclusive, Stage};
 
 /// With fewer points a side Kayenta's test has no real interval. Source: docs/design/statistics.md,
@@ -25,15 +27,15 @@ pub struct FewestIntervals {
 }
 
 impl Check {
-    /// How many intervals with data this check takes at the least. Source:
-    /// docs/design/statistics.md, "8. Gauges" and "11. The verdict of a stage".
-    pub fn fewest_intervals(&self) -> FewestIntervals {
+    /// How many intervals with data this check takes at the least. Source: docs/design/gauges.md, "4. Evidence", and
+    /// docs/design/statistics.md, "11. The verdict of a stage".
+    pub fn fewest_intervals(&self, interval_seconds: u32) -> FewestIntervals {
         let decided = match (self.method, &self.measured.kind) {
             (Method::Kayenta, _) => FEWEST_KAYENTA_POINTS,
             (
                 Method::Sequential | Method::Wilson,
                 MetricKind::Gauge { .. } | MetricKind::PerRequest { .. },
-            ) => FEWEST_GAUGE_INTERVALS,
+            ) => fewest_samples(interval_seconds),
             (
                 Method::Sequential | Method::Wilson,
                 MetricKind::Proportion { .. }
@@ -41,15 +43,53 @@ impl Check {
                 | MetricKind::Quantile { .. },
             ) => 1,
         };
-        let passed = match (self.method, &self.measured.kind) {
-            (Method::Sequential, MetricKind::Quantile { .. }) => FEWEST_STAGE_INTERVALS,
-            _ => FEWEST_INTERVALS,
-        };
         FewestIntervals {
             decided,
-            passed: decided.max(passed),
+            passed: decided.max(FEWEST_INTERVALS),
         }
     }
+}
+
+/// Samples of a gauge, one at the end of each interval, that are enough and span enough time.
+fn fewest_samples(interval_seconds: u32) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most 121"
+    )]
+    let spanning = libm::ceil(FEWEST_SECONDS / f64::from(interval_seconds.max(1))) as usize + 1;
+    spanning.max(FEWEST_SAMPLES)
+}
+
+/// Why a stage may be too short for a gauge that it waits for, with one pod on each side; nothing where it is not.
+/// More pods that hardly differ take less.
+///
+/// Source: docs/design/gauges.md, "6. Planning".
+fn slow_gauge(check: &Check, longest_minutes: f64, interval_seconds: u32) -> Option<String> {
+    let is_gauge = check.measured.kind.is_gauge()
+        || matches!(check.measured.kind, MetricKind::PerRequest { .. });
+    let is_asked =
+        is_gauge && check.method == Method::Sequential && check.critical && !check.warn_only;
+    let Limit::AtMost {
+        ratio: Some(ratio), ..
+    } = check.promotion_limit
+    else {
+        return None;
+    };
+    let outlook = GaugeOutlook::Relative {
+        pods: None,
+        cold_start_seconds: 0.0,
+    };
+    let step_seconds = f64::from(interval_seconds);
+    let signal = 1.0 - 1.0 / ratio;
+    let minutes = minutes_until_decided(signal, ErrorRate::PROMOTION, step_seconds, outlook)
+        .filter(|minutes| is_asked && *minutes > longest_minutes)?;
+    Some(format!(
+        "{} is critical, and with one pod on each side it takes about {minutes} minutes to pass, while the stage ends \
+         after {longest_minutes}: set max_duration_minutes to more, promote_ratio to more than {ratio}, or \
+         critical: false",
+        check.text
+    ))
 }
 
 /// Intervals of a grid after which a stage reaches its longest duration.
@@ -83,7 +123,7 @@ pub(super) fn undecidable(
     max_duration_minutes: f64,
     interval_seconds: u32,
 ) -> Option<String> {
-    let fewest = check.fewest_intervals().decided;
+    let fewest = check.fewest_intervals(interval_seconds).decided;
     if intervals_of(max_duration_minutes, interval_seconds) >= fewest as f64 {
         return None;
     }
@@ -114,7 +154,7 @@ pub(super) fn shortcomings(stage: &Stage, interval_seconds: u32) -> Vec<String> 
         .filter_map(|check| undecidable(check, longest, interval_seconds))
         .collect();
     let needed = counting()
-        .map(|check| check.fewest_intervals().passed)
+        .map(|check| check.fewest_intervals(interval_seconds).passed)
         .min()
         .filter(|needed| intervals_of(longest, interval_seconds) < *needed as f64);
     if let (Some(needed), true) = (needed, told.is_empty()) {
@@ -125,6 +165,7 @@ pub(super) fn shortcomings(stage: &Stage, interval_seconds: u32) -> Vec<String> 
             minutes_of(needed, interval_seconds)
         ));
     }
+    told.extend(counting().filter_map(|check| slow_gauge(check, longest, interval_seconds)));
     let held = intervals_of(longest, interval_seconds);
     if told.is_empty() && held < FEW_INTERVALS as f64 {
         told.push(format!(

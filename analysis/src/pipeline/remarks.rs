@@ -742,10 +742,34 @@ kill_switch: [error_rate > 20%]
         assert_eq!(remarks[0].stages, ["b"]);
         assert_eq!(
             remarks[0].message,
-            "the stage b is too short: it can roll back, but not pass in its time: that takes 8 \
-             intervals of 30 s, and it lasts at most 2 minutes: set max_duration_minutes to 4 or \
-             more, or a shorter interval"
+            "the stage b is too short: 4 intervals of 30 s show little: set max_duration_minutes to 5 \
+             or more, or a shorter interval"
         );
+    }
+
+    #[test]
+    fn a_stage_that_ends_before_a_gauge_of_one_pod_passes_says_what_helps() {
+        let of = |check: &str| {
+            format!(
+                "canary_pipeline: {{a: {{traffic_percent: 5, duration_minutes: 5, max_duration_minutes: 6, \
+                 metrics: [{check}]}}}}"
+            )
+        };
+        let told = |check: &str| {
+            let remarks = read(&of(check)).remarks().into_iter();
+            let short = remarks.filter(|remark| remark.code == RemarkCode::TooFewIntervals);
+            short.map(|remark| remark.message).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told("cpu_usage < baseline * 1.5"),
+            [
+                "the stage a is too short: cpu_usage < baseline * 1.5 is critical, and with one pod on each side it \
+                 takes about 7 minutes to pass, while the stage ends after 6: set max_duration_minutes to more, \
+                 promote_ratio to more than 2, or critical: false"
+            ]
+        );
+        assert!(told("{check: cpu_usage < baseline * 1.5, critical: false}").is_empty());
+        assert!(told("{check: cpu_usage < baseline * 1.5, promote_ratio: 3}").is_empty());
     }
 
     #[test]

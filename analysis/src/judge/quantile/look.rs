@@ -52,8 +52,8 @@ pub(in crate::judge) fn look<'a>(
         (&mut report.control, all.control),
         (&mut report.canary, all.canary),
     ] {
-        if let Some(arm) = arm {
-            arm.total = Some(all);
+        if all > 0.0 {
+            arm.get_or_insert_default().total = Some(all);
         }
     }
     let (alone, together) = rows.requests();

@@ -56,8 +56,8 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
     {
         // The bounds of native histograms are many.
         let bench = &match buckets {
-            Buckets::NativeSchema3 => bench.part(5, 100),
-            _ => bench.part(2, 250),
+            Buckets::NativeSchema3 => bench.part(4, 100),
+            _ => bench.part(1, 0),
         };
         let mut one = |law_name: &str, law, times: f64, figures: Figures| {
             let fleet = LatencyFleetDescription {

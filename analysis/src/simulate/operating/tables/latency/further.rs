@@ -72,7 +72,6 @@ const ROWS: [Row; 9] = [
 ];
 
 pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
-    let bench = &bench.part(2, 200);
     let mut lines = Vec::new();
     for row in ROWS {
         for times in [1.0, 1.5, 2.0] {

@@ -1,6 +1,6 @@
 //! C1: what the buckets tell when there is no chance left.
 //!
-//! Thirty positions over two decades of scale. The design says how many laws it has, and names eleven of them and
+//! Thirty positions over two decades. The design says how many laws it has, and names eleven of them and
 //! nine pairs: the others were chosen here.
 
 use super::super::super::executor::Executor;
@@ -11,10 +11,9 @@ use super::super::super::measured::Share;
 use super::super::bench::Bench;
 use super::super::line::{Known, Line};
 
-/// Bucket positions, and their scale in seconds: the first, and how many decades there are.
+/// Bucket positions: of the control's quantile, over two decades up to half of the last bound, but not below the first.
 const POSITIONS: u64 = 30;
-const FIRST_SECONDS: f64 = 0.005;
-const DECADES: f64 = 2.0;
+const TWO_DECADES: f64 = 100.0;
 
 /// Some 250 positions of laws, of which not all are the design's: they differ as so many replicates would.
 const KNOWN: Known = Known {
@@ -172,12 +171,13 @@ fn of_absolute_limits(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
                 .executor
                 .map(POSITIONS, |position| {
                     let told = |law: &Latencies| {
-                        let limit = scale(position) * law.quantile(quantile) / times;
+                        let scale = scale(position, law, quantile, Buckets::Default);
+                        let limit = scale * law.quantile(quantile) / times;
                         let data = InfiniteData {
                             judged: JudgedQuantile::Absolute(limit),
                             ..of_pair([*law, *law], (quantile, Buckets::Default, ""))
                         };
-                        data.told(scale(position))
+                        data.told(scale)
                     };
                     laws.iter().filter_map(told).collect::<Vec<Told>>()
                 })
@@ -209,9 +209,11 @@ fn told(
     view: (f64, Buckets, &str),
 ) -> Vec<Told> {
     let of_position = |position| {
-        let each = pairs.iter();
-        let told = each.filter_map(|pair| of_pair(*pair, view).told(scale(position)));
-        told.collect::<Vec<Told>>()
+        let told = |pair: &[Latencies; 2]| {
+            let [control, _] = pair;
+            of_pair(*pair, view).told(scale(position, control, view.0, view.1))
+        };
+        pairs.iter().filter_map(told).collect::<Vec<Told>>()
     };
     let all = bench.executor.map(POSITIONS, of_position);
     all.into_iter().flatten().collect()
@@ -226,9 +228,14 @@ fn of_pair(laws: [Latencies; 2], (quantile, buckets, _): (f64, Buckets, &str)) -
     }
 }
 
-fn scale(position: u64) -> f64 {
+/// The scale at which the control's quantile has a position.
+fn scale(position: u64, law: &Latencies, quantile: f64, buckets: Buckets) -> f64 {
+    let bounds = buckets.bounds();
+    let first = bounds.first().copied().unwrap_or(1.0);
+    let most = 0.5 * bounds.last().copied().unwrap_or(1.0);
+    let least = first.max(most / TWO_DECADES);
     let part = (position as f64 + 0.5) / POSITIONS as f64;
-    FIRST_SECONDS * libm::exp10(DECADES * part)
+    least * libm::pow(most / least, part) / law.quantile(quantile)
 }
 
 fn shares(case: &str, told: &[Told]) -> [(String, Share); 2] {

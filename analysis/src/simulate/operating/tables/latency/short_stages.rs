@@ -31,7 +31,6 @@ const ROWS: [Row; 9] = [
 ];
 
 pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
-    let bench = &bench.part(2, 200);
     let mut lines = Vec::new();
     for (minutes, traffic, share, row) in ROWS {
         // Five minutes are judged by intervals of 15 s, with a minute of warm-up.

@@ -241,7 +241,7 @@ fn of_clusters(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
             "{} % misses in clusters of {cluster}, {traffic} rps",
             100.0 * misses
         );
-        let figures = Figures::rolled_back((1.8, 0.0)).promoted((0.0, promoted));
+        let figures = Figures::rolled_back(0.0).promoted((0.0, promoted));
         let trial = half_an_hour(fleet);
         lines.extend(cell(bench, &format!("{case}, x1"), &trial, figures, KNOWN));
         let trial = half_an_hour(with(fleet, Fault::Times(2.0)));

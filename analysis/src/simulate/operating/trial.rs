@@ -91,7 +91,7 @@ impl Trial {
             trial: self,
             fleet,
             names,
-            intervals: 0,
+            so_far: 0,
         };
         let stages = (self.ramp.as_slice(), self.ends);
         Some(through(stages, self.kept()?, rollout, source))
@@ -188,7 +188,7 @@ struct Intervals<'a> {
     trial: &'a Trial,
     fleet: Fleet,
     names: Names,
-    intervals: usize,
+    so_far: usize,
 }
 
 impl Source for Intervals<'_> {
@@ -211,8 +211,8 @@ impl Source for Intervals<'_> {
 impl Intervals<'_> {
     /// What the check sees of an interval.
     fn lane(&mut self, drawn: &Drawn) -> Interval {
-        self.intervals += 1;
-        if self.intervals > self.trial.warm_up {
+        self.so_far += 1;
+        if self.so_far > self.trial.warm_up {
             return Interval::from(drawn.counts);
         }
         Interval {

@@ -95,11 +95,11 @@ impl LatencyFleet {
             };
             (0..count).map(one).collect()
         };
-        let places = index as usize % description.scales.len();
+        let place = usize::try_from(index % 4).unwrap_or(0);
         let [shared, by_canary, by_control] = description.disturbance.drifts.map(Wandering::new);
         Self {
             bounds: description.buckets.bounds(),
-            scale: description.scales.get(places).copied().unwrap_or(1.0),
+            scale: description.scales.get(place).copied().unwrap_or(1.0),
             drifts: [
                 (stream("shared drift"), shared),
                 (stream("drift of the canary"), by_canary),

@@ -71,7 +71,6 @@ impl Server {
         (law, cluster): (Latencies, f64),
     ) -> Self {
         let speed = match each {
-            PodSpeed::Equal => Speed::Fixed(1.0),
             PodSpeed::Differ(deviation) => Speed::Fixed(libm::exp(deviation * random.normal())),
             PodSpeed::Wander(drift) => Speed::Wandering(Wandering::new(drift)),
             PodSpeed::BadMinutes(bad) => {
@@ -79,7 +78,7 @@ impl Server {
                 Speed::BadMinutes(states, bad.times)
             }
             PodSpeed::OneOfTheControl(times) if is_first_of_control => Speed::Fixed(times),
-            PodSpeed::OneOfTheControl(_) => Speed::Fixed(1.0),
+            PodSpeed::Equal | PodSpeed::OneOfTheControl(_) => Speed::Fixed(1.0),
         };
         Self {
             random,

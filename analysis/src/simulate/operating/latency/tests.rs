@@ -18,9 +18,9 @@ fn fleet(law: Latencies, times: f64) -> LatencyFleetDescription {
     }
 }
 
-fn trial(fleet: LatencyFleetDescription) -> LatencyTrial {
+fn trial(fleet: &LatencyFleetDescription) -> LatencyTrial {
     LatencyTrial {
-        fleet,
+        fleet: *fleet,
         quantile: 0.99,
         judged: JudgedQuantile::Relative(1.2),
         ramp: vec![RampStage {
@@ -126,7 +126,7 @@ fn a_replicate_is_a_function_of_its_address() {
     assert_eq!(rows(1, 0), rows(1, 0));
     assert_ne!(rows(1, 0), rows(2, 0));
     assert_ne!(rows(1, 0), rows(1, 4));
-    let slower = trial(fleet(LN_8, 2.0));
+    let slower = trial(&fleet(LN_8, 2.0));
     let found: Vec<Option<usize>> = (0..6)
         .map(|index| slower.replicate(1, index).unwrap().rolled_back_at)
         .collect();
@@ -137,7 +137,7 @@ fn a_replicate_is_a_function_of_its_address() {
 #[test]
 fn identical_latencies_are_promoted() {
     for law in [LN_8, HIT, Latencies::timeouts(0.005), Latencies::three()] {
-        let (rolled_back, promoted) = counted(&trial(fleet(law, 1.0)), 24);
+        let (rolled_back, promoted) = counted(&trial(&fleet(law, 1.0)), 24);
         assert_eq!(rolled_back, 0, "{law:?}");
         assert!(promoted >= 22, "{law:?}: {promoted}");
     }
@@ -145,14 +145,14 @@ fn identical_latencies_are_promoted() {
 
 #[test]
 fn a_canary_on_its_limit_is_kept_and_one_beyond_it_is_found() {
-    assert_eq!(counted(&trial(fleet(LN_8, 1.2)), 24), (0, 24));
-    assert_eq!(counted(&trial(fleet(LN_8, 2.0)), 24), (24, 0));
-    assert_eq!(counted(&trial(fleet(HIT, 2.0)), 24), (24, 0));
+    assert_eq!(counted(&trial(&fleet(LN_8, 1.2)), 24), (0, 24));
+    assert_eq!(counted(&trial(&fleet(LN_8, 2.0)), 24), (24, 0));
+    assert_eq!(counted(&trial(&fleet(HIT, 2.0)), 24), (24, 0));
     let absolute = |times: f64| {
         let scale = 0.1 / LN_8.quantile(0.99);
         LatencyTrial {
             judged: JudgedQuantile::Absolute(0.2),
-            ..trial(LatencyFleetDescription {
+            ..trial(&LatencyFleetDescription {
                 scales: [scale; 4],
                 laws: [LN_8, LN_8.times(2.0 * times)],
                 ..fleet(LN_8, 1.0)
@@ -174,7 +174,7 @@ fn a_slow_start_is_left_out_by_the_warm_up() {
     };
     let after = |warm_up: usize| LatencyTrial {
         warm_up,
-        ..trial(slow_at_first)
+        ..trial(&slow_at_first)
     };
     assert_eq!(counted(&after(10), 12), (0, 12));
     assert_eq!(counted(&after(4), 12), (12, 0));
@@ -193,7 +193,7 @@ fn what_both_share_rolls_nothing_back() {
         disturbance: shared,
         ..fleet(LN_8, 1.0)
     };
-    let (rolled_back, promoted) = counted(&trial(disturbed), 24);
+    let (rolled_back, promoted) = counted(&trial(&disturbed), 24);
     assert_eq!(rolled_back, 0);
     assert!(promoted >= 22, "{promoted}");
 }
@@ -214,7 +214,7 @@ fn what_the_pods_of_the_control_tell_saves_good_canaries() {
             most: 120,
             held: 0,
         }],
-        ..trial(LatencyFleetDescription {
+        ..trial(&LatencyFleetDescription {
             servers: Servers {
                 canary: 1,
                 control: 20,

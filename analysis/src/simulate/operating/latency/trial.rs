@@ -64,7 +64,7 @@ impl LatencyTrial {
             kept,
             fleet,
             places: Vec::new(),
-            intervals: 0,
+            so_far: 0,
         };
         let stages = (self.ramp.as_slice(), self.ends);
         Some(through(stages, asked.kept()?, rollout, source))
@@ -122,16 +122,16 @@ struct Intervals {
     kept: Vec<KeptBeyond>,
     fleet: LatencyFleet,
     places: Vec<Option<PodPlace>>,
-    intervals: usize,
+    so_far: usize,
 }
 
 impl Source for Intervals {
     fn next(&mut self, stage: &RampStage, pods: Option<&mut Pods>) -> Seen {
         let rows = self.fleet.next(stage.share);
-        self.intervals += 1;
+        self.so_far += 1;
         let bounds = self.fleet.bounds();
         let control = tails(&rows.control);
-        let canary = if self.intervals > self.warm_up {
+        let canary = if self.so_far > self.warm_up {
             tails(&rows.canary)
         } else {
             Vec::new()

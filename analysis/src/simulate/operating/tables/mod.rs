@@ -182,34 +182,16 @@ impl Row {
             }
             Self::PodsFaults => "Faults among pods that differ, found within an hour",
             Self::PodsPromotion => "Promoted among pods that differ, by 60 minutes",
-            Self::LatencyInfiniteData => {
-                "Latency with infinite data: the share of laws and of their positions among the buckets, %"
-            }
-            Self::LatencyLaws => {
-                "Laws of latency: `latency_p99 < baseline * 1.2`, 500 rps, 5 %, a stage of 30 minutes that lasts at most 60"
-            }
-            Self::LatencyNoise => {
-                "Noise of latency: `latency_p99 < baseline * 1.2`, 500 rps, 5 %, a stage of 30 minutes that lasts at most 60"
-            }
-            Self::LatencyTraffic => {
-                "Latency by traffic, ln.8, limit 1.2, a stage of 30 minutes that lasts at most 60"
-            }
-            Self::LatencyShortStages => {
-                "Latency in short stages, ln.8, `latency_p99 < baseline * 1.2`"
-            }
-            Self::LatencyLimits => {
-                "Other limits of latency, ln.8, p99, 100 rps, 5 %; of an absolute one the control is at half"
-            }
-            Self::LatencyBuckets => "Other buckets of latency, p99, limit 1.2, 100 rps, 5 %",
-            Self::LatencyStages => {
-                "Latency through stages of 5, 25 and 50 % of 30 minutes, each of which the clock ends; p99, limit 1.2"
-            }
-            Self::LatencyPods => {
-                "Latency among pods that differ, rolled back within an hour; control pods : canary pods; p99, limit 1.2, ln.8"
-            }
-            Self::LatencyFurtherLaws => {
-                "Laws of latency on which nothing was chosen, 100 rps, 5 %, p99, limit 1.2; no target"
-            }
+            Self::LatencyInfiniteData => latency::titles::INFINITE_DATA,
+            Self::LatencyLaws => latency::titles::LAWS,
+            Self::LatencyNoise => latency::titles::NOISE,
+            Self::LatencyTraffic => latency::titles::TRAFFIC,
+            Self::LatencyShortStages => latency::titles::SHORT_STAGES,
+            Self::LatencyLimits => latency::titles::LIMITS,
+            Self::LatencyBuckets => latency::titles::BUCKETS,
+            Self::LatencyStages => latency::titles::STAGES,
+            Self::LatencyPods => latency::titles::PODS,
+            Self::LatencyFurtherLaws => latency::titles::FURTHER_LAWS,
         }
     }
 

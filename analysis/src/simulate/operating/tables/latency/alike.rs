@@ -51,9 +51,9 @@ pub(super) fn slower(
 }
 
 /// `latency_p99 < baseline * 1.2` in a stage of 30 minutes that lasts at most 60.
-pub(super) fn half_an_hour(fleet: LatencyFleetDescription) -> LatencyTrial {
+pub(super) fn half_an_hour(fleet: &LatencyFleetDescription) -> LatencyTrial {
     LatencyTrial {
-        fleet,
+        fleet: *fleet,
         quantile: 0.99,
         judged: JudgedQuantile::Relative(1.2),
         ramp: vec![stage(0.05, 60)],

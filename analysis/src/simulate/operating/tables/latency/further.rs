@@ -2,7 +2,7 @@
 
 use super::super::super::executor::Executor;
 use super::super::super::latency::{
-    Disturbance, Latencies, LatencyFleetDescription, LatencyTrial, PodSpeed, Servers, Shape,
+    Disturbance, Latencies, LatencyFleetDescription, PodSpeed, Servers, Shape,
 };
 use super::super::super::laws::Fault;
 use super::super::super::measured::median;
@@ -91,15 +91,11 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
                 fault,
                 ..alike(100.0, LN_8)
             };
-            let outcomes = bench.run_latency(&trial(fleet));
+            let outcomes = bench.run_latency(&half_an_hour(&fleet));
             lines.extend(reported(&format!("{}, x{times}", row.name), &outcomes));
         }
     }
     lines
-}
-
-fn trial(fleet: LatencyFleetDescription) -> LatencyTrial {
-    half_an_hour(fleet)
 }
 
 fn reported(case: &str, outcomes: &[Outcome]) -> [Line; 2] {

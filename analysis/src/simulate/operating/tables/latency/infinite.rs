@@ -110,8 +110,10 @@ const BEYOND: ByView = [
 ];
 
 /// An absolute limit: the canary's quantile over it, and what is rolled back and promoted with one hump and with two.
+type Absolute = (f64, f64, (f64, f64), (f64, f64));
+
 #[rustfmt::skip]
-const ABSOLUTE: [(f64, f64, (f64, f64), (f64, f64)); 4] = [
+const ABSOLUTE: [Absolute; 4] = [
     (0.99, 0.8, (0., 100.), (1., 96.)),
     (0.99, 0.9, (0., 100.), (5., 90.)),
     (0.99, 1.1, (99., 0.), (41., 25.)),

@@ -50,7 +50,7 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
         ] {
             let trial = LatencyTrial {
                 judged: JudgedQuantile::Relative(ratio),
-                ..half_an_hour(slower(100.0, ONE_HUMP, times))
+                ..half_an_hour(&slower(100.0, ONE_HUMP, times))
             };
             let case = format!("limit {ratio}, x{times:.4}");
             lines.extend(cell(bench, &case, &trial, figures, KNOWN));
@@ -67,7 +67,7 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
         };
         let trial = LatencyTrial {
             judged: JudgedQuantile::Absolute(limit),
-            ..half_an_hour(fleet)
+            ..half_an_hour(&fleet)
         };
         let figures = Figures {
             rolled_back: rolled_back.map(Into::into),

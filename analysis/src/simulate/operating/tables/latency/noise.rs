@@ -113,14 +113,14 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
             };
             let case = format!("{}, {law_name}", row.name);
             let good = Figures::rolled_back(rolled_back).promoted(promoted);
-            let trial = half_an_hour(fleet);
+            let trial = half_an_hour(&fleet);
             lines.extend(cell(bench, &format!("{case}, x1"), &trial, good, KNOWN));
             let bad = Figures {
                 rolled_back: found.map(Published::from),
                 minutes: minutes.map(Published::from),
                 promoted: None,
             };
-            let trial = half_an_hour(with(fleet, Fault::Times(2.0)));
+            let trial = half_an_hour(&with(&fleet, Fault::Times(2.0)));
             lines.extend(cell(bench, &format!("{case}, x2"), &trial, bad, KNOWN));
         }
     }
@@ -130,13 +130,15 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
     lines
 }
 
-const fn with(fleet: LatencyFleetDescription, fault: Fault) -> LatencyFleetDescription {
-    LatencyFleetDescription { fault, ..fleet }
+const fn with(fleet: &LatencyFleetDescription, fault: Fault) -> LatencyFleetDescription {
+    LatencyFleetDescription { fault, ..*fleet }
 }
 
 /// A canary that is slow at first: what it is in which steps, the warm-up, what is rolled back and promoted.
+type ColdStart = (&'static str, Fault, usize, (f64, f64), (f64, f64));
+
 #[rustfmt::skip]
-const COLD_STARTS: [(&str, Fault, usize, (f64, f64), (f64, f64)); 3] = [
+const COLD_STARTS: [ColdStart; 3] = [
     ("canary x3 for 4 min, warm-up 2 min", Fault::Until(8, 3.0), 4, (100., 99.6), (0., 0.)),
     ("canary x3 for 4 min, warm-up 5 min", Fault::Until(8, 3.0), 10, (100., 0.), (0., 100.)),
     ("canary x2 for 3 min", Fault::Until(6, 2.0), 4, (0.2, 0.), (100., 100.)),
@@ -148,13 +150,13 @@ fn of_cold_starts(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
         let figures = Figures::rolled_back(rolled_back).promoted(promoted);
         let trial = LatencyTrial {
             warm_up,
-            ..half_an_hour(with(alike(500.0, ONE_HUMP), fault))
+            ..half_an_hour(&with(&alike(500.0, ONE_HUMP), fault))
         };
         lines.extend(cell(bench, case, &trial, figures, KNOWN));
     }
     let late = LatencyTrial {
         warm_up: 10,
-        ..half_an_hour(with(alike(500.0, ONE_HUMP), Fault::Times(2.0)))
+        ..half_an_hour(&with(&alike(500.0, ONE_HUMP), Fault::Times(2.0)))
     };
     let figures = Figures::rolled_back((100., 100.)).after((7., 7.));
     let case = "canary x2, warm-up 5 min";
@@ -208,7 +210,7 @@ fn of_late_onsets(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
                 most: 120,
                 held: 0,
             }],
-            ..half_an_hour(with(alike(100.0, law), fault))
+            ..half_an_hour(&with(&alike(100.0, law), fault))
         };
         let case = format!("x{times} from 15 min of 60 on, 100 rps, {name}");
         lines.extend(cell(bench, &case, &trial, figures, KNOWN));
@@ -217,8 +219,10 @@ fn of_late_onsets(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
 }
 
 /// Misses in clusters: their share, how many come together, requests a second; x1 promoted, x2 rolled back.
+type Clusters = (f64, f64, f64, f64, (f64, f64));
+
 #[rustfmt::skip]
-const CLUSTERS: [(f64, f64, f64, f64, (f64, f64)); 6] = [
+const CLUSTERS: [Clusters; 6] = [
     (0.03, 3.0, 20.0, 100., (0., 4.)),
     (0.03, 3.0, 100.0, 100., (94., 82.)),
     (0.03, 3.0, 500.0, 100., (100., 100.)),
@@ -242,9 +246,9 @@ fn of_clusters(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
             100.0 * misses
         );
         let figures = Figures::rolled_back(0.0).promoted((0.0, promoted));
-        let trial = half_an_hour(fleet);
+        let trial = half_an_hour(&fleet);
         lines.extend(cell(bench, &format!("{case}, x1"), &trial, figures, KNOWN));
-        let trial = half_an_hour(with(fleet, Fault::Times(2.0)));
+        let trial = half_an_hour(&with(&fleet, Fault::Times(2.0)));
         let figures = Figures::rolled_back(found);
         lines.extend(cell(bench, &format!("{case}, x2"), &trial, figures, KNOWN));
     }

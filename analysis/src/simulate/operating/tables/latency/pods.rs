@@ -90,6 +90,6 @@ fn trial(
             held: 0,
         }],
         pods,
-        ..half_an_hour(fleet)
+        ..half_an_hour(&fleet)
     }
 }

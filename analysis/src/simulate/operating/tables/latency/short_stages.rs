@@ -40,7 +40,7 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
         };
         for (times, published) in [1.0, 1.5, 2.0, 3.0].into_iter().zip(row) {
             let published = Published::from(published);
-            let figures = if times == 1.0 {
+            let figures = if times < 1.1 {
                 Figures::rolled_back(0.0).promoted(published)
             } else {
                 Figures::rolled_back(published)
@@ -51,7 +51,7 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
             };
             let trial = LatencyTrial {
                 ramp: vec![stage(share, least)],
-                ..half_an_hour(fleet)
+                ..half_an_hour(&fleet)
             };
             let percent = 100.0 * share;
             let case = format!("{minutes} min, {traffic} rps, {percent} %, x{times}");

@@ -45,7 +45,7 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
                 },
                 ..slower(traffic, law, times)
             };
-            let outcomes = bench.run_latency(&through_three(fleet));
+            let outcomes = bench.run_latency(&through_three(&fleet));
             let case = format!("{name}, x{times}, {traffic} rps");
             let in_the_first = Share::counted(&outcomes, |one| {
                 one.rolled_back_at.is_some() && one.stage == 0
@@ -64,7 +64,7 @@ pub(in super::super) fn lines(bench: &Bench<'_, impl Executor>) -> Vec<Line> {
 }
 
 /// Three stages, each of which the clock ends.
-fn through_three(fleet: LatencyFleetDescription) -> LatencyTrial {
+fn through_three(fleet: &LatencyFleetDescription) -> LatencyTrial {
     let stage = |share| RampStage {
         share,
         least: 60,

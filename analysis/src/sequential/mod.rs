@@ -38,7 +38,6 @@ mod mixture;
 mod multiplicity;
 mod noise;
 mod ratio;
-mod tail;
 mod two_sided;
 
 pub use compliance::{
@@ -64,10 +63,6 @@ pub use multiplicity::{
 };
 pub use noise::NoiseState;
 pub use ratio::ratio_interval;
-pub use tail::{
-    LimitBounds, StrictMargin, TailMargin, absolute_bounds, choose_bounds, strict_margin, tail_at,
-    tail_margin,
-};
 pub use two_sided::{SplitEvidence, TwoSidedEvidence};
 
 /// Why a sequential test cannot be set up.

@@ -1,11 +1,11 @@
-//! Increments, deflation, tails, gauges, multiplicity and growth against their vectors.
+//! Increments, deflation, gauges, multiplicity and growth against their vectors.
 
 use serinus_analysis::proof::{Kept, Line, growth_of_compliance, growth_of_violation};
 use serinus_analysis::sequential::{
     AbsoluteLimit, CountLaw, ErrorRate, IntervalCounts, RelativeLimit, Side, WeightedEvidence,
     absolute_increment, adjusted_log_evidence, combined_log_evidence, deflate,
     false_discovery_list, gauge_log_evidence, log_mean_exp, mean_margin,
-    normal_mixture_log_evidence, relative_increment, tail_margin,
+    normal_mixture_log_evidence, relative_increment,
 };
 use serinus_analysis::series::ArmCount;
 
@@ -299,39 +299,6 @@ fn deflation_is_that_of_the_reference() {
             &vector.to_string(),
         );
     }
-}
-
-#[test]
-fn tails_are_interpolated_as_in_the_reference() {
-    for vector in group("tail_interpolation", 15) {
-        let bounds = numbers(&vector, "bounds");
-        let tails = numbers(&vector, "control_tail_share");
-        let bound = number(&vector, "bound");
-        let index = bounds.iter().position(|other| *other == bound).unwrap();
-        let margin = tail_margin(&bounds, &tails, index, number(&vector, "r")).unwrap();
-        let expected = number(&vector, "tail_at_bound_over_r");
-        assert_near(margin.tail_at_shifted, expected, 1e-9, "tail");
-        assert_near(
-            margin.ratio,
-            number(&vector, "ratio_margin"),
-            1e-9,
-            "margin",
-        );
-    }
-    let margin = tail_margin(
-        &[0.1, 0.25],
-        &[0.126_029_323_420_767_6, 0.010_989_608_937_089_175],
-        1,
-        1.2,
-    );
-    let margin = margin.unwrap();
-    assert_near(
-        margin.tail_at_shifted,
-        0.019_564_634_469_824_534,
-        1e-12,
-        "tail",
-    );
-    assert_near(margin.ratio, 1.780_284_865_623_856_6, 1e-12, "margin");
 }
 
 #[test]

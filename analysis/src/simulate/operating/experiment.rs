@@ -7,7 +7,7 @@ use super::measured::{Characteristics, Share, median};
 use super::method::{Judge, Method};
 use super::replay::Replay;
 use super::scenario::{Rollout, Scenario};
-use super::trial::is_shown;
+use super::walk::is_shown;
 use crate::proof::{Kept, Promotion as Shown};
 use crate::sequential::{RelativeLimit, Side};
 

@@ -27,12 +27,16 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod walk;
 
 pub use error::OperatingError;
 pub use executor::{Executor, OneThread};
 pub use experiment::{Experiment, Outcome, Promotion, measure};
 pub use fixed_horizon::fixed_horizon_intervals;
-pub use latency::{BucketKind, LatencyScenario};
+pub use latency::{
+    Buckets, Disturbance, Drift, InfiniteData, JudgedQuantile, Latencies, LatencyFleet,
+    LatencyFleetDescription, LatencyTrial, Part, PodSpeed, Rows, Servers, Shape, Told,
+};
 pub use looks::Looks;
 pub use measured::{Characteristics, Share, median};
 pub use method::Method;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::laws::{Drawn, Fault, Fleet, FleetDescription, STEP_SECONDS};
+pub use super::walk::{Ends, Outcome, RampStage};
+use super::walk::{Seen, Source, through};
 use crate::proof::{
-    Counted, FEWEST_INTERVALS, Input, Interval, Kept, Line, Member, PastNoise, PodPlace,
-    PodSquares, Pods, Promotion, Rollout, Settings, Stream, VETO,
+    Counted, Interval, Kept, Line, Member, PastNoise, PodPlace, PodSquares, Pods, Rollout,
+    Settings, Stream,
 };
-use crate::sequential::{AbsoluteLimit, CountLaw, ErrorRate, IntervalCounts, RelativeLimit, Side};
+use crate::sequential::{AbsoluteLimit, CountLaw, IntervalCounts, RelativeLimit, Side};
 use crate::series::ArmCount;
 
 /// Intervals of the hour before a rollout.
@@ -15,30 +17,6 @@ const HOUR: usize = 120;
 /// What a promotion must show: `baseline * 2 + 0.1 %`.
 const KEPT_RATIO: f64 = 2.0;
 const KEPT_OFFSET: f64 = 0.001;
-
-/// A stage of a ramp.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RampStage {
-    /// The canary's part of the requests.
-    pub share: f64,
-    /// Intervals before it may be passed.
-    pub least: usize,
-    /// Intervals after which it ends: its longest time.
-    pub most: usize,
-    /// Intervals that it is held for in place of that; 0 where it is not.
-    pub held: usize,
-}
-
-/// What ends a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
-    /// The clock, whatever was shown.
-    ByTheClock,
-    /// What was shown; a stage that shows nothing is held for good.
-    WhenShown,
-    /// What was shown; at its longest time the clock, unless something is visible.
-    WhenShownOrUnsuspected,
-}
 
 /// The check.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,17 +68,6 @@ pub struct HistoryDescription {
     pub incident: usize,
 }
 
-/// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// Intervals until it was rolled back.
-    pub rolled_back_at: Option<usize>,
-    /// Intervals until its last stage was passed.
-    pub completed_at: Option<usize>,
-    /// The stage that it came to, from 0.
-    pub stage: usize,
-}
-
 impl Trial {
     /// The replicate with this index; nothing where a number is none that may be judged.
     pub fn replicate(&self, seed: u64, index: u64) -> Option<Outcome> {
@@ -119,37 +86,15 @@ impl Trial {
         let pods = self.pods_before(&mut fleet, &mut names);
         let planned = self.ramp.iter().map(|stage| stage.most).collect();
         let member = Member::new(Stream::new(settings, 1), 1.0, pods);
-        let mut rollout = Rollout::new(planned, vec![member]);
-        rollout.ask(|_| true);
-        let kept = self.kept()?;
-        let mut walk = Walk {
+        let rollout = Rollout::new(planned, vec![member]);
+        let source = Intervals {
             trial: self,
             fleet,
             names,
-            rollout,
-            intervals: 0,
+            so_far: 0,
         };
-        let mut outcome = Outcome {
-            rolled_back_at: None,
-            completed_at: None,
-            stage: 0,
-        };
-        for (place, stage) in self.ramp.iter().enumerate() {
-            outcome.stage = place;
-            if place > 0 {
-                walk.rollout.begin_stage();
-            }
-            match walk.stage(stage, Promotion::new(kept)) {
-                Ended::RolledBack => {
-                    outcome.rolled_back_at = Some(walk.intervals);
-                    return Some(outcome);
-                }
-                Ended::Held => return Some(outcome),
-                Ended::Passed => {}
-            }
-        }
-        outcome.completed_at = Some(walk.intervals);
-        Some(outcome)
+        let stages = (self.ramp.as_slice(), self.ends);
+        Some(through(stages, self.kept()?, rollout, source))
     }
 
     fn interval_seconds(&self) -> f64 {
@@ -238,55 +183,36 @@ impl Names {
     }
 }
 
-enum Ended {
-    RolledBack,
-    Passed,
-    Held,
-}
-
-struct Walk<'a> {
+/// The intervals of a replicate.
+struct Intervals<'a> {
     trial: &'a Trial,
     fleet: Fleet,
     names: Names,
-    rollout: Rollout,
-    intervals: usize,
+    so_far: usize,
 }
 
-impl Walk<'_> {
-    fn stage(&mut self, stage: &RampStage, mut promotion: Promotion) -> Ended {
-        let threshold = ErrorRate::ROLLBACK.log_threshold();
-        let is_shown_ever = self.trial.ends != Ends::ByTheClock;
-        for elapsed in 1..=stage.most.max(stage.held) {
-            let drawn = self.fleet.next(stage.share);
-            let lane = self.lane(&drawn);
-            if self.push(&drawn, lane) >= threshold {
-                return Ended::RolledBack;
-            }
-            if !is_shown_ever {
-                continue;
-            }
-            let Some(member) = self.rollout.members().first() else {
-                return Ended::Held;
-            };
-            member.stream.push_into(&mut promotion, &[lane]);
-            let may_pass = elapsed >= stage.least;
-            if may_pass && is_shown(member, &promotion) {
-                return Ended::Passed;
-            }
-        }
-        let member = self.rollout.members().first();
-        let is_unsuspected = member.is_some_and(|member| !is_suspect(member, &promotion));
-        match self.trial.ends {
-            Ends::ByTheClock => Ended::Passed,
-            Ends::WhenShownOrUnsuspected if is_unsuspected => Ended::Passed,
-            Ends::WhenShown | Ends::WhenShownOrUnsuspected => Ended::Held,
+impl Source for Intervals<'_> {
+    fn next(&mut self, stage: &RampStage, pods: Option<&mut Pods>) -> Seen {
+        let drawn = self.fleet.next(stage.share);
+        let lane = self.lane(&drawn);
+        let placed = pods.map_or_else(Vec::new, |pods| self.names.place(pods, &drawn));
+        let squares = |sum: f64, one: &ArmCount| sum + one.exposure * one.exposure;
+        Seen {
+            lane,
+            squares: PodSquares {
+                canary: drawn.canary.iter().fold(0.0, squares),
+                control: placed.iter().map(|(_, one)| one).fold(0.0, squares),
+            },
+            control_pods: placed,
         }
     }
+}
 
+impl Intervals<'_> {
     /// What the check sees of an interval.
     fn lane(&mut self, drawn: &Drawn) -> Interval {
-        self.intervals += 1;
-        if self.intervals > self.trial.warm_up {
+        self.so_far += 1;
+        if self.so_far > self.trial.warm_up {
             return Interval::from(drawn.counts);
         }
         Interval {
@@ -298,36 +224,6 @@ impl Walk<'_> {
             kept: None,
         }
     }
-
-    fn push(&mut self, drawn: &Drawn, lane: Interval) -> f64 {
-        let members = self.rollout.members_mut();
-        let pods = members.first_mut().and_then(|member| member.pods.as_mut());
-        let placed = pods.map_or_else(Vec::new, |pods| self.names.place(pods, drawn));
-        let squares = |sum: f64, one: &ArmCount| sum + one.exposure * one.exposure;
-        let lanes = [lane];
-        let input = Input {
-            lanes: &lanes,
-            squares: PodSquares {
-                canary: drawn.canary.iter().fold(0.0, squares),
-                control: placed.iter().map(|(_, one)| one).fold(0.0, squares),
-            },
-            control_pods: &placed,
-        };
-        self.rollout.push(&[input])
-    }
-}
-
-fn is_suspect(member: &Member, promotion: &Promotion) -> bool {
-    member
-        .stream
-        .beyond_its_limit(promotion, member.pods.as_ref())
-        >= VETO
-}
-
-pub(super) fn is_shown(member: &Member, promotion: &Promotion) -> bool {
-    promotion.intervals_with_data() >= FEWEST_INTERVALS
-        && member.stream.compliance(promotion) >= ErrorRate::PROMOTION.log_threshold()
-        && !is_suspect(member, promotion)
 }
 
 impl Trial {

@@ -145,9 +145,7 @@ g = np.random.default_rng(41); rows = [(float(g.binomial(500, .002)), 500.) for 
 for k, q in enumerate(rows): z.push_abs(*q, .005); path.append(compliance("below", .005, 0., rows[:k+1], z, 0))
 V["compliance_absolute"] = [{"kind": "below", "limit": .005, "intervals_x_n": rows, "log_e_path": path}]
 
-# ---- latency, gauges, multiplicity, planning
-b = [.005, .01, .025, .05, .1, .25, .5, 1., 2.5, 5., 10.]; S = [float(stats.lognorm.sf(v/.04, .8)) for v in b]
-V["tail_interpolation"] = [{"bounds": b, "control_tail_share": S, "r": r, "bound": b[j], "tail_at_bound_over_r": float(sim.tail_at(np.array(S), np.array(b), b[j]/r)), "ratio_margin": float(sim.tail_at(np.array(S), np.array(b), b[j]/r)/S[j])} for r in (1.1, 1.2, 1.5, 2., 3.) for j in (4, 5, 6)]
+# ---- gauges, multiplicity, planning
 d = np.random.default_rng(51).normal(.6, 1, (1, 20)); V["gauge"] = [{"block_means": d[0].tolist(), "planned_blocks": 24, "alpha": .01, "log_e_path": sim.gauge_log_e(d, 24)[0].tolist()}]
 def eholm(e):
     out = []

@@ -4,12 +4,12 @@
 Part 1  scalar reference: plain Python, one interval at a time; the Rust code must agree with it (vectors.json).
 Part 2  the same statistic over many simulated rollouts at once (numpy), used for the operating characteristics.
 usage: reference.py check | main NOISE [R] | robust [R] | late [R] | ramp [R] | history [R] | high [R] | promote [R] |
-       stage [R] | family [R] | crash [R] | absolute [R] | latency [R] | gauge [R] | plan
+       stage [R] | family [R] | crash [R] | absolute [R] | gauge [R] | plan
 NOISE is iid or bb (beta-binomial, cv 0.5) or low (iid, 1500 requests per interval).
 """
 import math, sys, time
 import numpy as np
-from scipy.stats import norm, lognorm
+from scipy.stats import norm
 
 # ====================================================================== constants
 ALPHA, BETA = 0.01, 0.05
@@ -376,27 +376,6 @@ def absolute(R=300, K=240, seed=12):
             g = lambda mu: arm(rng, n, min(p0*mu, 1), R, K, cv); F = lambda mu: first(evid_abs(g(mu), n, p0) >= LF); P = lambda mu: first((comply_abs(g(mu), n, p0) >= LP) & (t >= 8))
             print(f"p0 {p0} n {n} cv {cv}: {share(F(1), K):.4f} | {med(F(2), K)}, {med(F(min(5, .9/p0)), K)} | {share(P(1), K):.4f} | {med(P(.5), K)}, {med(P(.1), K)}", flush=True)
 
-CLASSIC = np.array([.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10])
-def tail_at(S, b, x):
-    """share of control requests slower than x, from the tail shares S at the bounds b (normal-quantile interpolation)"""
-    i = int(np.searchsorted(b, x, side='right')) - 1; lam = np.log(b[i+1]/x)/np.log(b[i+1]/b[i]); return norm.sf(lam*norm.isf(S[i]) + (1 - lam)*norm.isf(S[i+1]))
-def latency(R=120, K=120, seed=9, r=1.2):
-    rng = np.random.default_rng(seed); tail = lambda x, s: lognorm.sf(x/s, .8); print("## p99 of log-normal latency (median 40 ms, sigma .8), 6000 requests per interval, r=1.2; P(rollback)/median: classic buckets | native schema 3")
-    for w in (.05, .5):
-        n = int(6000*w); m = 6000 - n
-        for sh in (0, .3):
-            for sc in (1, 1.2, 1.5, 2, 3):
-                g = np.zeros((R, K)); e = rng.standard_normal((R, K)); g[:, 0] = e[:, 0]
-                for k in range(1, K): g[:, k] = .9*g[:, k-1] + np.sqrt(1 - .81)*e[:, k]
-                f = np.exp(sh*g)*.04; o = []
-                for b in (CLASSIC, 2**(np.arange(-60, 40)/8.)):
-                    S = tail(b, .04); c = [j for j in range(len(b)) if .003 <= S[j] <= .05]; c = [c[i] for i in np.unique(np.linspace(0, len(c) - 1, 4).astype(int))] if len(c) > 4 else c; E = []; px = py = None
-                    for j in c:
-                        a1, a2 = tail(b[j], f*sc), tail(b[j], f); px, x = a1, rng.binomial(n if px is None else x, a1 if px is None else a1/px); py, y = a2, rng.binomial(m if py is None else y, a2 if py is None else a2/py)
-                        E.append(evid(x, y, n, m, r=tail_at(S, b, b[j]/r)/S[j]))
-                    q = fire(vlse(np.array(E), 0) - np.log(len(E))); o.append(f"{share(q, K):.3f}/{med(q, K)}")
-                print(f"share {w} shared slow-down {sh} canary x{sc}: " + " | ".join(o), flush=True)
-
 def gauge_log_e(d, B_plan, alpha=ALPHA):
     """d (R, B): block means of canary - limit; log evidence that the mean is above 0, after every block"""
     B = np.arange(1, d.shape[1] + 1); mu = d.cumsum(1)/B; v = ((d**2).cumsum(1) - B*mu*mu)/np.maximum(B - 1, 1); z = np.where(v > 0, np.sqrt(B)*mu/np.sqrt(np.maximum(v, 1e-300)), 0)
@@ -455,7 +434,7 @@ def check():
 if __name__ == "__main__":
     a = sys.argv; t0 = time.time(); R = {'R': int(a[-1])} if a[-1].isdigit() else {}
     F = dict(check=check, robust=robust, late=late, ramp=ramp, history=hist_mismatch, high=high, promote=promote, stage=stage, family=family, crash=crash,
-             absolute=absolute, latency=latency, gauge=gauge, plan=plan)
+             absolute=absolute, gauge=gauge, plan=plan)
     if a[1] == 'main': main_table(a[2], **R)
     else: F[a[1]](**R)
     print(f"# {a[1]} took {time.time() - t0:.0f} s")

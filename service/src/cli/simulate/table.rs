@@ -41,8 +41,7 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
     };
     let counted = Counted::default();
     for row in rows {
-        // What cannot be measured is told when it is tried.
-        let _ = row.measure(&counted, arguments.replicates, arguments.seed);
+        row.measure(&counted, arguments.replicates, arguments.seed);
     }
     threads.expect(counted.count());
     let begun = Instant::now();
@@ -50,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
     for (index, row) in rows.iter().enumerate() {
         let (number, rows) = (index + 1, rows.len());
         threads.announce(format!("row {number} of {rows}, {}", row.name()), 1);
-        for line in row.measure(&threads, arguments.replicates, arguments.seed)? {
+        for line in row.measure(&threads, arguments.replicates, arguments.seed) {
             let is_met = line.is_met();
             measured.push(Measured {
                 row: row.name(),
@@ -168,10 +167,8 @@ fn markdown(measured: &[Measured], arguments: &Arguments, making: &Making) -> St
 fn target(line: &Line) -> String {
     match line.target {
         Target::Near { value, .. } => rounded(value),
-        Target::AtMost(most) if line.unit != Unit::Fraction => {
-            format!("at most {}", rounded(most))
-        }
-        Target::AtMost(_) | Target::Report => line.target.to_string(),
+        Target::AtMost(most) => format!("at most {}", rounded(most)),
+        Target::Report => line.target.to_string(),
     }
 }
 
@@ -180,21 +177,13 @@ fn number(line: &Line) -> String {
         return "not reached".to_owned();
     };
     let error = line.standard_error;
-    match line.unit {
-        Unit::Fraction => {
-            let error = error.map_or_else(String::new, |error| format!(" ± {error:.4}"));
-            format!("{value:.4}{error}")
-        }
-        Unit::Percent | Unit::Minutes | Unit::Intervals => {
-            let error = error.map_or_else(String::new, |error| format!(" ± {}", rounded(error)));
-            let unit = match line.unit {
-                Unit::Percent => "%",
-                Unit::Minutes => "min",
-                Unit::Intervals | Unit::Fraction => "intervals",
-            };
-            format!("{}{error} {unit}", rounded(value))
-        }
-    }
+    let error = error.map_or_else(String::new, |error| format!(" ± {}", rounded(error)));
+    let unit = match line.unit {
+        Unit::Percent => "%",
+        Unit::Minutes => "min",
+        Unit::Intervals => "intervals",
+    };
+    format!("{}{error} {unit}", rounded(value))
 }
 
 /// With one digit, which a whole number has not.
@@ -208,7 +197,6 @@ fn judged(line: &Line) -> String {
         (None, _) => String::new(),
         (Some(true), _) => "met".to_owned(),
         (Some(false), None) => "MISSED".to_owned(),
-        (Some(false), Some(by)) if line.unit == Unit::Fraction => format!("MISSED by {by:.4}"),
         (Some(false), Some(by)) => format!("MISSED by {}", rounded(by)),
     }
 }
@@ -266,7 +254,7 @@ mod tests {
     fn a_missed_target_is_loud() {
         let line = |measured, target| Line {
             quantity: "x".to_owned(),
-            unit: Unit::Fraction,
+            unit: Unit::Percent,
             before: None,
             measured,
             standard_error: None,
@@ -275,7 +263,7 @@ mod tests {
         };
         for (measured, target, shown) in [
             (Some(1.0), Target::AtMost(1.5), "met"),
-            (Some(2.0), Target::AtMost(1.5), "MISSED by 0.5000"),
+            (Some(2.0), Target::AtMost(1.5), "MISSED by 0.5"),
             (None, Target::AtMost(1.5), "MISSED"),
             (Some(2.0), Target::Report, ""),
         ] {

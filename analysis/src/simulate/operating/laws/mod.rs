@@ -21,7 +21,7 @@ pub use clusters::Cluster;
 pub use fault::Fault;
 use pods::Pod;
 pub use pods::{BadMinutes, PodLaw};
-use states::TwoStates;
+pub(super) use states::TwoStates;
 
 /// The laws go on by steps of so many seconds, whatever the interval.
 pub const STEP_SECONDS: f64 = 30.0;

@@ -4,7 +4,7 @@ use super::super::super::random::Random;
 
 /// Is on for a while and off for a while, both geometric, and begun in equilibrium.
 #[derive(Debug, Clone)]
-pub(super) struct TwoStates {
+pub(in super::super) struct TwoStates {
     leaves_off: f64,
     leaves_on: f64,
     is_on: bool,
@@ -12,7 +12,7 @@ pub(super) struct TwoStates {
 
 impl TwoStates {
     /// Off and on for so many steps in the mean.
-    pub(super) fn new(random: &mut Random, off: f64, on: f64) -> Self {
+    pub(in super::super) fn new(random: &mut Random, off: f64, on: f64) -> Self {
         Self {
             leaves_off: 1.0 / off,
             leaves_on: 1.0 / on,
@@ -21,7 +21,7 @@ impl TwoStates {
     }
 
     /// Whether it is on in this step.
-    pub(super) fn next(&mut self, random: &mut Random) -> bool {
+    pub(in super::super) fn next(&mut self, random: &mut Random) -> bool {
         let now = self.is_on;
         let leaves = if now { self.leaves_on } else { self.leaves_off };
         if random.uniform() < leaves {

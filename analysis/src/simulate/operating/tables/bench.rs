@@ -1,6 +1,7 @@
 //! What the tables have in common.
 
 use super::super::executor::Executor;
+use super::super::latency::LatencyTrial;
 use super::super::measured::Share;
 use super::super::trial::{Outcome, Trial};
 use super::line::{Known, Line, MINUTES, Published, Unit};
@@ -25,6 +26,15 @@ impl<E: Executor> Bench<'_, E> {
 
     /// What comes of the replicates of a trial.
     pub(super) fn run(&self, trial: &Trial) -> Vec<Outcome> {
+        let seed = self.seed;
+        let outcomes = self
+            .executor
+            .map(self.replicates, |index| trial.replicate(seed, index));
+        outcomes.into_iter().flatten().collect()
+    }
+
+    /// What comes of the replicates of a trial of latency.
+    pub(super) fn run_latency(&self, trial: &LatencyTrial) -> Vec<Outcome> {
         let seed = self.seed;
         let outcomes = self
             .executor

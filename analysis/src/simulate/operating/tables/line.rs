@@ -42,8 +42,6 @@ impl fmt::Display for Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// A share, of 1.
-    Fraction,
     /// A share, of 100.
     Percent,
     /// Minutes.
@@ -158,6 +156,19 @@ impl Line {
         }
     }
 
+    /// A share in percent of which nothing is promised.
+    pub(super) fn percent_reported(quantity: impl Into<String>, share: Share) -> Self {
+        Self {
+            quantity: quantity.into(),
+            unit: Unit::Percent,
+            before: None,
+            measured: Some(100.0 * share.rate()),
+            standard_error: Some(100.0 * share.standard_error()),
+            target: Target::Report,
+            detail: format!("{} of {}", share.count, share.of),
+        }
+    }
+
     /// A share in percent that the design bounds, by three standard errors.
     pub(super) fn percent_at_most(quantity: impl Into<String>, share: Share, most: f64) -> Self {
         Self {
@@ -206,49 +217,6 @@ impl Line {
                 tolerance: tolerance + 0.5 * of_an_interval,
             },
             detail: format!("{} of {}", found.count, found.of),
-        }
-    }
-
-    /// The worst of the shares of several cells.
-    pub(super) fn worst(quantity: impl Into<String>, shares: &[Share], target: Target) -> Self {
-        let (worst, all) = (Share::worst(shares), Share::pooled(shares));
-        Self {
-            quantity: quantity.into(),
-            unit: Unit::Fraction,
-            before: None,
-            measured: Some(worst.rate()),
-            standard_error: Some(worst.standard_error()),
-            target,
-            detail: format!(
-                "worst cell {} of {}; in all {} of {}",
-                worst.count, worst.of, all.count, all.of
-            ),
-        }
-    }
-
-    /// The latest of the medians of several cells. A cell without one makes it unknown.
-    pub(super) fn latest(
-        quantity: impl Into<String>,
-        medians: &[Option<f64>],
-        target: Target,
-    ) -> Self {
-        let known: Vec<f64> = medians.iter().copied().flatten().collect();
-        let earliest = known.iter().copied().fold(f64::INFINITY, f64::min);
-        let latest = known.iter().copied().fold(0.0, f64::max);
-        let unknown = medians.len() - known.len();
-        let detail = match (known.is_empty(), unknown) {
-            (true, _) => "not within the rollout in any cell".to_owned(),
-            (false, 0) => format!("{earliest} to {latest} intervals by cell"),
-            (false, _) => format!("{earliest} to {latest} intervals, {unknown} cells without"),
-        };
-        Self {
-            quantity: quantity.into(),
-            unit: Unit::Intervals,
-            before: None,
-            measured: (unknown == 0 && !known.is_empty()).then_some(latest),
-            standard_error: None,
-            target,
-            detail,
         }
     }
 }
@@ -310,11 +278,12 @@ mod tests {
 
     #[test]
     fn a_missed_target_says_by_how_much() {
-        let share = Share { count: 6, of: 300 };
-        let line = Line::worst("x", &[share], Target::AtMost(0.015));
+        let share = Share { count: 30, of: 300 };
+        let line = Line::percent_at_most("x", share, 4.0);
         assert_eq!(line.is_met(), Some(false));
-        assert!((line.missed_by().unwrap() - 0.005).abs() < 1e-12);
-        let line = Line::latest("x", &[Some(3.0), None], Target::AtMost(9.0));
-        assert_eq!((line.is_met(), line.missed_by()), (Some(false), None));
+        // 10 % against 4 % and three times 1.73 %.
+        assert!((line.missed_by().unwrap() - 0.804).abs() < 1e-3);
+        let reported = Line::percent_reported("x", share);
+        assert_eq!((reported.is_met(), reported.missed_by()), (None, None));
     }
 }

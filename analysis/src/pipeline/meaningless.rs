@@ -1,10 +1,8 @@
 //! Limits that can be written and mean nothing: no data could ever decide them, or nobody can tell
 //! what number was meant. Earlier versions accepted them, so a rollout that runs keeps them.
 
-use crate::sequential::{
-    AbsoluteLimit, CountLaw, EvidenceConfig, RelativeCompliance, RelativeLimit, SequentialError,
-    Side, TwoSidedEvidence,
-};
+use crate::proof::{Kept, Promotion};
+use crate::sequential::{AbsoluteLimit, CountLaw, RelativeLimit, SequentialError, Side};
 
 use super::definition::{DefinedKind, Definition};
 use super::expression::{Claim, Expression};
@@ -146,11 +144,12 @@ fn is_testable(limit: Limit, law: CountLaw, claimed: Claimed) -> Result<(), Sequ
         Limit::AtMost { ratio, offset } => (ratio, offset, Side::Above),
         Limit::AtLeast { ratio, offset } => (ratio, offset, Side::Below),
         Limit::Within { tolerance } => {
-            let config = EvidenceConfig {
-                longest_rollout_intervals: 1,
-                history: None,
+            let is_part = tolerance > 0.0 && tolerance < 1.0;
+            return if is_part {
+                Ok(())
+            } else {
+                Err(SequentialError::Tolerance { tolerance })
             };
-            return TwoSidedEvidence::new(tolerance, &config).map(drop);
         }
     };
     let side = match claimed {
@@ -163,6 +162,7 @@ fn is_testable(limit: Limit, law: CountLaw, claimed: Claimed) -> Result<(), Sequ
     let line = RelativeLimit::new(ratio, offset, side)?;
     match claimed {
         Claimed::Broken => Ok(()),
-        Claimed::Kept => RelativeCompliance::new(line, 0).map(drop),
+        Claimed::Kept if Promotion::new(Kept::Relative(line)).is_possible() => Ok(()),
+        Claimed::Kept => Err(SequentialError::NeverCompliant { ratio, offset }),
     }
 }

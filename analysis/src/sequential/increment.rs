@@ -4,9 +4,6 @@ use super::counts::{IntervalCounts, is_comparable, is_usable};
 use super::limit::{AbsoluteLimit, CountLaw, RelativeLimit, Side};
 use crate::series::ArmCount;
 
-/// Most effect sizes in a grid.
-pub(super) const MOST_EFFECTS: usize = 9;
-
 /// An effect size and its logarithm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Effect {

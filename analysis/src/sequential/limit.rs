@@ -68,11 +68,6 @@ impl RelativeLimit {
     pub fn side(&self) -> Side {
         self.side
     }
-
-    /// Whether nothing is added to the multiple of the control.
-    pub(super) fn is_pure_ratio(&self) -> bool {
-        self.offset.abs() <= 0.0
-    }
 }
 
 /// The law of counts under an absolute limit.
@@ -172,6 +167,12 @@ impl ErrorRate {
     pub fn log_threshold(self) -> f64 {
         libm::log(1.0 / self.0 + 1.0)
     }
+}
+
+/// Returns the ratio that compliance is shown against for a limit `metric < baseline * r`, unless it
+/// is configured: `max(2, 1.25 r)`.
+pub fn default_promotion_ratio(violation_ratio: f64) -> f64 {
+    (1.25 * violation_ratio).max(2.0)
 }
 
 #[cfg(test)]

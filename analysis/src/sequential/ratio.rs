@@ -2,12 +2,19 @@
 
 use super::counts::{IntervalCounts, is_comparable};
 use super::dispersion::Dispersion;
-use super::evidence::relative_effects;
 use super::increment::{Comparison, Effect};
 use super::limit::{ErrorRate, RelativeLimit, Side};
 use super::log_space::{deflate, log_sum_exp_of_quotients};
 use crate::interval::{Interval, RatioEstimate};
 use crate::rank::brent::brent_root;
+
+/// Effect sizes of evidence against a relative limit: from barely to a hundred times beyond it.
+const RELATIVE_EFFECTS: [f64; 9] = [1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0];
+
+/// The same, with their logarithms.
+fn relative_effects() -> [Effect; 9] {
+    RELATIVE_EFFECTS.map(Effect::new)
+}
 
 /// The ratios between which bounds are looked for.
 const SMALLEST_RATIO: f64 = 1e-3;

@@ -1,17 +1,14 @@
-//! Increments, deflation, gauges, multiplicity and growth against their vectors.
+//! Increments, deflation, multiplicity and growth against their vectors.
 
 use serinus_analysis::proof::{Kept, Line, growth_of_compliance, growth_of_violation};
 use serinus_analysis::sequential::{
     AbsoluteLimit, CountLaw, ErrorRate, IntervalCounts, RelativeLimit, Side, WeightedEvidence,
     absolute_increment, adjusted_log_evidence, combined_log_evidence, deflate,
-    false_discovery_list, gauge_log_evidence, log_mean_exp, mean_margin,
-    normal_mixture_log_evidence, relative_increment,
+    false_discovery_list, log_mean_exp, relative_increment,
 };
 use serinus_analysis::series::ArmCount;
 
-use super::support::{
-    assert_all_near, assert_near, counts, group, intervals_x_y_n_m, number, numbers, text, whole,
-};
+use super::support::{assert_all_near, assert_near, counts, group, number, numbers, whole};
 
 #[test]
 fn increments_are_those_of_the_reference() {
@@ -188,40 +185,6 @@ fn the_absolute_increments_of_the_specification_are_met() {
     );
 }
 
-#[test]
-fn no_failures_show_compliance_from_4551_requests_on() {
-    let limit = AbsoluteLimit::new(0.001, Side::Below, CountLaw::Bernoulli).unwrap();
-    let evidence = |requests: f64| {
-        let count = ArmCount {
-            events: 0.0,
-            exposure: requests,
-        };
-        log_mean_exp(&[0.1, 0.25, 0.5, 0.75, 0.9].map(|a| absolute_increment(&count, &limit, a)))
-    };
-    let threshold = ErrorRate::PROMOTION.log_threshold();
-    assert!(evidence(4550.0) < threshold && evidence(4551.0) >= threshold);
-}
-
-#[test]
-fn the_mixture_without_noise_is_that_of_the_reference() {
-    let effects = [1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0];
-    for vector in group("mixture_from_rollout_start_D_1", 9) {
-        let limit = RelativeLimit::new(number(&vector, "r"), number(&vector, "delta"), Side::Above);
-        let limit = limit.unwrap();
-        let mut totals = [0.0; 9];
-        let mut path = Vec::new();
-        for interval in intervals_x_y_n_m(&vector) {
-            for (total, effect) in totals.iter_mut().zip(effects) {
-                *total += relative_increment(&interval, &limit, effect);
-            }
-            path.push(log_mean_exp(&totals));
-        }
-        let what = text(&vector, "name");
-        assert_all_near(&totals, &numbers(&vector, "log_e_per_rho"), 1e-9, what);
-        assert_all_near(&path, &numbers(&vector, "log_e_path"), 1e-9, what);
-    }
-}
-
 /// Probabilities of `0..=total` successes.
 fn binomial(total: u32, probability: f64) -> Vec<f64> {
     let mut masses = vec![1.0];
@@ -301,50 +264,8 @@ fn deflation_is_that_of_the_reference() {
     }
 }
 
-#[test]
-fn evidence_of_gauges_is_that_of_the_reference() {
-    for vector in group("gauge", 1) {
-        let means = numbers(&vector, "block_means");
-        let error_rate = ErrorRate::new(number(&vector, "alpha")).unwrap();
-        let planned = whole(&vector, "planned_blocks");
-        let path: Vec<f64> = (1..=means.len())
-            .map(|blocks| gauge_log_evidence(&means[..blocks], planned, error_rate))
-            .collect();
-        assert_all_near(&path, &numbers(&vector, "log_e_path"), 1e-8, "gauge");
-    }
-}
-
 /// `v = B`, `s = z sqrt(B)`, `rho = 1 / rho2`. The reference tunes `rho` for `v_opt` at `alpha_opt`
 /// with twice the level on one side.
-#[test]
-fn the_normal_mixture_is_that_of_the_paper() {
-    let vectors: Vec<_> = group("confseq_frozen", 156)
-        .into_iter()
-        .filter(|vector| text(vector, "fn") == "normal_log_mixture" && vector["one_sided"] == true)
-        .collect();
-    assert_eq!(vectors.len(), 4);
-    for vector in vectors {
-        let level = -2.0 * (2.0 * number(&vector, "alpha_opt")).ln();
-        let precision = (level + level.ln_1p()) / number(&vector, "v_opt");
-        let actual =
-            normal_mixture_log_evidence(number(&vector, "s"), number(&vector, "v"), precision);
-        assert_near(actual, number(&vector, "value"), 1e-9, &vector.to_string());
-    }
-}
-
-#[test]
-fn margins_of_means_are_those_of_the_reference() {
-    for vector in group("asymptotic_cs", 32) {
-        let actual = mean_margin(
-            number(&vector, "n"),
-            number(&vector, "n_opt"),
-            ErrorRate::new(number(&vector, "alpha")).unwrap(),
-            number(&vector, "variance"),
-        );
-        assert_near(actual, number(&vector, "one_sided_margin"), 1e-12, "margin");
-    }
-}
-
 #[test]
 fn many_checks_are_judged_as_in_the_reference() {
     let mut vectors = group("multiplicity", 9);

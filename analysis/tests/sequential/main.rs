@@ -9,9 +9,7 @@
     reason = "a test that fails may panic; corner cases and replays are exact"
 )]
 
-mod decisions;
-mod evidence;
 mod formulas;
-mod invariants;
+mod ratio;
 
 mod support;

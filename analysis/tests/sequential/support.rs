@@ -1,7 +1,7 @@
 //! Reading the reference vectors.
 
 use serde_json::Value;
-use serinus_analysis::sequential::{BlockDispersion, IntervalCounts, NoiseHistory, Side};
+use serinus_analysis::sequential::IntervalCounts;
 use serinus_analysis::series::ArmCount;
 
 /// The vectors of a group, which must be as many as said, so that no test passes on an empty list.
@@ -24,10 +24,6 @@ pub(crate) fn whole(vector: &Value, key: &str) -> usize {
         .as_u64()
         .unwrap_or_else(|| panic!("no whole number {key} in {vector}"));
     usize::try_from(value).unwrap()
-}
-
-pub(crate) fn text<'a>(vector: &'a Value, key: &str) -> &'a str {
-    vector[key].as_str().unwrap()
 }
 
 pub(crate) fn numbers(vector: &Value, key: &str) -> Vec<f64> {
@@ -66,68 +62,5 @@ pub(crate) fn counts(x: f64, n: f64, y: f64, m: f64) -> IntervalCounts {
             events: y,
             exposure: m,
         },
-    }
-}
-
-/// A list of rows of numbers.
-fn rows(vector: &Value, key: &str) -> Vec<Vec<f64>> {
-    vector[key]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| {
-            let row = row.as_array().unwrap();
-            row.iter().map(|value| value.as_f64().unwrap()).collect()
-        })
-        .collect()
-}
-
-/// Rows `x, n, y, m`.
-pub(crate) fn intervals(vector: &Value) -> Vec<IntervalCounts> {
-    rows(vector, "intervals_x_n_y_m")
-        .iter()
-        .map(|row| counts(row[0], row[1], row[2], row[3]))
-        .collect()
-}
-
-/// Rows `x, y, n, m`.
-pub(crate) fn intervals_x_y_n_m(vector: &Value) -> Vec<IntervalCounts> {
-    rows(vector, "intervals_x_y_n_m")
-        .iter()
-        .map(|row| counts(row[0], row[2], row[1], row[3]))
-        .collect()
-}
-
-/// Rows `x, n`.
-pub(crate) fn single_intervals(vector: &Value) -> Vec<ArmCount> {
-    rows(vector, "intervals_x_n")
-        .iter()
-        .map(|row| ArmCount {
-            events: row[0],
-            exposure: row[1],
-        })
-        .collect()
-}
-
-pub(crate) fn history(stored: &Value) -> Option<NoiseHistory> {
-    let by_length = stored["by_block_length"].as_object()?;
-    let mut blocks: Vec<BlockDispersion> = by_length
-        .iter()
-        .map(|(length, entry)| BlockDispersion {
-            block_length: length.parse().unwrap(),
-            dispersion: number(entry, "D"),
-            degrees_of_freedom: number(entry, "nu"),
-        })
-        .collect();
-    blocks.sort_by_key(|block| block.block_length);
-    Some(NoiseHistory::new(number(stored, "h"), blocks).unwrap())
-}
-
-/// The side that the names of the vectors mean.
-pub(crate) fn side(kind: &str) -> Side {
-    match kind {
-        "up" | "above" => Side::Above,
-        "down" | "below" => Side::Below,
-        _ => panic!("no side {kind}"),
     }
 }

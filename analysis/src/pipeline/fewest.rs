@@ -27,7 +27,7 @@ pub struct FewestIntervals {
 }
 
 impl Check {
-    /// How many intervals with data this check takes at the least. Source: docs/design/gauges.md, "4. Evidence", and
+    /// How many intervals with data this check takes at the least. Source: docs/design/gauges.md, "4. Evidence for a violation", and
     /// docs/design/statistics.md, "11. The verdict of a stage".
     pub fn fewest_intervals(&self, interval_seconds: u32) -> FewestIntervals {
         let decided = match (self.method, &self.measured.kind) {

@@ -129,16 +129,16 @@ fn stage_of(minutes: &str, check: &str) -> String {
 
 #[test]
 fn a_check_that_its_stage_ends_before_is_refused_with_the_least_stage() {
-    let message = refusal(&stage_of("5", "cpu_usage < baseline * 1.5"));
+    let message = refusal(&stage_of("1", "cpu_usage < baseline * 1.5"));
     assert_eq!(
         message,
-        "cpu_usage cannot be decided: it takes 40 intervals of 30 s with data, and the stage lasts \
-         at most 10 minutes: set max_duration_minutes to 20 or more, or a shorter interval"
+        "cpu_usage cannot be decided: it takes 5 intervals of 30 s with data, and the stage lasts \
+         at most 2 minutes: set max_duration_minutes to 2.5 or more, or a shorter interval"
     );
-    read(&stage_of("10", "cpu_usage < baseline * 1.5"));
+    read(&stage_of("1.25", "cpu_usage < baseline * 1.5"));
     let with_interval = format!(
         "analysis: {{interval: 15s}}\n{}",
-        stage_of("5", "cpu_usage < 2")
+        stage_of("1.25", "cpu_usage < 2")
     );
     read(&with_interval);
     let message = refusal(&stage_of(
@@ -154,7 +154,7 @@ fn a_check_that_its_stage_ends_before_is_refused_with_the_least_stage() {
         ),
         ("", "{check: cpu_usage < baseline * 1.5, critical: false}"),
     ] {
-        let remarks = read(&format!("{settings}{}", stage_of("5", check))).remarks();
+        let remarks = read(&format!("{settings}{}", stage_of("1", check))).remarks();
         assert!(
             remarks
                 .iter()
@@ -179,7 +179,7 @@ fn a_check_that_a_later_stage_takes_over_is_told_there_unless_it_stops_counting(
             stage_of("60", "cpu_usage < baseline * 1.5")
         )
     };
-    let mistakes = parse(&later("{traffic_percent: 50, duration_minutes: 2}"), "test").unwrap_err();
+    let mistakes = parse(&later("{traffic_percent: 50, duration_minutes: 1}"), "test").unwrap_err();
     let told: Vec<_> = mistakes
         .iter()
         .map(|one| (one.line, one.path.as_str()))

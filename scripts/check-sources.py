@@ -4,7 +4,7 @@
     scripts/check-sources.py
 
 * `Source:` in a comment says where a rule or a constant comes from: a heading of a page in
-  docs/design (`Source: docs/design/statistics.md, "4.3 Noise"`), or literature (a year, an RFC, an
+  docs/design (`Source: docs/design/counts.md, "4. Noise"`), or literature (a year, an RFC, an
   address, or a file of another project in backticks). Further ones follow after a semicolon.
 * A page of docs/design that is named anywhere is there, and the heading in quotes behind it too.
 * A path of the repository in backticks, in CONTRIBUTING.md and docs/design, is there.

@@ -351,15 +351,9 @@ impl Carried {
             else {
                 continue;
             };
-            let Some(stream) = &mut key.stream else {
-                continue;
-            };
             if !pushed.contains(&one.place) {
                 pushed.push(one.place);
-                if let Some(sample) = rows.at(interval) {
-                    stream.push(&sample);
-                }
-                key.last = Some(stream.log_evidence());
+                key.push(rows.at(interval).as_ref());
             }
             one.strongest = one.strongest.max(key.log_evidence());
         }

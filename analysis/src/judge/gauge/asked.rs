@@ -1,7 +1,9 @@
 //! What a check asks of a gauge, and what a rollout remembers of it.
 
 use crate::pipeline::{Check, Dimension, Limit, MetricKind, Pipeline, Stage};
-use crate::proof::gauge::{COLD_START_SECONDS, GaugeLine, GaugeSettings, GaugeStream, GaugeUnit};
+use crate::proof::gauge::{
+    COLD_START_SECONDS, GaugeLine, GaugeSample, GaugeSettings, GaugeStream, GaugeUnit,
+};
 use crate::sequential::Side;
 
 use super::super::lines::has_control;
@@ -108,6 +110,23 @@ impl GaugeKey {
         if let Some(stream) = &mut self.stream {
             stream.begin_stage(self.promotion_ratio);
         }
+    }
+
+    /// Adds the sample that an interval ends with, where it has one.
+    pub(in crate::judge) fn push(&mut self, sample: Option<&GaugeSample>) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        if let Some(sample) = sample {
+            stream.push(sample);
+        }
+        // A multiple of what is below 0 has no meaning: identical versions would be beyond it.
+        let is_without_meaning = stream.is_baseline_negative();
+        self.last = Some(if is_without_meaning {
+            0.0
+        } else {
+            stream.log_evidence()
+        });
     }
 
     /// `ln E` now.

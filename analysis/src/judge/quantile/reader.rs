@@ -197,8 +197,14 @@ fn against_a_number(
         (above.1, below.0)
     };
     let beyond = |at, is_none_slower| places.beyond(&arms, at, slow.value(), is_none_slower);
+    let mut counts = beyond(broken_at, wants_less);
+    if wants_less && broken_at.is_none() {
+        // Nobody is shown to be beyond a limit that no bound reaches: the control neither, else it is called the
+        // environment's fault, and a good canary never promoted.
+        counts.control.events = 0.0;
+    }
     let lane = Interval {
-        counts: beyond(broken_at, wants_less),
+        counts,
         kept: Some(beyond(kept_at, !wants_less)),
         ..Interval::default()
     };

@@ -67,6 +67,15 @@ fn a_latency_limit_between_two_bounds_is_read_and_cleared() {
 }
 
 #[test]
+fn a_limit_beyond_the_last_bound_is_kept_by_what_is_within_it_and_blames_nobody() {
+    let at = |beyond| latency(below(0.9), "latency_p99 < 900ms", [0.3, 0.1, beyond]);
+    assert_eq!(at(0.000_1).verdict, Verdict::Promote);
+    let open = at(0.02);
+    assert_eq!(open.verdict, Verdict::Hold);
+    assert_ne!(open.reason_code, ReasonCode::Environment);
+}
+
+#[test]
 fn a_relative_latency_limit_compares_tails() {
     let at = |canary| latency(below_baseline(1.2), "latency_p99 < baseline * 1.2", canary);
     assert_eq!(at([0.3, 0.01, 0.000_1]).verdict, Verdict::Promote);

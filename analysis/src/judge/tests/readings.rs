@@ -63,6 +63,23 @@ fn kill_switch() -> Vec<Check> {
     vec![switch("cpu_usage", "cpu_usage > 0.9", condition)]
 }
 
+#[test]
+fn identical_versions_below_0_are_not_beyond_a_multiple_of_each_other() {
+    let mut pipeline = pipeline(relative());
+    decided_by(&mut pipeline, Method::Sequential);
+    let below = cpu(-4.0, -4.0, not_finite(0, 0));
+    let verdict = second_stage(
+        &pipeline,
+        &data(STAGE_INTERVALS, vec![("cpu_usage", below)]),
+    );
+    assert_eq!(
+        (verdict.verdict, verdict.reason_code),
+        (Verdict::Hold, ReasonCode::BaselineNegative),
+        "{}",
+        verdict.reason
+    );
+}
+
 fn told(verdict: &StageVerdict, code: WarningCode) -> Vec<&str> {
     let warnings = verdict.warnings.iter().filter(|one| one.code == code);
     warnings.map(|one| one.message.as_str()).collect()

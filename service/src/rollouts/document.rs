@@ -441,12 +441,12 @@ mod tests {
     #[test]
     fn a_pipeline_that_this_version_refuses_is_kept_by_its_rollout() {
         let yaml = "canary_pipeline: {one: {traffic_percent: 1, duration_minutes: 2, metrics: \
-                    [latency_p99 < 200, error_rate <= 0, cpu_usage < 2, throughput > 0]}}";
+                    [latency_p99 < 200, error_rate <= 0, throughput > 0]}}";
         assert_eq!(
             serinus_analysis::pipeline::parse(yaml, "shop")
                 .unwrap_err()
                 .len(),
-            4
+            3
         );
         let document = Document {
             pipeline_yaml: yaml.to_owned(),
@@ -470,6 +470,6 @@ mod tests {
             .iter()
             .map(|check| check.limit.absolute_value())
             .collect();
-        assert_eq!(limits, [Some(200.0), Some(0.0), Some(2.0), Some(0.0)]);
+        assert_eq!(limits, [Some(200.0), Some(0.0), Some(0.0)]);
     }
 }

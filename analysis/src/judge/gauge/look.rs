@@ -2,7 +2,7 @@
 
 use crate::interval::Confidence;
 use crate::pipeline::{Check, Method};
-use crate::proof::gauge::{GaugeLook, GaugeSample, GaugeSpread, GaugeStream, single_look};
+use crate::proof::gauge::{GaugeLook, GaugeSpread, GaugeStream, single_look};
 use crate::sequential::ErrorRate;
 use crate::series::{PairedGauge, Population};
 
@@ -41,15 +41,15 @@ pub(in crate::judge) fn look<'a>(
     if not_finite(values, Population::Control).is_some() {
         rows.forget_the_control();
     }
-    let mean = |of: fn(&GaugeSample) -> Option<f64>| {
-        let known: Vec<f64> = rows.samples().filter_map(|(_, one)| of(&one)).collect();
-        (!known.is_empty()).then(|| ArmReport {
-            estimate: Some(known.iter().sum::<f64>() / known.len() as f64),
+    let mean = |population| {
+        let estimate = rows.mean(population)?;
+        Some(ArmReport {
+            estimate: Some(estimate),
             ..ArmReport::default()
         })
     };
-    report.canary = mean(|one| one.canary);
-    report.control = mean(|one| one.control);
+    report.canary = mean(Population::Canary);
+    report.control = mean(Population::Control);
     report.ratio = ratio_of(&report, levels.compliance.value());
     report.compared = load::told(check, values);
     if report.canary.is_none() {

@@ -21,6 +21,8 @@ pub(crate) struct GaugeRows<'a> {
     names: Populations<Vec<Arc<str>>>,
     /// Until when each is young, in milliseconds; of the canary also when it began.
     young_until_ms: Populations<Vec<i64>>,
+    /// From when on none is.
+    all_warm_from_ms: Populations<i64>,
     began_ms: Vec<Option<i64>>,
 }
 
@@ -56,15 +58,18 @@ impl<'a> GaugeRows<'a> {
                 .collect()
         };
         let of_canary = gauge.pods.canary.names.iter();
+        let young_until_ms = Populations {
+            control: until(Population::Control),
+            canary: until(Population::Canary),
+        };
+        let last = |until: &Vec<i64>| until.iter().copied().max().unwrap_or(i64::MIN);
         Self {
+            all_warm_from_ms: young_until_ms.as_ref().map(last),
             names: Populations {
                 control: names(Population::Control),
                 canary: names(Population::Canary),
             },
-            young_until_ms: Populations {
-                control: until(Population::Control),
-                canary: until(Population::Canary),
-            },
+            young_until_ms,
             began_ms: of_canary
                 .map(|name| began(&gauge.lives.canary, name))
                 .collect(),
@@ -95,20 +100,13 @@ impl<'a> GaugeRows<'a> {
     /// The sample that an interval ends with; nothing where it ends with none.
     pub(crate) fn at(&self, interval: usize) -> Option<GaugeSample> {
         let end_ms = self.grid.boundary_ms(interval + 1);
-        #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
-        let step_ms = (self.step_seconds * MILLISECONDS) as i64;
-        if step_ms <= 0 || end_ms.rem_euclid(step_ms) != 0 {
+        if !self.is_sample(end_ms) {
             return None;
         }
-        let means = self
-            .gauge
-            .intervals
-            .get(interval)
-            .copied()
-            .unwrap_or_default();
-        let of_control = means.control.filter(|_| !self.is_control_unknown);
+        let of_control = self.mean_at(Population::Control, interval);
+        let of_canary = self.mean_at(Population::Canary, interval);
         let control = self.warm(Population::Control, interval, end_ms, of_control);
-        let canary = self.warm(Population::Canary, interval, end_ms, means.canary);
+        let canary = self.warm(Population::Canary, interval, end_ms, of_canary);
         let loads = self
             .gauge
             .loads
@@ -118,8 +116,7 @@ impl<'a> GaugeRows<'a> {
         let is_all_young = |found: &Warm, mean: Option<f64>| found.mean.is_none() && mean.is_some();
         Some(GaugeSample {
             at_seconds: end_ms as f64 / MILLISECONDS,
-            is_warming_up: is_all_young(&control, of_control)
-                || is_all_young(&canary, means.canary),
+            is_warming_up: is_all_young(&control, of_control) || is_all_young(&canary, of_canary),
             canary: canary.mean,
             control: control.mean,
             canary_age_seconds: self.canary_age_seconds(interval, end_ms),
@@ -130,6 +127,46 @@ impl<'a> GaugeRows<'a> {
                 .zip(loads.control)
                 .map(|(canary, control)| Loads { canary, control }),
         })
+    }
+
+    /// The mean of a population over all samples of the stage; nothing where it has none.
+    pub(crate) fn mean(&self, population: Population) -> Option<f64> {
+        let (mut sum, mut number) = (0.0, 0_u32);
+        for interval in 0..self.intervals() {
+            let end_ms = self.grid.boundary_ms(interval + 1);
+            if let Some(mean) = self
+                .mean_at(population, interval)
+                .filter(|_| self.is_sample(end_ms))
+            {
+                let is_any_young = self.all_warm_from_ms.get(population) > &end_ms;
+                let known = if is_any_young {
+                    self.warm(population, interval, end_ms, Some(mean)).mean
+                } else {
+                    Some(mean)
+                };
+                if let Some(known) = known {
+                    sum += known;
+                    number += 1;
+                }
+            }
+        }
+        (number > 0).then(|| sum / f64::from(number))
+    }
+
+    /// What a population's pods have on the average at the end of an interval, young ones among them.
+    fn mean_at(&self, population: Population, interval: usize) -> Option<f64> {
+        let means = self.gauge.intervals.get(interval)?;
+        match population {
+            Population::Control => means.control.filter(|_| !self.is_control_unknown),
+            Population::Canary => means.canary,
+        }
+    }
+
+    /// Whether a sample ends at a time.
+    fn is_sample(&self, end_ms: i64) -> bool {
+        #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
+        let step_ms = (self.step_seconds * MILLISECONDS) as i64;
+        step_ms > 0 && end_ms.rem_euclid(step_ms) == 0
     }
 
     /// What the pods have that are not young, and their mean.

@@ -36,7 +36,7 @@ pub use experiment::{Experiment, Outcome, Promotion, measure};
 pub use fixed_horizon::fixed_horizon_intervals;
 pub use gauges::{
     Bursts, CanaryChange, FurtherGaugeLaw, GaugeLaw, GaugeLooks, GaugeOutcome, GaugeProcess,
-    GaugeTrial, GaugeValues, JudgedGauge, Phase, PodLaw, SharedChange,
+    GaugeTrial, GaugeValues, JudgedGauge, Phase, PodLaw, PodValues, SharedChange,
 };
 pub use latency::{
     Buckets, Disturbance, Drift, InfiniteData, JudgedQuantile, Latencies, LatencyFleet,

@@ -3,7 +3,7 @@
 use super::super::super::random::Random;
 use super::super::super::sample::poisson;
 use super::signal::{drifting, log_normal};
-use super::values::{GaugeValues, Minutes};
+use super::values::{GaugeValues, Minutes, PodValues};
 use crate::series::Populations;
 
 /// The correlation of what both populations share from one minute to the next.
@@ -95,7 +95,9 @@ impl GaugeLaw {
         };
         let (mut control, mut canary) = (arm(self.pods.control), arm(self.pods.canary));
         if let Some(sick) = control.first_mut() {
-            sick.iter_mut().for_each(|value| *value *= self.sick_times);
+            for value in sick {
+                *value *= self.sick_times;
+            }
         }
         let worse = if self.is_of_one_pod { 1 } else { canary.len() };
         for pod in canary.iter_mut().take(worse) {
@@ -112,7 +114,7 @@ impl GaugeLaw {
                 both.for_each(|(value, shared)| *value *= shared);
             }
         }
-        let mut seen = |pods: Vec<Vec<f64>>| -> Vec<Vec<Option<f64>>> {
+        let mut seen = |pods: Vec<Vec<f64>>| -> PodValues {
             let mut one = |value: f64| Some(self.seen(random, value));
             pods.into_iter()
                 .map(|pod| pod.into_iter().map(&mut one).collect())
@@ -128,7 +130,9 @@ impl GaugeLaw {
         let mut values = drifting(random, samples, self.variation, correlation);
         if self.pod_variation > 0.0 {
             let factor = log_normal(random.normal(), self.pod_variation);
-            values.iter_mut().for_each(|value| *value *= factor);
+            for value in &mut values {
+                *value *= factor;
+            }
         }
         if self.is_heavy {
             for value in &mut values {

@@ -17,4 +17,4 @@ pub use further::{CanaryChange, FurtherGaugeLaw, SharedChange};
 pub use law::{Bursts, GaugeLaw};
 pub use pod::{Phase, PodLaw};
 pub use trial::{GaugeLooks, GaugeOutcome, GaugeProcess, GaugeTrial, JudgedGauge};
-pub use values::GaugeValues;
+pub use values::{GaugeValues, PodValues};

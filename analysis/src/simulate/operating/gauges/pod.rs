@@ -177,13 +177,7 @@ impl PodLaw {
                 let slow = drifting(random, samples, 1.0, 0.9);
                 slow.into_iter().map(|value| mean * value).collect()
             }
-            Self::MostlyZero(share) => (0..samples)
-                .map(|_| {
-                    let is_there = random.uniform() < share;
-                    let value = exponential(random, MEAN_OF_THE_REST);
-                    if is_there { value } else { 0.0 }
-                })
-                .collect(),
+            Self::MostlyZero(share) => mostly_zero(random, samples, share),
             Self::RunsOfValues => runs(random, samples),
             Self::Lag => lag(random, minutes, common),
             Self::TwoLevels => two_levels(random, minutes),
@@ -223,6 +217,15 @@ fn heavy(random: &mut Random, scale: f64) -> f64 {
     let part = random.uniform();
     let student = (2.0 * part - 1.0) / libm::sqrt(2.0 * part * (1.0 - part));
     (1.0 + scale * student).abs()
+}
+
+fn mostly_zero(random: &mut Random, samples: usize, share: f64) -> Vec<f64> {
+    let mut one = || {
+        let is_there = random.uniform() < share;
+        let value = exponential(random, MEAN_OF_THE_REST);
+        if is_there { value } else { 0.0 }
+    };
+    (0..samples).map(|_| one()).collect()
 }
 
 fn runs(random: &mut Random, samples: usize) -> Vec<f64> {

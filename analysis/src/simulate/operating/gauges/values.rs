@@ -34,24 +34,24 @@ fn whole(number: f64) -> usize {
     whole
 }
 
-/// By pod the values of a rollout, one a sample where there is one; and the control's mean before it.
+/// The values of a population's pods, one a sample where there is one.
+pub type PodValues = Vec<Vec<Option<f64>>>;
+
+/// By pod the values of a rollout; and the control's mean before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GaugeValues {
     /// Pods of both.
-    pub pods: Populations<Vec<Vec<Option<f64>>>>,
+    pub pods: Populations<PodValues>,
     /// The control before the rollout.
     pub past: Vec<Option<f64>>,
 }
 
 impl GaugeValues {
     /// Splits what both had over all minutes.
-    pub(super) fn split(
-        (control, canary): (Vec<Vec<Option<f64>>>, Vec<Vec<Option<f64>>>),
-        minutes: &Minutes,
-    ) -> Self {
+    pub(super) fn split((control, canary): (PodValues, PodValues), minutes: &Minutes) -> Self {
         let past = (0..minutes.before).map(|sample| mean(&control, sample));
         let past = past.collect();
-        let after = |pods: Vec<Vec<Option<f64>>>| -> Vec<Vec<Option<f64>>> {
+        let after = |pods: PodValues| -> PodValues {
             pods.into_iter()
                 .map(|mut pod| pod.split_off(minutes.before.min(pod.len())))
                 .collect()

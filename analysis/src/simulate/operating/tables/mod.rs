@@ -341,6 +341,9 @@ mod tests {
         // What has no chance is the same with any number of replicates.
         let lines = Row::LatencyInfiniteData.measure(&OneThread, 1, 1);
         assert_met(&lines);
+        let lines = Row::GaugesSampling.measure(&OneThread, 20, 1);
+        assert_eq!(lines.len(), 106);
+        assert_met(&lines);
         let lines = Row::LatencyFurtherLaws.measure(&OneThread, 1, 1);
         assert!(lines.iter().all(|line| line.is_met().is_none()));
     }

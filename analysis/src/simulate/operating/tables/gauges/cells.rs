@@ -1,6 +1,9 @@
 //! The cells that the design's own program has measured: 510 laws with their figures, in `cells.tsv`, which `cells.py`
 //! makes of its output.
 
+use std::num::ParseFloatError;
+use std::str::FromStr;
+
 use super::super::super::executor::Executor;
 use super::super::super::gauges::{Bursts, GaugeLaw, GaugeOutcome, GaugeTrial, JudgedGauge};
 use super::super::bench::Bench;
@@ -97,9 +100,7 @@ impl Cell {
             judged: read_judged(judged)?,
             ..usual
         };
-        if let Some(seconds) = value(judged, "cold") {
-            trial.cold_start_seconds = seconds?;
-        }
+        trial.cold_start_seconds = number(judged, "cold", trial.cold_start_seconds)?;
         Some(Self {
             table,
             trial,
@@ -130,9 +131,14 @@ impl Figure {
     }
 }
 
-/// The number of `key=number` among words, where there is such a word; inside nothing where it is no number.
-fn value(words: &str, key: &str) -> Option<Option<f64>> {
-    text(words, key).map(|text| text.parse().ok())
+/// The number of `key=number` among words, what is usual where there is no such word; nothing where it is no number.
+fn number(words: &str, key: &str, usual: f64) -> Option<f64> {
+    text(words, key).map_or(Some(usual), |text| text.parse().ok())
+}
+
+/// The same where nothing is usual.
+fn optional(words: &str, key: &str) -> Result<Option<f64>, ParseFloatError> {
+    text(words, key).map(str::parse).transpose()
 }
 
 fn text<'a>(words: &'a str, key: &str) -> Option<&'a str> {
@@ -140,26 +146,21 @@ fn text<'a>(words: &'a str, key: &str) -> Option<&'a str> {
     pairs.find(|(name, _)| *name == key).map(|pair| pair.1)
 }
 
-/// The two numbers of `key=number:number`.
-fn pair<T: std::str::FromStr>(words: &str, key: &str) -> Option<Option<(T, T)>> {
-    let both = |text: &str| {
-        let (one, other) = text.split_once(':')?;
-        Some((one.parse().ok()?, other.parse().ok()?))
-    };
-    text(words, key).map(both)
+/// Both of `number:number`.
+fn pair<T: FromStr>(text: &str) -> Option<(T, T)> {
+    let (one, other) = text.split_once(':')?;
+    Some((one.parse().ok()?, other.parse().ok()?))
 }
 
 fn read_judged(words: &str) -> Option<JudgedGauge> {
     let is_number = text(words, "number").is_some();
-    if let Some(limit) = value(words, "absolute") {
-        let limit = limit?;
+    if let Some(limit) = optional(words, "absolute").ok()? {
         return Some(JudgedGauge::Absolute { limit, is_number });
     }
-    let ratio = value(words, "r").unwrap_or(Some(1.25))?;
-    let offset = value(words, "delta").unwrap_or(Some(0.0))?;
+    let ratio = number(words, "r", 1.25)?;
+    let offset = number(words, "delta", 0.0)?;
     // Failures `< .99 * baseline + 2` in units of .5 %: `> baseline * .99` of the rest.
-    let is_success = ratio < 1.0;
-    Some(if is_success {
+    Some(if ratio < 1.0 {
         JudgedGauge::SuccessRate {
             ratio,
             failures: FAILURES,
@@ -171,35 +172,30 @@ fn read_judged(words: &str) -> Option<JudgedGauge> {
 }
 
 fn read_law(words: &str) -> Option<GaugeLaw> {
-    let number = |key: &str, usual: f64| value(words, key).unwrap_or(Some(usual));
-    let optional = |key: &str| match value(words, key) {
-        Some(found) => found.map(Some),
-        None => Some(None),
-    };
-    let (control, canary) = pair(words, "pods").unwrap_or(Some((1, 1)))?;
-    let bursts = match pair(words, "bursts") {
-        Some(found) => {
-            let (times, minutes) = found?;
+    let (control, canary) = text(words, "pods").map_or(Some((1, 1)), pair)?;
+    let bursts = match text(words, "bursts") {
+        Some(text) => {
+            let (times, minutes) = pair(text)?;
             Some(Bursts { times, minutes })
         }
         None => None,
     };
     Some(GaugeLaw {
-        variation: number("cv", 0.0)?,
-        correlation: number("rho", 0.0)?,
+        variation: number(words, "cv", 0.0)?,
+        correlation: number(words, "rho", 0.0)?,
         pods: Populations { control, canary },
-        pod_variation: number("podcv", 0.0)?,
-        shared_variation: number("shared", 0.0)?,
-        times: number("x", 1.0)?,
-        from_minute: number("at", 0.0)?,
-        leak: number("leak", 0.0)?,
+        pod_variation: number(words, "podcv", 0.0)?,
+        shared_variation: number(words, "shared", 0.0)?,
+        times: number(words, "x", 1.0)?,
+        from_minute: number(words, "at", 0.0)?,
+        leak: number(words, "leak", 0.0)?,
         is_of_one_pod: text(words, "one").is_some(),
         bursts,
         is_heavy: text(words, "heavy").is_some(),
-        sick_times: number("sick", 1.0)?,
-        hours_before: number("hours", 0.0)?,
-        poisson_mean: optional("poisson")?,
-        quantum: optional("quant")?,
+        sick_times: number(words, "sick", 1.0)?,
+        hours_before: number(words, "hours", 0.0)?,
+        poisson_mean: optional(words, "poisson").ok()?,
+        quantum: optional(words, "quant").ok()?,
     })
 }
 
@@ -234,13 +230,13 @@ mod tests {
                     30:0/0/9.9>15/14/49 120:0/0/10>16/14/50";
         let cell = Cell::read(line).unwrap();
         assert!(cell.has_many_pods);
-        assert_eq!(cell.trial.minutes, 120.0);
+        assert!((cell.trial.minutes - 120.0).abs() < 1e-9);
         let absolute = JudgedGauge::Absolute {
             limit: 1.3,
             is_number: true,
         };
         assert_eq!(cell.trial.judged, absolute);
-        assert_eq!(cell.figures[1].now, [16.0, 14.0, 50.0]);
+        assert_eq!(format!("{:?}", cell.figures[1].now), "[16.0, 14.0, 50.0]");
         let bursts = Bursts {
             times: 20.0,
             minutes: 5.0,

@@ -141,8 +141,8 @@ fn found_of((trial, outcomes): (&GaugeTrial, &[GaugeOutcome]), figure: &str) -> 
     if let Ok(minute) = minute.parse::<f64>()
         && is_enough
     {
-        let times = outcomes.iter().map(|one| one.rolled_back_at);
-        let times: Vec<Option<usize>> = times.filter(Option::is_some).collect();
+        let mut times: Vec<Option<usize>> = outcomes.iter().map(|one| one.rolled_back_at).collect();
+        times.retain(Option::is_some);
         let known = Known {
             replicates: FEW * found.rate(),
             rounding: 0.5,

@@ -87,8 +87,7 @@ pub(super) fn by_minutes(
                 |one: &GaugeOutcome| one.crossed_at.is_some_and(|at| trial.minute(at) <= *by);
             let crossed = Share::counted(outcomes, is_crossed).count;
             if crossed > share.count {
-                line.detail
-                    .push_str(&format!(", {crossed} by every sample"));
+                line.detail = format!("{}, {crossed} by every sample", line.detail);
             }
         }
         line

@@ -25,11 +25,13 @@ def excess(value, limit):
 
 
 def log_evidence(mean, variance, known):
-    """Returns ln E that a mean is above 0 which is known with a variance."""
+    """Returns ln E that a mean is above 0 which is known with a variance, 0 with one of 0."""
+    is_known = variance > 0
+    variance = np.where(is_known, variance, 1.0)
     a = 0.49 / variance
     f, z = a / (1 + a), mean / np.sqrt(variance)
     mixed = 0.5 * np.log(4 / (1 + a)) + z * z * f / 2 + special.log_ndtr(z * np.sqrt(f))
-    return deflate(mixed, known)
+    return np.where(is_known, deflate(mixed, known), 0.0)
 
 
 class Segment:
@@ -76,7 +78,7 @@ class GaugeRollouts:
         if sides[0].shape[1] < 5:
             sides.append(self.canary[:, :, begin:end].mean(axis=2))
         squares, free = 0.0, 0
-        for means in sides:
+        for means in (side for side in sides if side.shape[1] > 1):
             middle = means.mean(axis=1, keepdims=True)
             squares = squares + (((means - middle) / middle) ** 2).sum(axis=1)
             free += means.shape[1] - 1
@@ -152,7 +154,7 @@ class GaugeRollouts:
         return np.stack(path)
 
     def promotion(self, looks):
-        """Returns ln E that the limit of a promotion is kept, minus infinity where it may not be."""
+        """Returns ln E that a promotion's limit is kept, minus infinity where it may not be."""
         path = []
         for now in looks:
             x, limit = self.x[:, :now], self.kept[:, :now]

@@ -1,9 +1,9 @@
-"""The method of latency quantiles, written again in numpy from its description in docs/design/latency.md.
+"""The method of latency quantiles, written again in numpy from its description.
 
-It shares no code with Serinus. `LatencyRollouts` are many rollouts of one stage of a check
-`latency_q < baseline * ratio` whose quantile lies between bounds, neither in the first bucket nor
-beyond the last bound. Arrays are intervals x rollouts, of requests by bucket intervals x rollouts x
-buckets.
+That is docs/design/latency.md. It shares no code with Serinus. `LatencyRollouts` are many rollouts
+of one stage of a check `latency_q < baseline * ratio` whose quantile lies between bounds, neither
+in the first bucket nor beyond the last bound. Arrays are intervals x rollouts, of requests by
+bucket intervals x rollouts x buckets.
 """
 
 import math
@@ -84,7 +84,8 @@ class Noise:
     def __init__(self, residual, variance, exposure, weight):
         self.variance, self.blocks = prefix(variance), {}
         for length in BLOCK_LENGTHS:
-            d, n, w = (np.diff(prefix(one)[::length], axis=0) for one in (residual, exposure, weight))
+            parts = residual, exposure, weight
+            d, n, w = (np.diff(prefix(one)[::length], axis=0) for one in parts)
             self.blocks[length] = [prefix(one) for one in (d * d, d * n, n * n, w, w * w)]
 
     def _between(self, length, begin, end):
@@ -199,11 +200,12 @@ class LatencyRollouts:
             main = log_sum_exp(np.stack(terms), axis=0)
             crash = log_sum_exp(breaker[now] / calm[now - 1][:, None], axis=1)
             crash = crash - math.log(len(EFFECTS))
-            path.append(log_sum_exp(np.stack([math.log(0.9) + main, math.log(0.1) + crash]), axis=0))
+            both = np.stack([math.log(0.9) + main, math.log(0.1) + crash])
+            path.append(log_sum_exp(both, axis=0))
         return np.stack(path)
 
     def promotion(self):
-        """Returns ln E that the limit of a promotion is kept, minus infinity where it may not be."""
+        """Returns ln E that a promotion's limit is kept, minus infinity where it may not be."""
         grown = prefix(self._growth(self.x2, COMPLIANCE_EFFECTS))
         beyond, variance = self.residual.cumsum(axis=0) - 0.5, self.variance.cumsum(axis=0)
         path = []

@@ -15,6 +15,7 @@ mod error;
 mod executor;
 mod experiment;
 mod fixed_horizon;
+mod gauges;
 mod latency;
 pub mod laws;
 mod looks;
@@ -33,6 +34,10 @@ pub use error::OperatingError;
 pub use executor::{Executor, OneThread};
 pub use experiment::{Experiment, Outcome, Promotion, measure};
 pub use fixed_horizon::fixed_horizon_intervals;
+pub use gauges::{
+    Bursts, CanaryChange, FurtherGaugeLaw, GaugeLaw, GaugeLooks, GaugeOutcome, GaugeProcess,
+    GaugeTrial, GaugeValues, JudgedGauge, Phase, PodLaw, PodValues, SharedChange,
+};
 pub use latency::{
     Buckets, Disturbance, Drift, InfiniteData, JudgedQuantile, Latencies, LatencyFleet,
     LatencyFleetDescription, LatencyTrial, Part, PodSpeed, Rows, Servers, Shape, Told,

@@ -1,6 +1,7 @@
 //! What the tables have in common.
 
 use super::super::executor::Executor;
+use super::super::gauges::{GaugeOutcome, GaugeTrial};
 use super::super::latency::LatencyTrial;
 use super::super::measured::Share;
 use super::super::trial::{Outcome, Trial};
@@ -40,6 +41,13 @@ impl<E: Executor> Bench<'_, E> {
             .executor
             .map(self.replicates, |index| trial.replicate(seed, index));
         outcomes.into_iter().flatten().collect()
+    }
+
+    /// What comes of the replicates of a trial of a gauge.
+    pub(super) fn run_gauge(&self, trial: &GaugeTrial) -> Vec<GaugeOutcome> {
+        let seed = self.seed;
+        self.executor
+            .map(self.replicates, |index| trial.replicate(seed, index))
     }
 
     /// How many of them were rolled back.

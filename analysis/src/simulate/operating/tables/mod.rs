@@ -5,6 +5,7 @@ mod cold_start;
 mod delay;
 mod environment;
 mod false_rollbacks;
+mod gauges;
 mod hidden;
 mod history;
 mod latency;
@@ -80,11 +81,33 @@ pub enum Row {
     LatencyPods,
     /// Laws of latency on which nothing was chosen.
     LatencyFurtherLaws,
+    /// Gauges of identical versions.
+    GaugesIdentical,
+    /// Gauges of canaries that are worse.
+    GaugesFound,
+    /// Gauges that are sampled otherwise.
+    GaugesSampling,
+    /// Gauges that are promoted.
+    GaugesPromotion,
+    /// Other laws and limits of gauges.
+    GaugesOthers,
+    /// Gauges on their absolute limit.
+    GaugesAbsoluteEdge,
+    /// Gauges off their absolute limit.
+    GaugesAbsoluteDistance,
+    /// Other gauges with an absolute limit.
+    GaugesAbsoluteOthers,
+    /// Success rates as gauges.
+    GaugesSuccessRates,
+    /// Laws of gauges on which nothing was chosen.
+    GaugesFurtherLaws,
+    /// Absolute limits of these.
+    GaugesFurtherAbsolute,
 }
 
 impl Row {
     /// All, in the order of the document.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 37] = [
         Self::WholeRollouts,
         Self::FalseRollbacks,
         Self::Stages,
@@ -111,6 +134,17 @@ impl Row {
         Self::LatencyStages,
         Self::LatencyPods,
         Self::LatencyFurtherLaws,
+        Self::GaugesIdentical,
+        Self::GaugesFound,
+        Self::GaugesSampling,
+        Self::GaugesPromotion,
+        Self::GaugesOthers,
+        Self::GaugesAbsoluteEdge,
+        Self::GaugesAbsoluteDistance,
+        Self::GaugesAbsoluteOthers,
+        Self::GaugesSuccessRates,
+        Self::GaugesFurtherLaws,
+        Self::GaugesFurtherAbsolute,
     ];
 
     /// The name on the command line.
@@ -142,6 +176,17 @@ impl Row {
             Self::LatencyStages => "latency-stages",
             Self::LatencyPods => "latency-pods",
             Self::LatencyFurtherLaws => "latency-further-laws",
+            Self::GaugesIdentical => "gauges-identical",
+            Self::GaugesFound => "gauges-found",
+            Self::GaugesSampling => "gauges-sampling",
+            Self::GaugesPromotion => "gauges-promotion",
+            Self::GaugesOthers => "gauges-others",
+            Self::GaugesAbsoluteEdge => "gauges-absolute-edge",
+            Self::GaugesAbsoluteDistance => "gauges-absolute-distance",
+            Self::GaugesAbsoluteOthers => "gauges-absolute-others",
+            Self::GaugesSuccessRates => "gauges-success-rates",
+            Self::GaugesFurtherLaws => "gauges-further-laws",
+            Self::GaugesFurtherAbsolute => "gauges-further-absolute",
         }
     }
 
@@ -192,6 +237,17 @@ impl Row {
             Self::LatencyStages => latency::titles::STAGES,
             Self::LatencyPods => latency::titles::PODS,
             Self::LatencyFurtherLaws => latency::titles::FURTHER_LAWS,
+            Self::GaugesIdentical => gauges::titles::IDENTICAL,
+            Self::GaugesFound => gauges::titles::FOUND,
+            Self::GaugesSampling => gauges::titles::SAMPLING,
+            Self::GaugesPromotion => gauges::titles::PROMOTION,
+            Self::GaugesOthers => gauges::titles::OTHERS,
+            Self::GaugesAbsoluteEdge => gauges::titles::EDGE,
+            Self::GaugesAbsoluteDistance => gauges::titles::DISTANCE,
+            Self::GaugesAbsoluteOthers => gauges::titles::ABSOLUTE,
+            Self::GaugesSuccessRates => gauges::titles::SUCCESS,
+            Self::GaugesFurtherLaws => gauges::titles::FURTHER,
+            Self::GaugesFurtherAbsolute => gauges::titles::FURTHER_ABSOLUTE,
         }
     }
 
@@ -229,6 +285,17 @@ impl Row {
             Self::LatencyStages => latency::of_stages(&bench),
             Self::LatencyPods => latency::of_pods(&bench),
             Self::LatencyFurtherLaws => latency::of_further_laws(&bench),
+            Self::GaugesIdentical => gauges::of_table(&bench, "identical"),
+            Self::GaugesFound => gauges::of_table(&bench, "found"),
+            Self::GaugesSampling => gauges::of_table(&bench, "sampling"),
+            Self::GaugesPromotion => gauges::of_table(&bench, "promotion"),
+            Self::GaugesOthers => gauges::of_table(&bench, "others"),
+            Self::GaugesAbsoluteEdge => gauges::of_table(&bench, "absolute-edge"),
+            Self::GaugesAbsoluteDistance => gauges::of_table(&bench, "absolute-distance"),
+            Self::GaugesAbsoluteOthers => gauges::of_table(&bench, "absolute-others"),
+            Self::GaugesSuccessRates => gauges::of_success_rates(&bench),
+            Self::GaugesFurtherLaws => gauges::of_further_laws(&bench),
+            Self::GaugesFurtherAbsolute => gauges::of_further_absolute(&bench),
         }
     }
 }
@@ -273,6 +340,9 @@ mod tests {
         assert_met(&lines);
         // What has no chance is the same with any number of replicates.
         let lines = Row::LatencyInfiniteData.measure(&OneThread, 1, 1);
+        assert_met(&lines);
+        let lines = Row::GaugesSampling.measure(&OneThread, 20, 1);
+        assert_eq!(lines.len(), 106);
         assert_met(&lines);
         let lines = Row::LatencyFurtherLaws.measure(&OneThread, 1, 1);
         assert!(lines.iter().all(|line| line.is_met().is_none()));

@@ -1,11 +1,8 @@
 //! What a gauge's samples prove over a whole rollout.
 
-use std::sync::Arc;
-
 use super::blocks::OpenBlocks;
 use super::excess::{ENOUGH_DEGREES_OF_FREEDOM, Form, GaugeUnit, is_beyond, is_near_one};
 use super::lines::{Lines, Places, SidePlaces, promotion_with};
-use super::past::GaugePast;
 use super::pods::PodTable;
 use super::reading::what_lacks;
 use super::sample::GaugeSample;
@@ -91,13 +88,6 @@ impl GaugeStream {
     /// What is fixed.
     pub fn settings(&self) -> &GaugeSettings {
         &self.settings
-    }
-
-    /// Takes over what the control was before the rollout. Nothing where there is a sample already.
-    pub fn remember(&mut self, past: Option<Arc<GaugePast>>) {
-        if self.whole.samples == 0 {
-            self.settings.past = past;
-        }
     }
 
     /// A stage begins before the next sample. `promotion_ratio` is what its check names, one of

@@ -194,17 +194,15 @@ impl GaugeTrial {
         let planned = libm::floor(PLANNED_MINUTES * 60.0 / self.step_seconds) as usize;
         let (line, unit) = (self.judged.line(), self.judged.unit());
         let usual = GaugeSettings::new(line, unit, self.step_seconds, planned);
+        let judged = |one: &Option<f64>| one.map(|value| self.judged.value(value));
+        let past: Vec<Option<f64>> = values.past.iter().map(judged).collect();
+        let has_past = !past.is_empty();
         let mut stream = GaugeStream::new(GaugeSettings {
             has_starts_beyond_the_plan: true,
             cold_start_seconds: self.cold_start_seconds,
+            past: has_past.then(|| Arc::new(GaugePast::measure(&past, self.step_seconds))),
             ..usual
         });
-        if !values.past.is_empty() {
-            let judged = |one: &Option<f64>| one.map(|value| self.judged.value(value));
-            let past: Vec<Option<f64>> = values.past.iter().map(judged).collect();
-            let past = GaugePast::measure(&past, self.step_seconds);
-            stream.remember(Some(Arc::new(past)));
-        }
         stream.begin_stage(None);
         stream
     }

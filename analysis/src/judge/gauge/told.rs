@@ -1,8 +1,10 @@
 //! What is told of a gauge.
 
+use crate::data::MetricData;
 use crate::interval::Interval;
-use crate::pipeline::Check;
+use crate::pipeline::{Check, Limit};
 use crate::proof::gauge::{GaugeOutlook, SpreadSource, minutes_until_decided};
+use crate::proof::nearest;
 use crate::text;
 
 use super::super::conclude::{conclude, undecided, values_text, with_sentence, without_data};
@@ -13,6 +15,7 @@ use super::super::model::{
 };
 use super::super::needs;
 use super::proof::GaugeProof;
+use super::unknown::of_an_aggregate;
 
 /// Concludes a check from its proof.
 pub(super) fn concluded(
@@ -22,7 +25,7 @@ pub(super) fn concluded(
     situation: Situation<'_>,
 ) -> Evaluated {
     let budget = situation.budget;
-    if let Some(refused) = proof.refused(&report) {
+    if let Some(refused) = proof.refused(&report, check, situation) {
         return Evaluated::from(refused);
     }
     report.ratio = ratio_of(&report, proof, budget.rollout.value());
@@ -52,7 +55,7 @@ pub(super) fn concluded(
         Shown::Open => report = proof.open(report, check, situation),
         Shown::Violated | Shown::BothViolated | Shown::ControlViolated => {}
     }
-    let spread = proof.spread_in_words();
+    let spread = proof.spread_in_words(check);
     if report.outcome == Outcome::Undecided
         && let Some(spread) = &spread
     {
@@ -90,7 +93,12 @@ fn suspected(mut report: CheckReport, check: &Check) -> CheckReport {
 
 impl GaugeProof {
     /// Why nothing can be said of the samples.
-    pub(super) fn refused(&self, report: &CheckReport) -> Option<CheckReport> {
+    pub(super) fn refused(
+        &self,
+        report: &CheckReport,
+        check: &Check,
+        situation: Situation<'_>,
+    ) -> Option<CheckReport> {
         if self.is_baseline_negative {
             let why = "the control was below 0, and a multiple of that has no meaning: give an absolute limit, or \
                        clamp_min(.., 0) if it is noise";
@@ -102,7 +110,12 @@ impl GaugeProof {
         }
         if self.is_lacking {
             let why = "more than a fifth of its samples lack one of the populations";
-            return Some(without_data(report.clone(), ReasonCode::NoData, why));
+            let aggregated = match situation.data.metrics.get(&check.measured.name) {
+                Some(MetricData::Gauge(gauge)) => of_an_aggregate(check, gauge),
+                _ => None,
+            };
+            let why = aggregated.unwrap_or_else(|| why.to_owned());
+            return Some(without_data(report.clone(), ReasonCode::NoData, &why));
         }
         None
     }
@@ -125,6 +138,7 @@ impl GaugeProof {
         let intervals = (elapsed + more) * 60_000.0 / grid.interval_ms() as f64;
         report.needs = Some(NeedsReport {
             canary_total: libm::ceil((seen + more) * 60.0 / self.step_seconds),
+            provable_ratio: self.ratio_to_promote(check, situation),
             ..needs::projected(&report, intervals, grid)
         });
         let more = text::minutes(libm::ceil(more));
@@ -155,13 +169,39 @@ impl GaugeProof {
         to_roll_back.into_iter().chain(to_promote).reduce(f64::min)
     }
 
+    /// The `promote_ratio` with which a canary as good as its control passes within the stage's longest time; nothing
+    /// where none is needed.
+    fn ratio_to_promote(&self, check: &Check, situation: Situation<'_>) -> Option<f64> {
+        /// Beyond it nothing is looked for.
+        const MOST_TIMES: f64 = 100.0;
+        let Limit::AtMost {
+            ratio: Some(ratio), ..
+        } = check.promotion_limit
+        else {
+            return None;
+        };
+        let outlook = GaugeOutlook::Relative {
+            pods: None,
+            cold_start_seconds: 0.0,
+        };
+        let passes_at = |ratio: f64| {
+            let (signal, rate) = (1.0 - 1.0 / ratio, situation.budget.promotion);
+            let minutes = minutes_until_decided(signal, rate, self.step_seconds, outlook);
+            minutes.is_some_and(|minutes| minutes <= situation.stage.max_duration_minutes)
+        };
+        if passes_at(ratio) {
+            return None;
+        }
+        nearest(ratio, MOST_TIMES, passes_at)
+    }
+
     fn is_of_an_assumption(&self) -> bool {
         self.spread
             .is_some_and(|spread| spread.source == SpreadSource::Assumed)
     }
 
     /// `assumed to differ by 25 % at first: one pod each`.
-    fn spread_in_words(&self) -> Option<String> {
+    fn spread_in_words(&self, check: &Check) -> Option<String> {
         let spread = self.spread?;
         let pods = match (spread.canary_pods, spread.control_pods) {
             (0, _) | (_, 0) => "no pods are told apart".to_owned(),
@@ -171,8 +211,12 @@ impl GaugeProof {
         let beyond = match self.control_pods_beyond {
             0 => String::new(),
             pods => format!(
-                ", {pods} of {} control pods are over it as well",
-                spread.control_pods
+                ", {pods} of {} control pods are over {} as well",
+                spread.control_pods,
+                check.limit.absolute_value().map_or_else(
+                    || "it".to_owned(),
+                    |limit| text::exact_value(limit, check.measured.dimension)
+                )
             ),
         };
         let cold = if self.is_cold {
@@ -196,7 +240,7 @@ impl GaugeProof {
     fn within_the_wide_ratio(&self, check: &Check) -> Option<String> {
         let ratio = self.ratio?.estimate;
         let limit = match check.limit {
-            crate::pipeline::Limit::AtMost {
+            Limit::AtMost {
                 ratio: Some(limit),
                 offset,
             } if offset <= 0.0 => limit,

@@ -5,7 +5,10 @@
 //! Source: docs/design/counts.md, "The method of counts".
 
 mod clusters;
+mod gauges;
+mod latency;
 mod limits;
+mod played;
 mod rollouts;
 
 use super::*;

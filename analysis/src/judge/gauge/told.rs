@@ -3,8 +3,7 @@
 use crate::data::MetricData;
 use crate::interval::Interval;
 use crate::pipeline::{Check, Limit};
-use crate::proof::gauge::{GaugeOutlook, SpreadSource, minutes_until_decided};
-use crate::proof::nearest;
+use crate::proof::gauge::SpreadSource;
 use crate::text;
 
 use super::super::conclude::{conclude, undecided, values_text, with_sentence, without_data};
@@ -15,7 +14,7 @@ use super::super::model::{
 };
 use super::super::needs;
 use super::proof::GaugeProof;
-use super::unknown::of_an_aggregate;
+use super::unknown::{lacking, of_an_aggregate};
 
 /// Concludes a check from its proof.
 pub(super) fn concluded(
@@ -109,12 +108,12 @@ impl GaugeProof {
             ));
         }
         if self.is_lacking {
-            let why = "more than a fifth of its samples lack one of the populations";
-            let aggregated = match situation.data.metrics.get(&check.measured.name) {
-                Some(MetricData::Gauge(gauge)) => of_an_aggregate(check, gauge),
-                _ => None,
+            let why = match situation.data.metrics.get(&check.measured.name) {
+                Some(MetricData::Gauge(gauge)) => {
+                    of_an_aggregate(check, gauge).unwrap_or_else(|| lacking(gauge))
+                }
+                _ => "more than a fifth of its samples lack one of the populations".to_owned(),
             };
-            let why = aggregated.unwrap_or_else(|| why.to_owned());
             return Some(without_data(report.clone(), ReasonCode::NoData, &why));
         }
         None
@@ -131,8 +130,9 @@ impl GaugeProof {
         let grid = situation.data.grid;
         let elapsed = grid.intervals() as f64 * grid.interval_ms() as f64 / 60_000.0;
         let seen = self.promotion.samples as f64 * self.step_seconds / 60.0;
+        let samples = text::counted(self.promotion.samples, "sample");
         let Some(minutes) = self.minutes(check, situation) else {
-            return undecided(report, &format!("undecided, {values}"));
+            return undecided(report, &format!("undecided, {values}; {samples}"));
         };
         let more = (minutes - seen).max(self.step_seconds / 60.0);
         let intervals = (elapsed + more) * 60_000.0 / grid.interval_ms() as f64;
@@ -142,57 +142,8 @@ impl GaugeProof {
             ..needs::projected(&report, intervals, grid)
         });
         let more = text::minutes(libm::ceil(more));
-        undecided(report, &format!("undecided, {values}; about {more} more"))
-    }
-
-    /// The minute at which the stage would be decided, were the values to stay as they are.
-    fn minutes(&self, check: &Check, situation: Situation<'_>) -> Option<f64> {
-        let outlook = if check.is_relative() {
-            GaugeOutlook::Relative {
-                pods: None,
-                cold_start_seconds: 0.0,
-            }
-        } else {
-            GaugeOutlook::Absolute {
-                standard_deviation: 0.0,
-            }
-        };
-        let decided = |signal: f64, rate| {
-            let is_any = signal > 0.0;
-            is_any.then(|| minutes_until_decided(signal, rate, self.step_seconds, outlook))?
-        };
-        let budget = situation.budget;
-        let beyond = self.spread.map_or(0.0, |spread| spread.mean);
-        let share = if self.weight > 0.0 { self.weight } else { 1.0 };
-        let to_roll_back = decided(beyond, budget.rollback_alone(share));
-        let to_promote = decided(self.distance, budget.promotion);
-        to_roll_back.into_iter().chain(to_promote).reduce(f64::min)
-    }
-
-    /// The `promote_ratio` with which a canary as good as its control passes within the stage's longest time; nothing
-    /// where none is needed.
-    fn ratio_to_promote(&self, check: &Check, situation: Situation<'_>) -> Option<f64> {
-        /// Beyond it nothing is looked for.
-        const MOST_TIMES: f64 = 100.0;
-        let Limit::AtMost {
-            ratio: Some(ratio), ..
-        } = check.promotion_limit
-        else {
-            return None;
-        };
-        let outlook = GaugeOutlook::Relative {
-            pods: None,
-            cold_start_seconds: 0.0,
-        };
-        let passes_at = |ratio: f64| {
-            let (signal, rate) = (1.0 - 1.0 / ratio, situation.budget.promotion);
-            let minutes = minutes_until_decided(signal, rate, self.step_seconds, outlook);
-            minutes.is_some_and(|minutes| minutes <= situation.stage.max_duration_minutes)
-        };
-        if passes_at(ratio) {
-            return None;
-        }
-        nearest(ratio, MOST_TIMES, passes_at)
+        let why = format!("undecided, {values}; {samples}, about {more} more");
+        undecided(report, &why)
     }
 
     fn is_of_an_assumption(&self) -> bool {
@@ -200,40 +151,58 @@ impl GaugeProof {
             .is_some_and(|spread| spread.source == SpreadSource::Assumed)
     }
 
-    /// `assumed to differ by 25 % at first: one pod each`.
+    /// `assumed spread of 25 %: one pod each`.
     fn spread_in_words(&self, check: &Check) -> Option<String> {
         let spread = self.spread?;
         let pods = match (spread.canary_pods, spread.control_pods) {
-            (0, _) | (_, 0) => "no pods are told apart".to_owned(),
-            (canary, control) => format!("{canary} of the canary, {control} of the control"),
-        };
-        let known = text::digits(100.0 * spread.standard_deviation());
-        let beyond = match self.control_pods_beyond {
-            0 => String::new(),
-            pods => format!(
-                ", {pods} of {} control pods are over {} as well",
-                spread.control_pods,
-                check.limit.absolute_value().map_or_else(
-                    || "it".to_owned(),
-                    |limit| text::exact_value(limit, check.measured.dimension)
-                )
+            (0, _) | (_, 0) => "no pods to compare".to_owned(),
+            (1, 1) => "one pod each".to_owned(),
+            (canary, control) => format!(
+                "{}, {} of the control",
+                text::counted(canary, "canary pod"),
+                control
             ),
         };
-        let cold = if self.is_cold {
-            ", and a new canary is judged as one pod"
+        // A number is compared with no pod.
+        let pods = if check.is_relative() || spread.source == SpreadSource::Pods {
+            format!(": {pods}")
+        } else {
+            String::new()
+        };
+        let known = text::digits(100.0 * spread.standard_deviation());
+        let told = match spread.source {
+            SpreadSource::Assumed => format!("assumed spread of {known} %{pods}"),
+            SpreadSource::Pods => format!("spread of {known} % by pods{pods}"),
+            SpreadSource::Samples => format!("spread of {known} % by its samples{pods}"),
+            SpreadSource::Past => format!("spread of {known} % from the control's past{pods}"),
+        };
+        Some(format!(
+            "{told}{}{}",
+            self.cold_in_words(check),
+            self.excused_in_words(check)
+        ))
+    }
+
+    /// Old pods do not say what a young one may differ by.
+    fn cold_in_words(&self, check: &Check) -> &'static str {
+        let has_pods = self.spread.is_some_and(|spread| spread.control_pods > 1);
+        if self.is_cold && has_pods && check.is_relative() {
+            ", and a canary counts as one pod while it is cold (cold_start)"
         } else {
             ""
-        };
-        Some(match spread.source {
-            SpreadSource::Assumed => {
-                format!("the mean is assumed to be known to {known} % ({pods}{cold}){beyond}")
+        }
+    }
+
+    /// `, 3 of 10 control pods are over 90 % as well`.
+    fn excused_in_words(&self, check: &Check) -> String {
+        let control = self.spread.map_or(0, |spread| spread.control_pods);
+        match (self.control_pods_beyond, check.limit.absolute_value()) {
+            (0, _) | (_, None) => String::new(),
+            (pods, Some(limit)) => {
+                let limit = text::exact_value(limit, check.measured.dimension);
+                format!(", {pods} of {control} control pods are over {limit} as well")
             }
-            SpreadSource::Pods => format!("known to {known} % by pods ({pods}{cold}){beyond}"),
-            SpreadSource::Samples => format!("known to {known} % by its samples ({pods}){beyond}"),
-            SpreadSource::Past => {
-                format!("known to {known} % by the control's past ({pods}){beyond}")
-            }
-        })
+        }
     }
 
     /// A limit tighter than pods may differ by is promoted up to that.

@@ -52,3 +52,20 @@ pub(in crate::judge) fn of_an_aggregate(check: &Check, gauge: &PairedGauge) -> O
         )
     })
 }
+
+/// Which population has no value in too many samples.
+pub(in crate::judge) fn lacking(gauge: &PairedGauge) -> String {
+    let pairs = || gauge.intervals.iter();
+    let of_canary = pairs().filter(|pair| pair.canary.is_none() && pair.control.is_some());
+    let of_control = pairs().filter(|pair| pair.control.is_none() && pair.canary.is_some());
+    let (canary, control) = (of_canary.count(), of_control.count());
+    let (name, lacks) = if canary >= control {
+        ("canary", canary)
+    } else {
+        ("control", control)
+    };
+    format!(
+        "the {name} has no value in {lacks} of {} intervals, and a fifth may be missing",
+        gauge.intervals.len()
+    )
+}

@@ -85,9 +85,14 @@ fn of_a_number(
             let is_read = broken < bounds.iter().copied().find(|one| *one >= limit)?
                 || kept_at > bounds.iter().rev().copied().find(|one| *one <= limit)?;
             Some(if is_read {
-                format!("read between the bounds {lower} and {upper}, with 5 % to clear")
+                format!(
+                    "the limit is read between the bounds {lower} and {upper}, with 5 % to clear"
+                )
             } else {
-                format!("decided at {lower} and {upper} only: the bucket is too wide to be read")
+                format!(
+                    "the limit lies between the bounds {lower} and {upper}, which are too far apart to read between: \
+                     it is decided at these only"
+                )
             })
         }
         _ => None,

@@ -38,7 +38,7 @@ pub use excess::{
     load_factor, voting_ratio,
 };
 pub use past::{GaugePast, PastVariance};
-pub use plan::{GaugeOutlook, minutes_until_decided};
+pub use plan::{GaugeOutlook, minutes_as_samples_come, minutes_until_decided};
 pub use population::{GaugeSeries, PodName, Population, by_pod, population};
 pub use promotion::{GaugePods, GaugePromotion};
 pub use reading::{

@@ -72,18 +72,14 @@ fn g31_a_multiple_of_what_is_below_0_has_no_meaning() {
 /// 8b.32: a sample that is missing is left out, and more than a fifth are no data.
 #[test]
 fn g32_a_few_samples_that_are_missing_change_nothing() {
-    let of = |lost: &'static [f64], lost_of_control: &'static [f64], level: f64| {
+    let given = |check: &str, lost: &'static [f64], lost_of_control: &'static [f64], level: f64| {
         let has = |lost: &[f64], at: f64| !lost.iter().any(|one| (one - at).abs() < 0.1);
         let canary = Side::of(1, move |_, at| has(lost, at).then_some(level)).noisy(0.1, 0.5);
         let control =
             Side::of(1, move |_, at| has(lost_of_control, at).then_some(1.0)).noisy(0.1, 0.5);
-        all_answers(
-            &an_hour(QUARTER),
-            Clock::minutes(30),
-            (&canary, &control),
-            1,
-        )
+        all_answers(&an_hour(check), Clock::minutes(30), (&canary, &control), 1)
     };
+    let of = |lost, lost_of_control, level| given(QUARTER, lost, lost_of_control, level);
     for (level, verdict) in [(1.0, Verdict::Hold), (3.0, Verdict::Rollback)] {
         let whole = of(&[], &[], level);
         let missing = of(&[12.0], &[20.0], level);
@@ -94,9 +90,15 @@ fn g32_a_few_samples_that_are_missing_change_nothing() {
             whole.last().checks[0].outcome
         );
     }
+    let tight = "{check: load < baseline * 1.25, promote_ratio: 1.3}";
+    let open = given(tight, &[12.0], &[20.0], 1.0);
+    let reason = &open.last().checks[0].reason;
+    assert!(reason.contains("28 samples, about "), "{reason}");
     let fifth = of(&[4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0], &[], 1.0);
     let check = &fifth.last().checks[0];
     assert_eq!(check.outcome, Outcome::NoData, "{}", check.reason);
+    let why = "the canary has no value in 7 of 30 intervals";
+    assert!(check.reason.contains(why), "{}", check.reason);
 }
 
 /// 8b.33: 1.4 times the control under a limit of 1.25.

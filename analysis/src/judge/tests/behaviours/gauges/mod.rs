@@ -13,14 +13,17 @@
 //! | 8b.9, 8b.10, 8b.11, 8b.12 | `samples` |
 //! | 8b.14, 8b.31, 8b.32, 8b.33 | `missing` |
 //! | 8b.15 | `words`, and `fewest` of the pipeline's own tests |
+//! | 8b.16, 8b.17 | `work` |
 //! | 8b.18 | `samples` |
 //! | 8b.20, 8b.23, 8b.24 | `numbers` |
+//! | 8b.21 | `kayenta` |
 //! | 8b.25 | `shares` |
 //! | 8b.22 | `words` |
 //!
 //! Source: docs/design/gauges.md, "The method of gauges".
 
 mod constants;
+mod kayenta;
 mod missing;
 mod noise;
 mod numbers;
@@ -28,6 +31,7 @@ mod pods;
 mod samples;
 mod shares;
 mod words;
+mod work;
 
 use super::played::{Told, asked, assert_part, file, grid_of, read_of};
 use super::*;

@@ -137,9 +137,9 @@ fn g29_the_series_of_one_pod_are_one_pod() {
     let whole = read_of(clock.intervals(), 60_000, vec![("load", gauge)]);
     let told = asked(&early("load < baseline * 1.0"), &whole, 1..=60);
     assert_eq!(told.first(Verdict::Rollback), None, "{}", told.reasons());
-    let early = &told.at(4.0).reason;
+    let early = &told.at(2.0).reason;
     assert!(
-        early.contains("1 of the canary, 1 of the control"),
+        early.contains("assumed spread of 22.8 %: one pod each"),
         "{early}"
     );
     let why = "over 1, within 1.25, which one pod each cannot tell apart";

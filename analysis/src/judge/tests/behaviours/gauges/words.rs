@@ -62,3 +62,32 @@ fn g22_the_ratio_and_what_is_needed_are_told() {
         }
     }
 }
+
+/// How long an open check takes follows from what its samples vary by, not from what is assumed of any.
+#[test]
+fn the_minutes_of_a_noisy_gauge_are_not_those_of_a_quiet_one() {
+    let pipeline = staged(
+        ", unit: fraction",
+        "60s",
+        "duration_minutes: 120",
+        "load < 90%",
+    );
+    let (canary, control) = (Side::constant(0.75).noisy(0.08, 0.0), Side::constant(0.5));
+    for seed in 0..5 {
+        let whole = read(Clock::minutes(120), &canary, &control, seed);
+        let told = asked(&pipeline, &whole, 6..=120);
+        let early = &told.answers[0].checks[0];
+        let needed = early.needs.as_ref().unwrap().canary_total;
+        let passed = told
+            .answers
+            .iter()
+            .position(|one| one.checks[0].outcome == Outcome::Pass);
+        let taken = told.minutes[passed.unwrap()];
+        assert!(needed > 10.0, "{}", early.reason);
+        assert!(
+            (0.4..2.5).contains(&(taken / needed)),
+            "{taken} minutes: {}",
+            early.reason
+        );
+    }
+}

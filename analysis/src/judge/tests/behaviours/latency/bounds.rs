@@ -88,7 +88,7 @@ fn d10_a_number_in_a_wide_bucket_is_decided_at_its_bounds_only() {
     }
     let reason = told(0.15).last().reason.clone();
     assert!(
-        reason.contains("decided at 100 ms and 300 ms only"),
+        reason.contains("between the bounds 100 ms and 300 ms, which are too far apart"),
         "{reason}"
     );
 }

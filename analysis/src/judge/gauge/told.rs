@@ -134,7 +134,10 @@ impl GaugeProof {
         let Some(minutes) = self.minutes(check, situation) else {
             return undecided(report, &format!("undecided, {values}; {samples}"));
         };
-        let more = (minutes - seen).max(self.step_seconds / 60.0);
+        // The next sample is so much nearer as the newest is old.
+        let step_ms = self.step_seconds * 1_000.0;
+        let since_newest = (grid.end_ms() as f64).rem_euclid(step_ms) / 60_000.0;
+        let more = (minutes - seen).max(self.step_seconds / 60.0) - since_newest;
         let intervals = (elapsed + more) * 60_000.0 / grid.interval_ms() as f64;
         report.needs = Some(NeedsReport {
             canary_total: libm::ceil((seen + more) * 60.0 / self.step_seconds),

@@ -32,6 +32,25 @@ fn g14_a_canary_that_was_hardly_seen_is_not_promoted_by_the_clock() {
     );
 }
 
+/// 8b.14: of a gauge that is scraped each five minutes a stage of 14 minutes has two samples, which nobody judges.
+#[test]
+fn g14_two_samples_are_too_few_for_the_clock() {
+    let clock = Clock {
+        scrape_seconds: 300,
+        ..Clock::minutes(14)
+    };
+    let sides = (Side::constant(1.0), Side::constant(1.0));
+    let told = all_answers(&ended(14, QUARTER), clock, (&sides.0, &sides.1), 1);
+    assert_eq!(told.first(Verdict::Promote), None, "{}", told.reasons());
+    let reason = &told.last().reason;
+    assert!(reason.contains("does not end by its clock"), "{reason}");
+    // The third sample is as far at each minute between two of them.
+    for minute in [5.0, 7.0, 9.0, 12.0] {
+        let reason = &told.at(minute).reason;
+        assert!(reason.contains("that takes 15 minutes"), "{reason}");
+    }
+}
+
 /// 8b.31: degrees below 0.
 #[test]
 fn g31_a_multiple_of_what_is_below_0_has_no_meaning() {

@@ -53,6 +53,7 @@ fn data(count: u32, settled: u32) -> StageData {
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
         pods_before: BTreeMap::new(),
+        gauges_before: BTreeMap::new(),
         settled_intervals: settled as usize,
         history: History::default(),
         error_budget: None,

@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
     use crate::ProblemType;
-    use crate::analysis::{NoiseSource, ReasonCode, WarningCode};
+    use crate::analysis::{NoiseSource, ReasonCode, SpreadSource, WarningCode};
     use crate::pipeline::Method;
 
     fn holds<T: Explained + Debug>() {
@@ -125,6 +125,7 @@ mod tests {
         holds::<WarningCode>();
         holds::<Method>();
         holds::<NoiseSource>();
+        holds::<SpreadSource>();
         holds::<ProblemType>();
     }
 }

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use clap::{Arg, Args, Command};
 use serinus_analysis::pipeline::{PRESETS, Preset, Resources};
-use serinus_openapi::analysis::{NoiseSource, ReasonCode, WarningCode};
+use serinus_openapi::analysis::{NoiseSource, ReasonCode, SpreadSource, WarningCode};
 use serinus_openapi::pipeline::Method;
 use serinus_openapi::{Explained, ProblemType};
 
@@ -78,11 +78,13 @@ fn the_page_of_reason_codes_is_what_the_code_says() {
          `method` of a check: which test decides it. See [statistics](statistics.md).\n\n\
          {}\n## Where the noise is from\n\n\
          `dispersion_from` of a check: what is believed about the noise before the rollout's own data \
-         tells.\n\n{}",
+         tells.\n\n{}\n## What is no evidence\n\n\
+         `spread.source` of a check: what tells how much two good versions may be apart.\n\n{}",
         words::<ReasonCode>("`reason_code`"),
         words::<WarningCode>("`code`"),
         words::<Method>("`method`"),
         words::<NoiseSource>("`dispersion_from`"),
+        words::<SpreadSource>("`spread.source`"),
     );
     holds("reason-codes.md", &text);
 }

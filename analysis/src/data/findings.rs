@@ -69,8 +69,28 @@ pub enum SelectorFinding {
     LacksTheLabels(Lack),
     /// A population has no series at all: where they most likely are.
     NotSeen(NotSeen),
+    /// What is given as a gauge is a counter.
+    Counter {
+        /// Its name.
+        metric: String,
+        /// Another part of the same histogram or summary; nothing where the name alone says it.
+        beside: Option<String>,
+    },
+    /// What is given as a gauge has a counter's name, and is none.
+    NoCounter,
     /// The source did not say.
     Unknown(DataFault),
+}
+
+/// What is said of a counter that is given as a gauge.
+pub(crate) fn is_a_counter(metric: &str, beside: Option<&str>) -> String {
+    let by = beside.map_or_else(String::new, |beside| {
+        format!(" ({beside} stands beside it)")
+    });
+    format!(
+        "{metric} is a counter{by}, which grows with the age of its process: give rate(..) of it, or \
+         {{counter: .., per: requests}}"
+    )
 }
 
 /// What a selector asks for that is not there.

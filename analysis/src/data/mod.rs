@@ -7,13 +7,16 @@
 mod budget;
 mod fault;
 mod findings;
+mod gauge_before;
 mod history;
 mod measured;
 mod stage;
 
 pub use budget::BudgetData;
 pub use fault::{DataFault, FaultCode};
+pub(crate) use findings::is_a_counter;
 pub use findings::{ALL_ARE_EVENTS, Findings, Lack, Mismatch, NotSeen, SelectorFinding};
+pub use gauge_before::{GAUGE_PAST_MS, GaugeBefore};
 pub(crate) use history::with_data;
 pub use history::{ControlSplit, History, HistoryData, SHORTEST_HISTORY_MS};
 pub use measured::{MeasuredHistory, MeasuredNoise};

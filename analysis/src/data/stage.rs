@@ -10,6 +10,7 @@ use crate::series::{Grid, PairedCounts, PairedGauge, PairedHistogram};
 use super::budget::BudgetData;
 use super::fault::{DataFault, FaultCode};
 use super::findings::Findings;
+use super::gauge_before::GaugeBefore;
 use super::history::History;
 
 /// What was read for one metric of a stage.
@@ -115,6 +116,9 @@ pub struct StageData {
     pub history: History,
     /// What the control's pods differed by in the hour before, by metric name.
     pub pods_before: BTreeMap<String, Pods>,
+    /// How much the control's gauges varied by themselves in the four hours before, by metric name.
+    #[serde(default)]
+    pub gauges_before: BTreeMap<String, GaugeBefore>,
     /// How many of the first intervals will never be counted otherwise. It changes nothing of a verdict.
     #[serde(skip)]
     pub settled_intervals: usize,
@@ -140,6 +144,7 @@ impl StageData {
             canary_starts_ms: None,
             history: History::default(),
             pods_before: BTreeMap::new(),
+            gauges_before: BTreeMap::new(),
             settled_intervals: 0,
             error_budget: None,
             findings: Findings::default(),
@@ -191,6 +196,10 @@ impl StageData {
         for (name, before) in part.pods_before {
             self.pods_before.entry(name).or_insert(before);
         }
+        // Nor what the mean of several regions varied by.
+        for (name, before) in part.gauges_before {
+            self.gauges_before.entry(name).or_insert(before);
+        }
         self.history = std::mem::take(&mut self.history).and(part.history);
     }
 
@@ -227,6 +236,7 @@ impl StageData {
             canary_starts_ms: self.canary_starts_ms.clone(),
             history: self.history.clone(),
             pods_before: self.pods_before.clone(),
+            gauges_before: self.gauges_before.clone(),
             settled_intervals: 0,
             // It was read for the end of the whole.
             error_budget: None,

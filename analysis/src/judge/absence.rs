@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::members;
 use super::model::{ReasonCode, Warning, WarningCode};
 use crate::data::{
-    ALL_ARE_EVENTS, FaultCode, Lack, MetricData, Mismatch, SelectorFinding, StageData,
+    ALL_ARE_EVENTS, FaultCode, Lack, MetricData, Mismatch, SelectorFinding, StageData, is_a_counter,
 };
 use crate::pipeline::{Better, Check, Metric, MetricKind, Pipeline, Stage};
 use crate::selectors::FEWEST_EXPECTED;
@@ -54,8 +54,23 @@ pub(super) fn unjudged(check: &Check, data: &StageData) -> Option<(ReasonCode, S
             let reason = format!("{}; {where_it_is}", fault.message);
             Some((ReasonCode::NoData, reason))
         }
-        MetricData::Histogram(_) | MetricData::Gauge(_) | MetricData::Fault(_) => None,
+        MetricData::Gauge(_) => of_gauge(finding?),
+        MetricData::Histogram(_) | MetricData::Fault(_) => None,
     }
+}
+
+/// Why a gauge is none: how long a process has lived is no measure of it.
+fn of_gauge(finding: &SelectorFinding) -> Option<(ReasonCode, String)> {
+    let why = match finding {
+        SelectorFinding::Counter { metric, beside } => is_a_counter(metric, beside.as_deref()),
+        SelectorFinding::Unknown(fault) => format!(
+            "its name ends like a counter's, and the source does not say whether it is one: {}; of a gauge give the \
+             expression times 1",
+            fault.message
+        ),
+        _ => return None,
+    };
+    Some((ReasonCode::CounterAsGauge, why))
 }
 
 /// The counts that a check is held against. A control that cannot be counted is none: what it seems to

@@ -30,7 +30,10 @@ pub(super) fn look<'a>(check: &Check, situation: Situation<'a>, levels: Levels) 
     }
     let found = situation.data.metrics.get(name);
     if report.method.is_valid_at_any_time()
-        && let Some(MetricData::Counts(_) | MetricData::Histogram(_)) = found
+        && matches!(
+            found,
+            Some(MetricData::Counts(_) | MetricData::Histogram(_) | MetricData::Gauge(_))
+        )
         && let Some(fault) = situation.late_history()
     {
         return without_data(report, fault.code.into(), &fault.message).into();

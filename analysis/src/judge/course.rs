@@ -16,6 +16,9 @@ use super::votes::weight_of_evidence;
 /// Starts of a regression beyond this many intervals of a stage are those of a stage that is held.
 const LONGEST_INTERVALS: f64 = 20_160.0;
 
+/// A part of the error rate beside which nothing is left for others.
+const NOBODY_ELSE: f64 = 1e-9;
+
 /// A rollout as far as it has come: what its streams have gathered in the stages before.
 ///
 /// It is a function of the pipeline and of the data of the stages that are over. Who keeps it saves the work of
@@ -152,6 +155,27 @@ impl Course {
             log_evidence: key.log_evidence(),
         });
         each.collect()
+    }
+
+    /// A gauge can never have evidence: its part of the error rate is the others'.
+    ///
+    /// Source: docs/design/gauges.md, "6. Planning".
+    pub(super) fn mute(&mut self, gauge: usize) {
+        let Some(key) = self.gauges.get_mut(gauge) else {
+            return;
+        };
+        let left = 1.0 - key.weight;
+        // Of the only one nobody would have it.
+        if key.weight <= 0.0 || left <= NOBODY_ELSE {
+            return;
+        }
+        key.weight = 0.0;
+        for key in &mut self.gauges {
+            key.weight /= left;
+        }
+        for member in self.rollout.members_mut() {
+            member.weight /= left;
+        }
     }
 
     /// The longest time of all stages, in seconds.

@@ -4,6 +4,7 @@ use crate::data::FaultCode;
 pub use crate::interval::Classification;
 use crate::interval::Interval;
 use crate::pipeline::Method;
+pub use crate::proof::gauge::SpreadSource;
 
 /// The answer for a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -423,14 +424,18 @@ pub struct EvidenceReport {
     pub dispersion_from: Option<NoiseSource>,
 }
 
-/// What pods of one version differ by.
+/// What the evidence is held against beside chance: what pods of one version differ by, of a gauge how well its mean
+/// is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpreadReport {
-    /// Standard deviation of the logarithm of a pod's share of events.
+    /// What tells it.
+    pub source: SpreadSource,
+    /// Of counts and latency the standard deviation of the logarithm of a pod's share of events; of a gauge that of the
+    /// mean of the stage against its limit, as a logarithm.
     pub sd: f64,
-    /// Pods of the control that were followed. One shows nothing: then `sd` is assumed.
+    /// Pods of the control that were followed. One shows nothing: then `sd` of counts is assumed.
     pub pods: usize,
-    /// The time over which they were, the hour before the rollout included.
+    /// The time over which they were: of counts with the hour before the rollout, of a gauge in the stage.
     pub minutes: f64,
     /// The pod that fails far more than the others, and does not count for it.
     pub left_out: Option<String>,

@@ -10,7 +10,7 @@ use crate::sequential::ErrorRate;
 use crate::series::{ArmCount, Grid};
 use crate::text;
 
-use super::model::{CheckReport, SpreadReport, StandingOut};
+use super::model::{CheckReport, SpreadReport, SpreadSource, StandingOut};
 
 /// More canary pods than this are no advice.
 const MOST_CANARY_PODS: u32 = 20;
@@ -28,7 +28,13 @@ pub(super) struct PodsDiffer {
 
 impl PodsDiffer {
     pub(super) fn told(&self, grid: Grid) -> SpreadReport {
+        let source = if self.pods < 2 {
+            SpreadSource::Assumed
+        } else {
+            SpreadSource::Pods
+        };
         SpreadReport {
+            source,
             sd: libm::sqrt(self.spread.variance),
             pods: self.pods,
             minutes: self.intervals as f64 * grid.interval_ms() as f64 / 60_000.0,

@@ -1,9 +1,11 @@
 //! Goes through the intervals of a stage: what each adds to what all checks of the rollout prove.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::data::{History, StageData};
+use crate::data::{GaugeBefore, History, StageData};
 use crate::pipeline::{Check, MetricKind, Stage};
+use crate::proof::gauge::can_speak;
 use crate::proof::{
     FEWEST_INTERVALS, Input, Interval, KeptBeyond, Line, Member, Noisiest, Promotion, Rollout, VETO,
 };
@@ -101,12 +103,13 @@ pub struct Carried {
 #[derive(Debug, Clone, PartialEq)]
 struct MadeOf {
     history: History,
+    gauges: BTreeMap<String, GaugeBefore>,
     judged: Vec<Option<(Vec<String>, bool)>>,
     counts: u64,
 }
 
 impl MadeOf {
-    fn of(history: &History, judged: &[Option<&Judged<'_>>], intervals: usize) -> Self {
+    fn of(data: &StageData, judged: &[Option<&Judged<'_>>], intervals: usize) -> Self {
         let shape = |one: Option<&Judged<'_>>| {
             let one = one?;
             Some((one.lanes().to_vec(), one.has_strata()))
@@ -116,7 +119,8 @@ impl MadeOf {
             counts = mixed(counts, one.fingerprint(intervals));
         }
         Self {
-            history: history.clone(),
+            history: data.history.clone(),
+            gauges: data.gauges_before.clone(),
             judged: judged.iter().copied().map(shape).collect(),
             counts,
         }
@@ -135,7 +139,7 @@ pub(super) fn walk(
     let known = carried.filter(|one| {
         one.stage == stage.id
             && one.intervals <= data.grid.intervals()
-            && one.made_of == MadeOf::of(&data.history, judged, one.intervals)
+            && one.made_of == MadeOf::of(data, judged, one.intervals)
     });
     let begun = known.or_else(|| Carried::begin(course, stage, data, judged));
     let Some(mut state) = begun else {
@@ -152,7 +156,7 @@ pub(super) fn walk(
         judged,
     };
     state.advance(data.settled_intervals, &given);
-    state.made_of = MadeOf::of(&data.history, judged, state.intervals);
+    state.made_of = MadeOf::of(data, judged, state.intervals);
     let carried = (state.intervals > 0).then(|| state.clone());
     state.advance(data.grid.intervals(), &given);
     let mut proofs: Vec<Option<CountsProof>> = vec![None; judged.len()];
@@ -196,7 +200,7 @@ impl Carried {
         let gauges = gauges_of(&roles, stage, judged);
         let mut state = Self {
             stage: stage.id.clone(),
-            made_of: MadeOf::of(&data.history, judged, 0),
+            made_of: MadeOf::of(data, judged, 0),
             intervals: 0,
             course,
             checks,
@@ -204,7 +208,7 @@ impl Carried {
             crossing: None,
         };
         state.tell_the_past(data, judged);
-        state.begin_gauges(judged);
+        state.begin_gauges(data, judged);
         let asked: Vec<bool> = (0..state.course.streams.len())
             .map(|stream| state.checks.iter().any(|one| one.streams.contains(&stream)))
             .collect();
@@ -265,9 +269,9 @@ impl Carried {
     }
 
     /// The streams of gauges that the stage names begin it, where there are samples of them.
-    fn begin_gauges(&mut self, judged: &[Option<&Judged<'_>>]) {
+    fn begin_gauges(&mut self, data: &StageData, judged: &[Option<&Judged<'_>>]) {
         let planned_seconds = self.course.planned_seconds();
-        let mut begun: Vec<usize> = Vec::new();
+        let (mut begun, mut mute): (Vec<usize>, Vec<usize>) = Default::default();
         for one in &self.gauges {
             let (Some(Some(Judged::Gauge(rows))), Some(key)) =
                 (judged.get(one.check), self.course.gauges.get_mut(one.place))
@@ -277,8 +281,15 @@ impl Carried {
             // Two checks of one stream begin it once.
             if !begun.contains(&one.place) {
                 begun.push(one.place);
-                key.begin_stage(rows.step_seconds(), planned_seconds);
+                let past = data.gauges_before.get(&key.metric);
+                key.begin_stage(rows.step_seconds(), planned_seconds, past);
+                if !can_speak(planned_seconds, rows.step_seconds()) {
+                    mute.push(one.place);
+                }
             }
+        }
+        for place in mute {
+            self.course.mute(place);
         }
     }
 

@@ -16,6 +16,7 @@ const OF_A_POPULATION: &[&str] = &[
     "histogram",
     "scale",
     "gauge",
+    "pod_label",
     "counter",
 ];
 

@@ -1,5 +1,7 @@
 //! What a metric of a file is: a share, a rate, a quantile, a gauge, an impact.
 
+use crate::data::is_a_counter;
+use crate::proof::gauge::named_like_a_counter;
 use crate::query::{
     QueryError, check_counter_selector, check_gauge_branches, check_gauge_expression,
     check_native_histogram_selector,
@@ -68,7 +70,7 @@ const KINDS: &[(&str, &[&str])] = &[
         "histogram",
         &["quantile", "native", "scale", "better", "unit"],
     ),
-    ("gauge", &["better", "unit"]),
+    ("gauge", &["pod_label", "better", "unit"]),
     ("counter", &["per", "total", "better", "unit"]),
     ("impact_of", &[]),
 ];
@@ -133,11 +135,20 @@ fn read_gauge(given: &Given<'_>, problems: &mut Problems) -> Option<(MetricKind,
         if let Err(error) = check_gauge_branches(&expression) {
             text.later_problem(problems, error.to_string());
         }
+        // Of other endings the source tells whether it is one.
+        let named = named_like_a_counter(&expression);
+        if let Some(name) = named.filter(|name| name.ends_with("_total")) {
+            text.later_problem(problems, is_a_counter(&name, None));
+        }
         Some(vec![expression])
     };
     let kind = MetricKind::Gauge {
         expression: given.of_each("gauge", read, problems).map(Selection::new)?,
         load: None,
+        pod_label: given
+            .beside
+            .get("pod_label")
+            .and_then(|label| read_label(label, problems)),
     };
     Some((kind, natural(Better::Lower, Dimension::Number)))
 }

@@ -160,6 +160,9 @@ pub enum MetricKind {
         expression: Selection,
         /// The counter of the requests that it depends on: a pod that serves less uses less.
         load: Option<Selection>,
+        /// The label that tells pods apart; where it is not given, `pod` or what else does of any series.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pod_label: Option<String>,
     },
     /// What a counter gains for each request: work, such as seconds of the CPU. A value of each interval,
     /// judged as a gauge.

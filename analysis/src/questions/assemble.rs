@@ -54,6 +54,7 @@ pub(super) fn put_together(
         source_remarks: BTreeMap::new(),
         history: History::default(),
         pods_before: BTreeMap::new(),
+        gauges_before: BTreeMap::new(),
         settled_intervals: 0,
         error_budget: None,
         findings: Findings::default(),
@@ -353,7 +354,11 @@ impl<'a> Assembly<'a> {
                 let key = super::histogram_key(histogram, *is_native);
                 self.quantile(name, &key, (*is_native, *scale), must_be_seen)
             }
-            MetricKind::Gauge { expression, load } => {
+            MetricKind::Gauge {
+                expression,
+                load,
+                pod_label,
+            } => {
                 let key = super::gauge_key(expression, self.form);
                 // Whether its values are numbers, and of whom, is for the judge to say.
                 let values = self.canary_seen(&key, must_be_seen)?;
@@ -361,7 +366,12 @@ impl<'a> Assembly<'a> {
                     ReadingKey::GaugeSamples(_) => series::Taken::AsScraped,
                     _ => series::Taken::AtTheEnds,
                 };
-                let mut gauge = series::gauge(self.grid, taken, values, self.heartbeats);
+                let mut gauge = series::gauge(
+                    self.grid,
+                    (taken, pod_label.as_deref()),
+                    values,
+                    self.heartbeats,
+                );
                 if let Some(load) = load {
                     gauge.loads = self.loads(load);
                 }

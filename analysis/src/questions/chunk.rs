@@ -256,6 +256,7 @@ impl StageQuestions {
             canary_starts_ms: join_starts(&window, chunks),
             history: History::default(),
             pods_before: BTreeMap::new(),
+            gauges_before: BTreeMap::new(),
             settled_intervals: settled,
             error_budget: None,
             findings: join_findings(&window, chunks),

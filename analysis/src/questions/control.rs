@@ -26,8 +26,9 @@ impl StageQuestions {
     /// shorter past with the same end has the same newest pieces.
     ///
     /// The readings are those of [`StageQuestions::with_texts`], without gauges: their series need not
-    /// be those of targets, so nothing of theirs can be split. The regions are added to the control's
-    /// matchers. [`StageQuestions::assemble_split`] reads the answers.
+    /// be those of targets, so nothing of theirs can be split ([`StageQuestions::of_control_gauges`] asks for
+    /// them whole). The regions are added to the control's matchers. [`StageQuestions::assemble_split`] reads the
+    /// answers.
     ///
     /// # Errors
     ///
@@ -41,13 +42,59 @@ impl StageQuestions {
         step_ms: i64,
         texts: &mut QueryTexts,
     ) -> Result<Self, Vec<QuestionError>> {
+        let counts: Vec<&Check> = checks
+            .into_iter()
+            .filter(|check| !check.measured.kind.is_gauge())
+            .collect();
+        Self::of_one_population(
+            pipeline,
+            &counts,
+            (control, regions),
+            (grid, step_ms),
+            texts,
+        )
+    }
+
+    /// Plans the questions about the control's gauges alone: of those checks that are of gauges, as
+    /// [`StageQuestions::of_control`]. [`StageQuestions::assemble_whole`] reads the answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`StageQuestions::new`].
+    pub fn of_control_gauges<'c>(
+        pipeline: &Pipeline,
+        checks: impl IntoIterator<Item = &'c Check>,
+        control: &Matchers,
+        regions: &[String],
+        grid: Grid,
+        step_ms: i64,
+        texts: &mut QueryTexts,
+    ) -> Result<Self, Vec<QuestionError>> {
+        let gauges: Vec<&Check> = checks
+            .into_iter()
+            .filter(|check| check.measured.kind.is_gauge())
+            .collect();
+        Self::of_one_population(
+            pipeline,
+            &gauges,
+            (control, regions),
+            (grid, step_ms),
+            texts,
+        )
+    }
+
+    fn of_one_population(
+        pipeline: &Pipeline,
+        checks: &[&Check],
+        (control, regions): (&Matchers, &[String]),
+        (grid, step_ms): (Grid, i64),
+        texts: &mut QueryTexts,
+    ) -> Result<Self, Vec<QuestionError>> {
         query::validate_matchers(control).map_err(|error| {
             let population = "control";
             vec![QuestionError::Matchers { population, error }]
         })?;
-        let checks: Vec<&Check> = checks.into_iter().collect();
         let mut metrics = measured(checks.iter().copied());
-        metrics.retain(|_, kind| !kind.is_gauge());
         metrics.values_mut().for_each(without_strata);
         let step_ms = usable_step_ms(&grid, step_ms);
         let form = Form::Sums { step_ms };
@@ -60,7 +107,7 @@ impl StageQuestions {
             readings: BTreeMap::new(),
             metrics,
             telling: BTreeMap::new(),
-            limits: absolute_limits(checks),
+            limits: absolute_limits(checks.iter().copied()),
         };
         if grid.intervals() > 0 {
             let mut matchers = control.clone();

@@ -718,7 +718,9 @@ fn reading_keys(kind: &MetricKind, form: Form) -> Vec<ReadingKey> {
             is_native,
             ..
         } => vec![histogram_key(histogram, *is_native), ReadingKey::Heartbeats],
-        MetricKind::Gauge { expression, load } => {
+        MetricKind::Gauge {
+            expression, load, ..
+        } => {
             let mut keys = vec![gauge_key(expression, form), ReadingKey::Heartbeats];
             keys.extend(load.iter().map(counter));
             keys

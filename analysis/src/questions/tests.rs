@@ -97,6 +97,7 @@ fn metrics() -> BTreeMap<String, Metric> {
             MetricKind::Gauge {
                 expression: "cpu_ratio".into(),
                 load: None,
+                pod_label: None,
             },
         ),
         metric("orders", event_rate("orders_total")),

@@ -7,13 +7,19 @@ use crate::query::{SelectorParts, has_values_without};
 
 use super::{FileLookup, Looked, LookedLevel, Lookup};
 
-/// Lowers to warnings what is said of the expressions that have values all the same.
-pub fn soften(pipeline: &Pipeline, found: &[(&FileLookup, &SelectorFinding)], said: &mut [Looked]) {
-    for one in said {
-        if one.level == LookedLevel::Error && is_carried(pipeline, &one.metric, found) {
-            one.level = LookedLevel::Warning;
+/// What there is to say of what was found. That a selector can never match is no more than a warning in an expression
+/// that has values all the same.
+pub fn said_of_all(pipeline: &Pipeline, found: &[(&FileLookup, &SelectorFinding)]) -> Vec<Looked> {
+    let said = found.iter().filter_map(|(one, finding)| {
+        let mut said = one.said_of(finding)?;
+        let is_absent = matches!(finding, SelectorFinding::MatchesNothing(_));
+        if is_absent && said.level == LookedLevel::Error && is_carried(pipeline, &one.metric, found)
+        {
+            said.level = LookedLevel::Warning;
         }
-    }
+        Some(said)
+    });
+    said.collect()
 }
 
 /// Whether a metric is an expression that has values whatever of it can never match.
@@ -74,11 +80,7 @@ mod tests {
         };
         let findings: Vec<_> = lookups.iter().map(nothing).collect();
         let found: Vec<_> = lookups.iter().zip(&findings).collect();
-        let mut said: Vec<_> = found
-            .iter()
-            .filter_map(|(one, finding)| one.said_of(finding))
-            .collect();
-        soften(&pipeline, &found, &mut said);
+        let said = said_of_all(&pipeline, &found);
         said.iter().map(|looked| looked.level).collect()
     }
 

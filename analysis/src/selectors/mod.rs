@@ -9,6 +9,7 @@
 
 mod alternatives;
 mod asking;
+mod counters;
 mod matching;
 mod nearest;
 mod needed;
@@ -26,7 +27,7 @@ use crate::query::{QueryError, SelectorParts};
 
 use asking::{Pause, Told};
 
-pub use alternatives::soften;
+pub use alternatives::said_of_all;
 pub use asking::{Ask, Step};
 pub(crate) use needed::FEWEST_EXPECTED;
 pub use needed::{NamedLookup, needed};
@@ -68,6 +69,8 @@ enum Why {
     Canary(Matchers),
     /// Where the series of a population are, selected by these matchers, that has none.
     NotSeen(Matchers),
+    /// Whether what is given as a gauge is a counter.
+    Counter,
     /// What the series that were read tell already, but for whether others have the label that they
     /// lack.
     Known(SelectorFinding),
@@ -107,6 +110,13 @@ impl Lookup {
         Self {
             selector: events,
             why: Why::Canary(canary),
+        }
+    }
+
+    fn of_counter(selector: SelectorParts) -> Self {
+        Self {
+            selector,
+            why: Why::Counter,
         }
     }
 
@@ -153,6 +163,7 @@ impl Lookup {
             }
             Why::Canary(canary) => unseen::of_the_canary(selector, canary, told),
             Why::NotSeen(population) => unseen::not_seen(selector, population, told),
+            Why::Counter => counters::is_counter(selector, told),
             Why::Known(finding) => seen::with_others(selector, finding, told),
         }
     }

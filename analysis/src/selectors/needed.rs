@@ -10,7 +10,7 @@ use crate::query::{QueryError, SelectorParts, counter_parts, histogram_parts, re
 use crate::series::{PairedCounts, PairedHistogram, Populations};
 
 use super::seen::{self, Counted};
-use super::{Lookup, Within};
+use super::{Lookup, Within, counters};
 
 /// The least number of events to be expected of the canary from which on it matters that it has none:
 /// as good as the control, it has none by chance in e^-5, 0.7 % of cases.
@@ -84,7 +84,14 @@ fn of_metric(
         }
         MetricData::Counts(counts) => of_counts(metric, populations, counts, labels),
         MetricData::Fault(fault) if fault.code == FaultCode::NoData => unseen(&populations.canary),
-        MetricData::Histogram(_) | MetricData::Gauge(_) | MetricData::Fault(_) => Ok(None),
+        MetricData::Gauge(_) => match &metric.kind {
+            MetricKind::Gauge { expression, .. } => counters::of_gauge(expression),
+            MetricKind::Proportion { .. }
+            | MetricKind::EventRate { .. }
+            | MetricKind::Quantile { .. }
+            | MetricKind::PerRequest { .. } => Ok(None),
+        },
+        MetricData::Histogram(_) | MetricData::Fault(_) => Ok(None),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::data::{ALL_ARE_EVENTS, Mismatch, NotSeen, SelectorFinding};
+use crate::data::{ALL_ARE_EVENTS, Mismatch, NotSeen, SelectorFinding, is_a_counter};
 use crate::matchers::Matchers;
 use crate::parts::{PartError, populations_of_metric};
 use crate::pipeline::{Better, Metric, MetricKind, Own, Pipeline, Selection};
@@ -14,7 +14,7 @@ use crate::query::{
 use crate::series::{Population, Populations};
 
 use super::needed::selector_of;
-use super::{Lookup, Within};
+use super::{Lookup, Within, counters};
 
 /// One thing to find out about a pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ enum About {
         /// Whether the first event may be what makes its series.
         may_be_absent: bool,
     },
+    /// A gauge, which must be no counter.
+    Gauge,
     /// What the events of a share leave out of its total.
     LeftOut {
         /// Whether they are good.
@@ -123,6 +125,9 @@ impl FileLookup {
                 LookedLevel::Warning,
                 before_a_rollout(*population, told_by, why),
             ),
+            (SelectorFinding::Counter { metric, beside }, _) => {
+                say(LookedLevel::Error, is_a_counter(metric, beside.as_deref()))
+            }
             (SelectorFinding::Unknown(fault), _) => {
                 let message = format!("it cannot be looked up: {}", fault.message);
                 say(LookedLevel::Unknown, message)
@@ -132,7 +137,8 @@ impl FileLookup {
                 SelectorFinding::NotSeen(_)
                 | SelectorFinding::CouldMatch
                 | SelectorFinding::AllAreEvents
-                | SelectorFinding::CanaryHasTheLabels,
+                | SelectorFinding::CanaryHasTheLabels
+                | SelectorFinding::NoCounter,
                 _,
             ) => None,
         }
@@ -298,6 +304,9 @@ fn lookups(
                     (about, Lookup::of_selector(parts, None))
                 });
                 all.extend(lookups);
+            }
+            if let Some(lookup) = counters::of_gauge(expression)? {
+                all.push((About::Gauge, lookup));
             }
             Ok(all)
         }

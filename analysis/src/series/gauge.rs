@@ -34,7 +34,8 @@ pub enum Taken {
 
 /// Puts the means of a gauge on the grid: for each interval the mean over the pods at its end.
 ///
-/// The series of one pod are averaged first: cores, disks and containers are no pods. A series without a value at
+/// The series of one pod are averaged first: cores, disks and containers are no pods. What tells pods apart is
+/// `pod_label`, where there is one, else what tells them of any series. A series without a value at
 /// the end of an interval, or with one that is NaN or infinite, is left out of the mean of that interval and named;
 /// negative values are as good as any. Fewer than half of the living pods are no population. Whether too many are
 /// left out of all is for whoever judges to say: see [`FiniteSeries`].
@@ -42,13 +43,13 @@ pub enum Taken {
 /// Source: docs/design/gauges.md, "1. Samples".
 pub fn gauge<S: Borrow<Series>>(
     grid: &Grid,
-    taken: Taken,
+    (taken, pod_label): (Taken, Option<&str>),
     values: Populations<&[S]>,
     heartbeats: Populations<&Heartbeats>,
 ) -> PairedGauge {
     let scrape_ms = scrape_period_ms(taken, values, heartbeats);
     let means = |series: &[S], heartbeats: &Heartbeats| {
-        Means::of((grid, taken, scrape_ms), series, heartbeats)
+        Means::of((grid, taken, scrape_ms), pod_label, series, heartbeats)
     };
     let control = means(values.control, heartbeats.control);
     let canary = means(values.canary, heartbeats.canary);
@@ -157,6 +158,7 @@ impl Means {
     /// Averages the pods of one population at the end of each interval.
     fn of<S: Borrow<Series>>(
         (grid, taken, scrape_ms): (&Grid, Taken, Option<i64>),
+        pod_label: Option<&str>,
         series: &[S],
         heartbeats: &Heartbeats,
     ) -> Self {
@@ -173,10 +175,11 @@ impl Means {
             finite.seen += 1;
             finite.not_finite += usize::from(!has_number);
             if let Some(life) = life_of(one, heartbeats) {
-                PodLife::note(&mut lives, pod_name(one), life);
+                PodLife::note(&mut lives, pod_of(one, pod_label), life);
             }
         }
-        let of_pods = population(&by_pod(&read.iter().map(as_series).collect::<Vec<_>>()));
+        let each = read.iter().map(|one| as_series(one, pod_label));
+        let of_pods = population(&by_pod(&each.collect::<Vec<_>>()));
         let mut values = vec![None; grid.intervals()];
         for (interval, mean) in &of_pods.means {
             if let Some(slot) = values.get_mut(*interval) {
@@ -223,10 +226,18 @@ fn life_of(series: &Series, heartbeats: &Heartbeats) -> Option<PodLife> {
     })
 }
 
+/// The pod that a series is of: as the file says, or as series are of pods.
+fn pod_of<'a>(series: &'a Series, pod_label: Option<&str>) -> &'a str {
+    match pod_label {
+        Some(label) => series.labels.get(label).map_or("", |name| name.as_ref()),
+        None => pod_name(series),
+    }
+}
+
 /// A series as its values at the ends of intervals, of the pod that it names.
-fn as_series((series, at): &(&Series, Vec<At>)) -> GaugeSeries {
+fn as_series((series, at): &(&Series, Vec<At>), pod_label: Option<&str>) -> GaugeSeries {
     let has_labels = series.labels.keys().any(|label| label != "__name__");
-    let pod = match (has_labels, pod_name(series)) {
+    let pod = match (has_labels, pod_of(series, pod_label)) {
         (false, _) => PodName::Bare,
         (true, "") => PodName::Unnamed,
         (true, name) => PodName::Named(name.into()),
@@ -357,7 +368,7 @@ mod tests {
         let heartbeats = Heartbeats::default();
         gauge(
             &grid,
-            Taken::AtTheEnds,
+            (Taken::AtTheEnds, None),
             Populations {
                 control: &[],
                 canary: pods,

@@ -533,7 +533,7 @@ fn a_gauge_is_its_value_at_the_end_of_each_interval() {
     let heartbeats = Heartbeats::default();
     let paired = gauge(
         &grid(4),
-        Taken::AtTheEnds,
+        (Taken::AtTheEnds, None),
         Populations {
             control: &control[..],
             canary: &canary[..],
@@ -575,7 +575,7 @@ fn samples_of_a_gauge_count_once_they_were_scraped_and_until_the_next_is_due() {
     let heartbeats = Heartbeats::default();
     let paired = gauge(
         &grid(4),
-        Taken::AsScraped,
+        (Taken::AsScraped, None),
         Populations {
             control: &control[..],
             canary: &canary[..],

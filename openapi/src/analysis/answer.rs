@@ -60,6 +60,20 @@ explained_words! {
     }
 }
 
+explained_words! {
+    /// What tells how much is no evidence.
+    pub enum SpreadSource {
+        /// Nothing tells it: pods are taken to differ by as much.
+        Assumed = "assumed", "Run more pods of the control: from five on they tell it.";
+        /// Pods of the same version.
+        Pods = "pods", "Nothing is to do.";
+        /// Of a gauge, how much it wanders from sample to sample.
+        Samples = "samples", "Wait: the more samples there are, the better the mean is known.";
+        /// Of a gauge, how much the control wandered in the four hours before the rollout.
+        Past = "past", "Wait, or run five pods of the control: then they tell it.";
+    }
+}
+
 /// The window that was judged: whole intervals of a grid that is fixed to the clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Window {
@@ -262,16 +276,22 @@ pub struct Check {
     pub detectable_ratio: Option<Number>,
 }
 
-/// What pods of one version differ by, seen between the control's pods in the hour before the rollout and since.
+/// What is no evidence: what pods of one version differ by, seen between the control's pods in the hour before the
+/// rollout and since; of a gauge, how well its mean is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Spread {
-    /// Standard deviation of the logarithm of a pod's share of events: 0.2 is about 20 %.
+    /// What tells it. Absent in answers of before 0.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<SpreadSource>)]
+    pub source: Option<Word<SpreadSource>>,
+    /// Standard deviation of the logarithm of a pod's share of events: 0.2 is about 20 %. Of a gauge, that of the
+    /// stage's mean against its limit.
     #[schema(example = 0.22)]
     pub sd: Number,
-    /// Pods of the control that were followed. With one, `sd` is assumed.
+    /// Pods of the control that were followed. With one, `sd` of counts is assumed.
     #[schema(example = 20)]
     pub pods: usize,
-    /// The time over which they were, in minutes.
+    /// The time over which they were, in minutes: of a gauge in the stage.
     #[schema(example = 64)]
     pub minutes: Number,
     /// The pod that fails far more than the others, and does not count for it.

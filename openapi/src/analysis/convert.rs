@@ -9,8 +9,8 @@ use serinus_analysis::{data, judge};
 use super::gate::one_line;
 use super::{
     AnalysisAnswer, Arm, Bounds, Bracket, Check, Classification, Evidence, Gate, History, Inputs,
-    Needs, NoiseSource, Outcome, Ratio, Spread, StandingOut, Verdict, Warning, WarningCode, Wilson,
-    Window,
+    Needs, NoiseSource, Outcome, Ratio, Spread, SpreadSource, StandingOut, Verdict, Warning,
+    WarningCode, Wilson, Window,
 };
 use crate::number::Number;
 use crate::pipeline::Method;
@@ -148,6 +148,17 @@ impl From<judge::Outcome> for Outcome {
     }
 }
 
+impl From<judge::SpreadSource> for SpreadSource {
+    fn from(source: judge::SpreadSource) -> Self {
+        match source {
+            judge::SpreadSource::Assumed => Self::Assumed,
+            judge::SpreadSource::Pods => Self::Pods,
+            judge::SpreadSource::Samples => Self::Samples,
+            judge::SpreadSource::Past => Self::Past,
+        }
+    }
+}
+
 impl From<judge::NoiseSource> for NoiseSource {
     fn from(source: judge::NoiseSource) -> Self {
         match source {
@@ -247,6 +258,7 @@ fn evidence(report: &judge::EvidenceReport) -> Option<Evidence> {
 
 fn spread(report: &judge::SpreadReport) -> Option<Spread> {
     Some(Spread {
+        source: Some(SpreadSource::from(report.source).into()),
         sd: Number::new(report.sd)?,
         pods: report.pods,
         minutes: Number::new(report.minutes)?,

@@ -44,6 +44,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
                 pods_before: BTreeMap::new(),
+                gauges_before: BTreeMap::new(),
                 settled_intervals: 0,
                 history,
                 canary_starts_ms: None,
@@ -74,6 +75,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
                 pods_before: BTreeMap::new(),
+                gauges_before: BTreeMap::new(),
                 settled_intervals: 0,
                 history: History::default(),
             };
@@ -100,6 +102,7 @@ mod tests {
                 source_warnings: BTreeMap::new(),
                 source_remarks: BTreeMap::new(),
                 pods_before: BTreeMap::new(),
+                gauges_before: BTreeMap::new(),
                 settled_intervals: 0,
                 history: History::default(),
                 findings: Findings::default(),

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serinus_analysis::data::{
-    DataFault, FaultCode, History, HistoryData, MetricData, SHORTEST_HISTORY_MS, StageData,
+    DataFault, FaultCode, GaugeBefore, History, HistoryData, SHORTEST_HISTORY_MS, StageData,
 };
-use serinus_analysis::judge::{measure_noise, measure_pods};
+use serinus_analysis::judge::{gauges_with_a_past, measure_gauges, measure_noise, measure_pods};
 use serinus_analysis::matchers::Matchers;
-use serinus_analysis::pipeline::{Check, MOST_INTERVALS, Metric, Pipeline, Stage};
+use serinus_analysis::pipeline::{Metric, Pipeline, Stage};
 use serinus_analysis::proof::Pods;
 use serinus_analysis::questions::{Answered, StageQuestions};
 use serinus_analysis::series::{Grid, Populations, TargetLabels, fine_step_ms};
@@ -29,9 +29,10 @@ use crate::prometheus::Source;
 
 use super::kept_histories::{Kept, Past, Told};
 use super::pieces::Pieces;
-use super::reading::{Reader, ask_all};
-
-const HOUR_MS: i64 = 3_600_000;
+use super::reading::{Reader, Seen, ask_all};
+use super::wanted_past::{
+    HISTORY_IS_OFF, HOUR_MS, NO_COUNTS, Wanted, WantedCounts, needed, sequential_checks,
+};
 
 /// Histories that are read at the same time: each may take a hundred megabytes meanwhile.
 const MOST_AT_ONCE: usize = 2;
@@ -42,11 +43,11 @@ const MOST_PIECES_AT_ONCE: usize = 2;
 /// Samples of one history: of what would be more, fewer hours are read. 64 MB.
 const MOST_SAMPLES: usize = 4_000_000;
 
-/// What is read of a past.
-struct Wanted {
-    grid: Grid,
-    /// Whether the noise is, beside the pods.
-    noise: bool,
+/// What of a stage a past is read of.
+#[derive(Debug, Clone, Copy)]
+enum Subjects {
+    Counts,
+    Gauges,
 }
 
 /// The histories that were read, and those that are being read.
@@ -74,8 +75,7 @@ pub(super) struct Subject {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) stage: Stage,
     pub(super) control: Matchers,
-    grid: Grid,
-    wants_noise: bool,
+    wanted: Wanted,
 }
 
 impl Histories {
@@ -100,8 +100,7 @@ impl Histories {
             pipeline: Arc::clone(pipeline),
             stage: stage.clone(),
             control: control.clone(),
-            grid: wanted.grid,
-            wants_noise: wanted.noise,
+            wanted,
         };
         let key = subject.key();
         let mut told = self.join(reader, key, subject);
@@ -154,76 +153,6 @@ fn unreadable() -> Past {
     }))
 }
 
-/// What a stage needs of the past, or why it needs nothing.
-fn needed(
-    pipeline: &Pipeline,
-    stage: &Stage,
-    control: &Matchers,
-    data: &StageData,
-) -> Result<Wanted, &'static str> {
-    let is_off = pipeline.analysis.history_seconds.is_none();
-    let wants_pods = pipeline.analysis.pod_spread
-        && sequential_checks(stage)
-            .iter()
-            .any(|check| check.is_relative());
-    if is_off && !wants_pods {
-        return Err("analysis.history is off");
-    }
-    let sequential = sequential_checks(stage);
-    if sequential.is_empty() {
-        return Err("no check is judged by the sequential method on counts");
-    }
-    if control.is_empty() {
-        return Err("nothing selects the control");
-    }
-    let can_be_judged = |check: &&Check| {
-        matches!(
-            data.metrics.get(&check.measured.name),
-            Some(MetricData::Counts(_) | MetricData::Histogram(_))
-        )
-    };
-    if !sequential.iter().any(can_be_judged) {
-        return Err("nothing was read of the stage that it would be used for");
-    }
-    Ok(match pipeline.analysis.history_seconds {
-        Some(seconds) => Wanted {
-            grid: window(&data.grid, i64::from(seconds) * 1_000),
-            noise: true,
-        },
-        None => Wanted {
-            grid: hour_before(&data.grid),
-            noise: false,
-        },
-    })
-}
-
-/// The last whole hour at or before the start of a grid.
-fn hour_before(grid: &Grid) -> Grid {
-    let end_ms = grid.start_ms().div_euclid(HOUR_MS) * HOUR_MS;
-    Grid::covering(end_ms - HOUR_MS, end_ms, grid.interval_ms())
-}
-
-/// The window of a history: it ends with the last whole hour at or before the start of the grid,
-/// and holds no more intervals than a stage may.
-fn window(grid: &Grid, length_ms: i64) -> Grid {
-    let end_ms = grid.start_ms().div_euclid(HOUR_MS) * HOUR_MS;
-    let most_ms = i64::try_from(MOST_INTERVALS)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(grid.interval_ms());
-    let length_ms = length_ms.min(most_ms).max(SHORTEST_HISTORY_MS);
-    Grid::covering(end_ms - length_ms, end_ms, grid.interval_ms())
-}
-
-/// The checks whose noise a history tells: on counts, by the sequential method.
-fn sequential_checks(stage: &Stage) -> Vec<&Check> {
-    stage
-        .checks
-        .iter()
-        .filter(|check| check.method.is_valid_at_any_time())
-        .filter(|check| !check.measured.kind.is_gauge())
-        .collect()
-}
-
 /// What the key of a history is the name of. Of a check counts what it measures, and the limit that
 /// its noise alone is held against.
 #[derive(Serialize)]
@@ -234,10 +163,10 @@ struct Asked<'a> {
     target_labels: &'a TargetLabels,
     regions: &'a [String],
     traffic_percent: f64,
-    grid: Grid,
-    wants_noise: bool,
+    wanted: Wanted,
     pod_spread: bool,
     checks: Vec<(&'a Metric, Option<f64>)>,
+    gauges: Vec<&'a Metric>,
 }
 
 impl Subject {
@@ -253,43 +182,97 @@ impl Subject {
             target_labels: &self.pipeline.target_labels,
             regions: &self.stage.regions,
             traffic_percent: self.stage.traffic_percent,
-            grid: self.grid,
-            wants_noise: self.wants_noise,
+            wanted: self.wanted,
             pod_spread: self.pipeline.analysis.pod_spread,
             checks: checks.collect(),
+            gauges: gauges_with_a_past(&self.stage)
+                .into_iter()
+                .map(|check| &*check.measured)
+                .collect(),
         })
+    }
+
+    async fn read(self, reader: &Arc<Reader>) -> Past {
+        let gauges = match self.wanted.gauges {
+            Some(grid) => self.read_gauges(reader, grid).await,
+            None => Ok(BTreeMap::new()),
+        };
+        let gauges = match gauges {
+            Ok(gauges) => gauges,
+            // It is asked again, and all with it.
+            Err(late @ History::Late(_)) => return Past::without(late),
+            Err(_) => BTreeMap::new(),
+        };
+        let of_counts = match self.wanted.counts {
+            Some(wanted) => self.read_counts(reader, wanted).await,
+            None => Past::without(History::Absent(NO_COUNTS.to_owned())),
+        };
+        Past {
+            gauges,
+            ..of_counts
+        }
+    }
+
+    /// Reads what the gauges were, whole, and measures what they varied by.
+    async fn read_gauges(
+        &self,
+        reader: &Arc<Reader>,
+        grid: Grid,
+    ) -> Result<BTreeMap<String, GaugeBefore>, History> {
+        let mut pieces = Pieces::new(&reader.room);
+        let step_ms = fine_step_ms(grid.interval_ms(), reader.remembered(&self.seen()));
+        let wanted = (Subjects::Gauges, grid, step_ms);
+        let plan = self.read_all(reader, wanted, &mut pieces).await?;
+        let (pipeline, stage) = (Arc::clone(&self.pipeline), self.stage.clone());
+        let measure = move |plan: &StageQuestions, answers: &[Answered]| {
+            measure_gauges(&plan.assemble_whole(answers), &pipeline, &stage)
+        };
+        Ok(looked_at(plan, &mut pieces, reader, measure).await)
     }
 
     /// Reads the newest hours first: they tell how often is scraped, whether there is anything to
     /// split, and how much all would be.
-    async fn read(self, reader: &Arc<Reader>) -> Past {
-        let newest = self
+    async fn read_counts(&self, reader: &Arc<Reader>, wanted: WantedCounts) -> Past {
+        let newest = wanted
             .grid
-            .newest(intervals_of(SHORTEST_HISTORY_MS, &self.grid));
+            .newest(intervals_of(SHORTEST_HISTORY_MS, &wanted.grid));
         let mut pieces = Pieces::new(&reader.room);
         let (step_ms, pods, split) = match self.read_newest(reader, newest, &mut pieces).await {
             Ok(read) => read,
             Err(history) => return Past::without(history),
         };
         let history = match split {
-            _ if !self.wants_noise => History::Absent("analysis.history is off".to_owned()),
+            _ if !wanted.noise => History::Absent(HISTORY_IS_OFF.to_owned()),
             Err(fault) => History::Absent(fault.message),
-            Ok(()) => self.read_noise(reader, step_ms, pieces).await,
+            Ok(()) => {
+                self.read_noise(reader, (wanted.grid, step_ms), pieces)
+                    .await
+            }
         };
-        Past { history, pods }
+        Past {
+            pods,
+            ..Past::without(history)
+        }
     }
 
     /// Reads the rest, and measures the noise.
-    async fn read_noise(self, reader: &Arc<Reader>, step_ms: i64, mut pieces: Pieces) -> History {
-        let hours = affordable_hours(pieces.samples(), &self.grid);
-        let grid = self.grid.newest(intervals_of(hours * HOUR_MS, &self.grid));
-        if let Err(history) = self.read_all(reader, grid, step_ms, &mut pieces).await {
+    async fn read_noise(
+        &self,
+        reader: &Arc<Reader>,
+        (all, step_ms): (Grid, i64),
+        mut pieces: Pieces,
+    ) -> History {
+        let hours = affordable_hours(pieces.samples(), &all);
+        let grid = all.newest(intervals_of(hours * HOUR_MS, &all));
+        let wanted = (Subjects::Counts, grid, step_ms);
+        if let Err(history) = self.read_all(reader, wanted, &mut pieces).await {
             return history;
         }
-        let Ok(plan) = self.plan(reader, grid, step_ms) else {
+        let Ok(plan) = self.plan(reader, wanted) else {
             return cannot_plan();
         };
         let share = self.stage.traffic_percent / 100.0;
+        let stage = self.stage.clone();
         aside(move || {
             let answers = pieces.take_out(&plan);
             let split = plan.assemble_split(&answers, share);
@@ -298,7 +281,7 @@ impl Subject {
             let found = split.and_then(|(data, split)| HistoryData::new(data, split));
             match found {
                 Ok(found) => {
-                    let measured = measure_noise(&found, &self.stage);
+                    let measured = measure_noise(&found, &stage);
                     History::Seen(Arc::new(measured))
                 }
                 Err(fault) => History::Absent(fault.message),
@@ -316,16 +299,12 @@ impl Subject {
         grid: Grid,
         pieces: &mut Pieces,
     ) -> Result<(i64, BTreeMap<String, Pods>, Result<(), DataFault>), History> {
-        let seen = (
-            self.source.name().to_owned(),
-            Populations {
-                control: self.control.clone(),
-                canary: Matchers::new(),
-            },
-        );
+        let seen = self.seen();
         let interval_ms = grid.interval_ms();
         let first_step_ms = fine_step_ms(interval_ms, reader.remembered(&seen));
-        let plan = self.read_all(reader, grid, first_step_ms, pieces).await?;
+        let plan = self
+            .read_all(reader, (Subjects::Counts, grid, first_step_ms), pieces)
+            .await?;
         let period_ms = looked_at(plan, pieces, reader, |plan, answers| {
             plan.scrape_period_ms(answers)
         })
@@ -337,7 +316,9 @@ impl Subject {
         if step_ms != first_step_ms {
             *pieces = Pieces::new(&reader.room);
         }
-        let plan = self.read_all(reader, grid, step_ms, pieces).await?;
+        let plan = self
+            .read_all(reader, (Subjects::Counts, grid, step_ms), pieces)
+            .await?;
         let share = self.stage.traffic_percent / 100.0;
         let (pipeline, stage) = (Arc::clone(&self.pipeline), self.stage.clone());
         let (pods, split) = looked_at(plan, pieces, reader, move |plan, answers| {
@@ -352,13 +333,10 @@ impl Subject {
     async fn read_all(
         &self,
         reader: &Arc<Reader>,
-        grid: Grid,
-        step_ms: i64,
+        wanted: (Subjects, Grid, i64),
         pieces: &mut Pieces,
     ) -> Result<StageQuestions, History> {
-        let plan = self
-            .plan(reader, grid, step_ms)
-            .map_err(|()| cannot_plan())?;
+        let plan = self.plan(reader, wanted).map_err(|()| cannot_plan())?;
         let mut missing = pieces.missing(&plan);
         let mut reading = JoinSet::new();
         loop {
@@ -382,18 +360,39 @@ impl Subject {
         }
     }
 
-    fn plan(&self, reader: &Reader, grid: Grid, step_ms: i64) -> Result<StageQuestions, ()> {
+    fn plan(
+        &self,
+        reader: &Reader,
+        (subjects, grid, step_ms): (Subjects, Grid, i64),
+    ) -> Result<StageQuestions, ()> {
         let mut texts = reader.texts();
-        StageQuestions::of_control(
-            &self.pipeline,
-            sequential_checks(&self.stage),
-            &self.control,
-            &self.stage.regions,
-            grid,
-            step_ms,
-            &mut texts,
+        let (pipeline, control, regions) = (&self.pipeline, &self.control, &self.stage.regions);
+        let planned = match subjects {
+            Subjects::Counts => {
+                let checks = sequential_checks(&self.stage);
+                StageQuestions::of_control(
+                    pipeline, checks, control, regions, grid, step_ms, &mut texts,
+                )
+            }
+            Subjects::Gauges => {
+                let checks = gauges_with_a_past(&self.stage);
+                StageQuestions::of_control_gauges(
+                    pipeline, checks, control, regions, grid, step_ms, &mut texts,
+                )
+            }
+        };
+        planned.map_err(|_errors| ())
+    }
+
+    /// What the scrape period of the control is remembered by.
+    fn seen(&self) -> Seen {
+        (
+            self.source.name().to_owned(),
+            Populations {
+                control: self.control.clone(),
+                canary: Matchers::new(),
+            },
         )
-        .map_err(|_errors| ())
     }
 }
 
@@ -443,32 +442,9 @@ fn intervals_of(length_ms: i64, grid: &Grid) -> usize {
 mod tests {
     use super::*;
 
-    const NOON_MS: i64 = 1_800_014_400_000 / HOUR_MS * HOUR_MS;
-
-    fn grid(start_ms: i64) -> Grid {
-        Grid::covering(start_ms, start_ms + 600_000, 30_000)
-    }
-
-    #[test]
-    fn all_polls_of_an_hour_share_a_window() {
-        let day_ms = 24 * HOUR_MS;
-        let at_noon = window(&grid(NOON_MS), day_ms);
-        assert_eq!((at_noon.end_ms(), at_noon.intervals()), (NOON_MS, 2_880));
-        assert_eq!(window(&grid(NOON_MS + HOUR_MS - 30_000), day_ms), at_noon);
-        assert_ne!(window(&grid(NOON_MS + HOUR_MS), day_ms), at_noon);
-    }
-
-    #[test]
-    fn short_intervals_shorten_the_window_to_no_less_than_four_hours() {
-        let every_second = Grid::covering(NOON_MS, NOON_MS + 60_000, 1_000);
-        let past = window(&every_second, 24 * HOUR_MS);
-        assert_eq!(past.intervals(), MOST_INTERVALS);
-        assert!(past.end_ms() - past.start_ms() >= SHORTEST_HISTORY_MS);
-    }
-
     #[test]
     fn much_data_shortens_the_window_to_no_less_than_four_hours() {
-        let past = window(&grid(NOON_MS), 24 * HOUR_MS);
+        let past = Grid::covering(0, 24 * HOUR_MS, 30_000);
         assert_eq!(affordable_hours(0, &past), 24);
         assert_eq!(affordable_hours(MOST_SAMPLES / 6, &past), 24);
         assert_eq!(affordable_hours(MOST_SAMPLES / 2, &past), 8);

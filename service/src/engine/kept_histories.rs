@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serinus_analysis::data::History;
+use serinus_analysis::data::{GaugeBefore, History};
 use serinus_analysis::proof::Pods;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -25,6 +25,8 @@ pub(super) struct Past {
     pub(super) history: History,
     /// What its pods differed by, by metric.
     pub(super) pods: BTreeMap<String, Pods>,
+    /// What its gauges varied by, by metric.
+    pub(super) gauges: BTreeMap<String, GaugeBefore>,
 }
 
 impl Past {
@@ -33,6 +35,7 @@ impl Past {
         Self {
             history,
             pods: BTreeMap::new(),
+            gauges: BTreeMap::new(),
         }
     }
 }
@@ -56,6 +59,7 @@ impl Entry {
         match &*self.told.borrow() {
             Some(past) => {
                 let pods = past.pods.values().map(Pods::count).sum::<usize>();
+                let pods = pods + past.gauges.len();
                 match &past.history {
                     History::Seen(history) => history.noise().len() + pods,
                     History::Absent(_) | History::Refused(_) | History::Late(_) => pods,
@@ -115,7 +119,7 @@ mod tests {
     fn entry(history: History, used_at: Instant) -> Entry {
         let past = Past {
             history,
-            pods: BTreeMap::new(),
+            ..Past::without(History::default())
         };
         let (_tell, told) = watch::channel(Some(past));
         Entry { told, used_at }

@@ -50,6 +50,7 @@ impl Engine {
                 .as_ref()
                 .map(|_| BudgetData::Fault(fault.clone())),
             pods_before: BTreeMap::new(),
+            gauges_before: BTreeMap::new(),
             settled_intervals: 0,
             history: History::Late(fault),
             findings: Findings::default(),

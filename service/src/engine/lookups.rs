@@ -13,7 +13,7 @@ use serinus_analysis::pipeline::Pipeline;
 use serinus_analysis::query::{QueryError, series_count};
 use serinus_analysis::questions::Annotation;
 use serinus_analysis::selectors::{
-    Ask, Looked, Lookup, Proposal, ProposalStep, Step, needed, not_looked_at, of_file, soften,
+    Ask, Looked, Lookup, Proposal, ProposalStep, Step, needed, not_looked_at, of_file, said_of_all,
 };
 use serinus_analysis::series::{Grid, Populations};
 use tokio::task::JoinSet;
@@ -254,11 +254,7 @@ impl Engine {
             }
         }
         let found: Vec<_> = lookups.iter().zip(&found).collect();
-        let mut said: Vec<Looked> = found
-            .iter()
-            .filter_map(|(one, finding)| one.said_of(finding))
-            .collect();
-        soften(pipeline, &found, &mut said);
+        let mut said: Vec<Looked> = said_of_all(pipeline, &found);
         said.extend(not_looked_at(pipeline, populations));
         if !found
             .iter()

@@ -18,6 +18,7 @@ mod past;
 mod pieces;
 mod reading;
 mod seen_populations;
+mod wanted_past;
 mod window;
 
 use std::borrow::Cow;
@@ -343,6 +344,7 @@ impl Engine {
         data.findings.selectors = selectors;
         data.history = past.history;
         data.pods_before = past.pods;
+        data.gauges_before = past.gauges;
         if let Some(region) = &asked.part.region {
             data = data.of_region(region);
         }

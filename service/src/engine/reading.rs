@@ -31,7 +31,7 @@ pub(super) struct Reading {
 }
 
 /// Which scrapes a period was seen of: the source's name and both populations.
-type Seen = (String, Populations<Matchers>);
+pub(super) type Seen = (String, Populations<Matchers>);
 
 /// Most stretches of more than [`LONG_CHUNKS`] chunks that are read from one source at the same time:
 /// each takes some megabytes until it is counted. A process that goes on with old rollouts reads many of them.

@@ -292,6 +292,7 @@ pub(super) fn measured(events: f64) -> History {
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
         pods_before: BTreeMap::new(),
+        gauges_before: BTreeMap::new(),
         settled_intervals: 0,
         history: History::default(),
         canary_starts_ms: None,

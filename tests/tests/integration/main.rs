@@ -11,6 +11,7 @@ mod demo;
 mod examples;
 mod frozen_store;
 mod gate_faults;
+mod gauges;
 mod grid;
 mod helpers;
 mod history;

@@ -1,5 +1,8 @@
 //! What a check asks of a gauge, and what a rollout remembers of it.
 
+use std::sync::Arc;
+
+use crate::data::GaugeBefore;
 use crate::pipeline::{Check, Dimension, Limit, MetricKind, Pipeline, Stage};
 use crate::proof::gauge::{
     COLD_START_SECONDS, GaugeLine, GaugeSample, GaugeSettings, GaugeStream, GaugeUnit,
@@ -70,6 +73,11 @@ pub(in crate::judge) fn is_per_request(check: &Check) -> bool {
     matches!(check.measured.kind, MetricKind::PerRequest { .. })
 }
 
+/// Blocks of so many samples are as long only where the samples are as far apart.
+fn is_as_far_apart(before_seconds: f64, step_seconds: f64) -> bool {
+    (before_seconds - step_seconds).abs() < 1e-6
+}
+
 fn unit_of(dimension: Dimension) -> GaugeUnit {
     match dimension {
         Dimension::Fraction => GaugeUnit::Fraction,
@@ -89,8 +97,14 @@ impl GaugeKey {
         of(self) == of(other)
     }
 
-    /// A stage that names it begins: samples are so far apart, and the longest rollout takes so many seconds.
-    pub(in crate::judge) fn begin_stage(&mut self, step_seconds: f64, planned_seconds: f64) {
+    /// A stage that names it begins: samples are so far apart, and the longest rollout takes so many seconds. What the
+    /// control did before counts from the first stage on.
+    pub(in crate::judge) fn begin_stage(
+        &mut self,
+        step_seconds: f64,
+        planned_seconds: f64,
+        before: Option<&GaugeBefore>,
+    ) {
         if self.stream.is_none() {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -104,6 +118,9 @@ impl GaugeKey {
                 has_starts_beyond_the_plan: true,
                 votes_at_its_ratio: self.insists_on_rollback,
                 cold_start_seconds: self.cold_start_seconds,
+                past: before
+                    .filter(|before| is_as_far_apart(before.step_seconds, step_seconds))
+                    .map(|before| Arc::clone(&before.past)),
                 ..usual
             }));
         }

@@ -97,7 +97,8 @@ fn single(
 ) -> Evaluated {
     let mut key = key_of(situation.pipeline, check, situation.stage);
     let longest_seconds = situation.stage.max_duration_minutes * 60.0;
-    key.begin_stage(rows.step_seconds(), longest_seconds);
+    // One look at the end is not held until the past is read.
+    key.begin_stage(rows.step_seconds(), longest_seconds, None);
     if let Some(stream) = &mut key.stream {
         for (_, sample) in rows.samples() {
             stream.push(&sample);

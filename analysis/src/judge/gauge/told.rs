@@ -10,7 +10,7 @@ use super::super::conclude::{conclude, undecided, values_text, with_sentence, wi
 use super::super::evaluated::{Evaluated, Situation, e_value};
 use super::super::limit::Shown;
 use super::super::model::{
-    CheckReport, EvidenceReport, NeedsReport, Outcome, RatioReport, ReasonCode,
+    CheckReport, EvidenceReport, NeedsReport, Outcome, RatioReport, ReasonCode, SpreadReport,
 };
 use super::super::needs;
 use super::proof::GaugeProof;
@@ -36,6 +36,7 @@ pub(super) fn concluded(
         dispersion: None,
         dispersion_from: None,
     });
+    report.spread = proof.spread_report();
     let shown = match (proof.promotion.is_compliant, proof.is_of_the_environment) {
         (true, _) => Shown::Kept,
         (false, true) => Shown::ControlViolated,
@@ -147,6 +148,17 @@ impl GaugeProof {
         let more = text::minutes(libm::ceil(more));
         let why = format!("undecided, {values}; {samples}, about {more} more");
         undecided(report, &why)
+    }
+
+    fn spread_report(&self) -> Option<SpreadReport> {
+        let spread = self.spread?;
+        Some(SpreadReport {
+            source: spread.source,
+            sd: spread.standard_deviation(),
+            pods: spread.control_pods,
+            minutes: self.promotion.samples as f64 * self.step_seconds / 60.0,
+            left_out: None,
+        })
     }
 
     fn is_of_an_assumption(&self) -> bool {

@@ -165,6 +165,7 @@ fn metrics() -> BTreeMap<String, Metric> {
     let gauge = MetricKind::Gauge {
         expression: "cpu".into(),
         load: None,
+        pod_label: None,
     };
     let metrics = [
         metric(
@@ -246,6 +247,7 @@ pub(crate) fn data(intervals: usize, metrics: Vec<(&str, MetricData)>) -> StageD
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
         pods_before: BTreeMap::new(),
+        gauges_before: BTreeMap::new(),
         settled_intervals: 0,
         history: History::default(),
         error_budget: None,

@@ -95,6 +95,7 @@ fn of_containers(preset: &Preset) -> [Definition; 5] {
             MetricKind::Gauge {
                 expression: preset.resources.cpu.into(),
                 load: Some(preset.requests.total.into()),
+                pod_label: None,
             },
             Better::Lower,
             Dimension::Fraction,
@@ -159,6 +160,7 @@ fn gauge(name: &str, expression: &str, dimension: Dimension) -> Definition {
     let kind = MetricKind::Gauge {
         expression: expression.into(),
         load: None,
+        pod_label: None,
     };
     defined(name, kind, Better::Lower, dimension)
 }

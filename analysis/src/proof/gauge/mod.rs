@@ -43,7 +43,7 @@ pub use population::{GaugeSeries, PodName, Population, by_pod, population};
 pub use promotion::{GaugePods, GaugePromotion};
 pub use reading::{
     FEWEST_SAMPLES, FEWEST_SECONDS, aggregated_by, can_speak, is_counter_as_gauge, is_enough,
-    is_lacking, is_young_at, sample_step, what_lacks,
+    is_lacking, is_young_at, named_like_a_counter, sample_step, what_lacks,
 };
 pub use sample::{GaugeSample, Loads, PodValue};
 pub use settings::{COLD_START_SECONDS, GaugeLine, GaugeSettings};

@@ -111,11 +111,44 @@ pub fn aggregated_by(expression: &str) -> Option<String> {
 /// assert!(!is_counter_as_gauge("jvm_threads_count", Some("gauge")));
 /// ```
 pub fn is_counter_as_gauge(expression: &str, kind: Option<&str>) -> bool {
-    let Ok(tree) = parser::parse(expression) else {
+    let Some(name) = name_alone(expression) else {
         return false;
     };
+    match kind {
+        Some("counter" | "histogram" | "summary") => true,
+        None | Some("unknown") => name.is_some_and(|name| is_named_like_a_counter(&name)),
+        Some(_) => false,
+    }
+}
+
+/// The name of the metric that an expression is of, where that is a counter if its name is right: a selector alone or
+/// under sum, avg, min and max.
+///
+/// ```
+/// use serinus_analysis::proof::gauge::named_like_a_counter;
+///
+/// assert_eq!(named_like_a_counter("sum(x_total)").as_deref(), Some("x_total"));
+/// assert_eq!(named_like_a_counter("rate(x_total[2m])"), None);
+/// assert_eq!(named_like_a_counter("queue_depth"), None);
+/// ```
+pub fn named_like_a_counter(expression: &str) -> Option<String> {
+    name_alone(expression)?.filter(|name| is_named_like_a_counter(name))
+}
+
+fn is_named_like_a_counter(name: &str) -> bool {
+    let mut endings = ENDINGS_OF_COUNTERS.iter();
+    endings.any(|ending| name.ends_with(ending))
+}
+
+/// The name, if it has one, of the selector that an expression is, alone or under sum, avg, min and max.
+#[expect(
+    clippy::option_option,
+    reason = "no selector alone, and one without a name"
+)]
+fn name_alone(expression: &str) -> Option<Option<String>> {
+    let tree = parser::parse(expression).ok()?;
     let mut inner = &tree;
-    let name = loop {
+    loop {
         match inner {
             Expr::Paren(parentheses) => inner = &parentheses.expr,
             Expr::Aggregate(aggregation)
@@ -123,15 +156,8 @@ pub fn is_counter_as_gauge(expression: &str, kind: Option<&str>) -> bool {
             {
                 inner = &aggregation.expr;
             }
-            Expr::VectorSelector(selector) => break metric_name(&selector.to_string()),
-            _ => return false,
+            Expr::VectorSelector(selector) => return Some(metric_name(&selector.to_string())),
+            _ => return None,
         }
-    };
-    match (kind, name) {
-        (Some("counter" | "histogram" | "summary"), _) => true,
-        (None | Some("unknown"), Some(name)) => ENDINGS_OF_COUNTERS
-            .iter()
-            .any(|ending| name.ends_with(ending)),
-        _ => false,
     }
 }

@@ -44,6 +44,7 @@ fn without_failures(minutes: i64) -> StageData {
         source_warnings: BTreeMap::new(),
         source_remarks: BTreeMap::new(),
         pods_before: BTreeMap::new(),
+        gauges_before: BTreeMap::new(),
         settled_intervals: 0,
         history: History::default(),
         canary_starts_ms: None,

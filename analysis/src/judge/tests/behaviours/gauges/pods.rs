@@ -129,11 +129,11 @@ fn g29_the_series_of_one_pod_are_one_pod() {
         };
         (0..8).map(core).collect()
     };
-    let gauge = read_series(
-        clock,
-        &cores("canary-0", 1.2, false),
-        &cores("control-0", 1.0, true),
-    );
+    let of = |pod_label: Option<&str>| {
+        let (canary, control) = (cores("canary-0", 1.2, false), cores("control-0", 1.0, true));
+        read_on(grid_of(60, 60_000), pod_label, &canary, &control)
+    };
+    let gauge = of(None);
     let whole = read_of(clock.intervals(), 60_000, vec![("load", gauge)]);
     let told = asked(&early("load < baseline * 1.0"), &whole, 1..=60);
     assert_eq!(told.first(Verdict::Rollback), None, "{}", told.reasons());
@@ -148,4 +148,13 @@ fn g29_the_series_of_one_pod_are_one_pod() {
         "{}",
         told.reasons()
     );
+    // Where they are pods the file says so.
+    let pipeline = staged(", pod_label: cpu", "60s", "duration_minutes: 60", QUARTER);
+    let MetricKind::Gauge { pod_label, .. } = &pipeline.metrics["load"].kind else {
+        unreachable!()
+    };
+    let apart = read_of(60, 60_000, vec![("load", of(pod_label.as_deref()))]);
+    let told = asked(&pipeline, &apart, [30]);
+    let spread = told.last().checks[0].spread.clone();
+    assert_eq!(spread.unwrap().pods, 8);
 }

@@ -1,6 +1,7 @@
 //! What is a sample, and of whom: series without a number, without a name, that come and go, and who asks when.
 
 use super::*;
+use crate::data::SelectorFinding;
 
 /// The answers, but for the warnings that name what was left out.
 fn without_warnings(told: &Told) -> Vec<StageVerdict> {
@@ -199,6 +200,43 @@ fn g12_a_sample_is_a_scrape() {
         Some(15.0),
         "{}",
         rare.reasons()
+    );
+}
+
+/// 8b.30: a counter grows with the age of its process, and is refused: by its name, or by what stands beside it.
+#[test]
+fn g30_a_counter_is_no_gauge() {
+    let file_of = |expression: &str| {
+        format!(
+            "metrics: {{load: {{gauge: {expression}}}}}\nanalysis: {{interval: 60s, warm_up: 0s}}\n\
+             canary_pipeline: {{only: {{traffic_percent: 10, duration_minutes: 60, metrics: [{QUARTER}]}}}}\n"
+        )
+    };
+    let refused = crate::pipeline::parse(&file_of("process_cpu_seconds_total"), "test");
+    assert!(refused.is_err_and(|errors| format!("{errors:?}").contains("is a counter")));
+    let clock = Clock::minutes(10);
+    let told = |expression: &str, finding: SelectorFinding| {
+        let mut whole = read(clock, &Side::constant(3.0), &Side::constant(1.0), 1);
+        whole.findings.selectors.insert("load".to_owned(), finding);
+        asked(&file(&file_of(expression)), &whole, 1..=10)
+    };
+    let counter = SelectorFinding::Counter {
+        metric: "wait_seconds_sum".to_owned(),
+        beside: Some("wait_seconds_count".to_owned()),
+    };
+    let counted = told("wait_seconds_sum", counter);
+    let check = &counted.last().checks[0];
+    assert_eq!(
+        (check.outcome, check.reason_code),
+        (Outcome::NoData, ReasonCode::CounterAsGauge),
+        "{}",
+        check.reason
+    );
+    let threads = told("jvm_threads_count", SelectorFinding::NoCounter);
+    assert!(
+        threads.first(Verdict::Rollback).is_some(),
+        "{}",
+        threads.reasons()
     );
 }
 

@@ -1,6 +1,7 @@
 //! What is told of a gauge.
 
 use super::*;
+use crate::judge::SpreadSource;
 use crate::pipeline::RemarkCode;
 
 /// 8b.15: a stage that ends before a gauge of one pod can pass.
@@ -54,6 +55,14 @@ fn g22_the_ratio_and_what_is_needed_are_told() {
             let check = &answer.checks[0];
             let interval = check.ratio.as_ref().unwrap().interval.unwrap();
             assert!(interval.lower() >= 0.0, "{interval:?}");
+            let source = check.spread.as_ref().unwrap().source;
+            let told = match source {
+                SpreadSource::Assumed => "assumed spread of",
+                SpreadSource::Samples => "% by its samples",
+                SpreadSource::Pods | SpreadSource::Past => panic!("{source:?}"),
+            };
+            let is_open = check.outcome == Outcome::Undecided;
+            assert!(!is_open || check.reason.contains(told), "{}", check.reason);
             if answer.reason_code == ReasonCode::Undecided {
                 assert!(check.needs.is_some(), "{}", check.reason);
                 assert!(check.reason.contains("minute"), "{}", check.reason);

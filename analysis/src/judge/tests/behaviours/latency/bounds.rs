@@ -15,7 +15,7 @@ fn with_p99(control: f64, canary: f64, buckets: Buckets) -> LatencyFleetDescript
 fn told_of(check: &str, (control, canary): (f64, f64), buckets: Buckets) -> Told {
     answers_about(
         &half_an_hour(check),
-        with_p99(control, canary, buckets),
+        &with_p99(control, canary, buckets),
         3,
         HALF_HOUR,
     )

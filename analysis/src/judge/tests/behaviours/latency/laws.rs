@@ -15,7 +15,7 @@ fn d01_a_cache_that_is_the_same_is_promoted_at_the_end() {
     for seed in 0..4 {
         let told = answers_about(
             &half_an_hour(RELATIVE),
-            two_humps([HIT, HIT]),
+            &two_humps([HIT, HIT]),
             seed,
             HALF_HOUR,
         );
@@ -37,7 +37,7 @@ fn d02_a_third_more_misses_move_the_p99_by_less_than_its_limit() {
         let misses = Latencies::hit(0.04, 20.0);
         let told = answers_about(
             &half_an_hour(RELATIVE),
-            two_humps([HIT, misses]),
+            &two_humps([HIT, misses]),
             seed,
             HALF_HOUR,
         );
@@ -62,7 +62,7 @@ fn d02_a_third_more_misses_move_the_p99_by_less_than_its_limit() {
 fn d03_timeouts_count_when_they_are_the_p99() {
     let of = |seed, share| {
         let laws = [Latencies::timeouts(0.005), Latencies::timeouts(share)];
-        answers_about(&half_an_hour(RELATIVE), two_humps(laws), seed, HALF_HOUR)
+        answers_about(&half_an_hour(RELATIVE), &two_humps(laws), seed, HALF_HOUR)
     };
     for seed in 0..4 {
         let few = of(seed, 0.007);
@@ -87,7 +87,7 @@ fn d04_every_quantile_of_an_identical_law_is_promoted() {
         "latency_p99",
     ];
     let checks = names.map(|name| format!("{name} < baseline * 1.2"));
-    let histogram = histogram_of(slower(500.0, LN_8, 1.0), 1, HALF_HOUR);
+    let histogram = histogram_of(&slower(500.0, LN_8, 1.0), 1, HALF_HOUR);
     let whole = read(&names, &histogram);
     let together = checks.join(", ");
     for checks in checks.iter().chain([&together]) {

@@ -61,11 +61,11 @@ fn slower(rps: f64, law: Latencies, times: f64) -> LatencyFleetDescription {
 
 /// What is read of it: the histogram of so many intervals, of which the canary's processes begin with the first.
 fn histogram_of(
-    description: LatencyFleetDescription,
+    description: &LatencyFleetDescription,
     seed: u64,
     intervals: usize,
 ) -> PairedHistogram {
-    let mut fleet = LatencyFleet::new(description, 7, seed);
+    let mut fleet = LatencyFleet::new(*description, 7, seed);
     let bounds: Vec<f64> = fleet.bounds().to_vec();
     let columns = bounds.len() + 1;
     let (mut control, mut canary) = (Vec::new(), Vec::new());
@@ -157,7 +157,7 @@ fn read(metrics: &[&str], histogram: &PairedHistogram) -> StageData {
 /// The answers about a fleet's p99, every five minutes and at the end.
 fn answers_about(
     pipeline: &Pipeline,
-    description: LatencyFleetDescription,
+    description: &LatencyFleetDescription,
     seed: u64,
     intervals: usize,
 ) -> Told {

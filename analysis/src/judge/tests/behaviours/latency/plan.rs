@@ -4,7 +4,7 @@ use super::*;
 use crate::foresight::{Noise, Past, StageOutlook, outlook};
 
 /// What the whole service did in an hour, with 20 requests a second.
-fn hour_before(description: LatencyFleetDescription) -> StageData {
+fn hour_before(description: &LatencyFleetDescription) -> StageData {
     let histogram = histogram_of(description, 0, 120);
     let whole = &histogram.control + &histogram.canary;
     let histogram = PairedHistogram {
@@ -17,7 +17,7 @@ fn hour_before(description: LatencyFleetDescription) -> StageData {
     read(&["latency_p99"], &histogram)
 }
 
-fn planned(pipeline: &Pipeline, description: LatencyFleetDescription) -> StageOutlook {
+fn planned(pipeline: &Pipeline, description: &LatencyFleetDescription) -> StageOutlook {
     let past = Past {
         whole: &hour_before(description),
         noise: Noise::Assumed,
@@ -33,7 +33,7 @@ fn d18_what_is_planned_is_what_the_rollout_takes() {
         "duration_minutes: 30, promote_early: true, warm_up: 0s",
         "",
     );
-    let plan = planned(&pipeline, slower(20.0, LN_8, 1.0));
+    let plan = planned(&pipeline, &slower(20.0, LN_8, 1.0));
     let check = &plan.checks[0];
     let to_find = check
         .sees
@@ -43,7 +43,7 @@ fn d18_what_is_planned_is_what_the_rollout_takes() {
     let to_promote = check.promotion.as_ref().unwrap().intervals.unwrap();
     let taken = |times: f64, verdict: Verdict| {
         let each = (0..20).map(|seed| {
-            let histogram = histogram_of(slower(20.0, LN_8, times), seed, HALF_HOUR);
+            let histogram = histogram_of(&slower(20.0, LN_8, times), seed, HALF_HOUR);
             let told = asked(
                 &pipeline,
                 &read(&["latency_p99"], &histogram),
@@ -74,7 +74,7 @@ fn said(check: &str, law: Latencies, (p99, buckets): (f64, Buckets)) -> String {
         buckets,
         ..slower(500.0, law, 1.0)
     };
-    let plan = planned(&half_an_hour(check), description);
+    let plan = planned(&half_an_hour(check), &description);
     plan.checks[0].sentence.clone()
 }
 

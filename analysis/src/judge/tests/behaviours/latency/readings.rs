@@ -13,7 +13,7 @@ fn d13_a_slow_start_is_not_judged_unless_the_file_says_that_it_is() {
     };
     let told = |warm_up: &str| {
         let pipeline = stage_of(RELATIVE, &format!("duration_minutes: 30{warm_up}"), "");
-        answers_about(&pipeline, description, 2, HALF_HOUR)
+        answers_about(&pipeline, &description, 2, HALF_HOUR)
     };
     for warm_up in ["", ", warm_up: 5m"] {
         let told = told(warm_up);
@@ -41,7 +41,7 @@ fn d14_native_and_classic_histograms_of_one_law_answer_alike() {
                 buckets,
                 ..slower(100.0, LN_8, times)
             };
-            let told = answers_about(&half_an_hour(RELATIVE), description, 1, 2 * HALF_HOUR);
+            let told = answers_about(&half_an_hour(RELATIVE), &description, 1, 2 * HALF_HOUR);
             let found = [Verdict::Rollback, Verdict::Promote].map(|one| told.first(one).is_some());
             let wanted = [Verdict::Rollback, Verdict::Promote].map(|one| one == expected);
             assert_eq!(found, wanted, "{times} {buckets:?}: {}", told.reasons());
@@ -57,7 +57,7 @@ fn d15_what_broke_later_is_told_with_its_time_and_its_ratio() {
         ..slower(500.0, LN_8, 1.0)
     };
     for seed in 0..4 {
-        let whole = histogram_of(description, seed, 2 * HALF_HOUR);
+        let whole = histogram_of(&description, seed, 2 * HALF_HOUR);
         let whole = read(&["latency_p99"], &whole);
         let told = asked(&half_an_hour(RELATIVE), &whole, 20..=2 * HALF_HOUR);
         let place = told
@@ -85,8 +85,8 @@ fn d16_a_bound_that_only_some_targets_have_is_left_out() {
         },
         ..slower(100.0, LN_8, 1.5)
     };
-    let plain = scraped(description, false);
-    let with_another = scraped(description, true);
+    let plain = scraped(&description, false);
+    let with_another = scraped(&description, true);
     assert!(
         with_another
             .upper_bounds
@@ -112,7 +112,7 @@ fn d16_a_bound_that_only_some_targets_have_is_left_out() {
 }
 
 /// The same fleet as a Prometheus has it: a counter for each bucket of each pod.
-fn scraped(description: LatencyFleetDescription, has_another: bool) -> PairedHistogram {
+fn scraped(description: &LatencyFleetDescription, has_another: bool) -> PairedHistogram {
     let intervals = 2 * HALF_HOUR;
     let start_ms = grid(0).start_ms();
     let known = histogram_of(description, 0, intervals);

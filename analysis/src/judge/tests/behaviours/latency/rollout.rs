@@ -7,14 +7,14 @@ use super::*;
 fn d17_who_asks_and_when_changes_no_answer() {
     let pipeline = half_an_hour(RELATIVE);
     for times in [1.0, 2.0] {
-        let histogram = histogram_of(slower(100.0, LN_8, times), 1, HALF_HOUR);
+        let histogram = histogram_of(&slower(100.0, LN_8, times), 1, HALF_HOUR);
         let whole = read(&["latency_p99"], &histogram);
         let all = asked(&pipeline, &whole, 1..=HALF_HOUR);
         let some = asked(&pipeline, &whole, (7..=HALF_HOUR).step_by(10));
         for (minutes, answer) in some.minutes.iter().zip(&some.answers) {
             assert_eq!(all.at(*minutes), answer, "{minutes}");
             // A process that has just been started has kept nothing.
-            let intervals = (2.0 * minutes) as usize;
+            let intervals = answer.intervals;
             assert_eq!(asked(&pipeline, &whole, [intervals]).last(), answer);
         }
     }
@@ -25,7 +25,7 @@ fn d17_who_asks_and_when_changes_no_answer() {
 fn d19_a_canary_without_requests_adds_nothing() {
     let gap = 20..26;
     let pipeline = half_an_hour(RELATIVE);
-    let mut histogram = histogram_of(slower(100.0, LN_8, 1.3), 1, HALF_HOUR);
+    let mut histogram = histogram_of(&slower(100.0, LN_8, 1.3), 1, HALF_HOUR);
     leave_out_the_canary(&mut histogram, gap.clone());
     let told = asked(
         &pipeline,
@@ -51,7 +51,7 @@ fn d19_a_canary_without_requests_adds_nothing() {
         },
         ..slower(100.0, LN_8, 1.0)
     };
-    let mut histogram = histogram_of(faster, 1, HALF_HOUR);
+    let mut histogram = histogram_of(&faster, 1, HALF_HOUR);
     leave_out_the_canary(&mut histogram, gap);
     let told = asked(&pipeline, &read(&["latency_p99"], &histogram), [HALF_HOUR]);
     assert_eq!(told.last().verdict, Verdict::Promote, "{}", told.reasons());
@@ -74,7 +74,7 @@ fn d20_an_undecided_stage_is_promoted_unless_something_is_visible() {
     );
     let rps = 17.0 / 60.0 / 0.05;
     let at_the_end = |times: f64, seed| {
-        let histogram = histogram_of(slower(rps, LN_8, times), seed, HALF_HOUR);
+        let histogram = histogram_of(&slower(rps, LN_8, times), seed, HALF_HOUR);
         let told = asked(&pipeline, &read(&["latency_p99"], &histogram), [HALF_HOUR]);
         let last = told.last();
         (last.verdict, last.reason_code, last.reason.clone())

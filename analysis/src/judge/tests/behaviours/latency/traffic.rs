@@ -8,14 +8,14 @@ fn d05_little_traffic_decides_within_the_stage() {
     for seed in 0..4 {
         let same = answers_about(
             &half_an_hour(RELATIVE),
-            slower(20.0, LN_8, 1.0),
+            &slower(20.0, LN_8, 1.0),
             seed,
             HALF_HOUR,
         );
         assert_eq!(same.last().verdict, Verdict::Promote, "{}", same.reasons());
         let twice = answers_about(
             &half_an_hour(RELATIVE),
-            slower(20.0, LN_8, 2.0),
+            &slower(20.0, LN_8, 2.0),
             seed,
             HALF_HOUR,
         );
@@ -40,7 +40,7 @@ fn d05_the_first_hundred_requests_of_the_control_are_waited_for() {
     // 28 requests of the control in an interval.
     let description = slower(1.0, LN_8, 1.0);
     let pipeline = stage_of(RELATIVE, "duration_minutes: 30, warm_up: 0s", "");
-    let histogram = histogram_of(description, 0, 10);
+    let histogram = histogram_of(&description, 0, 10);
     let told = asked(&pipeline, &read(&["latency_p99"], &histogram), 1..=10);
     let early = &told.at(1.0).checks[0];
     let seen: f64 = (0..2).map(|row| histogram.control[[row, 11]]).sum();
@@ -59,7 +59,7 @@ fn d07_a_canary_half_as_slow_again_is_never_promoted() {
     for seed in 0..8 {
         let told = answers_about(
             &half_an_hour(RELATIVE),
-            slower(100.0, LN_8, 1.5),
+            &slower(100.0, LN_8, 1.5),
             seed,
             HALF_HOUR,
         );
@@ -84,7 +84,7 @@ fn d08_a_slowdown_that_both_share_is_in_both_counts() {
         ..slower(500.0, LN_8, 1.0)
     };
     for seed in 0..4 {
-        let histogram = histogram_of(description, seed, HALF_HOUR);
+        let histogram = histogram_of(&description, seed, HALF_HOUR);
         let whole = read(&["latency_p99"], &histogram);
         let told = asked(&half_an_hour(RELATIVE), &whole, (4..=HALF_HOUR).step_by(4));
         assert_eq!(told.last().verdict, Verdict::Promote, "{}", told.reasons());

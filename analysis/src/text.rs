@@ -27,6 +27,9 @@ pub(crate) fn exact_value(number: f64, dimension: Dimension) -> String {
 }
 
 fn with_unit(number: f64, dimension: Dimension, written: fn(f64) -> String) -> String {
+    if number.is_infinite() {
+        return digits(number);
+    }
     match dimension {
         Dimension::Fraction | Dimension::Number => written(number),
         Dimension::Seconds if number.abs() < 1.0 => format!("{} ms", written(number * 1e3)),

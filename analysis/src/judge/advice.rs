@@ -3,7 +3,7 @@
 //!
 //! Source: docs/design/statistics.md, "11. The verdict of a stage".
 
-use crate::pipeline::Check;
+use crate::pipeline::{Check, MetricKind};
 use crate::text;
 
 use super::age::MILLISECONDS_PER_MINUTE;
@@ -44,12 +44,23 @@ pub(super) fn undecided(
         parts = vec![format!("{}, {values}", parts.concat())];
     }
     let is_at_the_end = situation.data.grid.intervals() as f64 >= situation.stage_intervals;
+    let is_gauge = is_gauge(check);
     let takes = format!(
-        "at this traffic that takes {}, and the stage ends after {}",
+        "{} takes {}, and the stage ends after {}",
+        if is_gauge {
+            "that"
+        } else {
+            "at this traffic that"
+        },
         text::minutes(minutes),
         text::minutes(longest)
     );
-    let options = what_would_do(needs, minutes, stage.traffic_percent, looks_bad);
+    let mut options = what_would_do(needs, minutes, stage.traffic_percent, looks_bad);
+    // A gauge that cannot pass in time is no reason to wait for it.
+    if is_gauge && !looks_bad && !options.is_empty() {
+        options.push("critical: false".to_owned());
+    }
+    let options = listed(options);
     parts.push(match (options, is_at_the_end) {
         (Some(options), true) => format!("{options} would do"),
         (Some(options), false) => format!("{takes}: {options} would do"),
@@ -83,7 +94,7 @@ fn what_would_do(
     needed_minutes: f64,
     traffic_percent: f64,
     looks_bad: bool,
-) -> Option<String> {
+) -> Vec<String> {
     let factor = needs
         .traffic_factor
         .map(|factor| libm::ceil(factor * 10.0) / 10.0)
@@ -97,7 +108,20 @@ fn what_would_do(
         .map(in_hundredths)
         .filter(|ratio| !looks_bad && (1.0 / MOST_RATIO..=MOST_RATIO).contains(ratio))
         .map(|ratio| format!("promote_ratio: {ratio}"));
-    let mut options: Vec<String> = [factor, duration, ratio].into_iter().flatten().collect();
+    [factor, duration, ratio].into_iter().flatten().collect()
+}
+
+fn is_gauge(check: &Check) -> bool {
+    match check.measured.kind {
+        MetricKind::Gauge { .. } | MetricKind::PerRequest { .. } => true,
+        MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Quantile { .. } => false,
+    }
+}
+
+/// `one, another or a third`; nothing of none.
+fn listed(mut options: Vec<String>) -> Option<String> {
     let last = options.pop()?;
     Some(if options.is_empty() {
         last

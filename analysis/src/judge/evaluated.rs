@@ -79,7 +79,7 @@ impl From<CheckReport> for Evaluated {
 pub(super) fn still_new(report: CheckReport) -> CheckReport {
     undecided(
         report,
-        "in every interval so far a pod of the canary was new, and new pods are slow",
+        "so far every pod of the canary is new, and new pods are not judged: see warm_up",
     )
 }
 

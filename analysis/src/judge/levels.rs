@@ -48,6 +48,11 @@ pub(super) fn evaluate_all(situation: Situation<'_>, carried: Option<Carried>) -
         .collect();
     let read = (situation.data, situation.budget);
     let walked = walk(situation.course, carried, situation.stage, read, &judged);
+    // With what the stage's first samples tell of the shares: a gauge that can never speak gives its own away.
+    let situation = Situation {
+        course: &walked.course,
+        ..situation
+    };
     let mut evaluated: Vec<Evaluated> = looked
         .into_iter()
         .zip(checks)

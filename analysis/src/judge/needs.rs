@@ -40,9 +40,9 @@ pub(super) fn told(
             )
         } else if has_another_cause {
             // What follows says it.
-            format!("undecided, {values}: too near to its limits to decide")
+            format!("undecided, {values}")
         } else {
-            format!("undecided, {values}: too near to its limits to decide at this traffic")
+            format!("too near to its limits to decide at this traffic, {values}")
         };
         return undecided(report, &why);
     };

@@ -3,20 +3,20 @@
 //!
 //! Source: docs/design/statistics.md, "11. The verdict of a stage".
 
-use crate::data::{MetricData, StageData};
+use crate::data::MetricData;
 use crate::pipeline::Check;
-use crate::series::{PairedGauge, PairedHistogram};
+use crate::proof::gauge::is_enough;
+use crate::series::PairedHistogram;
 use crate::text;
 
 use super::evaluated::Situation;
+use super::gauge::{GaugeRows, is_per_request};
 use super::model::CheckReport;
 use super::worst::is_needed;
+use super::young::warm_up_seconds;
 
 /// The share of a stage's intervals in which the populations must have been seen.
 const LEAST_SHARE: f64 = 0.8;
-/// Samples of a gauge, and the time that they must span.
-const FEWEST_SAMPLES: usize = 3;
-const LEAST_SPAN_SECONDS: f64 = 120.0;
 
 /// Why a needed check was not judged on enough data for its stage to end by the clock.
 pub(super) fn too_little(situation: Situation<'_>, reports: &[CheckReport]) -> Option<String> {
@@ -25,7 +25,7 @@ pub(super) fn too_little(situation: Situation<'_>, reports: &[CheckReport]) -> O
     let mut needed = checks.filter(|(_, report)| is_needed(report));
     needed.find_map(|(check, _)| {
         let all = data.grid.intervals();
-        let (seen, is_enough) = seen(check, data)?;
+        let (seen, is_enough) = seen(check, situation)?;
         (!is_enough).then(|| {
             format!(
                 "{}: seen in {} of {} only, so the stage does not end by its clock",
@@ -38,7 +38,8 @@ pub(super) fn too_little(situation: Situation<'_>, reports: &[CheckReport]) -> O
 }
 
 /// In how many intervals a check has seen what it judges, and whether that is enough.
-fn seen(check: &Check, data: &StageData) -> Option<(usize, bool)> {
+fn seen(check: &Check, situation: Situation<'_>) -> Option<(usize, bool)> {
+    let data = situation.data;
     let intervals = data.grid.intervals();
     let together = check.is_relative();
     let is_most = |seen: usize| seen as f64 >= LEAST_SHARE * intervals as f64;
@@ -52,11 +53,9 @@ fn seen(check: &Check, data: &StageData) -> Option<(usize, bool)> {
             Some((seen, is_most(seen)))
         }
         MetricData::Gauge(gauge) => {
-            let interval_seconds = data.grid.interval_ms() as f64 / 1_000.0;
-            let (seen, span) = with_values(gauge, together);
-            let is_enough =
-                seen >= FEWEST_SAMPLES && span as f64 * interval_seconds >= LEAST_SPAN_SECONDS;
-            Some((seen, is_enough))
+            let young = warm_up_seconds(check, situation.stage, &situation.pipeline.analysis);
+            let rows = GaugeRows::of(gauge, data.grid, young, is_per_request(check));
+            Some(with_samples(&rows, together))
         }
         MetricData::Fault(_) => None,
     }
@@ -74,17 +73,16 @@ fn with_observations(histogram: &PairedHistogram, together: bool) -> usize {
     .sum()
 }
 
-/// Intervals in which there were values, and from the first to the last of them.
-fn with_values(gauge: &PairedGauge, together: bool) -> (usize, usize) {
-    let places = gauge
-        .intervals
-        .iter()
-        .enumerate()
-        .filter(|(_, pair)| pair.canary.is_some() && (!together || pair.control.is_some()));
-    let places: Vec<usize> = places.map(|(place, _)| place).collect();
-    let span = match (places.first(), places.last()) {
+/// How many samples there were, and whether they are enough and span enough time. A value that is read again before
+/// the next scrape is no other sample.
+fn with_samples(rows: &GaugeRows<'_>, together: bool) -> (usize, bool) {
+    let used = rows
+        .samples()
+        .filter(|(_, one)| one.canary.is_some() && (!together || one.control.is_some()));
+    let times: Vec<f64> = used.map(|(_, one)| one.at_seconds).collect();
+    let span = match (times.first(), times.last()) {
         (Some(first), Some(last)) => last - first,
-        _ => 0,
+        _ => 0.0,
     };
-    (places.len(), span)
+    (times.len(), is_enough(times.len(), span))
 }

@@ -136,6 +136,15 @@ fn left_out(data: &StageData) -> Vec<Warning> {
         };
         let all = gauge.intervals.len();
         let of = &gauge.left_out;
+        if gauge.bare_series > 0 {
+            warnings.push(Warning {
+                code: WarningCode::LeftOutSeries,
+                message: format!(
+                    "{name}: a series without labels beside others is left out of their mean: a constant of the \
+                     expression, such as `or vector(0)`"
+                ),
+            });
+        }
         for (population, left_out) in [("control", &of.control), ("canary", &of.canary)] {
             for (why, what) in [
                 (LeftOut::NotFinite, "NaN or infinite"),

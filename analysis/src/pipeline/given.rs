@@ -33,6 +33,7 @@ pub(super) const KEYS: &[&str] = &[
     "native",
     "scale",
     "gauge",
+    "pod_label",
     "counter",
     "impact_of",
     "better",

@@ -1,11 +1,14 @@
 //! What a check of a quantile looks at: the buckets of the whole service.
 
-use crate::judge::quantile::Asked;
+use crate::judge::quantile::{Asked, Known, blind_spot, listed, quantile_name};
+use crate::pipeline::Dimension;
 use crate::proof::{
-    Counted, Expected, ExpectedNoise, Kept, KeptBeyond, Law, PlannedQuantile, Tails, decided_at,
+    Counted, Expected, ExpectedNoise, Kept, KeptBeyond, Law, PlannedQuantile, Tails, bounds_to_add,
+    decided_at, is_narrow,
 };
 use crate::sequential::{ErrorRate, IntervalCounts};
 use crate::series::{ArmCount, Populations};
+use crate::text;
 
 use super::line_noise::LineNoise;
 
@@ -37,6 +40,35 @@ impl QuantileLine {
     pub(super) fn quantile(&self) -> Option<f64> {
         let at = self.law().quantile(self.asked.slow().value()).at;
         at.is_finite().then_some(at)
+    }
+
+    /// What the buckets cannot tell of it, and which bounds would; nothing where they tell all.
+    pub(super) fn advice(&self, dimension: Dimension) -> Option<String> {
+        let slow = self.asked.slow();
+        let found = self.law().quantile(slow.value());
+        let known = Known::of(found, &self.bounds);
+        if let Some(blind) = blind_spot(&self.bounds, known, self.asked, dimension) {
+            return Some(blind);
+        }
+        let (Asked::Relative { limit, .. }, Some(Known::At(_))) = (self.asked, known) else {
+            return None;
+        };
+        if is_narrow(&self.tails, &self.bounds, slow.value()) {
+            return Some(format!(
+                "the buckets are narrow around its {}: nearly all requests are in two of them, so that a canary a few \
+                 per cent slower can read as twice as slow; add bounds there",
+                quantile_name(slow)
+            ));
+        }
+        let added = bounds_to_add(&self.bounds, found.at, limit);
+        (!added.is_empty()).then(|| {
+            format!(
+                "the {}, {}, and its limit are read between bounds; exact with {} among them",
+                quantile_name(slow),
+                text::value(found.at, dimension),
+                listed(&added, dimension)
+            )
+        })
     }
 
     fn requests_at(&self, share: f64) -> Populations<f64> {

@@ -298,6 +298,9 @@ impl View<'_> {
             ..blank(check)
         };
         outlook.sentence = sentence::of_check(&outlook, self.stage, check);
+        if let Some(advice) = &planned.advice {
+            outlook.sentence = format!("{}; {advice}", outlook.sentence);
+        }
         outlook
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Planned {
     pub(super) is_of_the_limit: bool,
     /// Of the whole service, per interval: requests, where the metric counts any.
     pub(super) exposure_per_interval: f64,
+    /// What the buckets of a histogram cannot tell of it.
+    pub(super) advice: Option<String>,
 }
 
 /// Why a check is not planned, in words.
@@ -210,6 +212,7 @@ impl<'a> Setting<'a> {
             is_of_the_limit: limit_to_exceed(check.limit, rate).is_some(),
             baseline: Some(rate),
             exposure_per_interval: whole.exposure,
+            advice: None,
         })
     }
 
@@ -293,6 +296,7 @@ impl<'a> Setting<'a> {
             noise: self.noise(past.cloned().map(LineNoise::Measured)),
         };
         let baseline = line.quantile();
+        let advice = line.advice(check.measured.dimension);
         let line = || Looked::Quantile(line.clone());
         Ok(Planned {
             subject: Subject {
@@ -303,6 +307,7 @@ impl<'a> Setting<'a> {
             is_of_the_limit: false,
             baseline,
             exposure_per_interval: requests,
+            advice,
         })
     }
 

@@ -17,7 +17,7 @@ use super::asked::{is_per_request, key_of};
 use super::looked::LookedGauge;
 use super::proof::GaugeProof;
 use super::rows::GaugeRows;
-use super::unknown::not_finite;
+use super::unknown::{advice, not_finite};
 
 /// Looks at the samples of a check.
 pub(in crate::judge) fn look<'a>(
@@ -33,7 +33,8 @@ pub(in crate::judge) fn look<'a>(
         control.filter(|_| check.limit.needs_control())
     };
     if let Some(why) = unknown_canary.or_else(unknown_control) {
-        return without_data(report, ReasonCode::NotFinite, &why).into();
+        let advice = advice(check).map_or_else(String::new, |advice| format!("; {advice}"));
+        return without_data(report, ReasonCode::NotFinite, &format!("{why}{advice}")).into();
     }
     let key = key_of(situation.pipeline, check, situation.stage);
     let grid = situation.data.grid;
@@ -107,7 +108,7 @@ fn single(
     let Some(proof) = GaugeProof::of(&key, (0.0, 0.0), rates) else {
         return report.into();
     };
-    if let Some(refused) = proof.refused(&report) {
+    if let Some(refused) = proof.refused(&report, check, situation) {
         return refused.into();
     }
     if !proof.promotion.is_judged {

@@ -6,6 +6,7 @@ mod asked;
 mod look;
 mod looked;
 mod newest;
+mod outlook;
 mod proof;
 mod rows;
 mod told;

@@ -23,8 +23,9 @@ pub(in crate::judge) struct GaugeProof {
     pub(super) spread: Option<GaugeSpread>,
     /// The ratio to the control over the stage, with an interval that may be asked for at any time.
     pub(super) ratio: Option<GaugeRatio>,
-    /// How far within the limit of a promotion the stage's mean is, as a part of the larger of both.
-    pub(super) distance: f64,
+    /// How far within the limit of a promotion the stage's mean is, as a part of the larger of both, and how well that
+    /// is known.
+    pub(super) kept: Option<GaugeSpread>,
     /// Seconds between samples.
     pub(super) step_seconds: f64,
     pub(super) is_lacking: bool,
@@ -55,9 +56,7 @@ impl GaugeProof {
             promotion: stream.promotion(promotion),
             spread: stream.spread_of_the_stage(),
             ratio,
-            distance: stream
-                .spread_of_the_promotion()
-                .map_or(0.0, |spread| spread.mean),
+            kept: stream.spread_of_the_promotion(),
             step_seconds: stream.settings().step_seconds,
             is_lacking: stream.is_stage_lacking(),
             is_baseline_negative: stream.is_baseline_negative(),

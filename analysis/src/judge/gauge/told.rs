@@ -1,8 +1,9 @@
 //! What is told of a gauge.
 
+use crate::data::MetricData;
 use crate::interval::Interval;
-use crate::pipeline::Check;
-use crate::proof::gauge::{GaugeOutlook, SpreadSource, minutes_until_decided};
+use crate::pipeline::{Check, Limit};
+use crate::proof::gauge::SpreadSource;
 use crate::text;
 
 use super::super::conclude::{conclude, undecided, values_text, with_sentence, without_data};
@@ -13,6 +14,7 @@ use super::super::model::{
 };
 use super::super::needs;
 use super::proof::GaugeProof;
+use super::unknown::{lacking, of_an_aggregate};
 
 /// Concludes a check from its proof.
 pub(super) fn concluded(
@@ -22,7 +24,7 @@ pub(super) fn concluded(
     situation: Situation<'_>,
 ) -> Evaluated {
     let budget = situation.budget;
-    if let Some(refused) = proof.refused(&report) {
+    if let Some(refused) = proof.refused(&report, check, situation) {
         return Evaluated::from(refused);
     }
     report.ratio = ratio_of(&report, proof, budget.rollout.value());
@@ -53,7 +55,7 @@ pub(super) fn concluded(
         Shown::Open => report = proof.open(report, check, situation),
         Shown::Violated | Shown::BothViolated | Shown::ControlViolated => {}
     }
-    let spread = proof.spread_in_words();
+    let spread = proof.spread_in_words(check);
     if report.outcome == Outcome::Undecided
         && let Some(spread) = &spread
     {
@@ -91,7 +93,12 @@ fn suspected(mut report: CheckReport, check: &Check) -> CheckReport {
 
 impl GaugeProof {
     /// Why nothing can be said of the samples.
-    pub(super) fn refused(&self, report: &CheckReport) -> Option<CheckReport> {
+    pub(super) fn refused(
+        &self,
+        report: &CheckReport,
+        check: &Check,
+        situation: Situation<'_>,
+    ) -> Option<CheckReport> {
         if self.is_baseline_negative {
             let why = "the control was below 0, and a multiple of that has no meaning: give an absolute limit, or \
                        clamp_min(.., 0) if it is noise";
@@ -102,8 +109,13 @@ impl GaugeProof {
             ));
         }
         if self.is_lacking {
-            let why = "more than a fifth of its samples lack one of the populations";
-            return Some(without_data(report.clone(), ReasonCode::NoData, why));
+            let why = match situation.data.metrics.get(&check.measured.name) {
+                Some(MetricData::Gauge(gauge)) => {
+                    of_an_aggregate(check, gauge).unwrap_or_else(|| lacking(gauge))
+                }
+                _ => "more than a fifth of its samples lack one of the populations".to_owned(),
+            };
+            return Some(without_data(report.clone(), ReasonCode::NoData, &why));
         }
         None
     }
@@ -119,41 +131,23 @@ impl GaugeProof {
         let grid = situation.data.grid;
         let elapsed = grid.intervals() as f64 * grid.interval_ms() as f64 / 60_000.0;
         let seen = self.promotion.samples as f64 * self.step_seconds / 60.0;
+        let samples = text::counted(self.promotion.samples, "sample");
         let Some(minutes) = self.minutes(check, situation) else {
-            return undecided(report, &format!("undecided, {values}"));
+            return undecided(report, &format!("undecided, {values}; {samples}"));
         };
-        let more = (minutes - seen).max(self.step_seconds / 60.0);
+        // The next sample is so much nearer as the newest is old.
+        let step_ms = self.step_seconds * 1_000.0;
+        let since_newest = (grid.end_ms() as f64).rem_euclid(step_ms) / 60_000.0;
+        let more = (minutes - seen).max(self.step_seconds / 60.0) - since_newest;
         let intervals = (elapsed + more) * 60_000.0 / grid.interval_ms() as f64;
         report.needs = Some(NeedsReport {
             canary_total: libm::ceil((seen + more) * 60.0 / self.step_seconds),
+            provable_ratio: self.ratio_to_promote(check, situation),
             ..needs::projected(&report, intervals, grid)
         });
         let more = text::minutes(libm::ceil(more));
-        undecided(report, &format!("undecided, {values}; about {more} more"))
-    }
-
-    /// The minute at which the stage would be decided, were the values to stay as they are.
-    fn minutes(&self, check: &Check, situation: Situation<'_>) -> Option<f64> {
-        let outlook = if check.is_relative() {
-            GaugeOutlook::Relative {
-                pods: None,
-                cold_start_seconds: 0.0,
-            }
-        } else {
-            GaugeOutlook::Absolute {
-                standard_deviation: 0.0,
-            }
-        };
-        let decided = |signal: f64, rate| {
-            let is_any = signal > 0.0;
-            is_any.then(|| minutes_until_decided(signal, rate, self.step_seconds, outlook))?
-        };
-        let budget = situation.budget;
-        let beyond = self.spread.map_or(0.0, |spread| spread.mean);
-        let share = if self.weight > 0.0 { self.weight } else { 1.0 };
-        let to_roll_back = decided(beyond, budget.rollback_alone(share));
-        let to_promote = decided(self.distance, budget.promotion);
-        to_roll_back.into_iter().chain(to_promote).reduce(f64::min)
+        let why = format!("undecided, {values}; {samples}, about {more} more");
+        undecided(report, &why)
     }
 
     fn spread_report(&self) -> Option<SpreadReport> {
@@ -172,43 +166,65 @@ impl GaugeProof {
             .is_some_and(|spread| spread.source == SpreadSource::Assumed)
     }
 
-    /// `assumed to differ by 25 % at first: one pod each`.
-    fn spread_in_words(&self) -> Option<String> {
+    /// `assumed spread of 25 %: one pod each`.
+    fn spread_in_words(&self, check: &Check) -> Option<String> {
         let spread = self.spread?;
         let pods = match (spread.canary_pods, spread.control_pods) {
-            (0, _) | (_, 0) => "no pods are told apart".to_owned(),
-            (canary, control) => format!("{canary} of the canary, {control} of the control"),
-        };
-        let known = text::digits(100.0 * spread.standard_deviation());
-        let beyond = match self.control_pods_beyond {
-            0 => String::new(),
-            pods => format!(
-                ", {pods} of {} control pods are over it as well",
-                spread.control_pods
+            (0, _) | (_, 0) => "no pods to compare".to_owned(),
+            (1, 1) => "one pod each".to_owned(),
+            (canary, control) => format!(
+                "{}, {} of the control",
+                text::counted(canary, "canary pod"),
+                control
             ),
         };
-        let cold = if self.is_cold {
-            ", and a new canary is judged as one pod"
+        // A number is compared with no pod.
+        let pods = if check.is_relative() || spread.source == SpreadSource::Pods {
+            format!(": {pods}")
+        } else {
+            String::new()
+        };
+        let known = text::digits(100.0 * spread.standard_deviation());
+        let told = match spread.source {
+            SpreadSource::Assumed => format!("assumed spread of {known} %{pods}"),
+            SpreadSource::Pods => format!("spread of {known} % by pods{pods}"),
+            SpreadSource::Samples => format!("spread of {known} % by its samples{pods}"),
+            SpreadSource::Past => format!("spread of {known} % from the control's past{pods}"),
+        };
+        Some(format!(
+            "{told}{}{}",
+            self.cold_in_words(check),
+            self.excused_in_words(check)
+        ))
+    }
+
+    /// Old pods do not say what a young one may differ by.
+    fn cold_in_words(&self, check: &Check) -> &'static str {
+        let has_pods = self.spread.is_some_and(|spread| spread.control_pods > 1);
+        if self.is_cold && has_pods && check.is_relative() {
+            ", and a canary counts as one pod while it is cold (cold_start)"
         } else {
             ""
-        };
-        Some(match spread.source {
-            SpreadSource::Assumed => {
-                format!("the mean is assumed to be known to {known} % ({pods}{cold}){beyond}")
+        }
+    }
+
+    /// `, 3 of 10 control pods are over 90 % as well`.
+    fn excused_in_words(&self, check: &Check) -> String {
+        let control = self.spread.map_or(0, |spread| spread.control_pods);
+        match (self.control_pods_beyond, check.limit.absolute_value()) {
+            (0, _) | (_, None) => String::new(),
+            (pods, Some(limit)) => {
+                let limit = text::exact_value(limit, check.measured.dimension);
+                format!(", {pods} of {control} control pods are over {limit} as well")
             }
-            SpreadSource::Pods => format!("known to {known} % by pods ({pods}{cold}){beyond}"),
-            SpreadSource::Samples => format!("known to {known} % by its samples ({pods}){beyond}"),
-            SpreadSource::Past => {
-                format!("known to {known} % by the control's past ({pods}){beyond}")
-            }
-        })
+        }
     }
 
     /// A limit tighter than pods may differ by is promoted up to that.
     fn within_the_wide_ratio(&self, check: &Check) -> Option<String> {
         let ratio = self.ratio?.estimate;
         let limit = match check.limit {
-            crate::pipeline::Limit::AtMost {
+            Limit::AtMost {
                 ratio: Some(limit),
                 offset,
             } if offset <= 0.0 => limit,

@@ -3,6 +3,7 @@
 //! Source: docs/design/latency.md, "1. The claim".
 
 mod asked;
+mod blind;
 mod counted;
 mod look;
 mod reader;
@@ -11,6 +12,7 @@ mod since;
 mod told;
 
 pub(crate) use asked::{Asked, kept_beyond};
+pub(crate) use blind::{blind_spot, listed, quantile_name};
 pub(super) use counted::{claims_of, counted, totals_of};
 pub(super) use look::look;
 pub(crate) use reader::{Known, Read, Reader};

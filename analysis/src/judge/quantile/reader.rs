@@ -1,8 +1,8 @@
 //! What a rollout remembers of a quantile, so that each interval is counted at places that came before it.
 
 use crate::proof::{
-    AbsolutePlaces, Interval, KeptBeyond, Laws, Place, QuantileLimit, SlowShare, Tails, Window,
-    decided_at,
+    AbsolutePlaces, Interval, KeptBeyond, Laws, Place, Quantile, QuantileLimit, SlowShare, Tails,
+    Window, decided_at,
 };
 use crate::sequential::IntervalCounts;
 use crate::series::Populations;
@@ -61,6 +61,20 @@ pub(crate) enum Known {
     BeyondTheLast(f64),
     /// Among the buckets.
     At(f64),
+}
+
+impl Known {
+    /// Where a quantile lies; nothing without bounds.
+    pub(crate) fn of(found: Quantile, bounds: &[f64]) -> Option<Self> {
+        let (first, last) = (bounds.first().copied()?, bounds.last().copied()?);
+        Some(if found.place.bucket == 0 {
+            Self::InTheFirstBucket(first)
+        } else if found.place.bucket >= bounds.len() {
+            Self::BeyondTheLast(last)
+        } else {
+            Self::At(found.at)
+        })
+    }
 }
 
 impl Reader {
@@ -124,15 +138,7 @@ impl Reader {
             let (needed, seen) = Laws::needed(window, slow.value());
             return Some(Known::TooFew { seen, needed });
         };
-        let found = laws.quantile();
-        let (first, last) = (bounds.first().copied()?, bounds.last().copied()?);
-        Some(if found.place.bucket == 0 {
-            Known::InTheFirstBucket(first)
-        } else if found.place.bucket >= bounds.len() {
-            Known::BeyondTheLast(last)
-        } else {
-            Known::At(found.at)
-        })
+        Known::of(laws.quantile(), bounds)
     }
 
     /// The number that it is held against; nothing of a check beside the control's.

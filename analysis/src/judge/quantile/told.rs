@@ -3,19 +3,19 @@
 use std::ops::Range;
 
 use crate::interval::{Confidence, Interval};
-use crate::pipeline::{Check, Dimension};
+use crate::pipeline::Check;
 use crate::proof::{
-    QuantileLimit, SlowShare, Tails, bounds_to_add, decided_at, quantile_estimate, quantile_ratio,
-    resolution,
+    QuantileLimit, SlowShare, Tails, quantile_estimate, quantile_ratio, resolution,
 };
 use crate::series::Populations;
 use crate::text;
 
 use super::super::evaluated::Situation;
-use super::super::model::{ArmReport, CheckReport, NeedsReport, RatioReport};
+use super::super::model::{ArmReport, CheckReport, NeedsReport, RatioReport, ReasonCode};
 use super::super::needs;
 use super::super::walk::QuantileProof;
 use super::asked::Asked;
+use super::blind::{blind_spot, quantile_name};
 use super::reader::Known;
 use super::rows::QuantileRows;
 use super::since::{Since, Told};
@@ -64,7 +64,7 @@ impl Buckets {
             Asked::Absolute { .. } => None,
         };
         Self {
-            blind_spot: blind_spot(rows, found.known, asked, check),
+            blind_spot: blind_spot(rows.bounds(), found.known, asked, check.measured.dimension),
             unseen,
             since,
             known: found.known.map(|known| (known, asked.slow())),
@@ -78,7 +78,19 @@ impl Buckets {
         situation: Situation<'_>,
     ) -> Option<(String, Option<NeedsReport>)> {
         let (known, slow) = self.known?;
-        still_unknown(known, slow, report, situation)
+        match known {
+            Known::TooFew { seen, needed } => {
+                let waited_for = still_unknown((seen, needed), slow, report, situation);
+                Some(waited_for)
+            }
+            // No traffic would do, and what is read there says nothing to anybody.
+            Known::InTheFirstBucket(_) | Known::BeyondTheLast(_) => {
+                let is_open = report.reason_code == ReasonCode::Undecided;
+                let why = self.blind_spot.clone().filter(|_| is_open)?;
+                Some((why, None))
+            }
+            Known::At(_) => None,
+        }
     }
 }
 
@@ -166,92 +178,6 @@ pub(super) fn young_of(rows: &QuantileRows<'_>) -> Option<String> {
     })
 }
 
-/// Why an open check is so, where it is the buckets, and not the traffic.
-fn blind_spot(
-    rows: &QuantileRows<'_>,
-    known: Option<Known>,
-    asked: Asked,
-    check: &Check,
-) -> Option<String> {
-    let dimension = check.measured.dimension;
-    let value = |latency: f64| text::exact_value(latency, dimension);
-    match (asked, known) {
-        (
-            Asked::Absolute {
-                limit,
-                kept,
-                wants_less,
-                ..
-            },
-            _,
-        ) => of_a_number(rows.bounds(), (limit, kept), wants_less, dimension),
-        (Asked::Relative { .. }, None | Some(Known::TooFew { .. } | Known::At(_))) => None,
-        (Asked::Relative { limit, .. }, Some(Known::InTheFirstBucket(first))) => {
-            if limit.offset >= first {
-                return None;
-            }
-            let added = listed(&bounds_to_add(rows.bounds(), 0.0, limit), dimension);
-            Some(format!(
-                "the control's {} is within the first bucket, up to {}, so the buckets cannot compare: add bounds at \
-                 {added}, or allow more, as in \"baseline * {} + {}\"",
-                quantile_name(asked.slow()),
-                value(first),
-                text::digits(limit.ratio),
-                value(first)
-            ))
-        }
-        (Asked::Relative { limit, .. }, Some(Known::BeyondTheLast(last))) => {
-            let added = bounds_to_add(rows.bounds(), f64::INFINITY, limit);
-            Some(format!(
-                "the control's {} is beyond the last bound, {}: add one at {}",
-                quantile_name(asked.slow()),
-                value(last),
-                listed(&added, dimension)
-            ))
-        }
-    }
-}
-
-/// What the buckets do not tell of a number.
-fn of_a_number(
-    bounds: &[f64],
-    (limit, kept): (f64, f64),
-    wants_less: bool,
-    dimension: Dimension,
-) -> Option<String> {
-    let value = |latency: f64| text::exact_value(latency, dimension);
-    let (above, below) = (decided_at(bounds, limit), decided_at(bounds, kept));
-    let (broken, kept_at) = if wants_less {
-        (above.0, below.1)
-    } else {
-        (above.1, below.0)
-    };
-    let last = bounds.last().copied().unwrap_or(0.0);
-    match (broken, kept_at) {
-        (None, _) if wants_less => Some(format!(
-            "the limit is beyond the last bound, {}, and is never broken: add a bound",
-            value(last)
-        )),
-        (_, None) if wants_less => Some(format!(
-            "the limit is within the first bucket, up to {}, and is never shown to be kept: add a bound",
-            value(bounds.first().copied()?)
-        )),
-        (Some(broken), Some(kept_at)) if broken > kept_at => {
-            let upper = bounds.iter().find(|bound| **bound >= limit).copied()?;
-            let lower = bounds.iter().rev().find(|bound| **bound <= limit).copied();
-            let (lower, upper) = (value(lower.unwrap_or(0.0)), value(upper));
-            let is_read = broken < bounds.iter().copied().find(|one| *one >= limit)?
-                || kept_at > bounds.iter().rev().copied().find(|one| *one <= limit)?;
-            Some(if is_read {
-                format!("read between the bounds {lower} and {upper}, with 5 % to clear")
-            } else {
-                format!("decided at {lower} and {upper} only: the bucket is too wide to be read")
-            })
-        }
-        _ => None,
-    }
-}
-
 /// What the buckets by themselves allow, where that is much: `read between the bounds 250 ms and 500 ms; ..`.
 fn between_bounds(
     sums: &Populations<Tails>,
@@ -276,14 +202,11 @@ fn between_bounds(
 
 /// Why a check is open that nothing is known for yet, and what it needs.
 fn still_unknown(
-    known: Known,
+    (seen, needed): (f64, f64),
     slow: SlowShare,
     report: &CheckReport,
     situation: Situation<'_>,
-) -> Option<(String, Option<NeedsReport>)> {
-    let Known::TooFew { seen, needed } = known else {
-        return None;
-    };
+) -> (String, Option<NeedsReport>) {
     let grid = situation.data.grid;
     let intervals = grid.intervals() as f64 * needed / seen;
     let why = format!(
@@ -293,20 +216,7 @@ fn still_unknown(
         text::count(seen)
     );
     let needs = (seen > 0.0).then(|| needs::projected(report, intervals, grid));
-    Some((why, needs))
-}
-
-/// `p99`.
-fn quantile_name(slow: SlowShare) -> String {
-    format!("p{}", text::digits(100.0 * (1.0 - slow.value())))
-}
-
-fn listed(bounds: &[f64], dimension: Dimension) -> String {
-    let written: Vec<String> = bounds
-        .iter()
-        .map(|bound| text::value(*bound, dimension))
-        .collect();
-    written.join(" and ")
+    (why, needs)
 }
 
 /// `310 of 5,000`.

@@ -77,7 +77,7 @@ fn a_gauge_without_enough_intervals_leans_by_its_values() {
     let verdict = told_of([error_rate_checks(), vec![cpu_check()]].concat(), good);
     assert!(
         verdict.reason.starts_with(
-            "cpu_usage < baseline * 1.5: undecided, canary 9, control 1; about 2 minutes more"
+            "cpu_usage < baseline * 1.5: undecided, canary 9, control 1; 2 samples, about 2 minutes more"
         ),
         "{}",
         verdict.reason

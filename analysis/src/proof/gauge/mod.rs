@@ -38,12 +38,12 @@ pub use excess::{
     load_factor, voting_ratio,
 };
 pub use past::{GaugePast, PastVariance};
-pub use plan::{GaugeOutlook, minutes_until_decided};
+pub use plan::{GaugeOutlook, minutes_as_samples_come, minutes_until_decided};
 pub use population::{GaugeSeries, PodName, Population, by_pod, population};
 pub use promotion::{GaugePods, GaugePromotion};
 pub use reading::{
-    FEWEST_SAMPLES, FEWEST_SECONDS, can_speak, is_counter_as_gauge, is_enough, is_lacking,
-    is_young_at, named_like_a_counter, sample_step, what_lacks,
+    FEWEST_SAMPLES, FEWEST_SECONDS, aggregated_by, can_speak, is_counter_as_gauge, is_enough,
+    is_lacking, is_young_at, named_like_a_counter, sample_step, what_lacks,
 };
 pub use sample::{GaugeSample, Loads, PodValue};
 pub use settings::{COLD_START_SECONDS, GaugeLine, GaugeSettings};

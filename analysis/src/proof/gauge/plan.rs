@@ -4,7 +4,7 @@
 
 use super::evidence::mixture_log_evidence;
 use super::reading::{FEWEST_SAMPLES, is_enough};
-use super::spread::{ASSUMED, KNOWN, MEMORY_SECONDS, OF_DISTANCE, OF_SAMPLES, WEIGHT};
+use super::spread::{ASSUMED, GaugeSpread, KNOWN, MEMORY_SECONDS, OF_DISTANCE, OF_SAMPLES, WEIGHT};
 use crate::sequential::ErrorRate;
 
 /// A week: nothing is planned beyond it.
@@ -70,7 +70,68 @@ pub fn minutes_until_decided(
     None
 }
 
+/// Returns the first minute at which a gauge is decided whose samples go on to vary as so many did: the variance of
+/// their mean falls as they become more. Nothing within a week, and where the mean is on the other side.
+///
+/// ```
+/// use serinus_analysis::proof::gauge::{GaugeSpread, SpreadSource, minutes_as_samples_come};
+/// use serinus_analysis::sequential::ErrorRate;
+///
+/// let known = |mean: f64| GaugeSpread {
+///     mean,
+///     variance: 0.04,
+///     degrees_of_freedom: 25.0,
+///     source: SpreadSource::Samples,
+///     canary_pods: 1,
+///     control_pods: 1,
+/// };
+/// let minutes = |mean: f64| minutes_as_samples_come(&known(mean), 10, 60.0, ErrorRate::PROMOTION);
+/// // Half as far takes about four times as long.
+/// assert_eq!((minutes(0.4), minutes(0.2)), (Some(23.0), Some(105.0)));
+/// assert_eq!(minutes(-0.1), None);
+/// ```
+pub fn minutes_as_samples_come(
+    spread: &GaugeSpread,
+    samples: usize,
+    step_seconds: f64,
+    rate: ErrorRate,
+) -> Option<f64> {
+    let need = rate.log_threshold();
+    let seen = samples.max(1) as f64;
+    let is_enough = |samples: f64| {
+        let variance = spread.variance * seen / samples;
+        mixture_log_evidence(spread.mean, variance, spread.degrees_of_freedom) >= need
+    };
+    if spread.mean <= 0.0 || !(step_seconds > 0.0 && step_seconds.is_finite()) {
+        return None;
+    }
+    let most = libm::floor(MOST_MINUTES * 60.0 / step_seconds);
+    if seen > most || !is_enough(most) {
+        return None;
+    }
+    // The evidence of a mean above 0 grows with the samples.
+    let (mut few, mut enough) = (seen, most);
+    while enough - few > 1.0 {
+        let middle = libm::floor(0.5 * (few + enough));
+        if is_enough(middle) {
+            enough = middle;
+        } else {
+            few = middle;
+        }
+    }
+    Some(enough * step_seconds / 60.0)
+}
+
 impl GaugeOutlook {
+    /// Of a number whose samples spanned so many seconds, where the assumption gave this mean and variance.
+    pub fn absolute_as_assumed((mean, variance): (f64, f64), seconds: f64) -> Self {
+        let most = variance * (1.0 + seconds / MEMORY_SECONDS);
+        let own = (most - OF_DISTANCE * mean * mean) / OF_SAMPLES;
+        Self::Absolute {
+            standard_deviation: libm::sqrt(own.max(0.0)),
+        }
+    }
+
     fn variance(self, signal: f64, seconds: f64, since_begin: f64) -> f64 {
         let forgotten = 1.0 + seconds / MEMORY_SECONDS;
         let most = ASSUMED * ASSUMED;

@@ -76,6 +76,29 @@ pub fn what_lacks(canary: Option<f64>, control: Option<f64>, is_absolute: bool) 
     (has_any, has_any && lacks)
 }
 
+/// By what an expression makes one series of all by itself, as `avg`; nothing where it leaves them apart.
+///
+/// ```
+/// use serinus_analysis::proof::gauge::aggregated_by;
+///
+/// assert_eq!(aggregated_by("(avg(x))").as_deref(), Some("avg"));
+/// assert_eq!(aggregated_by("avg by (pod) (x)"), None);
+/// assert_eq!(aggregated_by("x"), None);
+/// ```
+pub fn aggregated_by(expression: &str) -> Option<String> {
+    let tree = parser::parse(expression).ok()?;
+    let mut inner = &tree;
+    while let Expr::Paren(parentheses) = inner {
+        inner = &parentheses.expr;
+    }
+    match inner {
+        Expr::Aggregate(aggregation) if aggregation.modifier.is_none() => {
+            Some(aggregation.op.to_string())
+        }
+        _ => None,
+    }
+}
+
 /// Whether a gauge's expression is a counter: a selector alone or under sum, avg, min and max of what the source
 /// says is a counter, a histogram or a summary; where it says nothing, by the ending of its name. What cannot be
 /// read is none.

@@ -2,10 +2,15 @@
 //! kind rolled back good versions or let bad ones pass before. The numbers are those of the list that the method was
 //! built against; what is not here needs a service or a source: `d09`, `d10`, `d26` also in the gate's own tests.
 //!
+//! Those of latency quantiles and of gauges are in [`latency`] and [`gauges`], each with a list of its numbers.
+//!
 //! Source: docs/design/counts.md, "The method of counts".
 
 mod clusters;
+mod gauges;
+mod latency;
 mod limits;
+mod played;
 mod rollouts;
 
 use super::*;

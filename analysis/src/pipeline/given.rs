@@ -16,7 +16,6 @@ const OF_A_POPULATION: &[&str] = &[
     "histogram",
     "scale",
     "gauge",
-    "pod_label",
     "counter",
 ];
 

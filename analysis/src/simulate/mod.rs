@@ -14,6 +14,7 @@ mod latency;
 pub mod operating;
 mod pod;
 mod random;
+pub mod rollout;
 mod sample;
 mod service;
 mod share;

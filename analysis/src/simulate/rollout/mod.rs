@@ -9,6 +9,7 @@
 //! A replicate is a pure function of (seed, law, index), so the number of threads changes nothing.
 
 mod checks;
+mod compared;
 mod course;
 mod figures;
 mod fleet;
@@ -19,6 +20,7 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+pub use compared::Differences;
 pub use course::{End, Outcome, Said};
 pub use figures::{Figures, Published};
 pub use law::{Description, Fault, Law, PodsOfStage, UnknownLaw};

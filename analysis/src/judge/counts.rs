@@ -256,11 +256,18 @@ impl<'a> Look<'a> {
             };
         }
         let noisy = Noisy::of(check, proof, situation);
+        let times = pods::times_the_limit(&report, check, proof.quantile.as_ref());
+        let alone = budget.rollback_alone(if proof.weight > 0.0 {
+            proof.weight
+        } else {
+            1.0
+        });
+        let spread = proof.spread.as_ref();
         Evaluated {
             plannable: (&claims).into(),
             blind_spot: buckets
                 .blind_spot
-                .or_else(|| pods::blind_spot(&report, proof.spread.as_ref(), check, budget.rollout))
+                .or_else(|| pods::blind_spot(&report, spread, (check, times), alone))
                 .or(noisy.of_an_open_check),
             unseen: unexcused(&claims, check, situation)
                 .or(noisy.of_a_broken_check)

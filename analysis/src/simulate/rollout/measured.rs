@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::course::{End, Outcome, Said};
-use super::law::Law;
+use super::law::Fault;
 use crate::simulate::operating::Share;
 
 /// How the rollouts of a law end.
@@ -43,9 +43,8 @@ pub struct Reason {
 }
 
 impl Measured {
-    /// What the outcomes of many rollouts of a law say.
-    pub fn of(law: Law, outcomes: &[Outcome]) -> Self {
-        let fault = law.description().fault;
+    /// What the outcomes of many rollouts with this fault say.
+    pub fn of(fault: Fault, outcomes: &[Outcome]) -> Self {
         let onset = if fault.is_none() {
             0.0
         } else {

@@ -46,8 +46,8 @@ impl Rollouts {
     }
 
     /// What comes of the replicate with this index.
-    pub fn replicate(&self, law: Law, seed: u64, index: u64) -> Outcome {
-        course::replicate(&self.pipeline, law.description(), (seed, index))
+    pub fn replicate(&self, description: Description, seed: u64, index: u64) -> Outcome {
+        course::replicate(&self.pipeline, description, (seed, index))
     }
 
     /// How many replicates of a law end.
@@ -58,7 +58,8 @@ impl Rollouts {
         replicates: u64,
         seed: u64,
     ) -> Measured {
-        let outcomes = executor.map(replicates, |index| self.replicate(law, seed, index));
-        Measured::of(law, &outcomes)
+        let description = law.description();
+        let outcomes = executor.map(replicates, |index| self.replicate(description, seed, index));
+        Measured::of(description.fault, &outcomes)
     }
 }

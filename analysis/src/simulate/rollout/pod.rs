@@ -213,7 +213,11 @@ fn by_bucket(bounds: &[f64], speed: f64, slow: f64) -> Vec<f64> {
     let mut before = 1.0;
     let mut chances: Vec<f64> = Vec::with_capacity(bounds.len() + 1);
     for now in bounds.iter().map(beyond) {
-        chances.push(if before > 0.0 { 1.0 - now / before } else { 1.0 });
+        chances.push(if before > 0.0 {
+            1.0 - now / before
+        } else {
+            1.0
+        });
         before = now;
     }
     chances.push(1.0);

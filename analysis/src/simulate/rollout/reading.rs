@@ -53,7 +53,9 @@ impl Reading {
         for (name, measured) in METRICS {
             match (data.metrics.get_mut(name), measured) {
                 (Some(MetricData::Counts(counts)), Measured::FailedOrders) => {
-                    push_counts(counts, interval, served, |pod| (pod.failed_orders, pod.orders));
+                    push_counts(counts, interval, served, |pod| {
+                        (pod.failed_orders, pod.orders)
+                    });
                 }
                 (Some(MetricData::Counts(counts)), _) => {
                     push_counts(counts, interval, served, |pod| (pod.failures, pod.requests));
@@ -194,7 +196,10 @@ fn push_buckets(
     };
     let (control, canary) = (sum(&served.control), sum(&served.canary));
     // They are as long as there are bounds, so that it is done.
-    let is_done = histogram.control.push_row(ArrayView1::from(&control)).is_ok()
+    let is_done = histogram
+        .control
+        .push_row(ArrayView1::from(&control))
+        .is_ok()
         && histogram.canary.push_row(ArrayView1::from(&canary)).is_ok();
     if is_done {
         histogram.spans.push((interval, 1));

@@ -67,7 +67,12 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, conflicts_with = "law")]
     pub(super) table: bool,
     /// Put the table into this document too, between its marks
-    #[arg(long, value_name = "FILE", requires = "table", conflicts_with = "without_pods")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "table",
+        conflicts_with = "without_pods"
+    )]
     pub(super) write: Option<PathBuf>,
     /// The commit that the document names
     #[arg(long, value_name = "COMMIT", requires = "write")]

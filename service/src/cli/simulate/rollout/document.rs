@@ -36,16 +36,22 @@ fn markdown(report: &Report, making: &Making) -> String {
             making.date, report.replicates, report.seed
         ),
         String::new(),
-        "| law | | rolled back % @min | completed % @min | stuck % (by gauges) | differs |".to_owned(),
+        "| law | | rolled back % @min | completed % @min | stuck % (by gauges) | differs |"
+            .to_owned(),
         "|---|---|---|---|---|---|".to_owned(),
     ];
     for row in &report.laws {
         let [back, through, stuck] = target(row.target);
         let law = row.law;
-        lines.push(format!("| `{law}`: {} | design | {back} | {through} | {stuck} | |", row.title));
+        lines.push(format!(
+            "| `{law}`: {} | design | {back} | {through} | {stuck} | |",
+            row.title
+        ));
         let [back, through, stuck] = measured(&row.measured);
         let differs = differs(&row.differences);
-        lines.push(format!("| | measured | {back} | {through} | {stuck} | {differs} |"));
+        lines.push(format!(
+            "| | measured | {back} | {through} | {stuck} | {differs} |"
+        ));
     }
     lines.extend([
         String::new(),
@@ -53,7 +59,11 @@ fn markdown(report: &Report, making: &Making) -> String {
         String::new(),
     ]);
     for row in &report.laws {
-        lines.extend(told(row).into_iter().map(|(what, reason)| item(row, what, reason)));
+        lines.extend(
+            told(row)
+                .into_iter()
+                .map(|(what, reason)| item(row, what, reason)),
+        );
     }
     lines.push(String::new());
     lines.join("\n")

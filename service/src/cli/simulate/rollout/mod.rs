@@ -50,7 +50,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let count = u64::try_from(laws.len()).unwrap_or(u64::MAX);
     threads.expect(count.saturating_mul(arguments.replicates));
     let begun = Instant::now();
-    let report = simulate(arguments, &laws, &threads, |label| threads.announce(label, 1))?;
+    let report = simulate(arguments, &laws, &threads, |label| {
+        threads.announce(label, 1)
+    })?;
     // The line of progress goes before the answer comes.
     drop(threads);
     match arguments.output {
@@ -65,7 +67,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         document::write(path, &report, &making)?;
     }
     let is_worse = report.laws.iter().any(|row| row.differences.is_worse);
-    Ok(if arguments.table && is_worse { FAILED } else { 0 })
+    Ok(if arguments.table && is_worse {
+        FAILED
+    } else {
+        0
+    })
 }
 
 /// Goes through the laws, and tells which.
@@ -83,7 +89,12 @@ fn simulate(
     let (replicates, seed) = (arguments.replicates, arguments.seed);
     let mut rows = Vec::with_capacity(laws.len());
     for (index, &law) in laws.iter().enumerate() {
-        announce(format!("law {} of {}, {}", index + 1, laws.len(), law.name()));
+        announce(format!(
+            "law {} of {}, {}",
+            index + 1,
+            laws.len(),
+            law.name()
+        ));
         let measured = rollouts.measure(executor, law, replicates, seed);
         let published = law.published();
         let target = if pod_spread {

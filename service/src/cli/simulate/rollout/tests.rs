@@ -35,7 +35,10 @@ fn a_seed_gives_one_answer_on_any_number_of_threads() {
 /// A person sees how rollouts ended, beside what they should have, and why something is not found.
 #[test]
 fn what_is_told_fits_a_terminal_and_says_what_held() {
-    let report = simulated(&["--law=slow,counts-differ-few-pods", "--replicates=3"], &OneThread);
+    let report = simulated(
+        &["--law=slow,counts-differ-few-pods", "--replicates=3"],
+        &OneThread,
+    );
     let told = text::of(&report, true, 80);
     for line in told.lines() {
         assert!(line.chars().count() <= 80, "{line}");
@@ -52,7 +55,10 @@ fn every_law_is_in_the_help_and_none_but_laws_is_taken() {
         assert!(help.contains(&name), "{name}");
     }
     let unknown = Command::try_parse_from(["rollout", "--law=slwo"]).unwrap_err();
-    assert!(unknown.to_string().contains("slow-little-noise"), "{unknown}");
+    assert!(
+        unknown.to_string().contains("slow-little-noise"),
+        "{unknown}"
+    );
 }
 
 #[test]

@@ -11,7 +11,11 @@ const INDENT: usize = 4;
 
 /// The answer, in lines of at most so many columns (80 at least).
 pub(super) fn of(report: &Report, has_targets: bool, columns: usize) -> String {
-    let pods = if report.pod_spread { "" } else { ", without what pods tell" };
+    let pods = if report.pod_spread {
+        ""
+    } else {
+        ", without what pods tell"
+    };
     let mut lines = vec![
         format!(
             "{} rollouts of each law, seed {}{pods}; minutes are medians",
@@ -57,7 +61,11 @@ pub(super) fn target(figures: Figures) -> [String; 3] {
     [
         at(&percent(figures.rolled_back), figures.rollback_minute),
         at(&percent(figures.completed), figures.completed_minute),
-        format!("{} ({})", percent(figures.stuck), number(figures.stuck_by_gauges)),
+        format!(
+            "{} ({})",
+            percent(figures.stuck),
+            number(figures.stuck_by_gauges)
+        ),
     ]
 }
 
@@ -98,11 +106,16 @@ fn sentence(measured: &Measured, what: &str, reason: &Reason) -> String {
         alone,
         example,
     } = reason;
-    format!("{what} by {metric}, {code} ({count} of {of}, {alone} by nothing else), such as: {example}")
+    format!(
+        "{what} by {metric}, {code} ({count} of {of}, {alone} by nothing else), such as: {example}"
+    )
 }
 
 fn indented(text: &str, columns: usize) -> Vec<String> {
     let lines = wrapped(text, columns.min(80) - INDENT);
     let indent = " ".repeat(INDENT);
-    lines.into_iter().map(|line| format!("{indent}{line}")).collect()
+    lines
+        .into_iter()
+        .map(|line| format!("{indent}{line}"))
+        .collect()
 }

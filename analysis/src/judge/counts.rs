@@ -256,18 +256,11 @@ impl<'a> Look<'a> {
             };
         }
         let noisy = Noisy::of(check, proof, situation);
-        let times = pods::times_the_limit(&report, check, proof.quantile.as_ref());
-        let alone = budget.rollback_alone(if proof.weight > 0.0 {
-            proof.weight
-        } else {
-            1.0
-        });
-        let spread = proof.spread.as_ref();
         Evaluated {
             plannable: (&claims).into(),
             blind_spot: buckets
                 .blind_spot
-                .or_else(|| pods::blind_spot(&report, spread, (check, times), alone))
+                .or_else(|| hidden_by_pods(&report, check, proof, budget))
                 .or(noisy.of_an_open_check),
             unseen: unexcused(&claims, check, situation)
                 .or(noisy.of_a_broken_check)
@@ -277,6 +270,23 @@ impl<'a> Look<'a> {
             ..Evaluated::from(report)
         }
     }
+}
+
+/// That pods of one version differ too much for a proof.
+fn hidden_by_pods(
+    report: &CheckReport,
+    check: &Check,
+    proof: &CountsProof,
+    budget: Budget,
+) -> Option<String> {
+    let slower = proof.quantile.as_ref().map(|found| found.totals.0);
+    let weight = if proof.weight > 0.0 {
+        proof.weight
+    } else {
+        1.0
+    };
+    let alone = budget.rollback_alone(weight);
+    pods::blind_spot(report, proof.spread.as_ref(), (check, slower), alone)
 }
 
 /// Whether what is shown promotes the check.

@@ -11,7 +11,6 @@ use crate::series::{ArmCount, Grid};
 use crate::text;
 
 use super::model::{CheckReport, SpreadReport, StandingOut};
-use super::walk::QuantileProof;
 
 /// More canary pods than this are no advice.
 const MOST_CANARY_PODS: u32 = 20;
@@ -38,15 +37,16 @@ impl PodsDiffer {
     }
 }
 
-/// What keeps an open check from its proof, and what would help. `times` is how many times its limit the canary
-/// shows, and `rollback` the error rate at which the check rolls back alone.
+/// What keeps an open check from its proof, and what would help. `slower` is what was counted of a quantile, and
+/// `rollback` the error rate at which the check rolls back alone.
 pub(super) fn blind_spot(
     report: &CheckReport,
     differ: Option<&PodsDiffer>,
-    (check, times): (&Check, Option<f64>),
+    (check, slower): (&Check, Option<IntervalCounts>),
     rollback: ErrorRate,
 ) -> Option<String> {
     let (differ, told) = (differ?, report.spread.as_ref()?);
+    let times = times_the_limit(report, check, slower);
     let ratio = report.ratio.as_ref()?.estimate;
     if ratio <= 1.0 {
         return None;
@@ -117,14 +117,14 @@ fn is_of_quantile(check: &Check) -> bool {
     }
 }
 
-/// How many times its limit a canary shows, as the evidence has it: of a quantile its share of slower requests.
-pub(super) fn times_the_limit(
+/// How many times its limit a canary shows, as the evidence has it: of a quantile, which counts `slower` requests,
+/// their share.
+fn times_the_limit(
     report: &CheckReport,
     check: &Check,
-    quantile: Option<&QuantileProof>,
+    slower: Option<IntervalCounts>,
 ) -> Option<f64> {
-    if let Some(found) = quantile {
-        let IntervalCounts { canary, control } = found.totals.0;
+    if let Some(IntervalCounts { canary, control }) = slower {
         let share = |arm: ArmCount| arm.events / arm.exposure;
         return Some(share(canary) / share(control)).filter(|times| times.is_finite());
     }

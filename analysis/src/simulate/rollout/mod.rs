@@ -54,12 +54,11 @@ impl Rollouts {
     pub fn measure(
         &self,
         executor: &impl Executor,
-        law: Law,
-        replicates: u64,
-        seed: u64,
+        description: Description,
+        (replicates, seed): (u64, u64),
     ) -> Measured {
-        let description = law.description();
-        let outcomes = executor.map(replicates, |index| self.replicate(description, seed, index));
+        let replicate = |index| self.replicate(description, seed, index);
+        let outcomes = executor.map(replicates, replicate);
         Measured::of(description.fault, &outcomes)
     }
 }

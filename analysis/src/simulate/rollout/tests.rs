@@ -94,7 +94,7 @@ fn what_pods_tell_can_be_left_out() {
 #[test]
 fn a_law_is_measured_in_the_order_of_its_replicates() {
     let rollouts = Rollouts::new(true).unwrap();
-    let measured = rollouts.measure(&OneThread, Law::LateErrors, 3, 7);
+    let measured = rollouts.measure(&OneThread, Law::LateErrors.description(), (3, 7));
     let each: Vec<Outcome> = (0..3)
         .map(|index| rollouts.replicate(Law::LateErrors.description(), 7, index))
         .collect();
@@ -134,7 +134,7 @@ fn what_is_not_found_is_told_with_what_would_find_it() {
 }
 
 /// Of errors that one canary pod among pods that differ does not prove, "with 2 canary pods" is true: of 20 rollouts
-/// at least 18 are rolled back with two from the start (98 of 100 are), where one finds three of four.
+/// at least 18 are rolled back with two from the start, where one finds three of four.
 #[test]
 fn as_many_canary_pods_as_are_advised_prove_it() {
     let rollouts = Rollouts::new(true).unwrap();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serinus_analysis::simulate::rollout::Law;
+use serinus_analysis::simulate::rollout::{Description, Law};
 
 use super::super::super::output::Format;
 
@@ -36,6 +36,7 @@ Below it what held most of them, and what the answer said to one.
 Examples:
   serinus simulate rollout
   serinus simulate rollout --law slow,slow-little-noise --replicates 200
+  serinus simulate rollout --law strong-noise --noise 0.3
   serinus simulate rollout --law slow --without-pods --output json
 
 The same seed gives the same answer on any number of threads.
@@ -63,8 +64,12 @@ pub(in crate::cli) struct Arguments {
     /// Judge as if pods told nothing of how much they differ (`pod_spread: off`)
     #[arg(long)]
     pub(super) without_pods: bool,
+    /// How much what pods do wanders, in place of what the laws say: the standard deviation of the
+    /// logarithm
+    #[arg(long, value_name = "DEVIATION", value_parser = deviation)]
+    pub(super) noise: Option<f64>,
     /// All laws, beside what the design has measured
-    #[arg(long, conflicts_with = "law")]
+    #[arg(long, conflicts_with_all = ["law", "noise"])]
     pub(super) table: bool,
     /// Put the table into this document too, between its marks
     #[arg(
@@ -82,7 +87,24 @@ pub(in crate::cli) struct Arguments {
     pub(super) output: Format,
 }
 
+/// From nothing to what no service does.
+fn deviation(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok();
+    number
+        .filter(|number| (0.0..=3.0).contains(number))
+        .ok_or_else(|| "give a number from 0 to 3, such as 0.2".to_owned())
+}
+
 impl Arguments {
+    /// What a law is made of, with what is asked for in its place.
+    pub(super) fn description(&self, law: Law) -> Description {
+        let usual = law.description();
+        Description {
+            noise: self.noise.unwrap_or(usual.noise),
+            ..usual
+        }
+    }
+
     /// The laws that are asked for.
     pub(super) fn laws(&self) -> Vec<Law> {
         if self.law.is_empty() {

@@ -41,6 +41,8 @@ struct Report {
     replicates: u64,
     seed: u64,
     pod_spread: bool,
+    /// How much what pods do wanders, where that is not as the laws say.
+    noise: Option<f64>,
     laws: Vec<Row>,
 }
 
@@ -95,7 +97,8 @@ fn simulate(
             laws.len(),
             law.name()
         ));
-        let measured = rollouts.measure(executor, law, replicates, seed);
+        let description = arguments.description(law);
+        let measured = rollouts.measure(executor, description, (replicates, seed));
         let published = law.published();
         let target = if pod_spread {
             published.with
@@ -116,6 +119,7 @@ fn simulate(
         replicates,
         seed,
         pod_spread,
+        noise: arguments.noise,
         laws: rows,
     })
 }

@@ -16,9 +16,12 @@ pub(super) fn of(report: &Report, has_targets: bool, columns: usize) -> String {
     } else {
         ", without what pods tell"
     };
+    let noise = report
+        .noise
+        .map_or_else(String::new, |noise| format!(", noise {noise}"));
     let mut lines = vec![
         format!(
-            "{} rollouts of each law, seed {}{pods}; minutes are medians",
+            "{} rollouts of each law, seed {}{pods}{noise}; minutes are medians",
             report.replicates, report.seed
         ),
         String::new(),

@@ -28,7 +28,8 @@ pub(super) fn of(report: &Report, has_targets: bool, columns: usize) -> String {
         cells("law", ["rolled back", "completed", "stuck (by gauges)"]),
     ];
     for row in &report.laws {
-        lines.push(cells(row.law, measured(&row.measured)));
+        let compact = measured(&row.measured).map(|cell| cell.replace(" ± ", "±"));
+        lines.push(cells(row.law, compact));
         if has_targets {
             lines.push(cells("  in the design", target(row.target)));
         }

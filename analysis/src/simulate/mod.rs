@@ -7,7 +7,8 @@
 //! is judged by a handful of errors.
 //!
 //! [`operating`] needs no fleet: it draws the counts of whole rollouts, thousands of them, and measures
-//! how often a method of judging is wrong.
+//! how often a method of judging is wrong. [`rollout`] takes rollouts with several kinds of checks to
+//! their end.
 
 mod description;
 mod latency;

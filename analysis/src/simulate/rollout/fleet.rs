@@ -44,7 +44,7 @@ impl Fleet {
     /// How many pods a stage has.
     pub(super) fn pods_of_stage(&self, place: usize) -> PodsOfStage {
         let all = self.description.pods;
-        let last = all[all.len() - 1];
+        let [.., last] = all;
         all.get(place).copied().unwrap_or(last)
     }
 

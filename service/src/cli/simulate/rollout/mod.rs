@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     threads.expect(count.saturating_mul(arguments.replicates));
     let begun = Instant::now();
     let report = simulate(arguments, &laws, &threads, |label| {
-        threads.announce(label, 1)
+        threads.announce(label, 1);
     })?;
     // The line of progress goes before the answer comes.
     drop(threads);

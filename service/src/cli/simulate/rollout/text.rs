@@ -25,13 +25,13 @@ pub(super) fn of(report: &Report, has_targets: bool, columns: usize) -> String {
             report.replicates, report.seed
         ),
         String::new(),
-        cells("law", ["rolled back", "completed", "stuck (by gauges)"]),
+        cells("law", &["rolled back", "completed", "stuck (by gauges)"]),
     ];
     for row in &report.laws {
         let compact = measured(&row.measured).map(|cell| cell.replace(" ± ", "±"));
-        lines.push(cells(row.law, compact));
+        lines.push(cells(row.law, &compact));
         if has_targets {
-            lines.push(cells("  in the design", target(row.target)));
+            lines.push(cells("  in the design", &target(row.target)));
         }
         for (what, reason) in told(row) {
             lines.extend(indented(&sentence(&row.measured, what, reason), columns));
@@ -40,7 +40,7 @@ pub(super) fn of(report: &Report, has_targets: bool, columns: usize) -> String {
     lines.join("\n")
 }
 
-fn cells(first: &str, others: [impl AsRef<str>; 3]) -> String {
+fn cells(first: &str, others: &[impl AsRef<str>; 3]) -> String {
     let [back, through, stuck] = others.each_ref().map(AsRef::as_ref);
     let line = format!("{first:<23} {back:<18} {through:<18} {stuck}");
     line.trim_end().to_owned()

@@ -56,8 +56,12 @@ prove-faults: tools ## Lets Prometheus be down, slow, flapping or answer garbage
 
 .PHONY: prove-operating-characteristics
 prove-operating-characteristics: ## Simulates 1000 rollouts in each cell and writes docs/operating-characteristics.md
-	@$(CARGO) run $(LOCKED) --quiet --release --package serinus -- simulate --table --replicates 1000 \
-		--write docs/operating-characteristics.md --commit "$$(git rev-parse --short HEAD)" $(ARGS)
+	@commit="$$(git rev-parse --short HEAD)"; status=0; \
+	$(CARGO) run $(LOCKED) --quiet --release --package serinus -- simulate --table --replicates 1000 \
+		--write docs/operating-characteristics.md --commit "$$commit" $(ARGS) || status=1; \
+	$(CARGO) run $(LOCKED) --quiet --release --package serinus -- simulate rollout --table --replicates 200 \
+		--write docs/operating-characteristics.md --commit "$$commit" || status=1; \
+	exit $$status
 
 .PHONY: prove-real-data
 prove-real-data: tools ## Judges recorded canaries whose truth is known (DATA=folder of cases)

@@ -197,6 +197,11 @@ fn bytes(number: f64, written: fn(f64) -> String) -> String {
 /// Longest reason in characters: callers keep it in small places.
 const LONGEST_SENTENCE: usize = 300;
 
+/// Whether a reason is short enough to be told whole.
+pub(crate) fn is_short(text: &str) -> bool {
+    text.chars().count() <= LONGEST_SENTENCE
+}
+
 /// Makes one line of at most 300 characters: control characters become spaces, and what is
 /// too long ends in an ellipsis.
 pub(crate) fn one_line(text: &str) -> String {
@@ -204,7 +209,7 @@ pub(crate) fn one_line(text: &str) -> String {
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect();
-    if clean.chars().count() <= LONGEST_SENTENCE {
+    if is_short(&clean) {
         return clean;
     }
     let mut cut: String = clean.chars().take(LONGEST_SENTENCE - 1).collect();

@@ -260,7 +260,7 @@ impl<'a> Look<'a> {
             plannable: (&claims).into(),
             blind_spot: buckets
                 .blind_spot
-                .or_else(|| pods::blind_spot(&report, proof.spread.as_ref(), check, budget.rollout))
+                .or_else(|| hidden_by_pods(&report, check, proof, budget))
                 .or(noisy.of_an_open_check),
             unseen: unexcused(&claims, check, situation)
                 .or(noisy.of_a_broken_check)
@@ -270,6 +270,23 @@ impl<'a> Look<'a> {
             ..Evaluated::from(report)
         }
     }
+}
+
+/// That pods of one version differ too much for a proof.
+fn hidden_by_pods(
+    report: &CheckReport,
+    check: &Check,
+    proof: &CountsProof,
+    budget: Budget,
+) -> Option<String> {
+    let slower = proof.quantile.as_ref().map(|found| found.totals.0);
+    let weight = if proof.weight > 0.0 {
+        proof.weight
+    } else {
+        1.0
+    };
+    let alone = budget.rollback_alone(weight);
+    pods::blind_spot(report, proof.spread.as_ref(), (check, slower), alone)
 }
 
 /// Whether what is shown promotes the check.

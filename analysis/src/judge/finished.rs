@@ -17,8 +17,18 @@ pub(super) fn finished(evaluated: Evaluated, check: &Check, situation: Situation
     if let (Some(blind_spot), Outcome::Undecided) =
         (&evaluated.blind_spot, evaluated.report.outcome)
     {
-        let reason = format!("{}; {blind_spot}", evaluated.report.reason);
-        evaluated.report.reason = text::one_line(&reason);
+        let report = &mut evaluated.report;
+        let reason = format!("{}; {blind_spot}", report.reason);
+        // How it was compared stands in the answer by itself: it gives way to what would help.
+        let compared = report
+            .compared
+            .as_ref()
+            .filter(|_| !text::is_short(&reason));
+        let reason = compared.map_or_else(
+            || reason.clone(),
+            |compared| reason.replacen(&format!("; {compared}"), "", 1),
+        );
+        report.reason = text::one_line(&reason);
     }
     evaluated
 }

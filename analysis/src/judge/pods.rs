@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::{Check, Limit};
-use crate::proof::{Drawn, Spread, differing_pods};
-use crate::sequential::ErrorRate;
+use crate::pipeline::{Check, Limit, MetricKind};
+use crate::proof::{Drawn, Spread, differing_pods, evidence_to_roll_back};
+use crate::sequential::{ErrorRate, IntervalCounts};
 use crate::series::{ArmCount, Grid};
 use crate::text;
 
@@ -43,14 +43,16 @@ impl PodsDiffer {
     }
 }
 
-/// What keeps an open check from its proof, and what would help.
+/// What keeps an open check from its proof, and what would help. `slower` is what was counted of a quantile, and
+/// `rollback` the error rate at which the check rolls back alone.
 pub(super) fn blind_spot(
     report: &CheckReport,
     differ: Option<&PodsDiffer>,
-    check: &Check,
+    (check, slower): (&Check, Option<IntervalCounts>),
     rollback: ErrorRate,
 ) -> Option<String> {
     let (differ, told) = (differ?, report.spread.as_ref()?);
+    let times = times_the_limit(report, check, slower);
     let ratio = report.ratio.as_ref()?.estimate;
     if ratio <= 1.0 {
         return None;
@@ -71,25 +73,74 @@ pub(super) fn blind_spot(
         .left_out
         .as_ref()
         .map(|pod| format!("{pod} fails far more than the others and is left out of that"));
-    let enough = enough_pods(differ, ratio, check, rollback).map(|pods| {
-        let ratio = text::digits(ratio);
-        format!("with {pods} canary pods {ratio} times would be proven")
-    });
+    let enough = what_would_do(differ, check, (ratio, times), rollback);
     let parts = [Some(seen), left_out, enough];
     Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
-/// How many canary pods would prove what the canary shows, where more than there are would.
-fn enough_pods(differ: &PodsDiffer, ratio: f64, check: &Check, rollback: ErrorRate) -> Option<u32> {
+/// What would prove what the canary shows: more of its pods; where no number of them does, how much more it would
+/// have to show, or, of a quantile, that its limit is too wide. Nothing where there are pods enough.
+fn what_would_do(
+    differ: &PodsDiffer,
+    check: &Check,
+    (ratio, times): (f64, Option<f64>),
+    rollback: ErrorRate,
+) -> Option<String> {
     let Limit::AtMost {
         ratio: Some(limit), ..
     } = check.limit
     else {
         return None;
     };
-    let enough = (rollback.log_threshold(), MOST_CANARY_PODS);
-    let drawn = differ.drawn;
-    drawn.canary_pods_to_prove(ratio / limit, differ.spread, enough)
+    let (times, drawn) = (times.filter(|times| *times > 1.0)?, differ.drawn);
+    let shown = text::digits(ratio);
+    let evidence = evidence_to_roll_back(rollback, differ.spread.known());
+    match drawn.canary_pods_to_prove(times, differ.spread, (evidence, MOST_CANARY_PODS)) {
+        Some(pods) if f64::from(pods) <= drawn.canary_pods() => None,
+        Some(pods) => Some(format!(
+            "with {pods} canary pods {shown} times would be proven"
+        )),
+        None if is_of_quantile(check) => {
+            let most = MOST_CANARY_PODS;
+            Some(format!(
+                "not even {most} canary pods would prove {shown} times: lower the limit"
+            ))
+        }
+        None => {
+            let proven = text::digits(limit * drawn.times_to_prove(differ.spread, evidence));
+            Some(format!("with these pods {proven} times would be proven"))
+        }
+    }
+}
+
+fn is_of_quantile(check: &Check) -> bool {
+    match check.measured.kind {
+        MetricKind::Quantile { .. } => true,
+        MetricKind::Proportion { .. }
+        | MetricKind::EventRate { .. }
+        | MetricKind::Gauge { .. }
+        | MetricKind::PerRequest { .. } => false,
+    }
+}
+
+/// How many times its limit a canary shows, as the evidence has it: of a quantile, which counts `slower` requests,
+/// their share.
+fn times_the_limit(
+    report: &CheckReport,
+    check: &Check,
+    slower: Option<IntervalCounts>,
+) -> Option<f64> {
+    if let Some(IntervalCounts { canary, control }) = slower {
+        let share = |arm: ArmCount| arm.events / arm.exposure;
+        return Some(share(canary) / share(control)).filter(|times| times.is_finite());
+    }
+    let Limit::AtMost {
+        ratio: Some(limit), ..
+    } = check.limit
+    else {
+        return None;
+    };
+    Some(report.ratio.as_ref()?.estimate / limit)
 }
 
 /// The canary's pods that fail far more than its others.

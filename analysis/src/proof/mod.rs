@@ -45,7 +45,10 @@ pub use lane::Interval;
 pub use line::Line;
 pub use past_noise::{PastNoise, winsor_factor};
 pub(crate) use plan::nearest;
-pub use plan::{Expected, ExpectedNoise, NINE_OF_TEN, growth_of_compliance, growth_of_violation};
+pub use plan::{
+    Expected, ExpectedNoise, NINE_OF_TEN, evidence_to_roll_back, growth_of_compliance,
+    growth_of_violation,
+};
 pub use pods::{Drawn, PodPlace, Pods, Spread, differing_pods};
 pub use promotion::{FEWEST_INTERVALS, Kept, Promotion, VETO};
 pub use quantile::{

@@ -93,7 +93,7 @@ impl Expected {
         let most = cap(self.interval_seconds, variation, unsurprising);
         let growth = growth_of_violation(line, &self.counts);
         let needed = first_interval(1, growth.min(most), noise, |known| {
-            inflated(rate, known) + MIXTURE_OF_ROLLBACK
+            evidence_to_roll_back(rate, known)
         });
         let main = needed.map(|intervals| intervals + 1);
         let breaker = breaker_intervals(line, growth, unsurprising, rate);
@@ -155,6 +155,12 @@ impl ExpectedNoise {
 pub(super) fn inflated(rate: ErrorRate, degrees_of_freedom: f64) -> f64 {
     let half = 0.5 * degrees_of_freedom;
     half * libm::expm1(rate.log_threshold() / half)
+}
+
+/// The evidence that one effect from the start must have for a rollback: deflated it is the threshold of an error
+/// rate, and the mixture costs some of it.
+pub fn evidence_to_roll_back(rate: ErrorRate, degrees_of_freedom: f64) -> f64 {
+    inflated(rate, degrees_of_freedom) + MIXTURE_OF_ROLLBACK
 }
 
 /// How much `ln E` of a violation grows in such an interval, for the effect that suits best; 0 where the canary is

@@ -28,6 +28,9 @@ const FEWEST_PODS_BESIDE: usize = 3;
 /// What a promotion may excuse at most, however much the control's pods differ.
 pub(super) const MOST_EXCUSED_VARIATION: f64 = 0.15;
 
+/// More than this times its limit is not asked for.
+const MOST_TIMES: f64 = 1_000.0;
+
 /// Most pods that are followed: more are read of no population.
 const MOST_PODS: usize = 400;
 
@@ -89,25 +92,63 @@ impl Drawn {
         self.one_over_canary_pods + self.one_over_control_pods
     }
 
-    /// The fewest canary pods with which so much more than the limit would be proven, of at most `most`: where pods
-    /// differ by `spread`, evidence of `times` the limit ends at about `(λ ln λ − λ + 1)/(τ² g)` however long one
-    /// waits. Nothing where as many as there are would do, or none of them.
+    /// The fewest canary pods with which `times` the limit would be proven, of at most `most`: where pods differ by
+    /// `spread`, evidence of it ends at about `(λ ln λ − λ + 1)/(τ² g)` however long one waits, which has to be as
+    /// much as `evidence`. Nothing where none of them are enough.
+    ///
+    /// Source: docs/design/counts.md, "8. Pods as replicates".
     pub fn canary_pods_to_prove(
         self,
         times: f64,
         spread: Spread,
-        (log_threshold, most): (f64, u32),
+        (evidence, most): (f64, u32),
     ) -> Option<u32> {
         if times <= 1.0 {
             return None;
         }
-        let growth = times * libm::log(times) - times + 1.0;
         let is_enough = |pods: &u32| {
-            let drawn = 1.0 / f64::from(*pods) + self.one_over_control_pods;
-            growth >= log_threshold * spread.variance * drawn
+            let drawn = Self {
+                one_over_canary_pods: 1.0 / f64::from(*pods),
+                ..self
+            };
+            growth_of(times) >= evidence * spread.variance * drawn.of_both()
         };
-        let fewest = (1..=most).find(is_enough)?;
-        (f64::from(fewest) * self.one_over_canary_pods > 1.0).then_some(fewest)
+        (1..=most).find(is_enough)
+    }
+
+    /// How many times the limit would be proven with the pods that there are.
+    pub fn times_to_prove(self, spread: Spread, evidence: f64) -> f64 {
+        /// Halvings of the logarithm, to less than a thousandth.
+        const HALVINGS: u32 = 16;
+        let needed = evidence * spread.variance * self.of_both();
+        let (mut low, mut high) = (0.0, libm::log(MOST_TIMES));
+        for _ in 0..HALVINGS {
+            let middle = f64::midpoint(low, high);
+            if growth_of(libm::exp(middle)) < needed {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        libm::exp(high)
+    }
+
+    /// How many canary pods there are, by requests.
+    pub fn canary_pods(self) -> f64 {
+        1.0 / self.one_over_canary_pods
+    }
+}
+
+/// `λ ln λ − λ + 1`.
+fn growth_of(times: f64) -> f64 {
+    times * libm::log(times) - times + 1.0
+}
+
+impl Spread {
+    /// How well it is known, in degrees of freedom.
+    pub fn known(self) -> f64 {
+        let measured = self.degrees_of_freedom;
+        measured + ASSUMED_DEGREES_OF_FREEDOM * ASSUMED_PODS / (ASSUMED_PODS + measured)
     }
 }
 
@@ -435,10 +476,7 @@ impl Sums {
         if 1.0 + excess <= dispersion.value {
             return dispersion;
         }
-        let measured = spread.degrees_of_freedom;
-        let known =
-            measured + ASSUMED_DEGREES_OF_FREEDOM * ASSUMED_PODS / (ASSUMED_PODS + measured);
-        let known = known * libm::pow((1.0 + excess) / excess, 2.0);
+        let known = spread.known() * libm::pow((1.0 + excess) / excess, 2.0);
         Dispersion {
             value: 1.0 + excess,
             degrees_of_freedom: dispersion.degrees_of_freedom.min(known),

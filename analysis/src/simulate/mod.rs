@@ -7,13 +7,15 @@
 //! is judged by a handful of errors.
 //!
 //! [`operating`] needs no fleet: it draws the counts of whole rollouts, thousands of them, and measures
-//! how often a method of judging is wrong.
+//! how often a method of judging is wrong. [`rollout`] takes rollouts with several kinds of checks to
+//! their end.
 
 mod description;
 mod latency;
 pub mod operating;
 mod pod;
 mod random;
+pub mod rollout;
 mod sample;
 mod service;
 mod share;

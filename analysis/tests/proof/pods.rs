@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use serinus_analysis::proof::{
-    Interval, Kept, PodPlace, PodSquares, Pods, Promotion, Schedule, Stream, differing_pods,
+    Drawn, Interval, Kept, PodPlace, PodSquares, Pods, Promotion, Schedule, Spread, Stream,
+    differing_pods,
 };
 use serinus_analysis::sequential::{IntervalCounts, RelativeLimit, Side};
 use serinus_analysis::series::ArmCount;
@@ -209,4 +210,27 @@ fn a_pod_whose_incident_is_over_says_nothing_of_what_pods_differ_by() {
         "{:?}",
         as_it_came.over(60)
     );
+}
+
+/// With a variance of .05 and ten control pods, evidence of 10 needs a growth of `10 * .05 * (1 / c + 1 / 10)`: twice
+/// the limit has `2 ln 2 - 1 = .386`, so one canary pod (.55) is too few and two (.3) are enough. With one,
+/// `λ ln λ − λ + 1 = .55` at λ = 2.2194 (solved by bisection elsewhere). Evidence of 100 needs .5 beside any number.
+#[test]
+fn what_would_prove_a_canary_among_pods_that_differ() {
+    let spread = Spread {
+        variance: 0.05,
+        degrees_of_freedom: 9.0,
+    };
+    let one = Drawn {
+        one_over_canary_pods: 1.0,
+        one_over_control_pods: 0.1,
+    };
+    assert_eq!(one.canary_pods_to_prove(2.0, spread, (10.0, 20)), Some(2));
+    assert_eq!(one.canary_pods_to_prove(2.0, spread, (100.0, 20)), None);
+    assert_eq!(one.canary_pods_to_prove(2.3, spread, (10.0, 20)), Some(1));
+    assert_eq!(one.canary_pods_to_prove(1.0, spread, (10.0, 20)), None);
+    let times = one.times_to_prove(spread, 10.0);
+    assert!((times - 2.219_415_6).abs() < 1e-3, "{times}");
+    // Ten control pods: 9 + 10 * .25 / 9.25.
+    assert!((spread.known() - 9.270_270_27).abs() < 1e-6);
 }

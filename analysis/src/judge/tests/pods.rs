@@ -89,9 +89,11 @@ fn what_pods_of_one_version_differ_by_is_told_with_what_would_help() {
         "{}",
         check.reason
     );
-    assert!(
-        check.reason.contains("canary pods 2 times would be proven"),
-        "{}",
-        check.reason
-    );
+    let would = "with these pods 5.63 times would be proven";
+    assert!(check.reason.contains(would), "{}", check.reason);
+    // Five control pods tell so little of it that no number of canary pods would do, and what is told would.
+    let many = judged(&by_pod(100, 1_000.0, &control, &[20.0; 11]));
+    assert_eq!(many.verdict, Verdict::Hold, "{}", many.reason);
+    let more = judged(&by_pod(100, 1_000.0, &control, &[56.4]));
+    assert_eq!(more.verdict, Verdict::Rollback, "{}", more.reason);
 }

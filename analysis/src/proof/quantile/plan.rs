@@ -5,7 +5,7 @@
 use super::super::assumed::{Counted, assumed_variation, cap, excess_of};
 use super::super::dispersion::ASSUMED_DEGREES_OF_FREEDOM;
 use super::super::line::QUANTILE_EFFECTS;
-use super::super::plan::{ExpectedNoise, first_interval, inflated};
+use super::super::plan::{ExpectedNoise, evidence_to_roll_back, first_interval, inflated};
 use super::super::promotion::{FEWEST_INTERVALS, QUANTILE_KEPT_EFFECTS};
 use super::increment::{SlowShare, quantile_increment};
 use super::law::Law;
@@ -14,7 +14,6 @@ use crate::sequential::{ErrorRate, IntervalCounts};
 use crate::series::{ArmCount, Populations};
 
 /// What the mixture over effects and starts costs, in `ln E`.
-const MIXTURE_OF_ROLLBACK: f64 = 4.0;
 const MIXTURE_OF_PROMOTION: f64 = 1.2;
 
 /// A quantile, and what comes in an interval.
@@ -102,7 +101,7 @@ impl PlannedQuantile<'_> {
         let most = cap(self.interval_seconds, variation, self.unsurprising());
         let noise = self.noise_of(slow);
         DecidedAfter::of(first_interval(1, growth.min(most), &noise, |known| {
-            inflated(rate, known) + MIXTURE_OF_ROLLBACK
+            evidence_to_roll_back(rate, known)
         }))
     }
 

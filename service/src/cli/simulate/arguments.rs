@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use serinus_analysis::simulate::operating::{Looks, NoiseLaw, Row};
 
 const AFTER_HELP: &str = "\
@@ -34,6 +34,7 @@ Examples:
   serinus simulate --share 0.01,0.05,0.25,0.5 --effect 3 --onset 360
   serinus simulate --row false-rollbacks --replicates 1000
   serinus simulate --table --output json
+  serinus simulate rollout --law mild-noise,slow
 
 The same seed gives the same answer on any number of threads.
 
@@ -42,8 +43,11 @@ cannot be simulated, 2 usage.";
 
 /// Measure how often a method of judging is wrong, and how long it takes to be right
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub(in crate::cli) struct Arguments {
+    /// What else is simulated
+    #[command(subcommand)]
+    pub(super) what: Option<What>,
     /// Methods of judging, separated by commas
     #[arg(
         long,
@@ -126,6 +130,12 @@ pub(in crate::cli) struct Arguments {
     /// How to write the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub(super) output: super::super::output::Format,
+}
+
+/// What else is simulated.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum What {
+    Rollout(super::rollout::Arguments),
 }
 
 /// A method on the command line.

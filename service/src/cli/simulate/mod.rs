@@ -1,11 +1,11 @@
 //! `serinus simulate`.
 
 mod arguments;
+mod marks;
 mod report;
+mod rollout;
 mod table;
 mod threads;
-
-use std::num::NonZeroUsize;
 
 use serinus_analysis::interval::Confidence;
 use serinus_analysis::sequential::default_promotion_ratio;
@@ -15,7 +15,7 @@ use serinus_analysis::simulate::operating::{
 };
 
 pub(super) use arguments::Arguments;
-use arguments::{HistoryLength, MethodName};
+use arguments::{HistoryLength, MethodName, What};
 use report::{Cell, Report};
 use threads::Counted;
 pub(super) use threads::Threads;
@@ -23,10 +23,10 @@ pub(super) use threads::Threads;
 use super::Failure;
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let asked = arguments.threads.map(usize::from);
-    let threads = asked
-        .and_then(NonZeroUsize::new)
-        .map_or_else(Threads::available, Threads::new);
+    if let Some(What::Rollout(rollout)) = &arguments.what {
+        return rollout::run(rollout);
+    }
+    let threads = Threads::asked(arguments.threads);
     if arguments.table || !arguments.row.is_empty() {
         return table::run(arguments, threads);
     }
@@ -150,6 +150,8 @@ fn method(arguments: &Arguments, name: MethodName) -> Result<Method, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use clap::Parser;
 
     use super::*;

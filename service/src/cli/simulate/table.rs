@@ -1,7 +1,5 @@
 //! `serinus simulate --table`: the measured operating characteristics with their targets.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
@@ -13,13 +11,13 @@ use tokio::time::Instant;
 use super::super::output::{self, Format};
 use super::super::{FAILED, Failure};
 use super::arguments::Arguments;
+use super::marks;
 use super::threads::{Counted, Threads};
 use crate::clock::{Clock as _, SystemClock};
 use crate::terminal;
 
-/// Between these lines of the document the table is written.
+/// After this line of the document the table is written.
 const BEGIN: &str = "<!-- begin: written by `serinus simulate --table --write` -->";
-const END: &str = "<!-- end -->";
 
 /// A line with the row that it belongs to.
 #[derive(Debug, Serialize)]
@@ -74,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, threads: Threads) -> Result<u8, Failure
             commit: arguments.commit.clone(),
             elapsed: begun.elapsed(),
         };
-        write(path, &markdown(&measured, arguments, &making))?;
+        marks::write(path, BEGIN, &markdown(&measured, arguments, &making))?;
     }
     let is_missed = measured.iter().any(|line| line.is_met == Some(false));
     Ok(if is_missed { FAILED } else { 0 })
@@ -201,47 +199,14 @@ fn judged(line: &Line) -> String {
     }
 }
 
-/// Puts the table between the marks of a document.
-fn write(path: &Path, table: &str) -> Result<(), Failure> {
-    let shown = path.display();
-    let document = fs::read_to_string(path)
-        .map_err(|error| Failure(format!("cannot read {shown}: {error}")))?;
-    let written = between_marks(&document, table).ok_or_else(|| {
-        Failure(format!(
-            "cannot write the table to {shown}: it must have a line {BEGIN:?} and after it a line \
-             {END:?}"
-        ))
-    })?;
-    fs::write(path, written).map_err(|error| Failure(format!("cannot write {shown}: {error}")))
-}
-
-fn between_marks(document: &str, table: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_marks_is_replaced() {
-        let document = format!("before\n{BEGIN}\nold\n{END}\nafter {END}\n");
-        let written = between_marks(&document, "new").unwrap();
-        assert_eq!(
-            written,
-            format!("before\n{BEGIN}\nnew\n{END}\nafter {END}\n")
-        );
-        assert_eq!(between_marks(&written, "new").unwrap(), written);
-        assert_eq!(between_marks("no marks", "new"), None);
-        assert_eq!(between_marks(&format!("{END}{BEGIN}"), "new"), None);
-    }
-
-    #[test]
     fn the_document_has_the_marks() {
         let document = include_str!("../../../../docs/operating-characteristics.md");
-        assert!(between_marks(document, "").is_some());
+        assert!(marks::between(document, BEGIN, "").is_some());
         for row in Row::ALL {
             assert!(
                 document.contains(&format!("--row {} ", row.name())),

@@ -24,6 +24,12 @@ impl Threads {
         Self::new(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
     }
 
+    /// As many as somebody asked for, else as many as there are cores.
+    pub(super) fn asked(count: Option<u16>) -> Self {
+        let asked = count.map(usize::from).and_then(NonZeroUsize::new);
+        asked.map_or_else(Self::available, Self::new)
+    }
+
     /// So many threads.
     pub(in crate::cli) fn new(count: NonZeroUsize) -> Self {
         Self {

@@ -111,7 +111,7 @@ async fn what_the_control_did_in_the_hours_before_is_no_proof_against_a_canary()
         with.body
     );
     let reason = with.text("/checks/0/reason");
-    assert!(reason.contains("by the control's past"), "{reason}");
+    assert!(reason.contains("from the control's past"), "{reason}");
 
     // Without those hours the canary is four times as high as the pod that it is compared with.
     let without = asked(&pods(start - 600), "queue_depth", check).await?;

@@ -20,7 +20,7 @@ const BOUNDS_MS: [u64; 8] = [50, 100, 130, 160, 180, 200, 300, 500];
 #[tokio::test]
 async fn any_schedule_of_polls_gives_the_same_evidence_and_the_same_final_verdict()
 -> anyhow::Result<()> {
-    let start = (now_ms() / 1_000 / INTERVAL_SECONDS - INTERVALS - 4) * INTERVAL_SECONDS;
+    let start = start_seconds();
     let prometheus = RealPrometheus::start_with_history("", &history(start)).await?;
     let in_turn = [
         SerinusProcess::serve(prometheus.url()).await?,
@@ -71,11 +71,20 @@ async fn any_schedule_of_polls_gives_the_same_evidence_and_the_same_final_verdic
     Ok(())
 }
 
+/// When the stage begins: ten minutes after a whole hour, so that no scrape is of the hour before. What pods differed by
+/// in minutes of it would count, and would make a test of what is read when.
+fn start_seconds() -> i64 {
+    const HOUR_SECONDS: i64 = 3_600;
+    const AFTER_THE_HOUR: i64 = 600;
+    let latest = now_ms() / 1_000 - (INTERVALS + 4) * INTERVAL_SECONDS;
+    (latest - AFTER_THE_HOUR).div_euclid(HOUR_SECONDS) * HOUR_SECONDS + AFTER_THE_HOUR
+}
+
 /// The second stage begins with what the first has proven, whoever asks, how often, and whether it was ever asked
 /// before.
 #[tokio::test]
 async fn over_the_end_of_a_stage_the_evidence_goes_on_whoever_asks() -> anyhow::Result<()> {
-    let start = (now_ms() / 1_000 / INTERVAL_SECONDS - INTERVALS - 4) * INTERVAL_SECONDS;
+    let start = start_seconds();
     let prometheus = RealPrometheus::start_with_history("", &history(start)).await?;
     let in_turn = [
         SerinusProcess::serve(prometheus.url()).await?,

@@ -25,7 +25,8 @@ use super::model::{
     ArmReport, CheckReport, EvidenceReport, Outcome, RatioReport, ReasonCode, WilsonReport,
 };
 use super::noisy::Noisy;
-use super::quantile::{self, Buckets};
+use super::quantile::{self, Asked, Buckets, QuantileRows};
+use super::since::{Since, Told};
 use super::strata::{Strata, misled};
 use super::walk::CountsProof;
 use super::young::{Warm, warm_up_seconds};
@@ -100,8 +101,8 @@ fn on_warm<'a>(
     let counted = if strata.is_some() { totals } else { of_all };
     let strata_told = strata.as_ref().map(Strata::told);
     report.compared = strata_told.or_else(|| warm.told(counted));
-    report.control = arm_report(scale, counted.control, levels);
-    report.canary = arm_report(scale, counted.canary, levels);
+    report.control = arm_report(scale, counted.control, levels.compliance);
+    report.canary = arm_report(scale, counted.canary, levels.compliance);
     report.ratio = ratio_of_counts(scale, totals, levels.compliance);
     if scale == Scale::Share {
         report.wilson = wilson_report(check.measured.better, totals, levels.compliance);
@@ -145,12 +146,12 @@ fn judged_counts<'a>(warm: Warm, strata: Option<&Strata>, situation: Situation<'
 }
 
 /// What a population counted, as it is told; nothing of one without traffic.
-fn arm_report(scale: Scale, arm: ArmCount, levels: Levels) -> Option<ArmReport> {
+fn arm_report(scale: Scale, arm: ArmCount, confidence: Confidence) -> Option<ArmReport> {
     (arm.exposure > 0.0).then(|| ArmReport {
         events: Some(arm.events),
         total: Some(arm.exposure),
         estimate: estimate(arm),
-        interval: scale.interval(arm, levels.compliance),
+        interval: scale.interval(arm, confidence),
         bracket: None,
     })
 }
@@ -226,15 +227,11 @@ impl<'a> Look<'a> {
         let (claims, buckets) = match &judged {
             Judged::Counts(counts) => {
                 tell_counts(&mut report, counts, strata.is_some(), proof, budget);
-                (claims, Buckets::default())
+                let since = since(counts, proof.since, claims.scale, situation);
+                (claims, Buckets::none(since))
             }
-            Judged::Quantile(rows, asked) => match &proof.quantile {
-                Some(found) => (
-                    quantile::claims_of(*asked, found.totals),
-                    Buckets::of(rows, *asked, found, check, situation),
-                ),
-                None => (claims, Buckets::default()),
-            },
+            Judged::Quantile(rows, asked) => of_quantile((rows, *asked), proof, check, situation)
+                .unwrap_or((claims, Buckets::default())),
             Judged::Gauge(_) => (claims, Buckets::default()),
         };
         report.evidence = Some(evidence_report(proof, budget));
@@ -289,6 +286,19 @@ fn hidden_by_pods(
     pods::blind_spot(report, proof.spread.as_ref(), (check, slower), alone)
 }
 
+/// What the buckets of a quantile became, and say.
+fn of_quantile(
+    (rows, asked): (&QuantileRows<'_>, Asked),
+    proof: &CountsProof,
+    check: &Check,
+    situation: Situation<'_>,
+) -> Option<(Claims, Buckets)> {
+    let found = proof.quantile.as_ref()?;
+    let claims = quantile::claims_of(asked, found.totals);
+    let buckets = Buckets::of(rows, asked, (found, proof.since), check, situation);
+    Some((claims, buckets))
+}
+
 /// Whether what is shown promotes the check.
 fn promoted_or_not(
     report: CheckReport,
@@ -331,6 +341,35 @@ fn tell_counts(
         _ => anytime,
     };
     report.standing_out = pods::stand_out(&counts.canary_pods());
+}
+
+/// What was counted since some interval of the stage, where that is not all.
+fn since(
+    counts: &JudgedCounts,
+    from: Option<usize>,
+    scale: Scale,
+    situation: Situation<'_>,
+) -> Option<Since> {
+    // Sums over strata of other mixes would say something else than what was compared.
+    let from = from.filter(|from| *from > 0 && !counts.has_strata)?;
+    let intervals = counts.intervals();
+    let newest = intervals.get(from..).filter(|newest| !newest.is_empty())?;
+    let sums = newest
+        .iter()
+        .fold(IntervalCounts::default(), |sums, one| IntervalCounts {
+            control: sums.control.and(one.control),
+            canary: sums.canary.and(one.canary),
+        });
+    let confidence = Confidence::new(situation.pipeline.analysis.confidence).ok()?;
+    Some(Since {
+        when: text::time_of_day(situation.data.grid.boundary_ms(from)),
+        told: Told {
+            control: arm_report(scale, sums.control, confidence),
+            canary: arm_report(scale, sums.canary, confidence),
+            ratio: None,
+        },
+        is_all_that_is_told: false,
+    })
 }
 
 /// An incident that both populations have excuses a canary beyond a number, and cannot be seen where the control

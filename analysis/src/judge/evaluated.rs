@@ -12,7 +12,7 @@ use super::gauge::GaugeProof;
 use super::limit::{Claims, Levels, Plannable, Shown};
 use super::model::{CheckReport, ReasonCode};
 use super::needs;
-use super::quantile::Since;
+use super::since::Since;
 use super::walk::CountsProof;
 
 /// What is the same for all checks of one judgement.
@@ -57,7 +57,7 @@ pub(super) struct Evaluated {
     pub(super) blind_spot: Option<String>,
     /// What a proof that it is broken could not see.
     pub(super) unseen: Option<String>,
-    /// Of a broken quantile, since when, and what was seen since.
+    /// Of a broken check, since when, and what was seen since.
     pub(super) since: Option<Since>,
 }
 

@@ -217,11 +217,18 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
     report.reason_code = ReasonCode::CheckFailed;
     report.needs = None;
     let mut since = String::new();
+    let mut shown = report.clone();
     if let Some(known) = one.since.take() {
         since = format!(" since {}", known.when);
-        report.control = known.told.control;
-        report.canary = known.told.canary;
-        report.ratio = known.told.ratio;
+        shown = CheckReport {
+            control: known.told.control,
+            canary: known.told.canary,
+            ratio: known.told.ratio,
+            ..shown
+        };
+        if known.is_all_that_is_told {
+            *report = shown.clone();
+        }
     }
     let evidence = e_value(log_evidence);
     let alone = e_value(threshold) / weight;
@@ -233,7 +240,7 @@ fn blame(one: &mut Evaluated, log_evidence: f64, weight: f64, situation: Situati
         };
     }
     let values = super::conclude::values_text(
-        report,
+        &shown,
         situation
             .pipeline
             .metrics

@@ -37,6 +37,7 @@ pub(crate) mod quantile;
 mod room;
 mod seen;
 mod silence;
+mod since;
 mod split;
 pub(crate) mod stage;
 mod strata;

@@ -47,6 +47,8 @@ pub(super) struct CountsProof {
     pub(super) is_of_the_environment: bool,
     /// Its part of the rollout's error rate; 0 of one that may not roll back.
     pub(super) weight: f64,
+    /// The interval of the stage since when the canary is beyond its limit, of a check that has crossed.
+    pub(super) since: Option<usize>,
     /// Of a quantile, what was counted.
     pub(super) quantile: Option<QuantileProof>,
 }
@@ -58,8 +60,6 @@ pub(super) struct QuantileProof {
     pub(super) totals: (IntervalCounts, IntervalCounts),
     /// What is known of the control's quantile now.
     pub(super) known: Option<Known>,
-    /// The interval of the stage since when the canary is beyond its limit, of a check that has crossed.
-    pub(super) since: Option<usize>,
 }
 
 /// The moment at which all evidence together was enough.
@@ -566,6 +566,9 @@ impl WalkedCheck {
             weight: if self.may_roll_back { weight } else { 0.0 },
             violation: self.last,
             strongest: self.strongest,
+            since: self
+                .since
+                .map(|since| since.saturating_sub(rollout.stage_begun_at())),
             quantile: self.quantile(course),
         }
     }
@@ -574,11 +577,9 @@ impl WalkedCheck {
     fn quantile(&self, course: &Course) -> Option<QuantileProof> {
         let key = course.streams.get(*self.streams.first()?)?;
         let reader = key.reader.as_ref()?;
-        let begun = course.rollout.stage_begun_at();
         Some(QuantileProof {
             totals: self.totals,
             known: reader.known(),
-            since: self.since.map(|since| since.saturating_sub(begun)),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::pace::Pace;
+use super::pace::{Pace, Usual};
 use super::track::Track;
 use super::{Sampling, Series};
 
@@ -129,7 +129,7 @@ pub(crate) fn are_copies(one: &Series, other: &Series) -> bool {
         return false;
     }
     let sampling = Sampling::Scrapes { from_ms: i64::MIN };
-    let track = |series| Track::of(series, 0, sampling, None, None).0;
+    let track = |series| Track::of(series, 0, sampling, Usual::default(), None).0;
     Compared::of(&track(one), &track(other)).verdict() == Some(true)
 }
 
@@ -258,7 +258,12 @@ fn merge(tracks: Vec<Track<'_>>) -> Option<Track<'_>> {
         samples.sort_by_key(|&(at_ms, _)| at_ms);
         samples.dedup_by_key(|&mut (at_ms, _)| at_ms);
         let (times_ms, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
-        let pace = Pace::of(&times_ms, &values, Some(merged.pace.period_ms), None);
+        let pace = Pace::of(
+            &times_ms,
+            &values,
+            Some(merged.pace.period_ms),
+            Usual::default(),
+        );
         merged = Track {
             times_ms: Cow::Owned(times_ms),
             values: Cow::Owned(values),

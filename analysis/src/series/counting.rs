@@ -6,6 +6,7 @@ use super::copies::without_copies;
 use super::heartbeat::{Heartbeats, TargetBeats};
 use super::ledger::Ledger;
 use super::life::Life;
+use super::pace::Usual;
 use super::pod::pod_name;
 use super::target::Target;
 use super::track::Track;
@@ -51,7 +52,7 @@ pub(super) fn count<'a>(
     for (target, counters) in targets {
         let beats = heartbeats.of(&target);
         let pod = counters.first().map_or("", |one| pod_name(one.series));
-        let tracks = tracks_of(&counters, sampling, heartbeats, beats, ledger);
+        let tracks = tracks_of(&counters, (grid, sampling), heartbeats, beats, ledger);
         if let Some(life) = pod_life(&tracks, beats) {
             ledger.note_life(pod, life);
         }
@@ -106,18 +107,16 @@ pub(super) fn pod_life(tracks: &[Track<'_>], beats: Option<&TargetBeats>) -> Opt
 /// The samples of the series of one target, each series once.
 fn tracks_of<'a>(
     counters: &[Counter<'a>],
-    sampling: Sampling,
+    (grid, sampling): (&Grid, Sampling),
     heartbeats: &'a Heartbeats,
     beats: Option<&TargetBeats>,
     ledger: &mut Ledger,
 ) -> Vec<Track<'a>> {
-    let usual_period_ms = beats
-        .and_then(TargetBeats::period_ms)
-        .or_else(|| heartbeats.scrape_period_ms());
+    let usual = Usual::of(grid, heartbeats, beats);
     let tracks = counters.iter().map(|counter| {
         let created = heartbeats.created_of(counter.series);
         let (series, column) = (counter.series, counter.column);
-        let (track, left_out) = Track::of(series, column, sampling, usual_period_ms, created);
+        let (track, left_out) = Track::of(series, column, sampling, usual, created);
         ledger.rejected += left_out;
         track
     });

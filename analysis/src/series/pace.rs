@@ -1,10 +1,52 @@
 //! How fast a series is sampled and counts: what a step of it can be at most.
 
+use super::Grid;
+use super::heartbeat::{Heartbeats, TargetBeats};
+
 /// How many times the largest increment of a step a process that began anew may have counted in one.
 const LARGEST_TIMES: f64 = 3.0;
 
 /// What any process may have counted since it began anew.
 const ALWAYS_POSSIBLE: f64 = 10.0;
+
+/// The longest time between two scrapes that two samples alone are believed; more than one and a half intervals
+/// of the grid are as well believed to be a pause. A source repeats a value for five minutes, so targets are
+/// scraped each two minutes at least.
+const LONGEST_OF_TWO_MS: i64 = 120_000;
+
+/// What is known of the pace of a series beside its own samples.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Usual {
+    /// The time between two scrapes of its target, or of others.
+    pub(super) period_ms: Option<i64>,
+    /// The length of the grid's intervals, where there is a grid.
+    pub(super) interval_ms: Option<i64>,
+}
+
+impl Usual {
+    /// Of the series of a target, on a grid.
+    pub(super) fn of(grid: &Grid, heartbeats: &Heartbeats, beats: Option<&TargetBeats>) -> Self {
+        let period_ms = beats.and_then(TargetBeats::period_ms);
+        Self {
+            period_ms: period_ms.or_else(|| heartbeats.scrape_period_ms()),
+            interval_ms: Some(grid.interval_ms()),
+        }
+    }
+
+    /// The time between two samples of a series that has two, where they are as far apart as that.
+    fn of_two(self, apart_ms: i64) -> i64 {
+        let Some(interval_ms) = self.interval_ms else {
+            return apart_ms;
+        };
+        let longest_ms = LONGEST_OF_TWO_MS.max(interval_ms + interval_ms / 2);
+        if apart_ms <= longest_ms {
+            return apart_ms;
+        }
+        // They are the last one before a pause and the first one after it.
+        let others_ms = self.period_ms.filter(|period_ms| *period_ms <= longest_ms);
+        others_ms.unwrap_or(interval_ms)
+    }
+}
 
 /// The pace of one series, as all of its samples that were read show it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,17 +62,21 @@ pub(super) struct Pace {
 
 impl Pace {
     /// The pace of some samples, given the time between two of them where that is known;
-    /// `usual_period_ms` is for a series with a single one.
+    /// what is usual is for a series with one or two.
     pub(super) fn of(
         times_ms: &[i64],
         values: &[f64],
         known_ms: Option<i64>,
-        usual_period_ms: Option<i64>,
+        usual: Usual,
     ) -> Self {
-        let known_ms = known_ms.or_else(|| lower_quarter(times_ms));
+        let of_samples = || match times_ms {
+            [_, _] => lower_quarter(times_ms).map(|apart_ms| usual.of_two(apart_ms)),
+            _ => lower_quarter(times_ms),
+        };
+        let known_ms = known_ms.or_else(of_samples);
         let mut pace = Self {
             is_known: known_ms.is_some(),
-            period_ms: known_ms.or(usual_period_ms).unwrap_or(i64::MAX / 4).max(1),
+            period_ms: known_ms.or(usual.period_ms).unwrap_or(i64::MAX / 4).max(1),
             largest: 0.0,
         };
         for (times, values) in times_ms.windows(2).zip(values.windows(2)) {

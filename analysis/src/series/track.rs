@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::heartbeat::TargetBeats;
-use super::pace::Pace;
+use super::pace::{Pace, Usual};
 use super::{Sampling, Series};
 
 /// The samples of one counter.
@@ -36,7 +36,7 @@ impl<'a> Track<'a> {
         series: &'a Series,
         column: usize,
         sampling: Sampling,
-        usual_period_ms: Option<i64>,
+        usual: Usual,
         created: Option<&'a TargetBeats>,
     ) -> (Self, usize) {
         let (times_ms, values, left_out) = countable(series);
@@ -44,7 +44,7 @@ impl<'a> Track<'a> {
             Sampling::Instants { step_ms } => Some(step_ms),
             Sampling::Scrapes { .. } => None,
         };
-        let pace = Pace::of(&times_ms, &values, known_ms, usual_period_ms);
+        let pace = Pace::of(&times_ms, &values, known_ms, usual);
         let track = Self {
             labels: &series.labels,
             column,

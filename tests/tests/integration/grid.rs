@@ -68,9 +68,9 @@ fn with_interval(interval: &str) -> Value {
     })
 }
 
-/// Without a word of the file an interval is as long as a scrape, at least 30 s, for an analysis and for a rollout.
+/// D21: without a word of the file an interval is as long as a scrape, at least 30 s, for an analysis and for a rollout.
 #[tokio::test]
-async fn an_interval_that_nobody_wrote_is_as_long_as_a_scrape() -> anyhow::Result<()> {
+async fn d21_an_interval_that_nobody_wrote_is_as_long_as_a_scrape() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("shop.yaml"), PIPELINE)?;
     for (scrape, interval) in [(15, 30), (45, 60), (60, 60), (300, 300)] {
@@ -107,9 +107,9 @@ async fn an_interval_that_nobody_wrote_is_as_long_as_a_scrape() -> anyhow::Resul
     Ok(())
 }
 
-/// One that is shorter is judged as it is written: each answer warns, and lint refuses it.
+/// D21: one that is shorter is judged as it is written: each answer warns, those of a gate too, and lint refuses it.
 #[tokio::test]
-async fn an_interval_shorter_than_a_scrape_is_told() -> anyhow::Result<()> {
+async fn d21_an_interval_shorter_than_a_scrape_is_told() -> anyhow::Result<()> {
     let prometheus = RealPrometheus::start_with_history("", &scraped_each(60)).await?;
     let serinus = SerinusProcess::serve(prometheus.url()).await?;
     for (interval, warns) in [("1s", true), ("60s", false)] {
@@ -123,6 +123,25 @@ async fn an_interval_shorter_than_a_scrape_is_told() -> anyhow::Result<()> {
         let file = folder.path().join("shop.yaml");
         let written = PIPELINE.replace("off}", &format!("off, interval: {interval}}}"));
         std::fs::write(&file, written)?;
+        let gated = SerinusProcess::serve_pipelines(prometheus.url(), folder.path()).await?;
+        let begun =
+            json!({"pipeline": "shop", "key": "k", "start": rfc3339(now_ms() - 1_200_000)?});
+        let id = gated
+            .post("/v1/rollouts", &begun)
+            .await?
+            .text("/rollout")
+            .to_owned();
+        let seen = format!("\"interval_seconds\":{}", interval.trim_end_matches('s'));
+        let told = wait_until("a rollout is judged", Duration::from_secs(30), async || {
+            let told = gated
+                .get(&format!("/v1/rollouts/{id}"))
+                .await?
+                .body
+                .to_string();
+            Ok(told.contains(&seen).then_some(told))
+        })
+        .await?;
+        assert_eq!(told.contains(says), warns, "{interval}: {told}");
         let file = file.to_string_lossy();
         let arguments = ["lint", "--prometheus", prometheus.url(), &file];
         let linted = run_command(&serinus_binary()?, &arguments, Duration::from_secs(30)).await?;

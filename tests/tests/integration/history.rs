@@ -17,7 +17,7 @@ const REQUESTS: i64 = 200;
 const STABLE_PODS: usize = 10;
 
 /// A number that looks random, of 16 bits.
-fn scattered(a: u64, b: u64) -> i64 {
+pub(crate) fn scattered(a: u64, b: u64) -> i64 {
     let mut mixed = (a * 0x9e37_79b9 + b + 1).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^= mixed >> 33;
     mixed = mixed.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
@@ -71,7 +71,7 @@ pub(crate) fn past(pods: &[(String, &str)], from_seconds: i64, until_seconds: i6
 }
 
 /// The answer once the history was read: until then it is a hold that says so.
-async fn settled(serinus: &SerinusProcess, request: &Value) -> anyhow::Result<Value> {
+pub(crate) async fn settled(serinus: &SerinusProcess, request: &Value) -> anyhow::Result<Value> {
     wait_until("the history is read", Duration::from_mins(1), async || {
         let reply = analyse(serinus, request).await?;
         let is_waiting = reply.text("/reason_code") == "still_collecting";

@@ -7,6 +7,7 @@ mod cli;
 mod cloud_credentials;
 mod contract;
 mod contracts;
+mod counts;
 mod demo;
 mod examples;
 mod frozen_store;

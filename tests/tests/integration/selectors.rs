@@ -106,6 +106,7 @@ fn assert_held(reply: &Reply, code: &str, says: &[&str]) {
     }
 }
 
+/// D11: what could never match is no good news, and what could have is.
 #[tokio::test]
 async fn a_label_that_nobody_has_holds_and_names_those_that_are_there() -> anyhow::Result<()> {
     let with_status = [STABLE, CANARY].map(|track| Track {
@@ -147,6 +148,7 @@ async fn a_label_that_nobody_has_holds_and_names_those_that_are_there() -> anyho
     Ok(())
 }
 
+/// D11: what could never match is no good news, and what could have is.
 #[tokio::test]
 async fn no_failures_anywhere_promote_and_the_gate_says_so() -> anyhow::Result<()> {
     let faultless = [STABLE, CANARY].map(|track| Track {
@@ -163,6 +165,7 @@ async fn no_failures_anywhere_promote_and_the_gate_says_so() -> anyhow::Result<(
     Ok(())
 }
 
+/// D11, D28: the canary has no such label.
 #[tokio::test]
 async fn a_new_version_that_renames_the_label_is_not_promoted() -> anyhow::Result<()> {
     let renamed = Track {
@@ -182,6 +185,7 @@ async fn a_new_version_that_renames_the_label_is_not_promoted() -> anyhow::Resul
     Ok(())
 }
 
+/// D28: repaired, or not counted: the data cannot tell, so a person says.
 #[tokio::test]
 async fn a_new_version_that_repairs_all_failures_is_promoted_by_who_says_so() -> anyhow::Result<()>
 {

@@ -93,9 +93,8 @@ fn single_look(
     let found = QuantileProof {
         totals: totals_of(&each),
         known,
-        since: None,
     };
-    let buckets = Buckets::of(rows, asked, &found, check, situation);
+    let buckets = Buckets::of(rows, asked, (&found, None), check, situation);
     if let (Outcome::Undecided, Some((why, needs))) =
         (report.outcome, buckets.unknown(&report, situation))
     {

@@ -8,7 +8,6 @@ mod counted;
 mod look;
 mod reader;
 mod rows;
-mod since;
 mod told;
 
 pub(crate) use asked::{Asked, kept_beyond};
@@ -17,5 +16,4 @@ pub(super) use counted::{claims_of, counted, totals_of};
 pub(super) use look::look;
 pub(crate) use reader::{Known, Read, Reader};
 pub(crate) use rows::QuantileRows;
-pub(super) use since::Since;
 pub(super) use told::{Buckets, arm_report};

@@ -13,12 +13,12 @@ use crate::text;
 use super::super::evaluated::Situation;
 use super::super::model::{ArmReport, CheckReport, NeedsReport, RatioReport, ReasonCode};
 use super::super::needs;
+use super::super::since::{Since, Told};
 use super::super::walk::QuantileProof;
 use super::asked::Asked;
 use super::blind::{blind_spot, quantile_name};
 use super::reader::Known;
 use super::rows::QuantileRows;
-use super::since::{Since, Told};
 
 /// Most blocks of rows that the interval of a ratio is made from.
 const MOST_BLOCKS: usize = 8;
@@ -40,24 +40,33 @@ pub(in crate::judge) struct Buckets {
 }
 
 impl Buckets {
+    /// Of counts, which are not made of buckets.
+    pub(in crate::judge) fn none(since: Option<Since>) -> Self {
+        Self {
+            since,
+            ..Self::default()
+        }
+    }
+
     /// What they say of a check of which so much was counted.
     pub(in crate::judge) fn of(
         rows: &QuantileRows<'_>,
         asked: Asked,
-        found: &QuantileProof,
+        (found, since): (&QuantileProof, Option<usize>),
         check: &Check,
         situation: Situation<'_>,
     ) -> Self {
         let intervals = situation.data.grid.intervals();
         let confidence = Confidence::new(situation.pipeline.analysis.confidence).ok();
-        let begun = found.since.filter(|since| *since > 0 && *since < intervals);
-        let since = begun.zip(confidence).map(|(since, confidence)| Since {
+        let begun = since.filter(|since| *since > 0 && *since < intervals);
+        let told_since = begun.zip(confidence).map(|(since, confidence)| Since {
             when: text::time_of_day(situation.data.grid.boundary_ms(since)),
             told: told(rows, since..intervals, asked, situation, confidence),
+            is_all_that_is_told: true,
         });
         let unseen = match asked {
             Asked::Relative { slow, limit } => {
-                let from = found.since.unwrap_or(0);
+                let from = since.unwrap_or(0);
                 let sums = rows.sums(from, intervals);
                 between_bounds(&sums, rows.bounds(), (slow, limit))
             }
@@ -66,7 +75,7 @@ impl Buckets {
         Self {
             blind_spot: blind_spot(rows.bounds(), found.known, asked, check.measured.dimension),
             unseen,
-            since,
+            since: told_since,
             known: found.known.map(|known| (known, asked.slow())),
         }
     }

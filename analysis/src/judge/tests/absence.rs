@@ -206,6 +206,7 @@ fn what_leaves_nothing_out_counts_every_request_and_decides_nothing() {
     }
 }
 
+/// D13: from a fifth of the intervals on.
 #[test]
 fn more_events_than_requests_are_two_counters_that_race_or_are_swapped() {
     let raced = |intervals: usize| {

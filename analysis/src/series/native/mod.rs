@@ -22,9 +22,10 @@ use ndarray::Array2;
 
 use super::counting::pod_life;
 use super::cumulative::{Arm, paired, scaled};
-use super::heartbeat::{Heartbeats, TargetBeats};
+use super::heartbeat::Heartbeats;
 use super::ledger::Ledger;
 use super::life::Life;
+use super::pace::Usual;
 use super::pod::pod_name;
 use super::pod_buckets::PodCounts;
 use super::track::{Track, is_countable};
@@ -99,10 +100,8 @@ fn add(
     heartbeats: &Heartbeats,
 ) {
     let beats = heartbeats.of(&heartbeats.target_of(target.count));
-    let usual_period_ms = beats
-        .and_then(TargetBeats::period_ms)
-        .or_else(|| heartbeats.scrape_period_ms());
-    let (track, _) = Track::of(target.count, 0, on.1, usual_period_ms, None);
+    let usual = Usual::of(on.0, heartbeats, beats);
+    let (track, _) = Track::of(target.count, 0, on.1, usual, None);
     let tracks = [track];
     let pod = pod_name(target.count);
     if let Some(life) = pod_life(&tracks, beats) {

@@ -14,6 +14,24 @@ fn d03_a_canary_that_fails_a_third_more_is_rolled_back_and_never_promoted() {
     }
 }
 
+/// D3: of fewer failures, while the interval of the ratio excludes the limit nothing is promoted.
+#[test]
+fn d03_what_is_surely_beyond_its_limit_is_suspected_until_it_is_proven() {
+    let mut suspected = 0;
+    for seed in 1..=10 {
+        let rows = traffic(seed, 120, (100.0, 0.05), 0.05, 1.3);
+        for told in answers(relative(1.1), &rows) {
+            let ratio = told.checks[0].ratio.as_ref();
+            let lower = ratio.and_then(|ratio| Some(ratio.interval?.lower()));
+            if lower.is_some_and(|lower| lower > 1.1) {
+                assert_ne!(told.verdict, Verdict::Promote, "{seed}: {}", told.reason);
+            }
+            suspected += usize::from(told.reason_code == ReasonCode::Suspected);
+        }
+    }
+    assert!(suspected > 0);
+}
+
 /// D4: what is visibly beyond its own limit is not promoted, and the answer says what it shows.
 #[test]
 fn d04_what_shows_half_as_much_again_is_not_promoted() {
@@ -39,6 +57,8 @@ fn d05_a_service_without_errors_is_promoted_below_the_offset() {
         promoted.is_some_and(|minutes| (29.0..=30.0).contains(&minutes)),
         "{promoted:?}"
     );
+    let says = &last(&told).checks[0].reason;
+    assert!(says.contains("below 2 x control + 0.1 %"), "{says}");
     let told = answers_of(
         relative(1.1),
         |pipeline| {
@@ -49,6 +69,11 @@ fn d05_a_service_without_errors_is_promoted_below_the_offset() {
         &vec![row; 60],
     );
     assert_eq!(last(&told).verdict, Verdict::Hold);
+    let says = &last(&told).reason;
+    assert!(
+        says.contains("no multiple") || says.contains("baseline + 0.001"),
+        "{says}"
+    );
     let fails = (0.75, 150.0, 0.0, 2_850.0);
     let told = answers(relative(1.1), &vec![fails; 60]);
     assert!(first(&told, Verdict::Rollback).is_some());
@@ -96,8 +121,40 @@ fn d07_a_control_beyond_the_number_shields_nobody() {
     rows[2..12].fill(incident);
     let told = answers(absolute(0.01), &rows);
     assert_eq!(first(&told, Verdict::Rollback), None);
+    for (interval, answer) in told.iter().enumerate().skip(3) {
+        // The newest eight intervals together are looked at.
+        let is_held = answer.reason_code == ReasonCode::Environment;
+        let may_be = (2..12 + 8).contains(&interval);
+        assert!(may_be || !is_held, "{interval}: {}", answer.reason);
+    }
     assert_eq!(told[8].reason_code, ReasonCode::Environment);
     assert!(first(&told, Verdict::Promote).is_some_and(|minutes| minutes <= 60.0));
+}
+
+/// D7: a kill switch beyond which the control is too fires for what is worse for sure.
+#[test]
+fn d07_a_broken_control_shields_no_canary_from_a_kill_switch() {
+    let told = |canary: f64| {
+        let row = (canary * 3_000.0, 3_000.0, 0.06 * 27_000.0, 27_000.0);
+        let with_switch = |pipeline: &mut Pipeline| {
+            let above = Condition::Absolute {
+                comparison: Comparison::Greater,
+                limit: 0.05,
+            };
+            pipeline.kill_switch = vec![switch("error_rate", "error_rate > 5%", above)];
+        };
+        last(&answers_of(absolute(0.5), with_switch, &[row; 60])).clone()
+    };
+    let fired = told(0.6);
+    assert_eq!(
+        fired.reason_code,
+        ReasonCode::KillSwitch,
+        "{}",
+        fired.reason
+    );
+    let held = told(0.065);
+    assert_eq!(held.verdict, Verdict::Hold, "{}", held.reason);
+    assert_eq!(held.reason_code, ReasonCode::Environment, "{}", held.reason);
 }
 
 /// D14: a stage that ends undecided is promoted where the file says so, and only where it was judged on data that

@@ -1,6 +1,29 @@
 //! What the method of counts answers to data of the kinds that it was made for, asked after every interval. Each
 //! kind rolled back good versions or let bad ones pass before. The numbers are those of the list that the method was
-//! built against; what is not here needs a service or a source: `d09`, `d10`, `d26` also in the gate's own tests.
+//! built against.
+//!
+//! Counts. Where no file is named the test is here; `i/` is `tests/tests/integration`, on a real Prometheus.
+//!
+//! | number | tests |
+//! |---|---|
+//! | D1, D2, D19, D22, D23, D27 | `clusters::d01`, `d02`, `d19`, `d22`, `d23`, `d27` |
+//! | D3, D4, D5, D16, D20, D24 | `limits::d03`, `d04`, `d05`, `d16`, `d20`, `d24` |
+//! | D6 | `limits::d06`; what is refused and warned of: `pipeline::remarks`, `analysis/tests/pipeline/meaning.rs` |
+//! | D7 | `limits::d07` |
+//! | D8 | `i/counts.rs`: `d08` |
+//! | D9 | `rollouts::d09`; between stages: `i/between_stages.rs`; who asks when: `i/polling.rs` |
+//! | D10 | `rollouts::d10`; what is told: `service/src/rollouts/tests/telling.rs` |
+//! | D11 | `i/counts.rs`: `d11`; `i/selectors.rs` |
+//! | D12 | `holds::d12` |
+//! | D13 | `i/counts.rs`: `d13`; where it begins: `super::absence` |
+//! | D14 | `limits::d14` |
+//! | D15 | `holds::d15`; `super::words` |
+//! | D17 | `history::d17`; one target, and what is read: `i/history.rs` |
+//! | D18 | `clusters::d18` |
+//! | D21 | `i/grid.rs`: `d21` |
+//! | D25 | `i/counts.rs`: `d25` |
+//! | D26 | `rollouts::d26` |
+//! | D28 | `i/counts.rs`: `d11`, and **not as listed**: a canary that has repaired its failures holds, since one that does not count them looks the same; `events_may_be_absent: true` promotes it (`docs/design/gate.md`) |
 //!
 //! Those of latency quantiles and of gauges are in [`latency`] and [`gauges`], each with a list of its numbers.
 //!
@@ -8,6 +31,8 @@
 
 mod clusters;
 mod gauges;
+mod history;
+mod holds;
 mod latency;
 mod limits;
 mod played;

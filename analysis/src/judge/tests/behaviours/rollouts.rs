@@ -68,7 +68,33 @@ fn d09_what_a_stage_does_not_ask_has_no_part_of_it() {
     assert!((late - 3.0 * 2.0 * 101.0).abs() < 1e-9, "{late}");
 }
 
-/// D26, and D10: what a person has decided is not found again, and what is new is.
+/// D10: a person who goes on from a hold restarts nothing; one who overrides a rollback does, and what is found in
+/// the stage after it rolls back again.
+#[test]
+fn d10_going_on_keeps_the_evidence_and_overriding_spends_it_anew() {
+    let pipeline = sequential(vec![relative(1.1), relative(1.1)]);
+    let held = vec![(2.25, 150.0, 13.5, 1_350.0); 60];
+    let told = through(&pipeline, &[held.clone(), held], &[]);
+    assert_eq!(last(&told[0]).verdict, Verdict::Hold);
+    let (before, after) = (evidence(last(&told[0])), evidence(&told[1][0]));
+    assert!(
+        before > 2.0 && (after / before - 1.0).abs() < 0.5,
+        "{before}, {after}"
+    );
+
+    let worse = vec![(7.5, 150.0, 13.5, 1_350.0); 60];
+    let told = through(&pipeline, &[worse.clone(), worse.clone()], &[0]);
+    let found = first(&told[0], Verdict::Rollback);
+    assert!(found.is_some());
+    assert_eq!(told[1][0].verdict, Verdict::Hold, "{}", told[1][0].reason);
+    assert!(evidence(&told[1][0]) < 10.0, "{}", evidence(&told[1][0]));
+    let again = first(&told[1], Verdict::Rollback);
+    assert!(again.is_some_and(|minutes| minutes <= 10.0), "{again:?}");
+    let told = through(&pipeline, &[worse.clone(), worse], &[]);
+    assert_eq!(told[1][0].verdict, Verdict::Rollback);
+}
+
+/// D26: what a person has decided is not found again, and what is new is.
 #[test]
 fn d26_after_an_override_all_evidence_begins_anew() {
     let pipeline = sequential(vec![relative(1.1), relative(1.1)]);

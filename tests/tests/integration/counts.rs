@@ -81,7 +81,12 @@ impl Pod {
             for request in 0..self.requests_a_second {
                 let key = (second + 2 * BEFORE_SECONDS) * 1_000 + request;
                 let drawn = scattered(number, key.unsigned_abs()) as f64 / 65_536.0;
-                counts[usize::from(drawn < (self.fails)(second))] += 1;
+                let [good, bad] = &mut counts;
+                *(if drawn < (self.fails)(second) {
+                    bad
+                } else {
+                    good
+                }) += 1;
             }
         }
         scrapes

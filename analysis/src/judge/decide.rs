@@ -58,8 +58,13 @@ pub(super) fn decide(
         return decision;
     }
     let score = scored(situation, checks);
-    if let Scored::Failed(decision) = score {
-        return decision;
+    if let Scored::Failed(reason) = score {
+        return Decision {
+            verdict: Verdict::Rollback,
+            code: ReasonCode::CheckFailed,
+            reason,
+            may_end_by_clock: false,
+        };
     }
     if situation.data.grid.intervals() == 0 {
         let reason = "the stage has only just started: no whole interval is over yet";
@@ -70,8 +75,8 @@ pub(super) fn decide(
         SplitCheck::Warn | SplitCheck::Off => None,
     };
     let mut found = findings(situation, checks, switches, mismatch);
-    if let Scored::Held(held) = &score {
-        found.push(Finding::of_the_score(held));
+    if let Scored::Held(code, reason) = &score {
+        found.push(Finding::of_the_score(*code, reason));
     }
     if let Some((code, reason)) = told(&found) {
         return Decision {
@@ -144,7 +149,7 @@ fn promotion_reason(checks: &[CheckReport], score: &Scored) -> String {
         }
     }
     if let Scored::Passed(score) = score {
-        let _ = write!(reason, "; Kayenta scores {}", text::digits(*score));
+        let _ = write!(reason, "; Kayenta scores {}", text::exact(*score));
     }
     reason
 }

@@ -75,23 +75,7 @@ pub(super) fn conclude(
             "the kayenta method looks once, at the end of the stage",
         );
     }
-    let (allowed_increase, allowed_decrease, breaks_high, breaks_low) = match check.limit {
-        Limit::AtMost {
-            ratio: Some(ratio), ..
-        } => (ratio, 1.0, true, false),
-        Limit::AtLeast {
-            ratio: Some(ratio), ..
-        } => (1.0, ratio, false, true),
-        Limit::Within { tolerance } => (1.0 + tolerance, 1.0 - tolerance, true, true),
-        Limit::AtMost { ratio: None, .. } | Limit::AtLeast { ratio: None, .. } => {
-            (1.0, 1.0, true, false)
-        }
-    };
-    let parameters = KayentaParameters {
-        allowed_increase,
-        allowed_decrease,
-        ..KayentaParameters::default()
-    };
+    let (parameters, breaks_high, breaks_low) = asked(check.limit);
     let judged = kayenta_classification(&points.canary, &points.control, &parameters);
     let (class, outcome, code, why) = match judged.class {
         RankClass::High if breaks_high => (
@@ -129,6 +113,24 @@ pub(super) fn conclude(
     report.outcome = outcome;
     report.reason_code = code;
     with_sentence(report, &why)
+}
+
+/// What a limit allows, whether it is broken by what is high, and whether by what is low.
+fn asked(limit: Limit) -> (KayentaParameters, bool, bool) {
+    let (allowed_increase, allowed_decrease, breaks_high, breaks_low) = match limit {
+        Limit::AtMost { ratio, .. } => (ratio.unwrap_or(1.0), 1.0, true, false),
+        Limit::AtLeast {
+            ratio: Some(ratio), ..
+        } => (1.0, ratio, false, true),
+        Limit::AtLeast { ratio: None, .. } => (1.0, 1.0, true, false),
+        Limit::Within { tolerance } => (1.0 + tolerance, 1.0 - tolerance, true, true),
+    };
+    let parameters = KayentaParameters {
+        allowed_increase,
+        allowed_decrease,
+        ..KayentaParameters::default()
+    };
+    (parameters, breaks_high, breaks_low)
 }
 
 /// Whether the means differ by as much as makes a critical check's score 0. Where a mean is 0 the size is not asked.

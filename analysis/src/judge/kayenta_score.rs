@@ -10,19 +10,18 @@ use crate::rank::{
 };
 use crate::text;
 
-use super::decide::Decision;
 use super::evaluated::Situation;
-use super::model::{CheckReport, Outcome, ReasonCode, Verdict};
+use super::model::{CheckReport, Outcome, ReasonCode};
 
 /// What the score of a stage makes of it.
 #[derive(Debug)]
 pub(super) enum Scored {
     /// No check that takes part is judged so.
     Nothing,
-    /// It rolls back.
-    Failed(Decision),
+    /// It rolls back, with the reason.
+    Failed(String),
     /// It keeps the stage from its promotion.
-    Held(Decision),
+    Held(ReasonCode, String),
     /// It lets the stage pass.
     Passed(f64),
 }
@@ -41,27 +40,27 @@ pub(super) fn scored(situation: Situation<'_>, checks: &[CheckReport]) -> Scored
     }
     if !situation.is_stage_over {
         let why = "the kayenta method looks once, at the end of the stage";
-        return Scored::Held(Decision::hold(ReasonCode::Undecided, why));
+        return Scored::Held(ReasonCode::Undecided, why.to_owned());
     }
     let settings = &situation.pipeline.analysis.kayenta;
     let results: Vec<KayentaResult> = parts.iter().map(|part| result_of(part)).collect();
     let score = kayenta_score(&results, &settings.groups);
     let reports: Vec<&CheckReport> = parts.iter().map(|(_, report)| *report).collect();
     if score.basis == ScoreBasis::NoData {
-        return Scored::Held(without_data(&reports));
+        return without_data(&reports);
     }
     let limits = limits_of(settings);
-    let number = text::digits(score.value);
+    let number = text::exact(score.value);
     let why = because(&reports);
     match limits.answer(score.value, true) {
         ScoreAnswer::Promote => Scored::Passed(score.value),
-        ScoreAnswer::Hold => Scored::Held(Decision::hold(
+        ScoreAnswer::Hold => Scored::Held(
             ReasonCode::Undecided,
             format!(
                 "Kayenta scores {number}, which is marginal: above {} and below {}{why}",
                 settings.marginal, settings.pass
             ),
-        )),
+        ),
         ScoreAnswer::Rollback => {
             let reason = format!(
                 "Kayenta scores {number}, at most {}{why}",
@@ -70,10 +69,10 @@ pub(super) fn scored(situation: Situation<'_>, checks: &[CheckReport]) -> Scored
             let forgiven: Vec<KayentaResult> = parts.iter().map(|part| forgiven(part)).collect();
             let without = kayenta_score(&forgiven, &settings.groups);
             if limits.answer(without.value, true) == ScoreAnswer::Rollback {
-                return Scored::Failed(failed(reason));
+                return Scored::Failed(reason);
             }
             let reason = format!("{reason}; it may hold but not roll back");
-            Scored::Held(Decision::hold(ReasonCode::CheckFailed, reason))
+            Scored::Held(ReasonCode::CheckFailed, reason)
         }
     }
 }
@@ -82,15 +81,6 @@ fn limits_of(settings: &KayentaSettings) -> ScoreLimits {
     ScoreLimits {
         pass: settings.pass,
         marginal: settings.marginal,
-    }
-}
-
-fn failed(reason: String) -> Decision {
-    Decision {
-        verdict: Verdict::Rollback,
-        code: ReasonCode::CheckFailed,
-        reason,
-        may_end_by_clock: false,
     }
 }
 
@@ -140,7 +130,7 @@ fn group_of(check: &Check) -> &str {
 }
 
 /// What Kayenta would fail for want of data, and here holds.
-fn without_data(reports: &[&CheckReport]) -> Decision {
+fn without_data(reports: &[&CheckReport]) -> Scored {
     let is_without = |one: &&&CheckReport| {
         one.kayenta
             .is_none_or(|one| one.class == KayentaClass::NoData)
@@ -158,7 +148,7 @@ fn without_data(reports: &[&CheckReport]) -> Decision {
         without.len(),
         text::counted(reports.len(), "check")
     );
-    Decision::hold(code, reason)
+    Scored::Held(code, reason)
 }
 
 /// `: load < baseline * 1.2: classified as high by kayenta's test; ..`, those that count against it.

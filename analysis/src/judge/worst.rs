@@ -6,7 +6,6 @@
 use crate::pipeline::Check;
 
 use super::advice;
-use super::decide::Decision;
 use super::evaluated::Situation;
 use super::kayenta_score::takes_part;
 use super::kill_switch::KillSwitch;
@@ -70,14 +69,14 @@ impl Finding {
     }
 
     /// What Kayenta's score keeps the stage for.
-    pub(super) fn of_the_score(held: &Decision) -> Self {
-        let severity = match held.code {
+    pub(super) fn of_the_score(code: ReasonCode, reason: &str) -> Self {
+        let severity = match code {
             ReasonCode::CheckFailed => Severity::Violated,
             _ => Severity::Missing,
         };
         Self {
             severity,
-            ..Self::missing(held.code, held.reason.clone())
+            ..Self::missing(code, reason.to_owned())
         }
     }
 

@@ -73,9 +73,7 @@ fn read_mapping(
     let critical = fields
         .get("critical")
         .and_then(|value| read_critical(value, warn_only, problems));
-    let group = fields
-        .get("group")
-        .and_then(|value| read_group(value, problems));
+    let group = read_group(&fields, problems);
     let weight = fields
         .get("weight")
         .and_then(|value| read_weight(value, problems))

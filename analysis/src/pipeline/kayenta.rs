@@ -2,50 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::cursor::{Cursor, Fields, Problems, checked};
+use super::kayenta_settings::KayentaSettings;
 
 const KEYS: &[&str] = &["pass", "marginal", "groups", "effect"];
 const EFFECT_KEYS: &[&str] = &["critical_increase", "critical_decrease"];
 
 const WHOLE_PERCENT: f64 = 100.0;
-
-/// What the method `kayenta` asks beside its test. The defaults are Kayenta's and Spinnaker's.
-///
-/// Source: docs/design/statistics.md, "3.4 Mann-Whitney as Kayenta does it".
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct KayentaSettings {
-    /// The score from which on a stage passes.
-    pub pass: f64,
-    /// The score up to which a stage fails.
-    pub marginal: f64,
-    /// The weights of groups, in percent; the others share what these leave of 100.
-    pub groups: BTreeMap<String, f64>,
-    /// The ratio of the means, canary to control, from which on a critical check that is high makes the score 0.
-    pub critical_increase: f64,
-    /// The ratio up to which one that is low does.
-    pub critical_decrease: f64,
-}
-
-impl Default for KayentaSettings {
-    fn default() -> Self {
-        Self {
-            pass: 95.0,
-            marginal: 75.0,
-            groups: BTreeMap::new(),
-            critical_increase: 1.0,
-            critical_decrease: 1.0,
-        }
-    }
-}
-
-impl KayentaSettings {
-    /// Whether the file says nothing of it.
-    pub(super) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
 
 /// Reads the section; what is wrong in it keeps its default, so that the rest can be checked.
 pub(super) fn read_kayenta(section: &Cursor<'_>, problems: &mut Problems) -> KayentaSettings {
@@ -137,7 +100,8 @@ fn read_effect(section: &Cursor<'_>, settings: &mut KayentaSettings, problems: &
 }
 
 /// Reads the group that a check counts in.
-pub(super) fn read_group(value: &Cursor<'_>, problems: &mut Problems) -> Option<String> {
+pub(super) fn read_group(check: &Fields<'_>, problems: &mut Problems) -> Option<String> {
     const GROUP: &str = "the name of a group of kayenta's score, such as errors";
-    value.text(GROUP, problems).map(str::to_owned)
+    let group = check.get("group")?.text(GROUP, problems)?;
+    Some(group.to_owned())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::kayenta::KayentaSettings;
+use super::kayenta_settings::KayentaSettings;
 use super::limit::Limit;
 use super::own_matchers::OwnMatchers;
 use super::selection::Selection;

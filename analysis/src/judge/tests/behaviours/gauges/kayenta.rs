@@ -214,7 +214,7 @@ fn nothing_is_promoted_before_the_look() {
         60_000,
         vec![("load", constants(Clock::minutes(30), 1.0, 1.0))],
     );
-    let told = asked(&file(text), &whole, [29, 30]);
+    let told = asked(&file(text), &whole, [28, 30]);
     let verdicts: Vec<Verdict> = told.answers.iter().map(|one| one.verdict).collect();
     assert_eq!(
         verdicts,

@@ -43,7 +43,7 @@ pub(super) fn scored(situation: Situation<'_>, checks: &[CheckReport]) -> Scored
         return Scored::Held(ReasonCode::Undecided, why.to_owned());
     }
     let settings = &situation.pipeline.analysis.kayenta;
-    let results: Vec<KayentaResult> = parts.iter().map(|part| result_of(part)).collect();
+    let results: Vec<KayentaResult> = parts.iter().map(result_of).collect();
     let score = kayenta_score(&results, &settings.groups);
     let reports: Vec<&CheckReport> = parts.iter().map(|(_, report)| *report).collect();
     if score.basis == ScoreBasis::NoData {
@@ -66,7 +66,7 @@ pub(super) fn scored(situation: Situation<'_>, checks: &[CheckReport]) -> Scored
                 "Kayenta scores {number}, at most {}{why}",
                 settings.marginal
             );
-            let forgiven: Vec<KayentaResult> = parts.iter().map(|part| forgiven(part)).collect();
+            let forgiven: Vec<KayentaResult> = parts.iter().map(forgiven).collect();
             let without = kayenta_score(&forgiven, &settings.groups);
             if limits.answer(without.value, true) == ScoreAnswer::Rollback {
                 return Scored::Failed(reason);

@@ -427,6 +427,11 @@ impl Check {
         !self.is_relative() || traffic_percent < 100.0
     }
 
+    /// Whether a promotion waits for it: for itself, or for the score that it is a part of.
+    pub fn is_waited_for(&self) -> bool {
+        !self.warn_only && (self.critical || self.method == Method::Kayenta)
+    }
+
     /// Whether it is of an impact, which is measured as another metric.
     pub fn is_of_impact(&self) -> bool {
         self.metric != self.measured.name

@@ -28,6 +28,7 @@ pub(super) fn empty_report(check: &Check, method: Method, may_roll_back: bool) -
         evidence: None,
         spread: None,
         standing_out: Vec::new(),
+        kayenta: None,
         needs: None,
         detectable_ratio: None,
     }

@@ -125,7 +125,7 @@ fn on_warm<'a>(
     match report.method {
         Method::Kayenta => {
             let points = kayenta::count_points(counts);
-            let report = kayenta::conclude(report, check, &points, situation.is_stage_over);
+            let report = kayenta::conclude(report, check, &points, situation);
             report.into()
         }
         Method::Wilson => conclude_claims(report, check, &claims, situation, levels).into(),

@@ -11,8 +11,9 @@ use crate::text;
 
 use super::age::{Age, least_minutes};
 use super::evaluated::Situation;
+use super::kayenta_score::{Scored, scored};
 use super::kill_switch::KillSwitch;
-use super::levels::rolls_back;
+use super::levels::rolls_back_alone;
 use super::model::{CheckReport, Outcome, ReasonCode, Verdict};
 use super::seen;
 use super::split::Mismatch;
@@ -56,6 +57,15 @@ pub(super) fn decide(
     if let Some(decision) = rollback(checks, switches) {
         return decision;
     }
+    let score = scored(situation, checks);
+    if let Scored::Failed(reason) = score {
+        return Decision {
+            verdict: Verdict::Rollback,
+            code: ReasonCode::CheckFailed,
+            reason,
+            may_end_by_clock: false,
+        };
+    }
     if situation.data.grid.intervals() == 0 {
         let reason = "the stage has only just started: no whole interval is over yet";
         return Decision::hold(ReasonCode::WarmingUp, reason);
@@ -64,7 +74,10 @@ pub(super) fn decide(
         SplitCheck::Hold => mismatch,
         SplitCheck::Warn | SplitCheck::Off => None,
     };
-    let found = findings(situation, checks, switches, mismatch);
+    let mut found = findings(situation, checks, switches, mismatch);
+    if let Scored::Held(code, reason) = &score {
+        found.push(Finding::of_the_score(*code, reason));
+    }
     if let Some((code, reason)) = told(&found) {
         return Decision {
             may_end_by_clock: found.iter().all(|finding| ends_by_clock(finding.code)),
@@ -83,7 +96,7 @@ pub(super) fn decide(
     Decision {
         verdict: Verdict::Promote,
         code: ReasonCode::Passed,
-        reason: promotion_reason(checks),
+        reason: promotion_reason(checks, &score),
         may_end_by_clock: false,
     }
 }
@@ -110,7 +123,7 @@ fn too_early(situation: Situation<'_>, age: Age) -> Option<Decision> {
 }
 
 /// Why a stage may promote: what passed, and what did not have to.
-fn promotion_reason(checks: &[CheckReport]) -> String {
+fn promotion_reason(checks: &[CheckReport], score: &Scored) -> String {
     let count = |test: fn(&CheckReport) -> bool| checks.iter().filter(|one| test(one)).count();
     let passed = count(|report| report.counts && report.outcome == Outcome::Pass);
     let stopped = count(|report| !report.counts);
@@ -135,6 +148,9 @@ fn promotion_reason(checks: &[CheckReport]) -> String {
             let _ = write!(reason, "; {number} {what}");
         }
     }
+    if let Scored::Passed(score) = score {
+        let _ = write!(reason, "; Kayenta scores {}", text::exact(*score));
+    }
     reason
 }
 
@@ -149,7 +165,7 @@ pub(super) fn rollback(checks: &[CheckReport], switches: &[KillSwitch]) -> Optio
         .collect();
     let broken: Vec<&str> = checks
         .iter()
-        .filter(|report| rolls_back(report))
+        .filter(|report| rolls_back_alone(report))
         .map(|report| report.reason.as_str())
         .collect();
     let code = if !fired.is_empty() {

@@ -90,6 +90,11 @@ pub(crate) fn rolls_back(report: &CheckReport) -> bool {
     report.counts && report.may_roll_back && report.outcome == Outcome::Fail
 }
 
+/// Whether a report's failure rolls back by itself. Kayenta's checks do so by their score.
+pub(super) fn rolls_back_alone(report: &CheckReport) -> bool {
+    rolls_back(report) && report.method != Method::Kayenta
+}
+
 /// The confidence that a check of this weight must reach when the checks of `total_weight` share
 /// the errors of `compliance`.
 fn levels(compliance: Confidence, weight: f64, total_weight: f64) -> Levels {
@@ -124,14 +129,14 @@ fn step_down(situation: Situation<'_>, compliance: Confidence, evaluated: &mut [
             .filter(|index| {
                 let is_broken = evaluated
                     .get(*index)
-                    .is_some_and(|one| rolls_back(&one.report));
+                    .is_some_and(|one| rolls_back_alone(&one.report));
                 !is_broken
                     && checks
                         .get(*index)
                         .is_some_and(|check| check.may_roll_back && is_stepped_down(check.method))
             })
             .collect();
-        if open.is_empty() || !evaluated.iter().any(|one| rolls_back(&one.report)) {
+        if open.is_empty() || !evaluated.iter().any(|one| rolls_back_alone(&one.report)) {
             return;
         }
         let still_open = open.iter().filter_map(|index| checks.get(*index));

@@ -20,6 +20,7 @@ mod finished;
 mod gauge;
 mod judged;
 mod kayenta;
+mod kayenta_score;
 mod kill_switch;
 pub(crate) mod levels;
 pub(crate) mod limit;

@@ -5,6 +5,7 @@ pub use crate::interval::Classification;
 use crate::interval::Interval;
 use crate::pipeline::Method;
 pub use crate::proof::gauge::SpreadSource;
+use crate::rank::KayentaClass;
 
 /// The answer for a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -399,12 +400,23 @@ pub struct CheckReport {
     pub spread: Option<SpreadReport>,
     /// The canary's pods that stand out among the canary's own.
     pub standing_out: Vec<StandingOut>,
+    /// What Kayenta's test says of it, where that decides and has been asked.
+    pub kayenta: Option<KayentaOfCheck>,
     /// What is still needed.
     pub needs: Option<NeedsReport>,
     /// The ratio of canary to control that this check alone proves broken within the stage's
     /// longest duration at today's traffic: the smallest, where more is better the largest. Of
     /// counts under the sequential method.
     pub detectable_ratio: Option<f64>,
+}
+
+/// What Kayenta's test says of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KayentaOfCheck {
+    /// Its class.
+    pub class: KayentaClass,
+    /// Whether the ratio of the means is at or beyond the one that makes a critical check's score 0.
+    pub is_critical_effect: bool,
 }
 
 /// Evidence over time: e-values, which grow without bound as long as the claim is true.

@@ -11,6 +11,7 @@ use crate::text;
 
 use super::evaluated::Situation;
 use super::gauge::{GaugeRows, is_per_request};
+use super::kayenta_score::takes_part;
 use super::model::CheckReport;
 use super::worst::is_needed;
 use super::young::warm_up_seconds;
@@ -22,7 +23,7 @@ const LEAST_SHARE: f64 = 0.8;
 pub(super) fn too_little(situation: Situation<'_>, reports: &[CheckReport]) -> Option<String> {
     let data = situation.data;
     let checks = situation.stage.checks.iter().zip(reports);
-    let mut needed = checks.filter(|(_, report)| is_needed(report));
+    let mut needed = checks.filter(|(_, report)| is_needed(report) || takes_part(report));
     needed.find_map(|(check, _)| {
         let all = data.grid.intervals();
         let (seen, is_enough) = seen(check, situation)?;

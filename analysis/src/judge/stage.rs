@@ -10,7 +10,7 @@ use super::error_budget;
 use super::evaluated::Situation;
 use super::evidence::Budget;
 use super::kill_switch::{KillSwitch, watch};
-use super::levels::{evaluate_all, rolls_back};
+use super::levels::{evaluate_all, rolls_back_alone};
 use super::model::{CheckReport, ReasonCode, StageVerdict, Verdict, Warning, WarningCode};
 use super::split::Mismatch;
 use super::walk::Carried;
@@ -162,7 +162,7 @@ pub fn after_stage(
         course,
     };
     let all = evaluate_all(situation, None);
-    let broken = all.reports.iter().filter(|report| rolls_back(report));
+    let broken = all.reports.iter().filter(|report| rolls_back_alone(report));
     let conditions: Vec<String> = broken.map(|report| report.condition.clone()).collect();
     let crossed = (!conditions.is_empty()).then(|| Crossed {
         stage: stage.id.clone(),

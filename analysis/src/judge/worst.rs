@@ -7,6 +7,7 @@ use crate::pipeline::Check;
 
 use super::advice;
 use super::evaluated::Situation;
+use super::kayenta_score::takes_part;
 use super::kill_switch::KillSwitch;
 use super::model::{CheckReport, Outcome, ReasonCode};
 use super::populations;
@@ -67,6 +68,18 @@ impl Finding {
         }
     }
 
+    /// What Kayenta's score keeps the stage for.
+    pub(super) fn of_the_score(code: ReasonCode, reason: &str) -> Self {
+        let severity = match code {
+            ReasonCode::CheckFailed => Severity::Violated,
+            _ => Severity::Missing,
+        };
+        Self {
+            severity,
+            ..Self::missing(code, reason.to_owned())
+        }
+    }
+
     /// A check that is not decided: how it looks, and what it would take.
     pub(super) fn undecided(situation: Situation<'_>, check: &Check, report: &CheckReport) -> Self {
         let against = weight_against(check, report);
@@ -119,7 +132,7 @@ pub(super) fn findings(
         .checks
         .iter()
         .zip(checks)
-        .filter(|(_, report)| is_needed(report))
+        .filter(|(_, report)| is_needed(report) && !takes_part(report))
         .collect();
     let mut found = Vec::new();
     if let Some((code, why)) = populations::wrong(situation.pipeline, situation.data) {
@@ -133,6 +146,9 @@ pub(super) fn findings(
             _ => {}
         }
     }
+    let of_the_score = checks.iter().filter(|report| takes_part(report));
+    let partial = of_the_score.filter(|report| report.reason_code == ReasonCode::PartialData);
+    found.extend(partial.map(|report| Finding::of(Severity::Missing, report)));
     for switch in switches {
         match switch {
             KillSwitch::Blind(report) => found.push(Finding::of(Severity::Missing, report)),
@@ -143,6 +159,7 @@ pub(super) fn findings(
         }
     }
     found.extend(silent_metric(situation, &needed));
+    found.extend(silent_metric(situation, &classified(situation, checks)));
     found.extend(
         mismatch.map(|mismatch| Finding::missing(ReasonCode::SplitMismatch, mismatch.sentence())),
     );
@@ -159,6 +176,17 @@ pub(super) fn findings(
         }
     }
     found
+}
+
+/// The checks of Kayenta's score that it has a class of.
+fn classified<'a>(
+    situation: Situation<'a>,
+    checks: &'a [CheckReport],
+) -> Vec<(&'a Check, &'a CheckReport)> {
+    let all = situation.stage.checks.iter().zip(checks);
+    let is_judged = |one: &CheckReport| matches!(one.outcome, Outcome::Pass | Outcome::Fail);
+    all.filter(|(_, one)| takes_part(one) && is_judged(one))
+        .collect()
 }
 
 /// Why the data of a needed check or a kill switch is not enough to go on, if it is not.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::{AnalysisSettings, Check, MetricKind, Stage};
+use crate::pipeline::{AnalysisSettings, Check, Method, MetricKind, Stage};
 use crate::series::{
     Apart, ArmCount, Grid, Lives, PairedCounts, PairedInterval, PodLife, Populations,
 };
@@ -28,11 +28,15 @@ const MOST_YOUNG_PART: f64 = 0.25;
 const ALWAYS_YOUNG: f64 = 2.0;
 
 /// How long a process is young, in seconds: what the check says, else the stage, else the pipeline, else
-/// `min(c, max(1 min, a sixth of the stage))`, with 2 minutes for counts and 5 for latency and gauges.
+/// `min(c, max(1 min, a sixth of the stage))`, with 2 minutes for counts and 5 for latency and gauges. Kayenta knows
+/// none: it has one only where the file says so.
 pub(crate) fn warm_up_seconds(check: &Check, stage: &Stage, settings: &AnalysisSettings) -> f64 {
     let said = check.warm_up_seconds.or(stage.warm_up_seconds);
     said.or(settings.warm_up_seconds).map_or_else(
         || {
+            if check.method == Method::Kayenta {
+                return 0.0;
+            }
             let share = STAGE_SHARE * stage.duration_minutes * SECONDS_PER_MINUTE;
             let most = match check.measured.kind {
                 MetricKind::Proportion { .. } | MetricKind::EventRate { .. } => {

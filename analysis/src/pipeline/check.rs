@@ -2,6 +2,7 @@
 
 use super::condition::condition_of;
 use super::cursor::{Cursor, Problems, checked};
+use super::kayenta::read_group;
 use super::limit::Limit;
 use super::meaningless::untestable;
 use super::metrics::KnownMetrics;
@@ -13,6 +14,7 @@ use super::yaml::Value;
 const CHECK_KEYS: &[&str] = &[
     "check",
     "critical",
+    "group",
     "weight",
     "warn_only",
     "method",
@@ -70,8 +72,8 @@ fn read_mapping(
         .unwrap_or(false);
     let critical = fields
         .get("critical")
-        .and_then(|value| read_critical(value, warn_only, problems))
-        .unwrap_or(!warn_only);
+        .and_then(|value| read_critical(value, warn_only, problems));
+    let group = read_group(&fields, problems);
     let weight = fields
         .get("weight")
         .and_then(|value| read_weight(value, problems))
@@ -92,6 +94,7 @@ fn read_mapping(
     let (condition, subject) = condition?;
     let check = WrittenCheck {
         critical,
+        group,
         weight,
         warn_only,
         method,
@@ -271,8 +274,7 @@ fn impact_limit(check: &WrittenCheck, subject: &Subject) -> Option<f64> {
     }
 }
 
-/// Tells a check that is decided by kayenta and cannot be. Its test compares the canary's values
-/// with the control's times a factor, and with nothing else.
+/// Tells a check that is decided by kayenta and cannot be: its test compares the canary's values with the control's.
 fn check_kayenta(
     place: &Cursor<'_>,
     check: &WrittenCheck,
@@ -282,19 +284,11 @@ fn check_kayenta(
     if check.method.unwrap_or(settings.method) != Method::Kayenta {
         return;
     }
-    match check.condition {
-        // Under the pipeline's method, an absolute limit is decided by wilson.
-        Condition::Absolute { .. } if check.method.is_some() => place.problem(
+    // Under the pipeline's method, an absolute limit is decided by wilson.
+    if matches!(check.condition, Condition::Absolute { .. }) && check.method.is_some() {
+        place.problem(
             problems,
             "kayenta compares with the control: an absolute limit needs method wilson",
-        ),
-        Condition::Relative { ratio, offset, .. } if offset != 0.0 => {
-            let message = format!(
-                "kayenta knows only a factor of the control: write baseline * {ratio} without \
-                 the offset, or give the check method wilson"
-            );
-            place.problem(problems, message);
-        }
-        _ => {}
+        );
     }
 }

@@ -8,9 +8,8 @@ use crate::sequential::ErrorRate;
 use super::limit::Limit;
 use super::model::{Check, Method, MetricKind, OnInconclusive, Stage};
 
-/// With fewer points a side Kayenta's test has no real interval. Source: docs/design/statistics.md,
-/// "3.4 Mann-Whitney as Kayenta does it".
-const FEWEST_KAYENTA_POINTS: usize = 5;
+/// Kayenta knows no fewest points. Source: docs/design/statistics.md, "3.4 Mann-Whitney as Kayenta does it".
+const FEWEST_KAYENTA_POINTS: usize = 1;
 
 /// In fewer intervals a stage shows little. Source: docs/design/counts.md, "1. Grid".
 const FEW_INTERVALS: usize = 10;

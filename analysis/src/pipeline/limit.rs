@@ -61,6 +61,23 @@ impl Limit {
         }
     }
 
+    /// Whether something is added to a multiple of the control.
+    pub fn has_an_offset(self) -> bool {
+        match self {
+            Self::AtMost {
+                ratio: Some(_),
+                offset,
+            }
+            | Self::AtLeast {
+                ratio: Some(_),
+                offset,
+            } => offset.abs() > 0.0,
+            Self::AtMost { ratio: None, .. }
+            | Self::AtLeast { ratio: None, .. }
+            | Self::Within { .. } => false,
+        }
+    }
+
     /// The value that an absolute limit allows; nothing for one relative to the control.
     pub fn absolute_value(self) -> Option<f64> {
         match self {

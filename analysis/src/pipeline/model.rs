@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::kayenta_settings::KayentaSettings;
 use super::limit::Limit;
 use super::own_matchers::OwnMatchers;
 use super::selection::Selection;
@@ -296,6 +297,9 @@ pub struct AnalysisSettings {
     pub cold_start_seconds: Option<u32>,
     /// Whether the control's pods say how much pods of one version differ.
     pub pod_spread: bool,
+    /// What the method `kayenta` asks beside its test.
+    #[serde(skip_serializing_if = "KayentaSettings::is_default")]
+    pub kayenta: KayentaSettings,
     /// Whether the file gives the interval; else it follows the scrape when a rollout begins.
     pub is_interval_given: bool,
 }
@@ -318,6 +322,7 @@ impl Default for AnalysisSettings {
             warm_up_seconds: None,
             cold_start_seconds: None,
             pod_spread: true,
+            kayenta: KayentaSettings::default(),
             is_interval_given: false,
         }
     }
@@ -388,8 +393,12 @@ pub struct Check {
     /// Whether proof against the check rolls back. It depends on the file alone, so that the weights
     /// are fixed before there is data.
     pub may_roll_back: bool,
-    /// Whether a promotion needs this check to have shown what it must.
+    /// Whether a promotion needs this check to have shown what it must; of `kayenta`, whether it alone makes the
+    /// score 0.
     pub critical: bool,
+    /// The group of Kayenta's score that it counts in, where the file says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// The check's share of the accepted false rollbacks, relative to the other checks.
     pub weight: f64,
     /// Whether a failure only warns.
@@ -416,6 +425,11 @@ impl Check {
     /// compare with.
     pub fn counts_at(&self, traffic_percent: f64) -> bool {
         !self.is_relative() || traffic_percent < 100.0
+    }
+
+    /// Whether a promotion waits for it: for itself, or for the score that it is a part of.
+    pub fn is_waited_for(&self) -> bool {
+        !self.warn_only && (self.critical || self.method == Method::Kayenta)
     }
 
     /// Whether it is of an impact, which is measured as another metric.

@@ -39,6 +39,8 @@ pub enum RemarkCode {
     NoRollback,
     /// Another test than the sequential one decides.
     Method,
+    /// Kayenta's test ignores an offset.
+    OffsetIgnored,
     /// Nobody looks whether the traffic is split as the stage says.
     SplitCheck,
     /// Nobody looks whether the control spans other services.
@@ -69,6 +71,7 @@ impl RemarkCode {
             | Self::ServiceNotNamed
             | Self::TooFewIntervals
             | Self::NothingCounts
+            | Self::OffsetIgnored
             | Self::SmallControl
             | Self::BudgetOfOneSource => true,
             Self::DryRun
@@ -107,6 +110,7 @@ impl Pipeline {
         remarks.extend(self.shadow_stages());
         remarks.extend(self.flags());
         remarks.extend(self.methods());
+        remarks.extend(self.ignored_offsets());
         remarks.extend(self.split_check());
         remarks.extend(self.population_check());
         remarks.extend(self.populations());
@@ -149,7 +153,7 @@ impl Pipeline {
             ),
             (
                 RemarkCode::NotCritical,
-                |check| !check.critical && !check.warn_only,
+                |check| !check.critical && !check.warn_only && check.method != Method::Kayenta,
                 "is not critical: a promotion does not wait for it",
             ),
             (
@@ -225,6 +229,26 @@ impl Pipeline {
             }
         }
         remarks
+    }
+
+    /// Kayenta's test knows only a factor of the control.
+    ///
+    /// Source: docs/design/statistics.md, "3.4 Mann-Whitney as Kayenta does it".
+    fn ignored_offsets(&self) -> Vec<Remark> {
+        let is_ignored = |_: &Stage, check: &Check| {
+            check.method == Method::Kayenta && check.limit.has_an_offset()
+        };
+        let told = |(condition, stages): (String, Vec<String>)| Remark {
+            code: RemarkCode::OffsetIgnored,
+            message: format!(
+                "the offset of {condition} is ignored: kayenta knows only a factor of the control; \
+                 with method wilson it counts{}",
+                self.in_stages(&stages)
+            ),
+            stages,
+        };
+        let all = self.stages_by_check(is_ignored);
+        all.into_iter().map(told).collect()
     }
 
     fn split_check(&self) -> Option<Remark> {
@@ -443,7 +467,11 @@ impl Check {
         if self.warn_only {
             flags.push("warn_only: true".to_owned());
         } else {
-            if !self.critical {
+            // Of Kayenta's checks that is usual.
+            let is_score = self.method == Method::Kayenta;
+            if self.critical && is_score {
+                flags.push("critical: true".to_owned());
+            } else if !self.critical && !is_score {
                 flags.push("critical: false".to_owned());
             }
             if !self.may_roll_back {

@@ -25,8 +25,10 @@ pub(crate) struct WrittenCheck {
     pub(crate) text: String,
     /// The condition.
     pub(crate) condition: Condition,
-    /// Whether a promotion needs this check to have shown what it must.
-    pub(crate) critical: bool,
+    /// Whether a promotion needs this check to have shown what it must, where the file says so.
+    pub(crate) critical: Option<bool>,
+    /// The group of Kayenta's score, where the file says it.
+    pub(crate) group: Option<String>,
     /// The check's share of the accepted false rollbacks, relative to the other checks.
     pub(crate) weight: f64,
     /// Whether a failure only warns.
@@ -61,7 +63,8 @@ impl WrittenCheck {
             metric: metric.to_owned(),
             text: text.to_owned(),
             condition,
-            critical: true,
+            critical: None,
+            group: None,
             weight: 1.0,
             warn_only: false,
             method: None,
@@ -92,7 +95,10 @@ impl WrittenCheck {
             method,
             may_fail,
             may_roll_back: !self.warn_only && may_fail && self.rollback != Some(false),
-            critical: self.critical,
+            critical: self
+                .critical
+                .unwrap_or(!self.warn_only && is_critical_unless_said(method)),
+            group: self.group,
             weight: self.weight,
             warn_only: self.warn_only,
             warm_up_seconds: self.warm_up_seconds,
@@ -152,6 +158,15 @@ pub(crate) fn deciding_method(asked: Method, limit: Limit) -> Method {
     match asked {
         Method::Kayenta if !limit.needs_control() => Method::Wilson,
         Method::Sequential | Method::Wilson | Method::Kayenta => asked,
+    }
+}
+
+/// Whether a check is critical where the file does not say so: Kayenta's metrics are not.
+/// Source: docs/design/statistics.md, "3.4 Mann-Whitney as Kayenta does it".
+fn is_critical_unless_said(method: Method) -> bool {
+    match method {
+        Method::Sequential | Method::Wilson => true,
+        Method::Kayenta => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The section `analysis`: how a pipeline is judged.
 
 use super::cursor::{Cursor, Fields, Problems, checked};
+use super::kayenta::read_kayenta;
 use super::model::{AnalysisSettings, Method, OnInconclusive, PopulationCheck, SplitCheck};
 use super::yaml::Value;
 
@@ -20,6 +21,7 @@ const KEYS: &[&str] = &[
     "warm_up",
     "cold_start",
     "pod_spread",
+    "kayenta",
 ];
 
 const METHODS: &[(&str, Method)] = &[
@@ -96,6 +98,9 @@ pub(super) fn read_settings(section: &Cursor<'_>, problems: &mut Problems) -> An
     read_promotion(&fields, &mut settings, problems);
     read_processes(&fields, &mut settings, problems);
     read_checks_of_traffic(&fields, &mut settings, problems);
+    if let Some(value) = fields.get("kayenta") {
+        settings.kayenta = read_kayenta(value, problems);
+    }
     settings
 }
 

@@ -92,6 +92,16 @@ pub enum NoDataCause {
     NotConverged,
 }
 
+impl NoDataCause {
+    /// Whether there are values, of which Kayenta could not make a class: an error, and not missing data.
+    pub fn is_error(self) -> bool {
+        match self {
+            Self::NoCanary | Self::NoControl => false,
+            Self::NotFinite | Self::NoSpread | Self::InvalidParameters | Self::NotConverged => true,
+        }
+    }
+}
+
 /// What the classification rests on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KayentaReport {
@@ -119,11 +129,12 @@ pub struct KayentaReport {
 /// * `Low` if `upper < -tolerance |estimate|` and the ratio is at most `allowed_decrease` or unknown;
 /// * otherwise `Pass`, also when both sides hold the same values.
 ///
-/// Two sides that are constant and differ get a noise of a hundred-thousandth, as Kayenta has it.
+/// Two sides that are constant and differ get the noise of [`kayenta_noise`]. What has no spread even then, one value
+/// a side, is an error.
 ///
 /// Known weaknesses, kept because the answer shall be Kayenta's: the default root tolerance is
 /// absolute, so that the unit of a metric matters; at a jump of W the interval is only known to that
-/// tolerance; fewer than 5 values on a side give no real interval; values that are correlated over
+/// tolerance; fewer than 5 values on a side give no real interval, and are judged all the same; values that are correlated over
 /// time give many false alarms. Valid for a single look.
 ///
 /// Source: `MannWhitney.scala` and `MannWhitneyClassifier.scala` of Spinnaker's Kayenta, after
@@ -188,7 +199,7 @@ fn classify_shift(
         });
     }
     let (interval, estimate) = if x_min >= x_max && y_min >= y_max {
-        shift(&with_noise(&x), &with_noise(&y), parameters)?
+        shift(&noisy(&x), &noisy(&y), parameters)?
     } else {
         shift(&x, &y, parameters)?
     };
@@ -215,14 +226,19 @@ fn classify_shift(
 /// What never varies, with a noise too small to matter to anybody: value `i` of `n` times
 /// `1 + 1e-5 e`, `e` the normal quantile of `(i + 1/2) / n`. Kayenta draws it at random; a judge must
 /// find the same twice. 0 stays 0.
-fn with_noise(values: &[f64]) -> Vec<f64> {
+pub fn kayenta_noise(values: &[f64]) -> Vec<f64> {
     const NOISE: f64 = 1e-5;
     let count = values.len() as f64;
     let noisy = values.iter().enumerate().map(|(index, value)| {
         let drawn = normal_quantile((index as f64 + 0.5) / count, Tail::Lower);
         value * (1.0 + NOISE * drawn.unwrap_or(0.0))
     });
-    let mut noisy: Vec<f64> = noisy.collect();
+    noisy.collect()
+}
+
+/// The same in ascending order: of values below 0 the noise falls.
+fn noisy(values: &[f64]) -> Vec<f64> {
+    let mut noisy = kayenta_noise(values);
     noisy.sort_by(f64::total_cmp);
     noisy
 }

@@ -9,9 +9,13 @@
 
 pub(crate) mod brent;
 mod kayenta;
+mod kayenta_score;
 mod mann_whitney;
 
 pub use kayenta::{
-    KayentaParameters, KayentaReport, NoDataCause, RankClass, kayenta_classification,
+    KayentaParameters, KayentaReport, NoDataCause, RankClass, kayenta_classification, kayenta_noise,
+};
+pub use kayenta_score::{
+    KayentaClass, KayentaResult, KayentaScore, ScoreAnswer, ScoreBasis, ScoreLimits, kayenta_score,
 };
 pub use mann_whitney::{Alternative, RankTest, mann_whitney, mann_whitney_exact};

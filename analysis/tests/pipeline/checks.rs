@@ -131,7 +131,7 @@ canary_pipeline:
         flags,
         [
             (true, 1.0, false, Sequential, below(0.01), true),
-            (true, 2.0, false, Kayenta, below_control(1.5), true),
+            (false, 2.0, false, Kayenta, below_control(1.5), true),
             (false, 1.0, true, Sequential, below(0.7), false),
             (false, 1.0, false, Wilson, below(1e9), true),
             (true, 1.0, false, Sequential, above_control(0.8), true),

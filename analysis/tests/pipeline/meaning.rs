@@ -141,11 +141,11 @@ fn a_check_that_its_stage_ends_before_is_refused_with_the_least_stage() {
         stage_of("1.25", "cpu_usage < 2")
     );
     read(&with_interval);
-    let message = refusal(&stage_of(
+    // Kayenta knows no fewest points.
+    read(&stage_of(
         "1",
         "{check: error_rate < baseline * 1.1, method: kayenta}",
     ));
-    assert!(message.contains("5 intervals"), "{message}");
     // A stage that goes on without it is only strange.
     for (settings, check) in [
         (

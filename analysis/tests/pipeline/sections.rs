@@ -2,8 +2,8 @@
 
 use serinus_analysis::matchers::{MatchOperator, Matcher, Matchers};
 use serinus_analysis::pipeline::{
-    AnalysisSettings, Better, Dimension, ErrorBudget, Exposure, Method, MetricKind, OnInconclusive,
-    PopulationCheck, Selection, SplitCheck, parse, preset_metrics,
+    AnalysisSettings, Better, Dimension, ErrorBudget, Exposure, KayentaSettings, Method,
+    MetricKind, OnInconclusive, PopulationCheck, Selection, SplitCheck, parse, preset_metrics,
 };
 use serinus_analysis::series::{Populations, TargetLabels};
 
@@ -131,7 +131,9 @@ fn settings_have_defaults_and_can_be_given() {
     let pipeline = read(&format!(
         "analysis: {{method: kayenta, false_rollback: 5%, false_promote: 0.1, confidence: 95%, \
          interval: 1min, lag: 0, history: 168h, on_inconclusive: rollback, promote_ratio: 2, \
-         split_check: warn, population_check: off, cold_start: 45m}}\n\
+         split_check: warn, population_check: off, cold_start: 45m, \
+         kayenta: {{pass: 90, marginal: 50, groups: {{errors: 60, own: 40}}, effect: {{critical_increase: 1.5, \
+         critical_decrease: 0.5}}}}}}\n\
          name: own-name\nsource: thanos\ndry_run: true\nkill_switch: [error_rate > 5%]\n{SEED}"
     ));
     assert_eq!(
@@ -152,6 +154,13 @@ fn settings_have_defaults_and_can_be_given() {
             warm_up_seconds: None,
             cold_start_seconds: Some(2_700),
             pod_spread: true,
+            kayenta: KayentaSettings {
+                pass: 90.0,
+                marginal: 50.0,
+                groups: [("errors".to_owned(), 60.0), ("own".to_owned(), 40.0)].into(),
+                critical_increase: 1.5,
+                critical_decrease: 0.5,
+            },
             is_interval_given: true,
         }
     );

@@ -1,4 +1,4 @@
-//! `gauges.json`: the formulas by themselves, and that no group of it is left out but those of Kayenta.
+//! `gauges.json`: the formulas by themselves, and that no group of it is left out.
 
 use std::collections::BTreeMap;
 

@@ -14,6 +14,7 @@ mod gauge_properties;
 mod gauge_rules;
 mod gauge_vectors;
 mod gauges;
+mod kayenta;
 mod latency;
 mod pods;
 mod support;

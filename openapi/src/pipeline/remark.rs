@@ -20,6 +20,8 @@ pub enum RemarkCode {
     NoRollback,
     /// Another test than the sequential one decides.
     Method,
+    /// Kayenta's test ignores an offset.
+    OffsetIgnored,
     /// Nobody looks whether the traffic is split as the stage says.
     SplitCheck,
     /// Nobody looks whether the control spans other services.
@@ -77,6 +79,7 @@ impl From<domain::RemarkCode> for RemarkCode {
             domain::RemarkCode::NotCritical => Self::NotCritical,
             domain::RemarkCode::NoRollback => Self::NoRollback,
             domain::RemarkCode::Method => Self::Method,
+            domain::RemarkCode::OffsetIgnored => Self::OffsetIgnored,
             domain::RemarkCode::SplitCheck => Self::SplitCheck,
             domain::RemarkCode::PopulationCheck => Self::PopulationCheck,
             domain::RemarkCode::SamePopulations => Self::SamePopulations,

@@ -208,7 +208,7 @@ pub fn outlook(pipeline: &Pipeline, stage: &Stage, past: &Past<'_>) -> StageOutl
             Ok(planned) => view.planned(check, &planned),
             Err(why) => {
                 let takes = why.least_intervals.unwrap_or(0.0) * interval_minutes;
-                if check.critical && !check.warn_only {
+                if check.is_waited_for() {
                     least_minutes = least_minutes.max(takes);
                 }
                 view.not_planned(check, &why)
@@ -340,7 +340,7 @@ impl View<'_> {
         let stage = self.stage;
         let needed = || {
             checks.iter().filter(|check| {
-                check.critical && !check.warn_only && check.status != OutlookStatus::DoesNotCount
+                check.is_waited_for() && check.status != OutlookStatus::DoesNotCount
             })
         };
         let counts =
@@ -398,6 +398,13 @@ fn factors_of(check: &Check) -> FactorsOf {
         | MetricKind::EventRate { .. }
         | MetricKind::Gauge { .. }
         | MetricKind::PerRequest { .. } => FactorsOf::Limit,
+    }
+}
+
+impl CheckOutlook {
+    /// Whether a promotion waits for it. Source: docs/design/statistics.md, "3.4 Mann-Whitney as Kayenta does it".
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.warn_only && (self.critical || self.method == Method::Kayenta)
     }
 }
 

@@ -192,7 +192,7 @@ pub(super) fn of_stage(
                 absolute one, such as error_rate < 0.1%"
             .to_owned();
     }
-    let needed = || counting().filter(|check| check.critical);
+    let needed = || counting().filter(|check| check.is_waited_for());
     let names = |test: &dyn Fn(&CheckOutlook) -> bool| {
         needed()
             .filter(|check| test(check))

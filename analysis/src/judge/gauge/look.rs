@@ -68,7 +68,7 @@ pub(in crate::judge) fn look<'a>(
     match report.method {
         Method::Kayenta => {
             let points = kayenta::gauge_points(rows.samples().map(|(_, one)| one));
-            kayenta::conclude(report, check, &points, situation.is_stage_over).into()
+            kayenta::conclude(report, check, &points, situation).into()
         }
         Method::Wilson => single(report, check, &rows, situation, levels).into(),
         Method::Sequential => Looked::Gauge(Box::new(LookedGauge {

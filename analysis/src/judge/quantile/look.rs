@@ -70,7 +70,7 @@ pub(in crate::judge) fn look<'a>(
     match report.method {
         Method::Kayenta => {
             let points = kayenta::latency_points(&rows, asked.slow());
-            kayenta::conclude(report, check, &points, situation.is_stage_over).into()
+            kayenta::conclude(report, check, &points, situation).into()
         }
         Method::Wilson => single_look(report, check, (&rows, asked), situation, levels).into(),
         Method::Sequential => {

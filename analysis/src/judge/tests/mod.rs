@@ -94,7 +94,7 @@ pub(crate) fn only_warns(check: WrittenCheck) -> Check {
     let subject = subject(&check.metric);
     let told = WrittenCheck {
         warn_only: true,
-        critical: false,
+        critical: Some(false),
         ..check
     };
     told.resolved(subject, &settings())
@@ -114,6 +114,7 @@ pub(crate) fn decided_by(pipeline: &mut Pipeline, method: Method) {
             (may_fail, may_fail && !check.warn_only)
         };
         let says_nothing = usual(check) == (check.may_fail, check.may_roll_back);
+        check.critical &= method != Method::Kayenta;
         check.asked_method = method;
         check.method = deciding_method(method, check.limit);
         if says_nothing {

@@ -4,7 +4,7 @@
 usage: gauges.py vectors > gauges.json     write the test vectors
        gauges.py check gauges.json         read them back and compare
        gauges.py plan                      the table of minutes that a stage needs
-The groups kayenta_noise and kayenta_score are not used yet: `method: kayenta` is judged elsewhere.
+The groups kayenta_noise and kayenta_score are of `method: kayenta` (docs/design/statistics.md, 3.4).
 """
 import json, math, re, statistics, sys
 

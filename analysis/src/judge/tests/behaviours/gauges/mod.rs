@@ -18,7 +18,7 @@
 //! | 8b.18 | `samples` |
 //! | 8b.19 | `past` |
 //! | 8b.20, 8b.23, 8b.24 | `numbers` |
-//! | 8b.21 | `kayenta`, of which most is not built: those tests are ignored |
+//! | 8b.21 | `kayenta` |
 //! | 8b.25 | `shares` |
 //! | 8b.22 | `words` |
 //!

@@ -68,23 +68,7 @@ fn g21_what_has_no_data_never_acts() {
 /// 8b.21: one of five metrics is high: a score of 80, between the marginal one and the one that passes.
 #[test]
 fn g21_a_score_between_marginal_and_pass_holds() {
-    let names = ["one", "two", "three", "four", "five"];
-    let metrics = names.map(|name| format!("{name}: {{gauge: {name}_now}}"));
-    let checks = names.map(|name| format!("{name} < baseline * 1.2"));
-    let pipeline = file(&format!(
-        "metrics: {{{}}}\nanalysis: {{interval: 60s, split_check: off, warm_up: 0s, method: kayenta}}\n\
-         canary_pipeline: {{only: {{traffic_percent: 10, duration_minutes: 30, metrics: [{}]}}}}\n",
-        metrics.join(", "),
-        checks.join(", ")
-    ));
-    let clock = Clock::minutes(30);
-    let of = |name: &'static str| {
-        let canary = if name == "five" { 3.0 } else { 1.0 };
-        (name, constants(clock, canary, 1.0))
-    };
-    let whole = read_of(30, 60_000, names.map(of).to_vec());
-    let told = asked(&pipeline, &whole, [30]);
-    let last = told.last();
+    let last = one_of_five_is_high(", warm_up: 0s", "");
     assert_eq!(last.verdict, Verdict::Hold, "{}", last.reason);
     assert!(last.reason.contains("marginal"), "{}", last.reason);
 }
